@@ -1,0 +1,116 @@
+"""The one error shape of edgeq.
+
+Every problem a user can meet has a code in :data:`CATALOG`, and says what, where, got, allowed and what to do next.
+The class of the code (its first two digits) fixes the exit code of the command line. Many problems travel together
+in one :class:`EdgeqError`, so that a check reports all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Final
+
+EXIT_OK: Final = 0
+EXIT_GATE: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_MODEL: Final = 3
+EXIT_FIT: Final = 4
+EXIT_TOOL: Final = 5
+EXIT_DEVICE: Final = 6
+EXIT_INTERNAL: Final = 70
+EXIT_INTERRUPTED: Final = 130
+
+_EXIT_OF_CLASS: Final = {
+    "01": EXIT_USAGE,
+    "02": EXIT_MODEL,
+    "03": EXIT_MODEL,
+    "04": EXIT_FIT,
+    "05": EXIT_TOOL,
+    "06": EXIT_DEVICE,
+    "09": EXIT_INTERNAL,
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        code: a key of the catalogue, ``EQ0301``.
+        what: one sentence, without a full stop.
+        where: the file, node, tensor, key or option it is about.
+        got: what was found.
+        allowed: what would have been accepted.
+        hint: what to do next.
+    """
+
+    code: str
+    what: str
+    where: str | None = None
+    got: str | None = None
+    allowed: str | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        lines = [f"{self.code}: {self.what}"]
+        for label in ("where", "got", "allowed", "hint"):
+            value = getattr(self, label)
+            if value:
+                lines.append(f"  {label + ':':9}{value}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, str | None]:
+        """The fields by name, for ``--json``."""
+        return asdict(self)
+
+
+class EdgeqError(Exception):
+    """One or more problems that stop the command; the only exception that users meet."""
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        *,
+        where: str | None = None,
+        got: object = None,
+        allowed: object = None,
+        hint: str | None = None,
+    ) -> None:
+        problem = Problem(
+            code,
+            what,
+            where,
+            None if got is None else str(got),
+            None if allowed is None else str(allowed),
+            hint,
+        )
+        self.problems: tuple[Problem, ...] = (problem,)
+        super().__init__(str(problem))
+
+    @classmethod
+    def of(cls, problems: Iterable[Problem]) -> EdgeqError:
+        """Bundle several problems; the first decides the exit code.
+
+        Raises:
+            ValueError: there is no problem to bundle.
+        """
+        found = tuple(problems)
+        if not found:
+            raise ValueError("no problem to report")
+        first = found[0]
+        error = cls(first.code, first.what)
+        error.problems = found
+        error.args = ("\n".join(str(problem) for problem in found),)
+        return error
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the class of the first problem."""
+        return exit_code_of(self.problems[0].code)
+
+
+def exit_code_of(code: str) -> int:
+    """The command line's exit code for an error code such as ``EQ0312``."""
+    return _EXIT_OF_CLASS.get(code[2:4], EXIT_INTERNAL)

@@ -1,0 +1,7 @@
+"""The integer graph: what lowering produces, passes rewrite and every backend reads."""
+
+from edgeq.ir.dtype import DType
+from edgeq.ir.graph import Attr, Graph, Node, State
+from edgeq.ir.tensor import Quant, Source, Tensor
+
+__all__ = ["Attr", "DType", "Graph", "Node", "Quant", "Source", "State", "Tensor"]

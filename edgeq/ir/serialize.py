@@ -1,0 +1,150 @@
+"""``graph.json`` and ``graph.npz``: the integer graph at rest.
+
+JSON holds structure and integers, the npz the constants under their tensor names (never pickled). Both are written
+byte for byte the same for the same graph: sorted keys, fixed zip dates, no compression level that a library may change.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.errors import EdgeqError
+from edgeq.ir.dtype import DType
+from edgeq.ir.graph import Graph, Node, State
+from edgeq.ir.tensor import Quant, Source, Tensor
+from edgeq.numerics.array import Array
+
+SCHEMA = 1
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def save_graph(graph: Graph, json_path: Path, npz_path: Path) -> None:
+    """Write a graph as ``graph.json`` (structure) and ``graph.npz`` (constants)."""
+    json_path.write_text(json.dumps(graph_to_json(graph), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    npz_path.write_bytes(constants_to_npz(graph))
+
+
+def load_graph(json_path: Path, npz_path: Path) -> Graph:
+    """Read a graph back.
+
+    Raises:
+        EdgeqError: EQ0210 where a file is missing, damaged or of another schema.
+    """
+    try:
+        document = json.loads(json_path.read_text(encoding="utf-8"))
+        with np.load(npz_path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        if document["schema"] != SCHEMA:
+            raise EdgeqError(
+                "EQ0210",
+                "the integer graph was written by another version of edgeq",
+                where=json_path.name,
+                got=f"schema {document['schema']}",
+                allowed=f"schema {SCHEMA}",
+                hint="compile the model again",
+            )
+        return _graph_from_json(document, arrays)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise EdgeqError(
+            "EQ0210",
+            "the integer graph of this folder cannot be read",
+            where=f"{json_path.name}, {npz_path.name}",
+            got=str(error),
+            hint="compile the model again",
+        ) from error
+
+
+def graph_to_json(graph: Graph) -> dict[str, Any]:
+    """The structure of a graph as JSON values; constants appear by type and shape only."""
+    return {
+        "schema": SCHEMA,
+        "name": graph.name,
+        "inputs": list(graph.inputs),
+        "outputs": list(graph.outputs),
+        "states": [[state.input, state.output] for state in graph.states],
+        "tensors": [_tensor_to_json(tensor) for tensor in graph.tensors.values()],
+        "nodes": [
+            {
+                "op": node.op,
+                "name": node.name,
+                "inputs": list(node.inputs),
+                "outputs": list(node.outputs),
+                "attrs": {key: list(value) if isinstance(value, tuple) else value for key, value in node.attrs.items()},
+                "source": list(node.source),
+            }
+            for node in graph.nodes
+        ],
+    }
+
+
+def constants_to_npz(graph: Graph) -> bytes:
+    """The constants of a graph as the bytes of an npz archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for tensor in sorted(graph.constants(), key=lambda item: item.name):
+            raw = io.BytesIO()
+            np.save(raw, tensor.value(), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{tensor.name}.npy", _EPOCH), raw.getvalue())
+    return buffer.getvalue()
+
+
+def _tensor_to_json(tensor: Tensor) -> dict[str, Any]:
+    record: dict[str, Any] = {"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype.value}
+    if tensor.is_constant:
+        record["constant"] = True
+    if tensor.bits is not None:
+        record["bits"] = tensor.bits
+    if tensor.quant is not None:
+        record["quant"] = {
+            "scale": list(tensor.quant.scale),
+            "zero_point": list(tensor.quant.zero_point),
+            "axis": tensor.quant.axis,
+        }
+    if tensor.source is not None:
+        record["source"] = {
+            "name": tensor.source.name,
+            "permutation": list(tensor.source.permutation),
+            "shape": list(tensor.source.shape),
+        }
+    return record
+
+
+def _tensor_from_json(record: Mapping[str, Any], arrays: Mapping[str, Array]) -> Tensor:
+    quant, source = record.get("quant"), record.get("source")
+    return Tensor(
+        name=record["name"],
+        shape=tuple(record["shape"]),
+        dtype=DType(record["dtype"]),
+        data=arrays[record["name"]] if record.get("constant") else None,
+        bits=record.get("bits"),
+        quant=Quant(tuple(quant["scale"]), tuple(quant["zero_point"]), quant["axis"]) if quant else None,
+        source=Source(source["name"], tuple(source["permutation"]), tuple(source["shape"])) if source else None,
+    )
+
+
+def _graph_from_json(document: Mapping[str, Any], arrays: Mapping[str, Array]) -> Graph:
+    return Graph(
+        name=document["name"],
+        tensors={record["name"]: _tensor_from_json(record, arrays) for record in document["tensors"]},
+        nodes=[
+            Node(
+                record["op"],
+                record["name"],
+                tuple(record["inputs"]),
+                tuple(record["outputs"]),
+                {key: tuple(value) if isinstance(value, list) else value for key, value in record["attrs"].items()},
+                tuple(record["source"]),
+            )
+            for record in document["nodes"]
+        ],
+        inputs=tuple(document["inputs"]),
+        outputs=tuple(document["outputs"]),
+        states=tuple(State(*pair) for pair in document["states"]),
+    )

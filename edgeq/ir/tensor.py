@@ -1,0 +1,100 @@
+"""Tensors: a name, a shape, an integer type; constants carry their data.
+
+A tensor holds *logical* integers: a 4-bit weight is an int8 array in [-8, 7] with ``bits=4``; packing is a backend's
+business. ``quant`` and ``source`` are for reports and for comparison with the float model; no executor reads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from edgeq.ir.dtype import DType
+from edgeq.numerics.array import Array
+
+
+@dataclass(frozen=True)
+class Quant:
+    """real = scale[c] * (q - zero_point[c]), c running along ``axis`` (per tensor where ``axis`` is None).
+
+    Scales are float32 values held as Python floats.
+    """
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int | None = None
+
+    @classmethod
+    def per_tensor(cls, scale: float, zero_point: int) -> Quant:
+        """One scale and zero point for the whole tensor."""
+        return cls((float(scale),), (int(zero_point),))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which ONNX tensor this one holds: ``transpose(value, permutation).reshape(shape)`` is laid out as ONNX has it."""
+
+    name: str
+    permutation: tuple[int, ...]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """One SSA value. ``data`` is None for what is computed; constants hold a read-only array."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: DType
+    data: Array | None = None
+    bits: int | None = None
+    quant: Quant | None = None
+    source: Source | None = None
+
+    def __post_init__(self) -> None:
+        if self.data is None:
+            return
+        if self.data.shape != self.shape or self.data.dtype != self.dtype.numpy:
+            raise ValueError(
+                f"{self.name}: data is {self.data.dtype}{self.data.shape}, not {self.dtype.value}{self.shape}"
+            )
+        if self.data.flags.writeable:
+            frozen = self.data.copy()
+            frozen.setflags(write=False)
+            object.__setattr__(self, "data", frozen)
+
+    @classmethod
+    def constant(cls, name: str, data: Array, quant: Quant | None = None, bits: int | None = None) -> Tensor:
+        """A constant with the shape and type of ``data``."""
+        return cls(name, tuple(data.shape), DType.of(data), np.array(data, order="C"), bits, quant)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the value is known at compile time."""
+        return self.data is not None
+
+    @property
+    def elements(self) -> int:
+        """Number of elements (1 for a scalar)."""
+        return prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the unpacked tensor."""
+        return self.elements * self.dtype.size_bytes
+
+    def value(self) -> Array:
+        """The data of a constant.
+
+        Raises:
+            ValueError: the tensor is computed.
+        """
+        if self.data is None:
+            raise ValueError(f"{self.name} is not a constant")
+        return self.data
+
+    def with_(self, **changes: object) -> Tensor:
+        """A copy with some fields changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,100 @@
+"""Addition and subtraction of two grids in one rounding.
+
+``y = clamp((a·ma ± b·mb + c) >> k)`` with ma = round(2^k·s_a/s_y), mb likewise, and everything constant in c:
+c = (z_y << k) + 2^(k-1) - z_a·ma ∓ z_b·mb. Everything is int32, so that a Cortex-M0 needs two MULS and a shift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+from math import isfinite
+
+import numpy as np
+
+from edgeq.numerics.array import INT32_MAX, INT32_MIN, Array, require_int32, saturate
+from edgeq.numerics.rounding import round_half_even
+
+SHIFT_MAX = 22
+_INT8 = (-128, 127)
+
+
+@dataclass(frozen=True)
+class Addition:
+    """The constants of one addition; ``sign`` is -1 for a subtraction, multipliers are never negative."""
+
+    a_multiplier: int
+    b_multiplier: int
+    offset: int
+    shift: int
+    sign: int = 1
+
+    def error_lsb(self, a_zero: int, b_zero: int) -> float:
+        """How far rounding the multipliers can move a result before the final rounding, in output steps."""
+        reach = sum(max(high - zero, zero - low) for zero, (low, high) in ((a_zero, _INT8), (b_zero, _INT8)))
+        return reach * 0.5 / (1 << self.shift)
+
+
+def choose_addition(
+    scales: tuple[float, float, float],
+    zeros: tuple[int, int, int],
+    sign: int = 1,
+    a_range: tuple[int, int] = _INT8,
+    b_range: tuple[int, int] = _INT8,
+) -> Addition:
+    """The constants with the largest k <= 22 for which every partial sum fits int32, in whatever order it is added.
+
+    Args:
+        scales: s_a, s_b, s_y, float32 values, positive.
+        zeros: z_a, z_b, z_y.
+        sign: 1 for a + b, -1 for a - b.
+        a_range: smallest and largest a; narrower than int8 where a is constant.
+        b_range: likewise for b.
+
+    Raises:
+        ValueError: a scale is not positive and finite, or not even k = 0 fits.
+    """
+    if not all(isfinite(scale) and scale > 0 for scale in scales):
+        raise ValueError("scales must be positive and finite")
+    for shift in range(SHIFT_MAX, -1, -1):
+        found = _with_shift(scales, zeros, sign, shift)
+        if _fits(found, a_range, b_range):
+            return found
+    raise ValueError(f"the scales {scales[0]!r} and {scales[1]!r} are too large for an output scale of {scales[2]!r}")
+
+
+def _with_shift(scales: tuple[float, float, float], zeros: tuple[int, int, int], sign: int, shift: int) -> Addition:
+    a_scale, b_scale, out_scale = (Fraction(scale) for scale in scales)
+    a_zero, b_zero, out_zero = zeros
+    a_multiplier = round_half_even((1 << shift) * a_scale / out_scale)
+    b_multiplier = round_half_even((1 << shift) * b_scale / out_scale)
+    offset = (out_zero << shift) + ((1 << shift) >> 1) - a_zero * a_multiplier - sign * b_zero * b_multiplier
+    return Addition(a_multiplier, b_multiplier, offset, shift, sign)
+
+
+def _fits(found: Addition, a_range: tuple[int, int], b_range: tuple[int, int]) -> bool:
+    terms = [
+        tuple(sorted(value * found.a_multiplier for value in a_range)),
+        tuple(sorted(found.sign * value * found.b_multiplier for value in b_range)),
+        (found.offset, found.offset),
+    ]
+    partial_sums = [chosen for count in (1, 2, 3) for chosen in combinations(terms, count)]
+    multipliers_fit = max(found.a_multiplier, found.b_multiplier) <= INT32_MAX
+    # A subtraction multiplies before it negates, so the unsigned product must fit as well: bounded by its negation + 1.
+    return multipliers_fit and all(
+        sum(low for low, _ in chosen) > INT32_MIN and sum(high for _, high in chosen) <= INT32_MAX
+        for chosen in partial_sums
+    )
+
+
+def add(a: Array, b: Array, constants: Addition, low: int, high: int) -> Array:
+    """``clamp((a·ma ± b·mb + c) >> k)`` for int8 arrays, numpy broadcasting, int8.
+
+    Raises:
+        OverflowError: a sum leaves int32: the constants do not belong to these operands.
+    """
+    total = a.astype(np.int64) * constants.a_multiplier + constants.offset
+    total = total + b.astype(np.int64) * (constants.sign * constants.b_multiplier)
+    require_int32(total, "sum of an addition")
+    return saturate(total >> constants.shift, low, high)

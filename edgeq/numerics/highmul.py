@@ -1,0 +1,91 @@
+"""The default requantization: one rounding, the high half of a 64-bit product.
+
+``y = clamp(((((int64)acc << s) * m + 2^31) >> 32) + z)`` with a floor shift, hence round half up. A node has one shift
+``s`` and one 31-bit multiplier per channel, so that M4 needs a single SMMLAR and M0 a few MULS. Decided against: a
+shift per channel, which costs an instruction per output and buys accuracy only for channels whose scale is far below
+that of their neighbours; the error that is left is bounded by :func:`multiplier_error_lsb`.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.numerics.array import INT32_MAX, INT32_MIN, Array, require_int32, saturate
+
+SHIFT_MAX = 31
+
+
+def choose_multipliers(scales: npt.ArrayLike) -> tuple[Array, int]:
+    """The multipliers and the common shift for real factors M.
+
+    Args:
+        scales: factors M = s_x·s_w/s_y, float64, any shape, all positive and finite.
+
+    Returns:
+        ``(m, s)``: m int32 of the same shape, m = round_half_even(M·2^(32-s)) < 2^31, s the smallest that allows it.
+
+    Raises:
+        ValueError: a factor is zero, negative, infinite or NaN, or the largest needs s > 31 (M >= about 2^30).
+    """
+    factors = np.asarray(scales, dtype=np.float64)
+    if factors.size == 0 or not bool(np.all(np.isfinite(factors) & (factors > 0))):
+        raise ValueError("requantization factors must be positive and finite")
+    largest = float(factors.max())
+    if largest >= 2.0 ** (SHIFT_MAX - 1):
+        raise ValueError(f"the requantization factor {largest!r} is too large: it must be below 2^30")
+    for shift in range(SHIFT_MAX + 1):
+        # ldexp is exact: it changes the exponent only (factors below 2^-1000 round to zero either way).
+        multipliers = np.rint(np.ldexp(factors, 32 - shift))
+        if float(multipliers.max()) < 2.0**31:
+            return multipliers.astype(np.int32), shift
+    raise ValueError(f"the requantization factor {largest!r} is too large: it must be below 2^30")
+
+
+def requantize(
+    acc: Array, multiplier: Array, shift: int, zero: int, low: int, high: int, dtype: npt.DTypeLike = np.int8
+) -> Array:
+    """Scale accumulators to the output grid.
+
+    Args:
+        acc: accumulators that fit int32, any integer dtype, any shape.
+        multiplier: int32, broadcast against ``acc`` (per channel along the last axis).
+        shift: s >= 0; ``acc << s`` must fit int32.
+        zero: output zero point z.
+        low: smallest result.
+        high: largest result.
+        dtype: type of the result.
+
+    Raises:
+        OverflowError: ``acc << s`` leaves int32: the proof that lowering gave was wrong.
+    """
+    value = acc.astype(np.int64)
+    value <<= shift
+    require_int32(value, "accumulator << shift")
+    # |value·m| <= 2^31·(2^31 - 1) < 2^62, so adding 2^31 cannot leave int64.
+    value = value * multiplier.astype(np.int64)
+    value += 1 << 31
+    value >>= 32
+    value += zero
+    return saturate(value, low, high, dtype)
+
+
+def shift_fits(acc_min: int, acc_max: int, shift: int) -> bool:
+    """Whether every accumulator in [acc_min, acc_max] stays in int32 when shifted left."""
+    return acc_min << shift >= INT32_MIN and acc_max << shift <= INT32_MAX
+
+
+def multiplier_error_lsb(acc_abs_max: int, shift: int) -> float:
+    """How far rounding the multiplier can move a result before the final rounding, in output steps.
+
+    m differs from M·2^(32-s) by at most one half, so the product differs by |acc << s|·2^-33.
+    """
+    return (acc_abs_max << shift) * 2.0**-33
+
+
+def exact_result(acc: int, factor: Fraction, zero: int, low: int, high: int) -> int:
+    """What requantization approximates: ``clamp(round_half_up(acc·M) + z)`` with the exact factor."""
+    scaled = acc * factor + Fraction(1, 2)
+    return min(max(scaled.numerator // scaled.denominator + zero, low), high)

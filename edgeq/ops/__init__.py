@@ -1,0 +1,60 @@
+"""Every operator of the integer world, in one sorted tuple.
+
+To add an operator, write its block in the file of its family and add it to that file's ``OPS``; a new family is one
+more line here. Lowering and bindings are tables over these names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgeq.ir import DType, Node, Tensor
+from edgeq.ops import (
+    conv,
+    dense,
+    elementwise,
+    layout,
+    lookup,
+    pool,
+    requantize,
+    softmax,
+)
+from edgeq.ops.accumulator import invalid
+from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape
+
+__all__ = ["BY_NAME", "OPS", "Attribute", "OnnxForm", "Op", "Sample", "infer", "onnx_forms"]
+
+OPS: tuple[Op, ...] = tuple(
+    sorted(
+        (
+            *conv.OPS,
+            *dense.OPS,
+            *elementwise.OPS,
+            *layout.OPS,
+            *lookup.OPS,
+            *pool.OPS,
+            *requantize.OPS,
+            *softmax.OPS,
+        ),
+        key=lambda op: op.name,
+    )
+)
+BY_NAME: dict[str, Op] = {op.name: op for op in OPS}
+_ONNX_FORMS: dict[str, tuple[Op, OnnxForm]] = {form.type: (op, form) for op in OPS for form in op.onnx}
+
+
+def onnx_forms() -> dict[str, tuple[Op, OnnxForm]]:
+    """The supported ONNX operator types, sorted: type → (the integer operator, how ONNX spells it)."""
+    return dict(sorted(_ONNX_FORMS.items()))
+
+
+def infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    """Shapes and types of a node's results: what ``ir.verify.verify_graph`` asks for.
+
+    Raises:
+        EdgeqError: EQ0903 for an unknown operator or operands that it does not accept.
+    """
+    op = BY_NAME.get(node.op)
+    if op is None:
+        raise invalid(node, "no such operator", node.op, ", ".join(BY_NAME))
+    return op.infer(node, operands)

@@ -1,0 +1,126 @@
+"""Matrix products: with constant weights (dense) and of two computed tensors (matmul)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from edgeq.ir import DType, Node, Tensor
+from edgeq.numerics.array import Array, matmul_exact
+from edgeq.ops.accumulator import (
+    REQUANT,
+    invalid,
+    requantize,
+    require_rank,
+    require_scaled,
+)
+from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape
+
+_DENSE_PRODUCT_MAX = 2**14  # |int8·int8|
+_MATMUL_PRODUCT_MAX = 255**2  # both minus their zero points
+
+
+def _infer_dense(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    x, weight, bias = operands[:3]
+    require_rank(node, x, 2)
+    require_rank(node, weight, 2)
+    outputs, depth = weight.shape
+    require_scaled(node, operands, (DType.INT8, DType.INT8, DType.INT32), outputs)
+    if x.shape[1] != depth or bias.shape != (outputs,):
+        got = f"x {x.shape} weight {weight.shape} bias {bias.shape}"
+        raise invalid(node, "operand shapes do not match", got, "x[N,K] weight[O,K] bias[O]")
+    return [((x.shape[0], outputs), DType.INT8)]
+
+
+def _evaluate_dense(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    x, weight, bias, *scaling = arrays
+    acc = matmul_exact(x, weight.T, _DENSE_PRODUCT_MAX)
+    acc += bias
+    return [requantize(node, acc, scaling, once=True)]
+
+
+def _dense_macs(node: Node, operands: Sequence[Tensor]) -> int:
+    del node
+    return operands[0].shape[0] * prod(operands[1].shape)
+
+
+def _infer_matmul(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    a, b = operands[:2]
+    require_scaled(node, operands, (DType.INT8, DType.INT8))
+    same = len(a.shape) == len(b.shape) >= 2 and a.shape[:-2] == b.shape[:-2] and a.shape[-1] == b.shape[-2]
+    if not same:
+        raise invalid(node, "operand shapes do not match", f"a {a.shape} b {b.shape}", "a[...,M,K] b[...,K,N]")
+    return [((*a.shape[:-1], b.shape[-1]), DType.INT8)]
+
+
+def _evaluate_matmul(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    a, b, *scaling = arrays
+    left = a.astype(np.int16) - np.int16(node.integer("a_zero"))
+    right = b.astype(np.int16) - np.int16(node.integer("b_zero"))
+    return [requantize(node, matmul_exact(left, right, _MATMUL_PRODUCT_MAX), scaling)]
+
+
+def _matmul_macs(node: Node, operands: Sequence[Tensor]) -> int:
+    del node
+    return operands[0].elements * operands[1].shape[-1]
+
+
+def _gemm(name: str, rows: int, depth: int, outputs: int, *, bias: bool = True) -> Sample:
+    constants: dict[int, Shape | Array] = {1: (outputs, depth)}
+    if bias:
+        constants[2] = (outputs,)
+    return Sample(name, "Gemm", ((rows, depth),), constants, {"transB": 1})
+
+
+DENSE = Op(
+    name="dense",
+    family="dense",
+    summary="Fully connected: x[N,K], weight[O,K], bias[O] (zero point folded in), multiplier, (exponent)",
+    attributes=REQUANT,
+    infer=_infer_dense,
+    evaluate=_evaluate_dense,
+    macs=_dense_macs,
+    onnx=(OnnxForm("Gemm", weight=1, bias=2),),
+    samples=(
+        _gemm("k1-o1", 1, 1, 1),
+        _gemm("k3-o5", 1, 3, 5),
+        _gemm("k8-o4", 1, 8, 4),
+        _gemm("k17-o7", 1, 17, 7),
+        _gemm("k64-o12", 1, 64, 12),
+        _gemm("k67-o10-no_bias", 1, 67, 10, bias=False),
+        _gemm("k130-o31", 1, 130, 31),
+        _gemm("k640-o3", 1, 640, 3),
+        _gemm("k1500-o1", 1, 1500, 1),
+        _gemm("rows3-k19-o6", 3, 19, 6),
+        _gemm("rows5-k4-o9", 5, 4, 9),
+        Sample("not_transposed-k12-o5", "Gemm", ((1, 12),), {1: (12, 5), 2: (5,)}, {"transB": 0}),
+    ),
+    limits="the accumulator must fit int32",
+)
+
+MATMUL = Op(
+    name="matmul",
+    family="dense",
+    summary="Product of two computed tensors: a[...,M,K], b[...,K,N], multiplier[1], (exponent)",
+    attributes=(
+        *REQUANT,
+        Attribute("a_zero", "int", "zero point of a"),
+        Attribute("b_zero", "int", "zero point of b"),
+    ),
+    infer=_infer_matmul,
+    evaluate=_evaluate_matmul,
+    macs=_matmul_macs,
+    onnx=(OnnxForm("MatMul", activations=(0, 1)),),
+    samples=(
+        Sample("2d-m3-k5-n4", "MatMul", ((3, 5), (5, 4))),
+        Sample("2d-m1-k17-n9", "MatMul", ((1, 17), (17, 9))),
+        Sample("2d-m6-k8-n1", "MatMul", ((6, 8), (8, 1))),
+        Sample("3d-m4-k7-n5", "MatMul", ((1, 4, 7), (1, 7, 5))),
+        Sample("4d-heads3-m5-k8-n5", "MatMul", ((1, 3, 5, 8), (1, 3, 8, 5))),
+        Sample("4d-heads2-m4-k33-n6", "MatMul", ((1, 2, 4, 33), (1, 2, 33, 6))),
+    ),
+    limits="batch dimensions must be equal; the accumulator must fit int32",
+)
+OPS = (DENSE, MATMUL)

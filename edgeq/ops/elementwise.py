@@ -1,0 +1,139 @@
+"""Binary arithmetic element by element, with numpy broadcasting: addition, subtraction, multiplication."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgeq.ir import DType, Node, Tensor
+from edgeq.numerics import addition, tflite
+from edgeq.numerics.array import Array
+from edgeq.ops.accumulator import (
+    CLAMP,
+    REQUANT,
+    invalid,
+    mode_of,
+    requantize,
+    require_operands,
+    require_scaled,
+)
+from edgeq.ops.base import Attribute, Evaluate, OnnxForm, Op, Sample, Shape, no_macs
+
+_SUM_ATTRIBUTES = (
+    Attribute("requant", "str", "highmul: y = (a·ma ± b·mb + offset) >> shift; tflite: as LiteRT's reference kernel"),
+    *CLAMP,
+    Attribute("a_multiplier", "int", "factor of a"),
+    Attribute("b_multiplier", "int", "factor of b"),
+    Attribute("offset", "int", "highmul: zero points and rounding, in units of 2^-shift"),
+    Attribute("shift", "int", "highmul: right shift of the sum, 0 to 22"),
+    Attribute("left_shift", "int", "tflite: bits that both operands are raised by, 20"),
+    Attribute("a_zero", "int", "tflite: zero point of a"),
+    Attribute("b_zero", "int", "tflite: zero point of b"),
+    Attribute("a_exponent", "int", "tflite: exponent of a's factor"),
+    Attribute("b_exponent", "int", "tflite: exponent of b's factor"),
+    Attribute("out_multiplier", "int", "tflite: factor of the sum"),
+    Attribute("out_exponent", "int", "tflite: exponent of the sum's factor"),
+    Attribute("out_zero", "int", "tflite: zero point of the result"),
+)
+
+
+def _broadcast(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    a, b = operands[:2]
+    try:
+        shape = np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        raise invalid(node, "shapes do not broadcast", f"{a.shape} and {b.shape}", "numpy broadcasting") from None
+    return [(shape, DType.INT8)]
+
+
+def _infer_sum(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    mode_of(node)
+    require_operands(node, operands, (DType.INT8, DType.INT8))
+    return _broadcast(node, operands)
+
+
+def _infer_mul(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    require_scaled(node, operands, (DType.INT8, DType.INT8))
+    return _broadcast(node, operands)
+
+
+def _evaluate_sum(sign: int) -> Evaluate:
+    def evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
+        a, b = arrays
+        low, high = node.integer("clamp_min"), node.integer("clamp_max")
+        if mode_of(node) == "highmul":
+            ma, mb, offset, shift = map(node.integer, ("a_multiplier", "b_multiplier", "offset", "shift"))
+            constants = addition.Addition(ma, mb, offset, shift, sign)
+            return [addition.add(a, b, constants, low, high)]
+        names = ("a_multiplier", "a_exponent", "b_multiplier", "b_exponent", "out_multiplier", "out_exponent")
+        parameters = tflite.AddParameters(*(node.integer(name) for name in (*names, "left_shift")))
+        zeros = (node.integer("a_zero"), node.integer("b_zero"), node.integer("out_zero"))
+        return [tflite.add(a, b, *zeros, parameters, low, high, sign)]
+
+    return evaluate
+
+
+def _evaluate_mul(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    a, b, *scaling = arrays
+    # |a - za|·|b - zb| <= 255² < 2^16, but the difference alone leaves int8.
+    product = (a.astype(np.int32) - node.integer("a_zero")) * (b.astype(np.int32) - node.integer("b_zero"))
+    return [requantize(node, product, scaling)]
+
+
+def _samples(kind: str) -> tuple[Sample, ...]:
+    """The same shapes for each operator: equal, broadcast either way, constant on either side."""
+    image = (1, 5, 4, 3)
+    return (
+        Sample("same-4d", kind, (image, image)),
+        Sample("same-2d-17", kind, ((1, 17), (1, 17))),
+        Sample("same-3d", kind, ((1, 7, 6), (1, 7, 6))),
+        Sample("same-1", kind, ((1, 1), (1, 1))),
+        Sample("same-4d-c16", kind, ((1, 16, 5, 5), (1, 16, 5, 5))),
+        Sample("per_channel-computed", kind, (image, (1, 5, 1, 1))),
+        Sample("per_channel-computed-first", kind, ((1, 5, 1, 1), image)),
+        Sample("rows-computed", kind, (image, (1, 1, 4, 1))),
+        Sample("outer-2d", kind, ((1, 6, 1), (1, 1, 9))),
+        Sample("per_channel-constant", kind, (image,), {1: (1, 5, 1, 1)}),
+        Sample("per_channel-constant-rank3", kind, (image,), {1: (5, 1, 1)}),
+        Sample("per_feature-constant", kind, ((1, 33),), {1: (33,)}),
+        Sample("full-constant", kind, (image,), {1: image}),
+        Sample("full-constant-first", kind, (image,), {0: image}),
+        Sample("scalar-constant", kind, (image,), {1: np.array(0.75, dtype=np.float32)}),
+        Sample("scalar-constant-first", kind, ((1, 21),), {0: np.array(-1.5, dtype=np.float32)}),
+    )
+
+
+def _sum_op(name: str, onnx: str, sign: int, summary: str) -> Op:
+    return Op(
+        name=name,
+        family="elementwise",
+        summary=summary,
+        attributes=_SUM_ATTRIBUTES,
+        infer=_infer_sum,
+        evaluate=_evaluate_sum(sign),
+        macs=no_macs,
+        onnx=(OnnxForm(onnx, activations=None),),
+        samples=_samples(onnx),
+        limits="highmul: every partial sum fits int32",
+    )
+
+
+ADD = _sum_op("add", "Add", 1, "a + b with numpy broadcasting, either may be constant")
+SUB = _sum_op("sub", "Sub", -1, "a - b with numpy broadcasting, either may be constant")
+MUL = Op(
+    name="mul",
+    family="elementwise",
+    summary="a·b with numpy broadcasting, either may be constant: a, b, multiplier[1], (exponent)",
+    attributes=(
+        *REQUANT,
+        Attribute("a_zero", "int", "zero point of a"),
+        Attribute("b_zero", "int", "zero point of b"),
+    ),
+    infer=_infer_mul,
+    evaluate=_evaluate_mul,
+    macs=no_macs,
+    onnx=(OnnxForm("Mul", activations=None),),
+    samples=_samples("Mul"),
+)
+OPS = (ADD, MUL, SUB)

@@ -1,0 +1,215 @@
+"""Operators that move values and never change one: concat, pad, reshape, slice, transpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from edgeq.ir import DType, Node, Tensor
+from edgeq.numerics.array import Array
+from edgeq.ops.accumulator import invalid
+from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape, no_macs
+
+
+def _infer_concat(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    first, axis = operands[0], node.integer("axis")
+    if not 0 <= axis < len(first.shape):
+        raise invalid(node, "no such axis", axis, f"an axis of {first.shape}")
+
+    def others(tensor: Tensor) -> tuple[object, ...]:
+        return (*tensor.shape[:axis], *tensor.shape[axis + 1 :], len(tensor.shape), tensor.dtype)
+
+    if any(others(tensor) != others(first) for tensor in operands):
+        raise invalid(node, "shapes or types do not match", [tensor.shape for tensor in operands], "equal but for axis")
+    total = sum(tensor.shape[axis] for tensor in operands)
+    return [((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)]
+
+
+def _evaluate_concat(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    return [np.concatenate(arrays, axis=node.integer("axis"))]
+
+
+def _infer_pad(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    x, pads = _only(node, operands), node.integers("pads")
+    rank = len(x.shape)
+    if len(pads) != 2 * rank or min(pads, default=0) < 0:
+        raise invalid(node, "malformed pads", pads, f"{2 * rank} non-negative numbers")
+    if not x.dtype.min <= node.integer("value") <= x.dtype.max:
+        raise invalid(node, "the value does not fit", node.integer("value"), x.dtype.value)
+    return [(tuple(size + pads[axis] + pads[axis + rank] for axis, size in enumerate(x.shape)), x.dtype)]
+
+
+def _evaluate_pad(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    x, pads = arrays[0], node.integers("pads")
+    around = [(pads[axis], pads[axis + x.ndim]) for axis in range(x.ndim)]
+    return [np.pad(x, around, constant_values=node.integer("value"))]
+
+
+def _infer_reshape(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    x, shape = _only(node, operands), node.integers("shape")
+    if prod(shape) != x.elements or min(shape, default=1) < 0:
+        raise invalid(node, "element counts differ", f"{x.shape} to {shape}", f"{x.elements} elements")
+    return [(shape, x.dtype)]
+
+
+def _evaluate_reshape(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    return [np.ascontiguousarray(arrays[0]).reshape(node.integers("shape"))]
+
+
+def _infer_slice(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    x = _only(node, operands)
+    starts, ends, steps = (node.integers(name) for name in ("starts", "ends", "steps"))
+    if not len(starts) == len(ends) == len(steps) == len(x.shape):
+        raise invalid(node, "one start, end and step per axis is needed", (starts, ends, steps), f"{len(x.shape)} each")
+    for start, end, step, size in zip(starts, ends, steps, x.shape, strict=True):
+        if not (0 <= start <= end <= size and step > 0):
+            raise invalid(node, "slice out of range", (start, end, step), f"0 <= start <= end <= {size}, step > 0")
+    return [(tuple(-(-(end - start) // step) for start, end, step in zip(starts, ends, steps, strict=True)), x.dtype)]
+
+
+def _evaluate_slice(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    ranges = zip(node.integers("starts"), node.integers("ends"), node.integers("steps"), strict=True)
+    return [np.ascontiguousarray(arrays[0][tuple(slice(*one) for one in ranges)])]
+
+
+def _infer_transpose(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    x, perm = _only(node, operands), node.integers("perm")
+    if sorted(perm) != list(range(len(x.shape))):
+        raise invalid(node, "not a permutation of the axes", perm, f"an order of {len(x.shape)} axes")
+    return [(tuple(x.shape[axis] for axis in perm), x.dtype)]
+
+
+def _evaluate_transpose(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    return [np.ascontiguousarray(arrays[0].transpose(node.integers("perm")))]
+
+
+def _only(node: Node, operands: Sequence[Tensor]) -> Tensor:
+    if len(operands) != 1:
+        raise invalid(node, "wrong number of operands", len(operands), 1)
+    return operands[0]
+
+
+def _ints(*values: int) -> Array:
+    return np.array(values, dtype=np.int64)
+
+
+def _slice(name: str, x: Shape, starts: Shape, ends: Shape, axes: Shape, steps: Shape) -> Sample:
+    constants = {position: _ints(*values) for position, values in enumerate((starts, ends, axes, steps), start=1)}
+    return Sample(name, "Slice", (x,), constants)
+
+
+def _transpose(name: str, x: Shape, perm: Shape) -> Sample:
+    return Sample(name, "Transpose", (x,), {}, {"perm": perm})
+
+
+CONCAT = Op(
+    name="concat",
+    family="layout",
+    summary="Operands one behind the other along an axis",
+    attributes=(Attribute("axis", "int", "the axis that grows"),),
+    infer=_infer_concat,
+    evaluate=_evaluate_concat,
+    macs=no_macs,
+    onnx=(OnnxForm("Concat", activations=None, scale="same"),),
+    samples=(
+        Sample("4d-channels", "Concat", ((1, 3, 4, 5), (1, 6, 4, 5)), {}, {"axis": 1}),
+        Sample("4d-rows", "Concat", ((1, 3, 4, 5), (1, 3, 2, 5)), {}, {"axis": 2}),
+        Sample("4d-columns", "Concat", ((1, 3, 4, 5), (1, 3, 4, 1)), {}, {"axis": -1}),
+        Sample("4d-channels-three", "Concat", ((1, 1, 3, 3), (1, 5, 3, 3), (1, 2, 3, 3)), {}, {"axis": 1}),
+        Sample("2d", "Concat", ((1, 7), (1, 10)), {}, {"axis": 1}),
+        Sample("3d-time", "Concat", ((1, 5, 6), (1, 1, 6)), {}, {"axis": 1}),
+        Sample("3d-features", "Concat", ((1, 5, 6), (1, 5, 3)), {}, {"axis": 2}),
+        Sample("2d-constant", "Concat", ((1, 7),), {1: (1, 3)}, {"axis": 1}),
+    ),
+)
+
+PAD = Op(
+    name="pad",
+    family="layout",
+    summary="A constant around a tensor",
+    attributes=(
+        Attribute("pads", "ints", "what comes before each axis, then what comes behind"),
+        Attribute("value", "int", "the constant"),
+    ),
+    infer=_infer_pad,
+    evaluate=_evaluate_pad,
+    macs=no_macs,
+    onnx=(OnnxForm("Pad", scale="same"),),
+    samples=(
+        Sample("4d-spatial", "Pad", ((1, 3, 4, 5),), {1: _ints(0, 0, 1, 1, 0, 0, 1, 1)}),
+        Sample("4d-uneven", "Pad", ((1, 5, 3, 4),), {1: _ints(0, 0, 2, 0, 0, 0, 0, 3)}),
+        Sample("4d-channels", "Pad", ((1, 3, 4, 2),), {1: _ints(0, 1, 0, 0, 0, 4, 0, 0)}),
+        Sample("3d-time", "Pad", ((1, 6, 4),), {1: _ints(0, 3, 0, 0, 0, 0)}),
+        Sample("2d", "Pad", ((1, 9),), {1: _ints(0, 2, 0, 5)}),
+        Sample("2d-value", "Pad", ((1, 9),), {1: _ints(0, 2, 0, 5), 2: np.array(0.5, dtype=np.float32)}),
+    ),
+    limits="constant mode only",
+)
+
+RESHAPE = Op(
+    name="reshape",
+    family="layout",
+    summary="The same elements in the same order under another shape",
+    attributes=(Attribute("shape", "ints", "the new shape"),),
+    infer=_infer_reshape,
+    evaluate=_evaluate_reshape,
+    macs=no_macs,
+    onnx=tuple(OnnxForm(name, scale="same") for name in ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")),
+    samples=(
+        Sample("flatten-4d", "Flatten", ((1, 3, 4, 5),)),
+        Sample("reshape-4d-to-2d", "Reshape", ((1, 5, 3, 2),), {1: _ints(1, -1)}),
+        Sample("reshape-2d-to-4d", "Reshape", ((1, 24),), {1: _ints(1, 2, 4, 3)}),
+        Sample("reshape-4d-to-4d", "Reshape", ((1, 6, 4, 2),), {1: _ints(1, 3, 8, 2)}),
+        Sample("reshape-3d-to-4d", "Reshape", ((1, 6, 8),), {1: _ints(1, 6, 2, 4)}),
+        Sample("squeeze-4d", "Squeeze", ((1, 7, 1, 1),), {1: _ints(2, 3)}),
+        Sample("unsqueeze-2d", "Unsqueeze", ((1, 11),), {1: _ints(1, 3)}),
+    ),
+)
+
+SLICE = Op(
+    name="slice",
+    family="layout",
+    summary="Every step-th element between start and end, on each axis",
+    attributes=(
+        Attribute("starts", "ints", "first index, one per axis"),
+        Attribute("ends", "ints", "index behind the last, one per axis"),
+        Attribute("steps", "ints", "positive, one per axis"),
+    ),
+    infer=_infer_slice,
+    evaluate=_evaluate_slice,
+    macs=no_macs,
+    onnx=(OnnxForm("Slice", scale="same"),),
+    samples=(
+        _slice("4d-channels", (1, 8, 3, 4), (2,), (7,), (1,), (1,)),
+        _slice("4d-rows-columns", (1, 3, 6, 7), (1, 2), (5, 7), (2, 3), (1, 1)),
+        _slice("4d-steps", (1, 3, 7, 8), (0, 1), (7, 8), (2, 3), (2, 3)),
+        _slice("4d-negative", (1, 5, 4, 4), (-3,), (-1,), (1,), (1,)),
+        _slice("3d-time", (1, 9, 5), (4,), (2**31 - 1,), (1,), (1,)),
+        _slice("2d-step3", (1, 31), (2,), (30,), (1,), (3,)),
+    ),
+    limits="steps must be positive",
+)
+
+TRANSPOSE = Op(
+    name="transpose",
+    family="layout",
+    summary="Axes in another order",
+    attributes=(Attribute("perm", "ints", "axis of the input for each axis of the result"),),
+    infer=_infer_transpose,
+    evaluate=_evaluate_transpose,
+    macs=no_macs,
+    onnx=(OnnxForm("Transpose", scale="same"),),
+    samples=(
+        _transpose("2d", (3, 5), (1, 0)),
+        _transpose("3d-swap_last", (1, 5, 7), (0, 2, 1)),
+        _transpose("3d-rotate", (2, 3, 4), (2, 0, 1)),
+        _transpose("4d-to_nhwc", (1, 3, 4, 5), (0, 2, 3, 1)),
+        _transpose("4d-to_nchw", (1, 4, 5, 3), (0, 3, 1, 2)),
+        _transpose("4d-swap_spatial", (1, 3, 4, 5), (0, 1, 3, 2)),
+        _transpose("4d-reverse", (1, 2, 3, 5), (3, 2, 1, 0)),
+        _transpose("5d", (1, 2, 3, 2, 4), (0, 3, 1, 4, 2)),
+    ),
+)
+OPS = (CONCAT, PAD, RESHAPE, SLICE, TRANSPOSE)

@@ -1,0 +1,114 @@
+"""Every unary function of int8: a table of its 256 results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgeq.ir import DType, Node, Tensor
+from edgeq.numerics.array import Array
+from edgeq.ops.accumulator import invalid, require_operands
+from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape, no_macs
+
+# Functions whose output grid is fixed, because their range is known and the grid is everyone's.
+_FIXED = {"Sigmoid": (1.0 / 256.0, -128), "Tanh": (1.0 / 128.0, 0)}
+_ELEMENTWISE = (
+    "Abs",
+    "Acos",
+    "Asin",
+    "Atan",
+    "Ceil",
+    "Celu",
+    "Clip",
+    "Cos",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Floor",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "Log",
+    "Mish",
+    "Neg",
+    "Reciprocal",
+    "Relu",
+    "Round",
+    "Selu",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Swish",
+    "Tan",
+    "Tanh",
+    "ThresholdedRelu",
+)
+
+
+def _infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    require_operands(node, operands, (DType.INT8, DType.INT8))
+    if operands[1].shape != (256,):
+        raise invalid(node, "a table has 256 entries", operands[1].shape, (256,))
+    return [(operands[0].shape, DType.INT8)]
+
+
+def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    del node
+    x, table = arrays
+    # The bits of x + 128 are those of x with the sign flipped.
+    return [table[np.ascontiguousarray(x).view(np.uint8) ^ np.uint8(128)]]
+
+
+def _form(onnx: str) -> OnnxForm:
+    fixed = _FIXED.get(onnx)
+    return OnnxForm(onnx, scale="fixed" if fixed else "own", fixed=fixed)
+
+
+def _scalar(value: float) -> Array:
+    return np.array(value, dtype=np.float32)
+
+
+# Swish is opset 24; Acos, Asin, Log, Sqrt and Reciprocal have a domain that random inputs leave.
+_PLAIN_SAMPLES = tuple(
+    Sample(name.lower(), name, ((1, 3, 5, 4),))
+    for name in _ELEMENTWISE
+    if name
+    not in ("Acos", "Asin", "Ceil", "Clip", "Floor", "Log", "Reciprocal", "Round", "Sign", "Sqrt", "Swish", "Tan")
+)
+_MORE_SAMPLES = (
+    Sample("ceil", "Ceil", ((1, 3, 5, 4),)),
+    Sample("clip-both", "Clip", ((1, 3, 5, 4),), {1: _scalar(-0.75), 2: _scalar(1.5)}),
+    Sample("clip-relu6", "Clip", ((1, 17),), {1: _scalar(0.0), 2: _scalar(6.0)}),
+    Sample("elu-alpha", "Elu", ((1, 33),), {}, {"alpha": 0.5}),
+    Sample("floor", "Floor", ((1, 3, 5, 4),)),
+    Sample("gelu-tanh", "Gelu", ((1, 33),), {}, {"approximate": "tanh"}),
+    Sample("hardsigmoid-sixth", "HardSigmoid", ((1, 33),), {}, {"alpha": float(np.float32(1 / 6)), "beta": 0.5}),
+    Sample("leakyrelu-alpha", "LeakyRelu", ((1, 7, 9),), {}, {"alpha": 0.25}),
+    Sample("relu-1", "Relu", ((1, 1),)),
+    Sample("relu-2d-301", "Relu", ((1, 301),)),
+    Sample("relu-5d", "Relu", ((1, 2, 3, 2, 5),)),
+    Sample("round", "Round", ((1, 3, 5, 4),)),
+    Sample("sigmoid-3d", "Sigmoid", ((1, 6, 11),)),
+    Sample("sign", "Sign", ((1, 3, 5, 4),)),
+    Sample("tanh-2d", "Tanh", ((1, 65),)),
+    Sample("thresholdedrelu-alpha", "ThresholdedRelu", ((1, 33),), {}, {"alpha": 0.375}),
+)
+
+LOOKUP = Op(
+    name="lookup",
+    family="lookup",
+    summary="y = table[x + 128]: x, table int8[256]",
+    attributes=(Attribute("function", "str", "what the table holds, for people"),),
+    infer=_infer,
+    evaluate=_evaluate,
+    macs=no_macs,
+    onnx=tuple(_form(name) for name in _ELEMENTWISE),
+    samples=_PLAIN_SAMPLES + _MORE_SAMPLES,
+    limits="outside a function's domain the value at the nearest border counts",
+)
+OPS = (LOOKUP,)

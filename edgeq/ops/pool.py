@@ -1,0 +1,204 @@
+"""Pooling windows and means over whole axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from edgeq.ir import DType, Node, Tensor
+from edgeq.numerics.array import Array, saturate
+from edgeq.numerics.rounding import divide_half_away
+from edgeq.ops.accumulator import (
+    CLAMP,
+    IN_ZERO,
+    REQUANT,
+    invalid,
+    mode_of,
+    requantize,
+    require_operands,
+    require_rank,
+    require_scaled,
+)
+from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.ops.window import pad_spatial, valid_counts, window_output, windows
+
+_WINDOW = (
+    Attribute("kernel", "ints", "rows, columns"),
+    Attribute("strides", "ints", "rows, columns"),
+    Attribute("pads", "ints", "top, left, bottom, right"),
+)
+
+
+def average_pool_counts(shape: Shape, kernel: Shape, strides: Shape, pads: Shape) -> tuple[int, ...]:
+    """The attribute ``counts``: the distinct numbers of valid positions of the windows over x[1,H,W,C], sorted."""
+    return tuple(int(count) for count in np.unique(valid_counts(shape, kernel, strides, pads)))
+
+
+def _counts(node: Node, shape: Shape) -> Array:
+    return valid_counts(shape, node.integers("kernel"), node.integers("strides"), node.integers("pads"))
+
+
+def _infer_average(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    x = operands[0]
+    require_rank(node, x, 4)
+    height, width = window_output(node, x.shape, node.integers("kernel"), (1, 1))
+    counts = node.integers("counts")
+    found = tuple(int(count) for count in np.unique(_counts(node, x.shape)))
+    if counts != found or counts[0] == 0:
+        raise invalid(node, "counts of valid positions do not match the windows", counts, f"{found}, none zero")
+    if mode_of(node) == "tflite":
+        # The raw mean keeps the scale: a multiplier is present but unused, with or without its exponent.
+        require_operands(node, operands, (DType.INT8, *[DType.INT32] * (len(operands) - 1)))
+    else:
+        require_scaled(node, operands, (DType.INT8,), len(counts))
+        if operands[1].shape != (len(counts),):
+            raise invalid(node, "one multiplier per count is needed", operands[1].shape, (len(counts),))
+    return [((x.shape[0], height, width, x.shape[3]), DType.INT8)]
+
+
+def _evaluate_average(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    x, *scaling = arrays
+    kernel, strides = node.integers("kernel"), node.integers("strides")
+    # Zeros around int8 sums: padded positions add nothing, and the count leaves them out.
+    padded = pad_spatial(x, node.integers("pads"), 0)
+    sums = windows(padded, kernel, strides).sum(axis=(4, 5), dtype=np.int64)
+    counts = _counts(node, x.shape)[:, :, np.newaxis]
+    if mode_of(node) == "tflite":
+        mean = divide_half_away(sums, counts)
+        return [saturate(mean, node.integer("clamp_min"), node.integer("clamp_max"))]
+    sums -= counts * node.integer("in_zero")
+    position = np.searchsorted(np.array(node.integers("counts")), counts)
+    return [requantize(node, sums, (scaling[0][position], *scaling[1:]))]
+
+
+def _infer_max(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    require_operands(node, operands, (DType.INT8,))
+    x = operands[0]
+    require_rank(node, x, 4)
+    height, width = window_output(node, x.shape, node.integers("kernel"), (1, 1))
+    if _counts(node, x.shape).min() == 0:
+        raise invalid(node, "a window holds padding only", node.integers("pads"), "pads below the kernel size")
+    return [((x.shape[0], height, width, x.shape[3]), DType.INT8)]
+
+
+def _evaluate_max(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    padded = pad_spatial(arrays[0], node.integers("pads"), -128)
+    best = windows(padded, node.integers("kernel"), node.integers("strides")).max(axis=(4, 5))
+    return [np.clip(best, node.integer("clamp_min"), node.integer("clamp_max")).astype(np.int8)]
+
+
+def _infer_mean(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    require_scaled(node, operands, (DType.INT8,))
+    x, axes = operands[0], node.integers("axes")
+    if not axes or axes != tuple(range(axes[0], axes[-1] + 1)) or axes[0] < 0 or axes[-1] >= len(x.shape):
+        raise invalid(node, "axes must be contiguous", axes, f"sorted axes of {x.shape}")
+    kept = (1,) * len(axes) if node.integer("keepdims") else ()
+    return [((*x.shape[: axes[0]], *kept, *x.shape[axes[-1] + 1 :]), DType.INT8)]
+
+
+def _evaluate_mean(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    x, *scaling = arrays
+    axes = node.integers("axes")
+    count = prod(x.shape[axis] for axis in axes)
+    sums = np.asarray(x.sum(axis=axes, dtype=np.int64, keepdims=bool(node.integer("keepdims"))))
+    return [requantize(node, sums - count * node.integer("in_zero"), scaling)]
+
+
+def _average(name: str, x: Shape, kernel: Shape, **attributes: int | tuple[int, ...]) -> Sample:
+    return Sample(name, "AveragePool", (x,), {}, {"kernel_shape": kernel, **attributes})
+
+
+def _max(name: str, x: Shape, kernel: Shape, **attributes: int | tuple[int, ...]) -> Sample:
+    return Sample(name, "MaxPool", (x,), {}, {"kernel_shape": kernel, **attributes})
+
+
+def _mean(name: str, x: Shape, axes: tuple[int, ...], keepdims: int = 1) -> Sample:
+    return Sample(name, "ReduceMean", (x,), {1: np.array(axes, dtype=np.int64)}, {"keepdims": keepdims})
+
+
+AVERAGE_POOL = Op(
+    name="average_pool",
+    family="pool",
+    summary="Mean of the valid positions of each window: x[N,H,W,C], multiplier (one per count), (exponent)",
+    attributes=(
+        *REQUANT,
+        *_WINDOW,
+        Attribute("counts", "ints", "the distinct numbers of valid positions, sorted"),
+        IN_ZERO,
+    ),
+    infer=_infer_average,
+    evaluate=_evaluate_average,
+    macs=no_macs,
+    onnx=(OnnxForm("AveragePool", tflite_scale="same"), OnnxForm("GlobalAveragePool", tflite_scale="same")),
+    samples=(
+        _average("k2-stride2-c3", (1, 3, 6, 8), (2, 2), strides=(2, 2)),
+        _average("k3-stride1-c5", (1, 5, 5, 4), (3, 3)),
+        _average("k3-same-c8", (1, 8, 5, 5), (3, 3), pads=(1, 1, 1, 1)),
+        _average("k3-stride2-pads_end-c17", (1, 17, 6, 5), (3, 3), strides=(2, 2), pads=(0, 0, 1, 1)),
+        _average("k2x3-pads_uneven-c1", (1, 1, 5, 7), (2, 3), strides=(1, 2), pads=(1, 0, 0, 2)),
+        _average("k5-larger_than_input-c2", (1, 2, 3, 4), (5, 5), pads=(2, 2, 2, 2)),
+        _average("k7x5-whole-c4", (1, 4, 7, 5), (7, 5)),
+        _average("k1-stride2-c3", (1, 3, 5, 5), (1, 1), strides=(2, 2)),
+        _average("k3-padding_counts-c4", (1, 4, 5, 5), (3, 3), pads=(1, 1, 1, 1), count_include_pad=1),
+        _average("k3-stride2-ceil-c4", (1, 4, 6, 6), (3, 3), strides=(2, 2), ceil_mode=1),
+        Sample("global-c5", "GlobalAveragePool", ((1, 5, 7, 3),)),
+        Sample("global-c16-1x1", "GlobalAveragePool", ((1, 16, 1, 1),)),
+        Sample("global-c64-5x5", "GlobalAveragePool", ((1, 64, 5, 5),)),
+    ),
+    limits="every window holds at least one valid position; tflite: input and output share one scale",
+)
+
+MAX_POOL = Op(
+    name="max_pool",
+    family="pool",
+    summary="Largest value of each window, padding never wins: x[N,H,W,C]",
+    attributes=(*_WINDOW, *CLAMP),
+    infer=_infer_max,
+    evaluate=_evaluate_max,
+    macs=no_macs,
+    onnx=(OnnxForm("MaxPool", scale="same"), OnnxForm("GlobalMaxPool", scale="same")),
+    samples=(
+        _max("k2-stride2-c3", (1, 3, 6, 8), (2, 2), strides=(2, 2)),
+        _max("k3-stride1-c5", (1, 5, 5, 4), (3, 3)),
+        _max("k3-same-c8", (1, 8, 5, 5), (3, 3), pads=(1, 1, 1, 1)),
+        _max("k3-stride2-pads_end-c17", (1, 17, 6, 5), (3, 3), strides=(2, 2), pads=(0, 0, 1, 1)),
+        _max("k2x3-pads_uneven-c1", (1, 1, 5, 7), (2, 3), strides=(1, 2), pads=(1, 0, 0, 2)),
+        _max("k1x4-c6", (1, 6, 1, 13), (1, 4), strides=(1, 4)),
+        _max("k2-stride2-ceil-c4", (1, 4, 5, 7), (2, 2), strides=(2, 2), ceil_mode=1),
+        _max("k2-stride2-odd-c33", (1, 33, 5, 3), (2, 2), strides=(2, 2)),
+        Sample("global-c5", "GlobalMaxPool", ((1, 5, 4, 3),)),
+    ),
+    limits="no window may hold padding only",
+)
+
+MEAN = Op(
+    name="mean",
+    family="pool",
+    summary="Mean over neighbouring axes: x, multiplier[1] (1/n inside), (exponent)",
+    attributes=(
+        *REQUANT,
+        Attribute("axes", "ints", "sorted, contiguous"),
+        Attribute("keepdims", "int", "1: the axes stay with size 1"),
+        IN_ZERO,
+    ),
+    infer=_infer_mean,
+    evaluate=_evaluate_mean,
+    macs=no_macs,
+    onnx=(OnnxForm("ReduceMean"),),
+    samples=(
+        _mean("spatial-keep-c5", (1, 5, 6, 4), (2, 3)),
+        _mean("spatial-drop-c8", (1, 8, 3, 3), (2, 3), 0),
+        _mean("rows-c3", (1, 3, 7, 4), (2,)),
+        _mean("columns-c3", (1, 3, 4, 9), (3,)),
+        _mean("channels-c17", (1, 17, 3, 3), (1,)),
+        _mean("negative_axes-c4", (1, 4, 5, 5), (-2, -1)),
+        _mean("3d-time", (1, 20, 6), (1,), 0),
+        _mean("3d-features", (1, 6, 11), (2,)),
+        _mean("2d-features", (1, 40), (1,)),
+        _mean("everything-but-batch", (1, 3, 4, 5), (1, 2, 3)),
+    ),
+    limits="n·255 must fit the accumulator",
+)
+OPS = (AVERAGE_POOL, MAX_POOL, MEAN)

@@ -1,0 +1,74 @@
+"""Addition in one rounding: the constants, the int32 proof, the error bound."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeq.numerics.addition import SHIFT_MAX, Addition, add, choose_addition
+
+ZERO = st.integers(-128, 127)
+SCALE = st.floats(2.0**-13, 10.0, width=32)
+EVERY = np.arange(-128, 128).astype(np.int8)
+PAIRS = np.meshgrid(EVERY[::5], EVERY[::7])
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.tuples(SCALE, SCALE, SCALE), st.tuples(ZERO, ZERO, ZERO), st.sampled_from([1, -1]))
+def test_error_is_within_the_bound(scales: tuple[float, float, float], zeros: tuple[int, int, int], sign: int) -> None:
+    found = choose_addition(scales, zeros, sign)
+    a, b = PAIRS
+    # Unclamped, so that the bound is tested everywhere; int64 because results may leave int8.
+    got = (a.astype(np.int64) * found.a_multiplier + sign * b.astype(np.int64) * found.b_multiplier + found.offset) >> (
+        found.shift
+    )
+    ratio_a, ratio_b = scales[0] / scales[2], scales[1] / scales[2]
+    exact = ratio_a * (a.astype(np.float64) - zeros[0]) + sign * ratio_b * (b.astype(np.float64) - zeros[1]) + zeros[2]
+    assert np.abs(got - exact).max() <= 0.5 + found.error_lsb(zeros[0], zeros[1]) + 1e-6 * np.abs(exact).max()
+    assert np.array_equal(add(a, b, found, -100, 90), np.clip(got, -100, 90))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.tuples(SCALE, SCALE, SCALE), st.tuples(ZERO, ZERO, ZERO), st.sampled_from([1, -1]))
+def test_every_partial_sum_fits_and_the_shift_is_the_largest(
+    scales: tuple[float, float, float], zeros: tuple[int, int, int], sign: int
+) -> None:
+    found = choose_addition(scales, zeros, sign)
+    assert 0 <= found.shift <= SHIFT_MAX
+    assert _reach(found) < 2**31
+    if found.shift < SHIFT_MAX:
+        shift = found.shift + 1
+        ma, mb = (round(Fraction(scale) / Fraction(scales[2]) * 2**shift) for scale in scales[:2])
+        offset = (zeros[2] << shift) + (1 << (shift - 1)) - zeros[0] * ma - sign * zeros[1] * mb
+        assert _reach(Addition(ma, mb, offset, shift, sign)) >= 2**31 - 1
+
+
+def _reach(found: Addition) -> int:
+    reach = 0
+    for a in (-128, 0, 127):
+        for b in (-128, 0, 127):
+            terms = (a * found.a_multiplier, found.sign * b * found.b_multiplier)
+            reach = max(reach, abs(sum(terms)), abs(sum(terms) + found.offset), abs(found.offset))
+    return reach
+
+
+def test_equal_grids_add_exactly() -> None:
+    found = choose_addition((0.5, 0.5, 0.5), (0, 0, 0))
+    a, b = PAIRS
+    assert np.array_equal(add(a, b, found, -128, 127), np.clip(a.astype(int) + b, -128, 127))
+
+
+def test_a_narrow_constant_allows_more_bits() -> None:
+    wide = choose_addition((8.0, 100.0, 0.5), (0, 0, 0))
+    narrow = choose_addition((8.0, 100.0, 0.5), (0, 0, 0), b_range=(-1, 1))
+    assert narrow.shift > wide.shift
+
+
+@pytest.mark.parametrize("scales", [(0.0, 1.0, 1.0), (1.0, float("nan"), 1.0), (1.0, 1.0, -1.0), (1e9, 1.0, 1e-3)])
+def test_scales_are_refused(scales: tuple[float, float, float]) -> None:
+    with pytest.raises(ValueError, match="scales"):
+        choose_addition(scales, (0, 0, 0))
