@@ -1,0 +1,1 @@
+"""Backends: each turns the integer graph into a bundle of files."""

@@ -1,0 +1,85 @@
+"""Choose a kernel for every node, keep why others were refused, and plan the memory that the choice needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgeq.backends.c.binding import Call, Isa
+from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
+from edgeq.errors import EdgeqError, Problem
+from edgeq.ir import Graph, Node
+from edgeq.ops import BY_NAME
+from edgeq.passes.check_plan import check_plan
+from edgeq.passes.plan_memory import Plan, StepMemory, plan_memory
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node bound to a kernel.
+
+    Attributes:
+        node: the node.
+        call: the kernel and its record.
+        refused: kernel → the reason why it was not taken, for those tried before.
+        macs: multiply-accumulates of the node.
+    """
+
+    node: Node
+    call: Call
+    refused: dict[str, str]
+    macs: int
+
+
+def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
+    """Bind every node that computes or moves something; a reshape is no step.
+
+    Raises:
+        EdgeqError: EQ0380, all nodes for which no kernel exists.
+    """
+    steps: list[Step] = []
+    problems: list[Problem] = []
+    for node in graph.nodes:
+        if node.op == "reshape":
+            continue
+        refused: dict[str, str] = {}
+        for binding in BINDINGS:
+            if binding.op != node.op:
+                continue
+            reason = binding.matches(node, graph, isa)
+            if reason is None:
+                macs = BY_NAME[node.op].macs(node, graph.operands(node))
+                steps.append(Step(node, binding.bind(node, graph, isa), refused, macs))
+                break
+            refused[binding.kernel] = reason
+        else:
+            why = UNSUPPORTED.get(node.op) or "; ".join(f"{kernel}: {text}" for kernel, text in refused.items())
+            problems.append(
+                Problem(
+                    "EQ0380",
+                    f"no C kernel can run this {node.op}",
+                    where=f"node {', '.join(node.source) or node.name}",
+                    got=why or "the operator has no C kernel",
+                    hint="`edgeq ops` lists the limits of every kernel",
+                )
+            )
+    if problems:
+        raise EdgeqError.of(problems)
+    return steps
+
+
+def plan_steps(graph: Graph, steps: list[Step]) -> Plan:
+    """Plan the arena for the bound kernels, and check the plan by code that shares nothing with the planner."""
+    needs = {step.node.name: StepMemory(step.call.scratch_bytes, _pairs(step.call)) for step in steps}
+    plan = plan_memory(graph, needs)
+    check_plan(
+        graph,
+        arena_bytes=plan.arena_bytes,
+        offsets=plan.offsets,
+        scratch={name: (offset, needs[name].scratch_bytes) for name, offset in plan.scratch.items()},
+        in_place={name: need.in_place for name, need in needs.items()},
+    )
+    return plan
+
+
+def _pairs(call: Call) -> tuple[tuple[str, str], ...]:
+    return tuple((call.inputs[source], call.outputs[result]) for source, result in call.in_place)

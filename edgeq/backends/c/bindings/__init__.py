@@ -1,0 +1,29 @@
+"""Every binding of an operator to a C kernel, in the order in which they are tried: the first that matches wins."""
+
+from __future__ import annotations
+
+from edgeq.backends.c.binding import Binding
+from edgeq.backends.c.bindings import (
+    conv,
+    dense,
+    elementwise,
+    layout,
+    lookup,
+    pool,
+    softmax,
+)
+
+BINDINGS: tuple[Binding, ...] = (
+    *conv.BINDINGS,
+    *dense.BINDINGS,
+    *elementwise.BINDINGS,
+    *pool.BINDINGS,
+    *lookup.BINDINGS,
+    *softmax.BINDINGS,
+    *layout.BINDINGS,
+)
+
+# Operators without any kernel, with the reason. Whatever is neither here nor above is a mistake that a test finds.
+UNSUPPORTED: dict[str, str] = {}
+
+__all__ = ["BINDINGS", "UNSUPPORTED"]

@@ -1,0 +1,242 @@
+"""conv2d → C kernels: pointwise, depthwise, then the general one; one generic kernel for the tflite mode.
+
+``conv2d`` in place is never safe: every kernel reads a window (or both pixels of a pair) after it has stored outputs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.backends.c import packing
+from edgeq.backends.c.binding import Binding, Call, Field, Isa
+from edgeq.ir import DType, Graph, Node
+
+
+def refuse_common(node: Node, graph: Graph, mode: str) -> str | None:
+    """Why no kernel of this mode that multiplies by constant weights takes the node."""
+    if node.text("requant") != mode:
+        return f"the node requantizes as {node.text('requant')}"
+    if node.attrs.get("acc", "i32") != "i32":
+        return f"the accumulator is {node.attrs['acc']}"
+    operands = graph.operands(node)
+    if any(not operand.is_constant for operand in operands[1:]):
+        return "weights, bias and multiplier must be constants"
+    kinds = (operands[0].dtype, operands[1].dtype, graph.results(node)[0].dtype)
+    if kinds != (DType.INT8,) * 3:
+        return "input, weights and output must be int8, not " + ", ".join(kind.value for kind in kinds)
+    return None
+
+
+def constants(node: Node, graph: Graph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights as they are, bias and multiplier as int32 [out_channels]."""
+    _, weight, bias, multiplier = graph.operands(node)[:4]
+    return weight.value(), bias.value(), np.broadcast_to(multiplier.value(), bias.shape).astype(np.int32)
+
+
+def requantization(node: Node, weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray) -> dict[str, Field]:
+    """The record's fields from ``shift`` to ``narrow``; weights [out_channels, …]."""
+    shift = node.integer("shift")
+    rows = weights.reshape(weights.shape[0], -1)
+    return {
+        "shift": shift,
+        "out_zero": node.integer("out_zero"),
+        "clamp_min": node.integer("clamp_min"),
+        "clamp_max": node.integer("clamp_max"),
+        "narrow": int(packing.is_narrow(rows, bias, multiplier, shift)),
+    }
+
+
+def _is_pointwise(node: Node, graph: Graph) -> bool:
+    kernel = graph.operands(node)[1].shape[1:3]
+    return kernel == (1, 1) and node.integer("group") == 1 and not any(node.integers("pads"))
+
+
+def _match_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if packing.provider(isa, "columns") != "dsp":
+        return "the input is read in place"
+    return _match_one_by_one(node, graph)
+
+
+def _match_pointwise_direct(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if packing.provider(isa, "columns") == "dsp":
+        return "columns are widened with the DSP extension"
+    return _match_one_by_one(node, graph)
+
+
+def _match_one_by_one(node: Node, graph: Graph) -> str | None:
+    if not _is_pointwise(node, graph):
+        return "the kernel is not 1x1 without padding and groups"
+    return refuse_common(node, graph, "highmul")
+
+
+def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    (_, _, in_w, in_c), (_, out_h, out_w, out_c) = graph.operands(node)[0].shape, graph.results(node)[0].shape
+    stride_h, stride_w = node.integers("strides")
+    if (stride_h, stride_w) == (1, 1):
+        in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
+    depth = packing.column_segment(in_c, isa)
+    stored = packing.stored_channels(out_c, isa)
+    direct = packing.provider(isa, "columns") != "dsp"
+    return Call(
+        kernel="eq_pointwise_direct_s8" if direct else "eq_pointwise_s8",
+        record="eq_pointwise_s8_t",
+        fields={
+            "in_w": in_w,
+            "in_c": in_c,
+            "out_h": out_h,
+            "out_w": out_w,
+            "out_c": out_c,
+            "stride_h": stride_h,
+            "stride_w": stride_w,
+            "depth": depth,
+            **requantization(node, weights, bias, multiplier),
+            "weights": packing.pack_columns(weights.reshape(1, out_c, 1, in_c), isa),
+            "bias": packing.pad_last(bias, stored),
+            "multiplier": packing.pad_last(multiplier, stored),
+        },
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        scratch_bytes=0 if direct else packing.column_scratch(depth, isa),
+    )
+
+
+def _geometry(node: Node, graph: Graph) -> dict[str, Field]:
+    """Sizes, strides, padding and dilation, in the order of the records."""
+    (_, in_h, in_w, in_c), (_, out_h, out_w, out_c) = graph.operands(node)[0].shape, graph.results(node)[0].shape
+    kernel_h, kernel_w = graph.operands(node)[1].shape[1:3]
+    stride_h, stride_w = node.integers("strides")
+    dilation_h, dilation_w = node.integers("dilations")
+    pad_top, pad_left = node.integers("pads")[:2]
+    return {
+        "in_h": in_h,
+        "in_w": in_w,
+        "in_c": in_c,
+        "out_h": out_h,
+        "out_w": out_w,
+        "out_c": out_c,
+        "kernel_h": kernel_h,
+        "kernel_w": kernel_w,
+        "stride_h": stride_h,
+        "stride_w": stride_w,
+        "pad_top": pad_top,
+        "pad_left": pad_left,
+        "dilation_h": dilation_h,
+        "dilation_w": dilation_w,
+        "group": node.integer("group"),
+        "pad_value": node.integer("pad_value"),
+    }
+
+
+def _match_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
+    channels = graph.operands(node)[0].shape[3]
+    if not node.integer("group") == channels == graph.results(node)[0].shape[3]:
+        return "not one output channel per input channel with a group each"
+    refused = refuse_common(node, graph, "highmul")
+    if refused is not None:
+        return refused
+    return packing.refuse_taps(constants(node, graph)[0].reshape(channels, -1).T, isa)
+
+
+def _bind_depthwise(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    sizes = _geometry(node, graph)
+    channels = bias.shape[0]
+    taps = weights.shape[1] * weights.shape[2]
+    # The native build has 64-bit pointers; "generic" serves it, so a Cortex-M3 reserves the same bytes.
+    pointer = 8 if isa[0] == "generic" else 4
+    fields: dict[str, Field] = {
+        **{key: value for key, value in sizes.items() if key not in {"in_c", "out_c", "group", "out_h", "out_w"}},
+        **requantization(node, weights, bias, multiplier),
+        "weights": np.ascontiguousarray(weights.reshape(channels, taps).T).reshape(-1),
+        "bias": packing.pack_lanes(bias, isa),
+        "multiplier": packing.pack_lanes(multiplier, isa),
+    }
+    ordered: dict[str, Field] = {
+        "in_h": fields.pop("in_h"),
+        "in_w": fields.pop("in_w"),
+        "channels": channels,
+        "out_h": sizes["out_h"],
+        "out_w": sizes["out_w"],
+        **fields,
+    }
+    return Call(
+        kernel="eq_depthwise_s8",
+        record="eq_depthwise_s8_t",
+        fields=ordered,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        scratch_bytes=pointer * taps + channels,
+        scratch_align=pointer,
+    )
+
+
+def _match_conv2d(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    return refuse_common(node, graph, "highmul")
+
+
+def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    out_c, kernel_h, kernel_w, group_c = weights.shape
+    group = node.integer("group")
+    whole_rows = group == 1 and node.integers("dilations")[1] == 1
+    segments, length = (kernel_h, kernel_w * group_c) if whole_rows else (kernel_h * kernel_w, group_c)
+    depth = segments * packing.column_segment(length, isa)
+    stored = packing.stored_channels(out_c // group, isa)
+    return Call(
+        kernel="eq_conv2d_s8",
+        record="eq_conv2d_s8_t",
+        fields={
+            **_geometry(node, graph),
+            "depth": depth,
+            **requantization(node, weights, bias, multiplier),
+            "weights": packing.pack_columns(weights.reshape(group, out_c // group, segments, length), isa),
+            "bias": packing.pad_last(bias.reshape(group, -1), stored).reshape(-1),
+            "multiplier": packing.pad_last(multiplier.reshape(group, -1), stored).reshape(-1),
+        },
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        scratch_bytes=packing.column_scratch(depth, isa),
+    )
+
+
+def _match_tflite(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    return refuse_common(node, graph, "tflite")
+
+
+def tflite_requantization(node: Node, graph: Graph) -> dict[str, Field]:
+    """The record's fields from ``out_zero`` to ``exponent`` in tflite mode."""
+    weights, bias, multiplier = constants(node, graph)
+    exponent = np.broadcast_to(graph.operands(node)[4].value(), bias.shape).astype(np.int32)
+    return {
+        "out_zero": node.integer("out_zero"),
+        "clamp_min": node.integer("clamp_min"),
+        "clamp_max": node.integer("clamp_max"),
+        "weights": np.ascontiguousarray(weights).reshape(-1),
+        "bias": bias,
+        "multiplier": multiplier,
+        "exponent": exponent,
+    }
+
+
+def _bind_tflite(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    return Call(
+        kernel="eq_conv2d_tflite_s8",
+        record="eq_conv2d_tflite_s8_t",
+        fields={**_geometry(node, graph), **tflite_requantization(node, graph)},
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+    )
+
+
+BINDINGS: tuple[Binding, ...] = (
+    Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise),
+    Binding("conv2d", "eq_pointwise_direct_s8", _match_pointwise_direct, _bind_pointwise),
+    Binding("conv2d", "eq_depthwise_s8", _match_depthwise, _bind_depthwise),
+    Binding("conv2d", "eq_conv2d_s8", _match_conv2d, _bind_conv2d),
+    Binding("conv2d", "eq_conv2d_tflite_s8", _match_tflite, _bind_tflite),
+)
+"""First match wins: the special kernels stand before the general one."""

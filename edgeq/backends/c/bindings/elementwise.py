@@ -1,0 +1,183 @@
+"""add, sub, mul and requantize.
+
+A difference is a sum whose second multiplier is negated (highmul), or whose second sign is -1 (tflite): one kernel
+serves both. A constant operand lives in the record, whichever side of the operator it stands on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeq.backends.c.binding import Binding, Call, Field
+from edgeq.backends.c.bindings.scaling import (
+    accumulator_refusal,
+    centred_limit,
+    clamp_fields,
+    highmul_fields,
+    int8_refusal,
+    mode_refusal,
+    scalar,
+    tflite_fields,
+)
+from edgeq.backends.c.bindings.strides import LOOPS, broadcast
+from edgeq.ir import Graph, Node, Tensor
+
+Fields = dict[str, Field]
+Side = str  # "a" or "b": the node's operand
+
+
+@dataclass(frozen=True)
+class _Operands:
+    """The two operands in the order in which the kernel takes them: an activation first."""
+
+    first: Side
+    second: Side
+    tensors: tuple[Tensor, Tensor]
+
+    @property
+    def constant(self) -> Tensor | None:
+        """The constant operand, always the second one."""
+        return self.tensors[1] if self.tensors[1].is_constant else None
+
+
+def _operands(node: Node, graph: Graph) -> _Operands:
+    a, b = graph.operands(node)[:2]
+    return _Operands("b", "a", (b, a)) if a.is_constant else _Operands("a", "b", (a, b))
+
+
+def _binary_refusal(node: Node, graph: Graph, mode: str, with_constant: bool) -> str | None:
+    reason = mode_refusal(node, mode) or accumulator_refusal(node) or int8_refusal(node, graph, inputs=2)
+    if reason:
+        return reason
+    found = _operands(node, graph)
+    if found.tensors[0].is_constant:
+        return "both operands are constants"
+    if (found.constant is not None) != with_constant:
+        return "an operand is a constant" if found.constant is not None else "no operand is a constant"
+    if broadcast(graph.results(node)[0].shape, *(tensor.shape for tensor in found.tensors)) is None:
+        return f"the broadcast needs more than {LOOPS} nested loops"
+    return None
+
+
+def _loop_fields(node: Node, graph: Graph, found: _Operands) -> Fields:
+    loops = broadcast(graph.results(node)[0].shape, *(tensor.shape for tensor in found.tensors))
+    assert loops is not None, "matches() refused this node"
+    fields: Fields = {"constant": 0 if found.constant is None else found.constant.value().astype(np.int8)}
+    fields |= dict(zip(("n0", "n1", "n2", "n3", "inner"), loops.sizes, strict=True))
+    for side, strides in zip("ab", loops.strides, strict=True):
+        fields |= dict(zip((f"{side}0", f"{side}1", f"{side}2", f"{side}3", f"{side}_inner"), strides, strict=True))
+    return fields
+
+
+def _call(kernel: str, node: Node, graph: Graph, found: _Operands, fields: Fields) -> Call:
+    passed = [tensor for tensor in found.tensors if not tensor.is_constant]
+    out = graph.results(node)[0]
+    return Call(
+        kernel=kernel,
+        record=f"{kernel.replace('_constant', '')}_t",
+        fields=fields,
+        inputs=tuple(tensor.name for tensor in passed),
+        outputs=node.outputs,
+        in_place=tuple((index, 0) for index, tensor in enumerate(passed) if tensor.elements == out.elements),
+    )
+
+
+def _sum_highmul(kernel: str, node: Node, graph: Graph) -> Call:
+    found = _operands(node, graph)
+    multipliers = {"a": node.integer("a_multiplier"), "b": node.integer("b_multiplier")}
+    if node.op == "sub":
+        multipliers["b"] = -multipliers["b"]
+    fields = _loop_fields(node, graph, found) | {
+        "a_multiplier": multipliers[found.first],
+        "b_multiplier": multipliers[found.second],
+        "offset": node.integer("offset"),
+        "shift": node.integer("shift"),
+    }
+    return _call(kernel, node, graph, found, fields | clamp_fields(node))
+
+
+def _sum_tflite(kernel: str, node: Node, graph: Graph) -> Call:
+    found = _operands(node, graph)
+    signs = {"a": 1, "b": -1 if node.op == "sub" else 1}
+    fields = _loop_fields(node, graph, found) | {"left_shift": node.integer("left_shift")}
+    for side, source in (("a", found.first), ("b", found.second)):
+        fields |= {f"{side}_{key}": node.integer(f"{source}_{key}") for key in ("zero", "multiplier", "exponent")}
+        fields[f"{side}_sign"] = signs[source]
+    fields |= {key: node.integer(key) for key in ("out_multiplier", "out_exponent", "out_zero")}
+    return _call(kernel, node, graph, found, fields | clamp_fields(node))
+
+
+def _product_fields(node: Node, graph: Graph, found: _Operands) -> Fields:
+    zeros = {"a_zero": node.integer(f"{found.first}_zero"), "b_zero": node.integer(f"{found.second}_zero")}
+    return _loop_fields(node, graph, found) | zeros
+
+
+def _product_highmul(kernel: str, node: Node, graph: Graph) -> Call:
+    found = _operands(node, graph)
+    fields = _product_fields(node, graph, found)
+    multiplier = scalar(graph, node.inputs[2])
+    largest = centred_limit(node.integer("a_zero")) * centred_limit(node.integer("b_zero"))
+    fields |= highmul_fields(node, multiplier, (largest, multiplier))
+    return _call(kernel, node, graph, found, fields | clamp_fields(node))
+
+
+def _product_tflite(kernel: str, node: Node, graph: Graph) -> Call:
+    found = _operands(node, graph)
+    fields = _product_fields(node, graph, found) | tflite_fields(node, graph)
+    return _call(kernel, node, graph, found, fields | clamp_fields(node))
+
+
+def _binary(op: str, kernel: str, mode: str, bind: Callable[[str, Node, Graph], Call]) -> Binding:
+    with_constant = "_constant" in kernel
+    return Binding(
+        op,
+        kernel,
+        lambda node, graph, isa: _binary_refusal(node, graph, mode, with_constant),
+        lambda node, graph, isa: bind(kernel, node, graph),
+    )
+
+
+def _requantize_refusal(node: Node, graph: Graph, mode: str) -> str | None:
+    return mode_refusal(node, mode) or accumulator_refusal(node) or int8_refusal(node, graph)
+
+
+def _requantize_call(kernel: str, node: Node, graph: Graph) -> Call:
+    in_zero = node.integer("in_zero")
+    fields: Fields = {"elements": graph.results(node)[0].elements, "in_zero": in_zero}
+    if node.text("requant") == "highmul":
+        multiplier = scalar(graph, node.inputs[1])
+        fields |= highmul_fields(node, multiplier, (centred_limit(in_zero), multiplier))
+    else:
+        fields |= tflite_fields(node, graph)
+    fields |= clamp_fields(node)
+    return Call(kernel, f"{kernel}_t", fields, node.inputs[:1], node.outputs, in_place=((0, 0),))
+
+
+def _requantize(kernel: str, mode: str) -> Binding:
+    return Binding(
+        "requantize",
+        kernel,
+        lambda node, graph, isa: _requantize_refusal(node, graph, mode),
+        lambda node, graph, isa: _requantize_call(kernel, node, graph),
+    )
+
+
+BINDINGS: tuple[Binding, ...] = (
+    _binary("add", "eq_add_s8", "highmul", _sum_highmul),
+    _binary("add", "eq_add_constant_s8", "highmul", _sum_highmul),
+    _binary("add", "eq_add_tflite_s8", "tflite", _sum_tflite),
+    _binary("add", "eq_add_tflite_constant_s8", "tflite", _sum_tflite),
+    _binary("sub", "eq_add_s8", "highmul", _sum_highmul),
+    _binary("sub", "eq_add_constant_s8", "highmul", _sum_highmul),
+    _binary("sub", "eq_add_tflite_s8", "tflite", _sum_tflite),
+    _binary("sub", "eq_add_tflite_constant_s8", "tflite", _sum_tflite),
+    _binary("mul", "eq_mul_s8", "highmul", _product_highmul),
+    _binary("mul", "eq_mul_constant_s8", "highmul", _product_highmul),
+    _binary("mul", "eq_mul_tflite_s8", "tflite", _product_tflite),
+    _binary("mul", "eq_mul_tflite_constant_s8", "tflite", _product_tflite),
+    _requantize("eq_requantize_s8", "highmul"),
+    _requantize("eq_requantize_tflite_s8", "tflite"),
+)

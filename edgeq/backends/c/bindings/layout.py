@@ -1,0 +1,206 @@
+"""concat, pad, reshape, slice and transpose: kernels that move bytes, whatever the element type.
+
+An element wider than one byte is one more innermost axis. What turns out to move nothing is `eq_copy`, which may run in
+place and then costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from edgeq.backends.c.binding import Binding, Call, Field, Isa
+from edgeq.backends.c.bindings.strides import LOOPS, Loops, collapse, dense_strides
+from edgeq.ir import Graph, Node
+from edgeq.numerics.array import Array
+
+Fields = dict[str, Field]
+MAX_CONCAT = 8
+
+
+def _bytes(graph: Graph, name: str) -> int:
+    return graph.tensors[name].size_bytes
+
+
+def _copy(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    fields: Fields = {"bytes": _bytes(graph, node.outputs[0])}
+    return Call("eq_copy", "eq_copy_t", fields, node.inputs[:1], node.outputs, in_place=((0, 0),))
+
+
+def _always(node: Node, graph: Graph, isa: Isa) -> None:
+    del node, graph, isa
+
+
+# -- transpose and slice ---------------------------------------------------------------------------------------------
+
+
+def _gathered(node: Node, graph: Graph) -> tuple[Loops | None, int]:
+    """The loops over the output with the input's strides in bytes, and the offset of the first byte."""
+    x, out = graph.operands(node)[0], graph.results(node)[0]
+    item = x.dtype.size_bytes
+    dense = dense_strides(x.shape, item)
+    if node.op == "transpose":
+        strides, start = [dense[axis] for axis in node.integers("perm")], 0
+    else:
+        strides = [step * by for step, by in zip(dense, node.integers("steps"), strict=True)]
+        start = sum(step * at for step, at in zip(dense, node.integers("starts"), strict=True))
+    return collapse((*out.shape, item), ((*strides, 1),)), start
+
+
+def _still_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    loops, start = _gathered(node, graph)
+    size = _bytes(graph, node.inputs[0])
+    whole = (1,) * (LOOPS - 1) + (size,)
+    if loops is not None and start == 0 and loops.sizes == whole and loops.strides[0][-1] == 1:
+        return None
+    return "the elements change their order"
+
+
+def _gather_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    return f"needs more than {LOOPS} nested loops" if _gathered(node, graph)[0] is None else None
+
+
+def _gather(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    loops, start = _gathered(node, graph)
+    assert loops is not None, "matches() refused this node"
+    fields: Fields = {f"n{level}": size for level, size in enumerate(loops.sizes)}
+    fields |= {f"s{level}": step for level, step in enumerate(loops.strides[0])}
+    fields["start"] = start
+    return Call("eq_strided_copy", "eq_strided_copy_t", fields, node.inputs[:1], node.outputs)
+
+
+# -- pad -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """One axis of a padded block, in units of everything inside it."""
+
+    size: int
+    before: int
+    after: int
+
+    @property
+    def padded(self) -> int:
+        return self.before + self.size + self.after
+
+
+def _padded_axes(node: Node, graph: Graph) -> list[_Axis]:
+    """The axes down to bytes; one without padding is merged into the axis outside it."""
+    x, pads = graph.operands(node)[0], node.integers("pads")
+    rank = len(x.shape)
+    axes = [_Axis(size, pads[i], pads[rank + i]) for i, size in enumerate(x.shape)]
+    merged: list[_Axis] = []
+    for axis in (*axes, _Axis(x.dtype.size_bytes, 0, 0)):
+        if merged and axis.before == axis.after == 0:
+            outer = merged.pop()
+            axis = _Axis(outer.size * axis.size, outer.before * axis.size, outer.after * axis.size)  # noqa: PLW2901
+        merged.append(axis)
+    return merged
+
+
+def _pad_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    if len(_padded_axes(node, graph)) > LOOPS:
+        return f"needs more than {LOOPS} nested loops"
+    item = graph.operands(node)[0].dtype.size_bytes
+    value = node.integer("value") & ((1 << (8 * item)) - 1)
+    if len(set(value.to_bytes(item, "little"))) > 1:
+        return f"the bytes of the padding value {node.integer('value')} differ"
+    return None
+
+
+def _nothing_padded_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del graph, isa
+    return "there is padding" if any(node.integers("pads")) else None
+
+
+def _pad(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    axes = _padded_axes(node, graph)
+    axes = [_Axis(1, 0, 0)] * (LOOPS - len(axes)) + axes
+    strides = [prod(axis.padded for axis in axes[level + 1 :]) for level in range(LOOPS)]
+    fields: Fields = {f"n{level}": axis.size for level, axis in enumerate(axes)}
+    fields |= {f"s{level}": strides[level] for level in range(LOOPS - 1)}
+    fields["start"] = sum(axis.before * step for axis, step in zip(axes, strides, strict=True))
+    fields["out_bytes"] = _bytes(graph, node.outputs[0])
+    fields["value"] = node.integer("value") & 0xFF
+    return Call("eq_pad", "eq_pad_t", fields, node.inputs[:1], node.outputs)
+
+
+# -- concat ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Neighbouring operands of a concatenation: one activation, or all constants in a row."""
+
+    names: tuple[str, ...]
+    constant: bool
+
+
+def _parts(node: Node, graph: Graph) -> list[_Part]:
+    parts: list[_Part] = []
+    for name in node.inputs:
+        constant = graph.tensors[name].is_constant
+        if constant and parts and parts[-1].constant:
+            parts[-1] = _Part((*parts[-1].names, name), True)
+        else:
+            parts.append(_Part((name,), constant))
+    return parts
+
+
+def _concat_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    parts = _parts(node, graph)
+    constants = sum(part.constant for part in parts)
+    if constants == len(parts):
+        return "all operands are constants"
+    if constants > 1:
+        return "there are constants in more than one place"
+    if len(parts) - constants > MAX_CONCAT:
+        return f"there are more than {MAX_CONCAT} activations"
+    return None
+
+
+def _concat(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    out, axis = graph.results(node)[0], node.integer("axis")
+    axis %= len(out.shape)
+    rows = prod(out.shape[:axis])
+    data: int | Array = 0
+    constant_bytes = constant_offset = offset = 0
+    passed: list[tuple[str, int, int]] = []
+    for part in _parts(node, graph):
+        size = sum(_bytes(graph, name) for name in part.names) // rows
+        if part.constant:
+            joined = np.concatenate([graph.tensors[name].value() for name in part.names], axis)
+            data = np.ascontiguousarray(joined).reshape(-1).view(np.int8)
+            constant_bytes, constant_offset = size, offset
+        else:
+            passed.append((part.names[0], size, offset))
+        offset += size
+    passed += [(passed[0][0], 0, 0)] * (MAX_CONCAT - len(passed))
+    fields: Fields = {"constant": data, "constant_bytes": constant_bytes, "constant_offset": constant_offset}
+    fields |= {"rows": rows, "row_bytes": out.size_bytes // rows}
+    fields |= {f"bytes{i}": size for i, (_, size, _) in enumerate(passed)}
+    fields |= {f"offset{i}": at for i, (_, _, at) in enumerate(passed)}
+    return Call("eq_concat", "eq_concat_t", fields, tuple(name for name, _, _ in passed), node.outputs)
+
+
+BINDINGS: tuple[Binding, ...] = (
+    Binding("concat", "eq_concat", _concat_refusal, _concat),
+    Binding("pad", "eq_copy", _nothing_padded_refusal, _copy),
+    Binding("pad", "eq_pad", _pad_refusal, _pad),
+    Binding("reshape", "eq_copy", _always, _copy),
+    Binding("slice", "eq_copy", _still_refusal, _copy),
+    Binding("slice", "eq_strided_copy", _gather_refusal, _gather),
+    Binding("transpose", "eq_copy", _still_refusal, _copy),
+    Binding("transpose", "eq_strided_copy", _gather_refusal, _gather),
+)

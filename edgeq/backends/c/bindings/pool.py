@@ -1,0 +1,147 @@
+"""average_pool, mean and max_pool."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from edgeq.backends.c.binding import Binding, Call, Field, Isa
+from edgeq.backends.c.bindings.scaling import (
+    accumulator_refusal,
+    centred_limit,
+    clamp_fields,
+    constant,
+    highmul_fields,
+    int8_refusal,
+    mode_refusal,
+    scalar,
+    tflite_fields,
+)
+from edgeq.ir import Graph, Node
+from edgeq.numerics.array import Array
+
+Fields = dict[str, Field]
+
+# Positions in one window and terms of one mean: the kernels' sums stay inside int32 (see their headers).
+MAX_WINDOW = 1 << 15
+MAX_MEAN = 1 << 22
+
+
+def _window_fields(node: Node, graph: Graph) -> Fields:
+    x, out = graph.operands(node)[0], graph.results(node)[0]
+    kernel, strides, pads = node.integers("kernel"), node.integers("strides"), node.integers("pads")
+    return {
+        "in_height": x.shape[1],
+        "in_width": x.shape[2],
+        "channels": x.shape[3],
+        "out_height": out.shape[1],
+        "out_width": out.shape[2],
+        "kernel_height": kernel[0],
+        "kernel_width": kernel[1],
+        "stride_y": strides[0],
+        "stride_x": strides[1],
+        "pad_top": pads[0],
+        "pad_left": pads[1],
+    }
+
+
+def _batch_refusal(node: Node, graph: Graph) -> str | None:
+    shape = graph.operands(node)[0].shape
+    return None if len(shape) == 4 and shape[0] == 1 else f"the input has shape {list(shape)}, not [1, H, W, C]"
+
+
+def _average_refusal(node: Node, graph: Graph, mode: str) -> str | None:
+    reason = mode_refusal(node, mode) or accumulator_refusal(node) or int8_refusal(node, graph)
+    reason = reason or _batch_refusal(node, graph)
+    if reason is None and max(node.integers("counts")) > MAX_WINDOW:
+        reason = f"a window has more than {MAX_WINDOW} positions"
+    return reason
+
+
+def _average_highmul(node: Node, graph: Graph, isa: Isa) -> Call:
+    """The multiplier by the number of valid positions: folded where there is one, else a table indexed by it."""
+    del isa
+    counts, multipliers = node.integers("counts"), constant(graph, node.inputs[1]).astype(np.int64)
+    in_zero = node.integer("in_zero")
+    table: int | Array = 0
+    if len(counts) > 1:
+        table = np.zeros(max(counts) + 1, np.int32)
+        table[list(counts)] = multipliers
+    # The sum over n positions times the multiplier of n: the largest product decides `narrow`.
+    products = [(count * centred_limit(in_zero), int(m)) for count, m in zip(counts, multipliers, strict=True)]
+    fields: Fields = {"multipliers": table} | _window_fields(node, graph) | {"in_zero": in_zero}
+    largest = max(products, key=lambda pair: pair[0] * pair[1])
+    fields |= highmul_fields(node, int(multipliers[0]), largest)
+    fields |= clamp_fields(node)
+    return Call("eq_average_pool_s8", "eq_average_pool_s8_t", fields, node.inputs[:1], node.outputs)
+
+
+def _average_tflite(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    fields = _window_fields(node, graph) | clamp_fields(node)
+    return Call("eq_average_pool_tflite_s8", "eq_average_pool_tflite_s8_t", fields, node.inputs[:1], node.outputs)
+
+
+def _mean_loops(node: Node, graph: Graph) -> tuple[int, int, int]:
+    """(outer, reduce, inner) of the reduced axes, which are neighbours."""
+    shape, axes = graph.operands(node)[0].shape, node.integers("axes")
+    return prod(shape[: axes[0]]), prod(shape[axis] for axis in axes), prod(shape[axes[-1] + 1 :])
+
+
+def _mean_refusal(node: Node, graph: Graph, mode: str) -> str | None:
+    reason = mode_refusal(node, mode) or accumulator_refusal(node) or int8_refusal(node, graph)
+    if reason:
+        return reason
+    axes = node.integers("axes")
+    if axes != tuple(range(axes[0], axes[0] + len(axes))):
+        return f"the axes {list(axes)} are not neighbours"
+    if _mean_loops(node, graph)[1] > MAX_MEAN:
+        return f"a mean has more than {MAX_MEAN} terms"
+    return None
+
+
+def _mean(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    outer, reduce, inner = _mean_loops(node, graph)
+    in_zero = node.integer("in_zero")
+    fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "in_zero": in_zero}
+    if node.text("requant") == "highmul":
+        kernel = "eq_mean_s8"
+        multiplier = scalar(graph, node.inputs[1])
+        fields |= highmul_fields(node, multiplier, (reduce * centred_limit(in_zero), multiplier))
+    else:
+        kernel = "eq_mean_tflite_s8"
+        fields |= tflite_fields(node, graph)
+    fields |= clamp_fields(node)
+    return Call(kernel, f"{kernel}_t", fields, node.inputs[:1], node.outputs)
+
+
+def _max_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    return int8_refusal(node, graph) or _batch_refusal(node, graph)
+
+
+def _max(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    fields = _window_fields(node, graph) | clamp_fields(node)
+    return Call("eq_max_pool_s8", "eq_max_pool_s8_t", fields, node.inputs[:1], node.outputs)
+
+
+BINDINGS: tuple[Binding, ...] = (
+    Binding(
+        "average_pool",
+        "eq_average_pool_s8",
+        lambda node, graph, isa: _average_refusal(node, graph, "highmul"),
+        _average_highmul,
+    ),
+    Binding(
+        "average_pool",
+        "eq_average_pool_tflite_s8",
+        lambda node, graph, isa: _average_refusal(node, graph, "tflite"),
+        _average_tflite,
+    ),
+    Binding("max_pool", "eq_max_pool_s8", _max_refusal, _max),
+    Binding("mean", "eq_mean_s8", lambda node, graph, isa: _mean_refusal(node, graph, "highmul"), _mean),
+    Binding("mean", "eq_mean_tflite_s8", lambda node, graph, isa: _mean_refusal(node, graph, "tflite"), _mean),
+)

@@ -1,0 +1,131 @@
+"""Weights in the order in which each instruction set reads them.
+
+The C side of every function here is the header of the same family in ``runtime_c/arch``: ``eq_columns.h``,
+``eq_rows.h``, ``eq_taps.h``. Arrays come in logical order and leave flat, ready to be written as C.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from edgeq.backends.c.binding import Isa
+
+_PROVIDED: Final = {
+    "columns": ("dsp", "generic", "mve"),
+    "rows": ("dsp", "generic", "mve"),
+    "taps": ("dsp", "generic", "mve"),
+}
+"""Family → the folders of ``runtime_c/arch`` that have a header of their own."""
+
+_LANES: Final = tuple(4 * lane + quarter for quarter in range(4) for lane in range(4))
+"""Channel of a block of 16 at each place of the MVE order: 0 4 8 12, 1 5 9 13, 2 6 10 14, 3 7 11 15."""
+
+_INT16_MAX: Final = 32767
+
+
+def provider(isa: Isa, family: str) -> str:
+    """The folder whose header of a family the compiler finds first."""
+    return next(name for name in isa if name in _PROVIDED[family])
+
+
+def _round_up(number: int, unit: int) -> int:
+    return -(-number // unit) * unit
+
+
+def pad_last(array: np.ndarray, unit: int) -> np.ndarray:
+    """``array`` with zeros behind its last axis, whose length becomes a multiple of ``unit``."""
+    missing = _round_up(array.shape[-1], unit) - array.shape[-1]
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)])
+
+
+def stored_channels(channels: int, isa: Isa) -> int:
+    """``eq_columns_channels`` of ``eq_columns.h``: how many channels are stored for ``channels``."""
+    return channels if provider(isa, "columns") == "generic" else _round_up(channels, 2)
+
+
+def column_segment(length: int, isa: Isa) -> int:
+    """``eq_column_segment`` of ``eq_columns.h``: the places that a segment of ``length`` values takes."""
+    return _round_up(length, 4) if provider(isa, "columns") == "dsp" else length
+
+
+def column_scratch(depth: int, isa: Isa) -> int:
+    """Bytes of two gathered columns of ``depth`` places."""
+    return (4 if provider(isa, "columns") == "dsp" else 2) * depth
+
+
+def pack_columns(weights: np.ndarray, isa: Isa) -> np.ndarray:
+    """Weights of a convolution.
+
+    Args:
+        weights: int8 [group, channels, segments, length]: a segment is a run that the gather copies as one.
+        isa: the instruction sets of the build.
+
+    Returns:
+        int8, flat. Plain: the same order. MVE: channels padded to 2. DSP: segments padded to 4, channels to 2, then per
+        channel pair, per four places: four bytes of the first channel, four of the second.
+    """
+    group, channels = weights.shape[:2]
+    missing = stored_channels(channels, isa) - channels
+    padded = np.pad(weights, ((0, 0), (0, missing), (0, 0), (0, 0)))
+    if provider(isa, "columns") != "dsp":
+        return np.ascontiguousarray(padded).reshape(-1)
+    rows = pad_last(padded, 4).reshape(group, channels + missing, -1, 4)
+    pairs = rows.reshape(group, rows.shape[1] // 2, 2, -1, 4)
+    return np.ascontiguousarray(pairs.transpose(0, 1, 3, 2, 4)).reshape(-1)
+
+
+def pack_rows(weights: np.ndarray, isa: Isa) -> np.ndarray:
+    """Weights of a fully connected layer.
+
+    Args:
+        weights: int8 [channels, depth].
+        isa: the instruction sets of the build.
+
+    Returns:
+        int8, flat. Plain: the same order. DSP: rows padded to 4; blocks of four channels, per four places four bytes of
+        each channel; the remaining one to three channels as rows.
+    """
+    if provider(isa, "rows") != "dsp":
+        return np.ascontiguousarray(weights).reshape(-1)
+    padded = pad_last(weights, 4)
+    channels, depth = padded.shape
+    whole = channels // 4 * 4
+    blocks = padded[:whole].reshape(whole // 4, 4, depth // 4, 4).transpose(0, 2, 1, 3)
+    return np.concatenate([blocks.reshape(-1), padded[whole:].reshape(-1)])
+
+
+def pack_lanes(values: np.ndarray, isa: Isa) -> np.ndarray:
+    """Bias or multiplier of a depthwise convolution: int32 [channels] → flat; MVE: blocks of 16 in lane order."""
+    if provider(isa, "taps") != "mve":
+        return np.ascontiguousarray(values)
+    return np.ascontiguousarray(pad_last(values, 16).reshape(-1, 16)[:, _LANES]).reshape(-1)
+
+
+def refuse_taps(weights: np.ndarray, isa: Isa) -> str | None:
+    """Why ``eq_taps.h`` cannot take these weights, int8 [taps, channels]; None where it can.
+
+    MVE adds the products of taps 2i and 2i+1 in int16: -128 * (w0 + w1) must not exceed 32767.
+    """
+    if provider(isa, "taps") != "mve":
+        return None
+    wide = weights.astype(np.int32)[: weights.shape[0] // 2 * 2]
+    pairs = wide.reshape(-1, 2, weights.shape[1]).sum(axis=1)
+    if pairs.size and int((-128 * pairs).max()) > _INT16_MAX:
+        return "two neighbouring taps of a channel are both -128: their products leave int16"
+    return None
+
+
+def is_narrow(weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, shift: int) -> bool:
+    """Whether |acc * 2^shift * multiplier| < 2^47 - 2^40 is proven for every channel and every input.
+
+    Args:
+        weights: int8 [channels, depth].
+        bias: int32 [channels].
+        multiplier: int32 [channels].
+        shift: the left shift of the requantization.
+    """
+    bound = np.abs(bias.astype(object)) + 128 * np.abs(weights.astype(np.int64)).sum(axis=1).astype(object)
+    limit = (1 << 47) - (1 << 40)
+    return all(int(b) * int(m) << shift < limit for b, m in zip(bound, multiplier, strict=True))

@@ -1,0 +1,42 @@
+/*
+ * What every kernel needs: storage classes, a static assertion, and the fixed-width types. Nothing of the C library.
+ *
+ * Kernels are always-inline functions over a const record. A caller that passes the address of a constant record gets
+ * everything folded; a caller that wants one shared instance wraps the kernel in an EQ_NOINLINE function.
+ *
+ * Integer assumptions, which hold for gcc and clang on every target: two's complement, `>>` of a negative number is
+ * arithmetic, conversion to a narrower signed type keeps the low bits.
+ */
+#ifndef EQ_COMMON_H
+#define EQ_COMMON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define EQ_INLINE static inline __attribute__((always_inline, unused))
+#define EQ_NOINLINE __attribute__((noinline))
+
+#ifdef __cplusplus
+#define EQ_RESTRICT __restrict__
+#define EQ_STATIC_ASSERT(condition, text) static_assert(condition, text)
+#else
+#define EQ_RESTRICT restrict
+#define EQ_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
+#endif
+
+/* Keeps the compiler from unrolling a loop whose body is already the fast step. */
+#if defined(__clang__)
+#define EQ_NO_UNROLL _Pragma("clang loop unroll(disable)")
+#else
+#define EQ_NO_UNROLL _Pragma("GCC unroll 1")
+#endif
+
+EQ_STATIC_ASSERT((-1 >> 1) == -1, "right shift of a negative number must be arithmetic");
+
+/* value * 2^shift modulo 2^32: a left shift that is defined for negative values. */
+EQ_INLINE int32_t eq_shift_left(int32_t value, int32_t shift) { return (int32_t)((uint32_t)value << shift); }
+
+/* a + b modulo 2^32. */
+EQ_INLINE int32_t eq_add(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * Fully connected layer, int8, requantization "highmul".
+ *
+ *   out[n][o] = clamp(requantize(bias[o] + sum_k w[o][k] * x[n][k]))
+ *
+ * Layout     out [rows][out_c], x [rows][depth]; weights packed by packing.py, pack_rows; bias, multiplier [out_c].
+ * Ranges     bias already contains -zero_point(x) * sum of the weights; no partial sum may leave int32;
+ *            -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
+ * Aliasing   out must not overlap x.
+ * Rounding   eq_requantize.h.
+ * Scratch    none.
+ */
+#ifndef EQ_DENSE_S8_H
+#define EQ_DENSE_S8_H
+
+#include "eq_channels.h"
+#include "eq_rows.h"
+
+typedef struct {
+  int32_t rows;      /* N of x[N][K]; the weights are streamed once per row */
+  int32_t depth;     /* K */
+  int32_t out_c;
+  int32_t shift;
+  int32_t out_zero;
+  int32_t clamp_min;
+  int32_t clamp_max;
+  int32_t narrow;    /* eq_requantize.h */
+  const int8_t *weights;
+  const int32_t *bias;
+  const int32_t *multiplier;
+} eq_dense_s8_t;
+
+EQ_INLINE void eq_dense_s8(int8_t *out, const int8_t *x, const eq_dense_s8_t *p) {
+  const eq_channels_t set = {p->weights, p->bias, p->multiplier, p->depth, p->out_c,
+                             p->shift, p->out_zero, p->clamp_min, p->clamp_max, p->narrow};
+  EQ_NO_UNROLL
+  for (int32_t row = 0; row < p->rows; ++row) {
+    eq_rows_multiply(out + row * p->out_c, x + row * p->depth, &set);
+  }
+}
+
+#endif
