@@ -1,0 +1,95 @@
+"""What must not be in an image: floating point, instructions beyond Armv6-M, the heap, printf.
+
+Each check reads the linked image or the object, never the source, so that nothing a compiler or library adds escapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from edgeq.errors import EdgeqError
+from edgeq.firmware.disassembly import Instruction
+
+_FLOAT_TYPE = re.compile(r"\.(?:f16|f32|f64|bf16)\b")
+# The run-time ABI's float helpers (IHI 0043, 4.1) and libgcc's own names; __aeabi_idiv and the like stay legal.
+_FLOAT_SYMBOL = re.compile(
+    r"__aeabi_(?:c?[df][a-z0-9]+|u?[il]2[df]|h2f\w*)|__(?:add|sub|mul|div|neg|cmp|eq|ne|lt|le|gt|ge|unord)[sd]f[23]"
+    r"|__(?:fix|fixuns|float|floatun|extend|trunc)\w*[sd]f\w*"
+)
+_HEAP = ("calloc", "free", "malloc", "realloc")
+_PRINT = ("fprintf", "printf", "putchar", "puts", "snprintf", "sprintf", "vprintf", "vsnprintf")
+_FORBIDDEN_CALLS = frozenset((*_HEAP, *_PRINT, "abort", "exit"))
+# All 32-bit instructions of Armv6-M (DDI 0419, A5.3).
+_V6M_WIDE = frozenset(("bl", "dmb", "dsb", "isb", "mrs", "msr", "udf.w"))
+_NOT_V6M = re.compile(r"cbn?z(?:\.n)?|it[te]{0,3}")
+_SHOWN = 5
+
+
+def undefined_symbols(path: Path) -> tuple[str, ...]:
+    """The names that an object leaves undefined, sorted."""
+    with path.open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        if not isinstance(table, SymbolTableSection):
+            return ()
+        names = {symbol.name for symbol in table.iter_symbols() if symbol["st_shndx"] == "SHN_UNDEF"}
+    return tuple(sorted(names - {""}))
+
+
+def check_no_heap(path: Path) -> None:
+    """Refuse a model's object that wants the heap, printf or an end of the program.
+
+    Raises:
+        EdgeqError: EQ0509.
+    """
+    wanted = sorted(_FORBIDDEN_CALLS & set(undefined_symbols(path)))
+    if wanted:
+        raise EdgeqError(
+            "EQ0509", "the model's code calls what firmware must not have", where=path.name, got=", ".join(wanted)
+        )
+
+
+def check_no_float(code: Mapping[str, Sequence[Instruction]]) -> None:
+    """Refuse an image with a floating-point instruction or helper.
+
+    Vector loads and moves share names with floating point (VLDR, VMOV), hence the data type decides.
+
+    Raises:
+        EdgeqError: EQ0507, with the first places.
+    """
+    found = [f"function {name}" for name in code if _FLOAT_SYMBOL.fullmatch(name)]
+    for name, instructions in code.items():
+        found += [
+            f"{item.mnemonic} {item.operands} in {name}" for item in instructions if _FLOAT_TYPE.search(item.mnemonic)
+        ]
+    if found:
+        shown = "; ".join(found[:_SHOWN])
+        raise EdgeqError(
+            "EQ0507", f"{len(found)} places of the image use floating point", got=shown, allowed="integers"
+        )
+
+
+def check_v6m_only(code: Mapping[str, Sequence[Instruction]]) -> None:
+    """Refuse an image with an instruction that a Cortex-M0 does not have.
+
+    Raises:
+        EdgeqError: EQ0508, with the first places.
+    """
+    found = [
+        f"{item.mnemonic} {item.operands} in {name}"
+        for name, instructions in code.items()
+        for item in instructions
+        if _beyond_v6m(item)
+    ]
+    if found:
+        shown = "; ".join(found[:_SHOWN])
+        raise EdgeqError("EQ0508", f"{len(found)} instructions are not Armv6-M", got=shown, allowed="Armv6-M only")
+
+
+def _beyond_v6m(item: Instruction) -> bool:
+    wide = item.length == 4 and item.mnemonic not in _V6M_WIDE
+    return wide or _NOT_V6M.fullmatch(item.mnemonic) is not None

@@ -1,0 +1,169 @@
+"""From a bundle to images: compile, bound the stack, check the fit, link twice, check, write the formats."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.firmware.checks import check_no_float, check_no_heap, check_v6m_only
+from edgeq.firmware.disassembly import disassemble
+from edgeq.firmware.facts import ImageFacts
+from edgeq.firmware.fit import check_fit
+from edgeq.firmware.formats import write_formats
+from edgeq.firmware.link import (
+    Layout,
+    board_layout,
+    emulated_layout,
+    link_chip,
+    link_host,
+    linker_script,
+)
+from edgeq.firmware.objects import SANITIZE, Objects, compile_all
+from edgeq.firmware.sizes import Sizes, image_sizes, loaded_bytes, total_loaded
+from edgeq.firmware.stack import (
+    add_library,
+    library_calls,
+    read_call_graph,
+    stack_bound,
+)
+from edgeq.firmware.toolchain import Toolchain, find_toolchain
+from edgeq.target import Board
+
+# The harness's own frames, without or with a fault's report on top; a test bounds both.
+HARNESS_STACK_BYTES = 256
+_PROBE_STACK_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Images:
+    """What was built.
+
+    Attributes:
+        board: the board's name.
+        files: file names in the output folder by kind: ``image emulated hex bin uf2 map`` or ``native``.
+        sizes: bytes by part.
+        stack_bytes: bound on the model's stack, exception frame included; None on the host.
+        object_digest: SHA-256 of the objects that all links share.
+        compiler: name and version.
+        warnings: what the compiler said, normally nothing.
+    """
+
+    board: str
+    files: Mapping[str, str]
+    sizes: Sizes
+    stack_bytes: int | None
+    object_digest: str
+    compiler: str
+    warnings: str
+
+    def to_json(self) -> dict[str, object]:
+        """The fields by name, files sorted; without `warnings`, which are for the terminal."""
+        return {
+            "board": self.board,
+            "files": dict(sorted(self.files.items())),
+            "sizes": self.sizes.to_json(),
+            "stack_bytes": self.stack_bytes,
+            "object_digest": self.object_digest,
+            "compiler": self.compiler,
+        }
+
+
+def build_images(
+    bundle_dir: Path,
+    out_dir: Path,
+    board: Board,
+    facts: ImageFacts,
+    *,
+    optimize: str = "-O2",
+    sanitize: bool = False,
+) -> Images:
+    """Build a board's images from a bundle (``model.h model.c weights.c``).
+
+    Args:
+        bundle_dir: the bundle; nothing is written there.
+        out_dir: receives the images; existing files of the same names are replaced.
+        board: what to build for.
+        facts: about the model.
+        optimize: gcc's ``-O`` flag.
+        sanitize: address and undefined-behaviour sanitizers; host only.
+
+    Raises:
+        EdgeqError: EQ0401, EQ0402 it does not fit; EQ0501-EQ0510 a tool is missing or refuses, or a check fails.
+        ValueError: sanitizers for a chip.
+    """
+    if sanitize and not board.is_host:
+        raise ValueError("sanitizers need the host")
+    toolchain = find_toolchain(board.target)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as name:
+        folder = Path(name)
+        objects = compile_all(toolchain, board, facts, bundle_dir, folder, optimize=optimize, sanitize=sanitize)
+        for item in objects.model:
+            check_no_heap(folder / item)
+        if board.is_host:
+            return _host_program(toolchain, board, facts, objects, out_dir, sanitize)
+        return _chip_images(toolchain, board, facts, objects, out_dir)
+
+
+def _host_program(
+    toolchain: Toolchain, board: Board, facts: ImageFacts, objects: Objects, out_dir: Path, sanitize: bool
+) -> Images:
+    name = "native_sanitized" if sanitize else "native"
+    link_host(
+        toolchain, objects.folder, [*objects.shared, objects.console], out_dir / name, SANITIZE if sanitize else ()
+    )
+    sizes = Sizes(
+        flash_code_bytes=loaded_bytes(objects.folder / "model.o").flash,
+        flash_weight_bytes=loaded_bytes(objects.folder / "weights.o").flash,
+        arena_bytes=facts.arena_bytes,
+    )
+    return Images(board.name, {"native": name}, sizes, None, objects.digest(), toolchain.name, objects.warnings)
+
+
+def _chip_images(toolchain: Toolchain, board: Board, facts: ImageFacts, objects: Objects, out_dir: Path) -> Images:
+    model_stack = _model_stack(toolchain, board, facts, objects)
+    stack = model_stack + HARNESS_STACK_BYTES
+    model = total_loaded(objects.folder, objects.model)
+    harness = total_loaded(objects.folder, [*objects.harness, objects.console])
+    check_fit(
+        board,
+        ram_bytes=facts.arena_bytes,
+        stack_bytes=stack,
+        flash_bytes=model.flash,
+        harness_ram_bytes=harness.ram - facts.arena_bytes + model.ram,
+        harness_flash_bytes=harness.flash,
+    )
+    links: list[tuple[str, Layout, str]] = [("image", board_layout(board), objects.console)]
+    if board.emulator is not None and objects.emulator_console is not None:
+        links.append(("emulated", emulated_layout(board), objects.emulator_console))
+    files: dict[str, str] = {}
+    for name, layout, console in links:
+        elf = out_dir / f"{name}.elf"
+        script = linker_script(layout, facts, stack)
+        link_chip(toolchain, board, objects.folder, [*objects.shared, console], script, elf)
+        code = disassemble(toolchain, elf)
+        check_no_float(code)
+        if "v6m" in board.target.isa:
+            check_v6m_only(code)
+        files[name] = elf.name
+    (out_dir / "emulated.map").unlink(missing_ok=True)
+    image = out_dir / files["image"]
+    files |= {"map": "image.map"} | write_formats(image, board.flash_with.uf2_family)
+    sizes = image_sizes(objects, image)
+    return Images(board.name, files, sizes, model_stack, objects.digest(), toolchain.name, objects.warnings)
+
+
+def _model_stack(toolchain: Toolchain, board: Board, facts: ImageFacts, objects: Objects) -> int:
+    """The bound on the model's stack with an exception frame on top, rounded up to 8 bytes."""
+    graph = read_call_graph(objects.folder / f"{Path(name).stem}.ci" for name in ("model.o", "memory.o"))
+    if library_calls(graph):
+        probe = objects.folder / "probe" / "probe.elf"
+        probe.parent.mkdir()
+        huge = Layout(0, 1 << 28, 1 << 29, 1 << 28)
+        script = linker_script(huge, facts, _PROBE_STACK_BYTES)
+        link_chip(toolchain, board, objects.folder, [*objects.shared, objects.console], script, probe)
+        add_library(graph, disassemble(toolchain, probe))
+    bound = stack_bound(graph, (f"{facts.name}_run", f"{facts.name}_step"))
+    return -(-(bound + board.target.exception_frame_bytes) // 8) * 8

@@ -1,0 +1,153 @@
+"""Compiling: which sources make an image, with which flags. One object may serve several links.
+
+Each file is compiled from its own folder by its bare name, so that no path enters an object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.firmware.facts import ImageFacts, board_header, harness_model_source
+from edgeq.firmware.toolchain import Toolchain, run_both
+from edgeq.resources import boards_dir, runtime_dir
+from edgeq.target import Board, Target
+
+WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow")
+_LANGUAGE = ("-std=c11", "-ffunction-sections", "-fdata-sections", "-fno-common", "-fno-asynchronous-unwind-tables")
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+# gcc would turn the loops of memcpy and memset into calls of themselves.
+_OF_FILE = {"memory.c": ("-fno-tree-loop-distribute-patterns",)}
+MODEL_SOURCES = ("model.c", "weights.c")
+_CHIP_SOURCES = ("fault.c", "harness.c", "measure_thumb.c", "memory.c", "startup.c")
+_HOST_SOURCES = ("harness.c", "measure_host.c")
+_CONSOLE_FILES = {
+    "cmsdk": "console_uart_cmsdk.c",
+    "native": "console_native.c",
+    "none": "console_none.c",
+    "nrf51": "console_uart_nrf51.c",
+    "pl011": "console_uart_pl011.c",
+    "stm32": "console_uart_stm32.c",
+    "stm32_lp": "console_uart_stm32_lp.c",
+}
+EMULATOR_CONSOLE = "console_semihosting.c"
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Compiled objects in one folder, by file name.
+
+    Attributes:
+        folder: where they lie, with the compiler's ``.ci`` call graphs beside them.
+        model: of the bundle.
+        harness: what every image of the board shares.
+        console: of the board's own image.
+        emulator_console: of the emulated image; None on the host.
+        warnings: what the compiler said, normally nothing.
+    """
+
+    folder: Path
+    model: tuple[str, ...]
+    harness: tuple[str, ...]
+    console: str
+    emulator_console: str | None
+    warnings: str
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """All that both links have in common, sorted."""
+        return tuple(sorted((*self.model, *self.harness)))
+
+    def digest(self) -> str:
+        """SHA-256 over names and contents of the shared objects."""
+        total = hashlib.sha256()
+        for name in self.shared:
+            total.update(name.encode() + b"\0" + hashlib.sha256((self.folder / name).read_bytes()).digest())
+        return total.hexdigest()
+
+
+def include_flags(target: Target) -> list[str]:
+    """``-I`` for the C runtime, the folders of instruction sets in search order."""
+    root = runtime_dir()
+    folders = [root / "include", root / "kernels", *(root / "arch" / isa for isa in target.isa)]
+    return [flag for folder in folders for flag in ("-I", str(folder))]
+
+
+def model_flags(target: Target, optimize: str = "-O2") -> list[str]:
+    """The flags that compile a bundle, include path and warnings included."""
+    return [*target.gcc_flags, optimize, *_LANGUAGE, "-ffreestanding", *WARNINGS, *include_flags(target)]
+
+
+def compile_all(
+    toolchain: Toolchain,
+    board: Board,
+    facts: ImageFacts,
+    bundle_dir: Path,
+    folder: Path,
+    *,
+    optimize: str,
+    sanitize: bool,
+) -> Objects:
+    """Compile everything that the images of a board are linked from, into `folder`.
+
+    Raises:
+        EdgeqError: EQ0503 the compiler refuses a file; EQ0505, EQ0510 it does not run.
+    """
+    (folder / "eq_harness_model.c").write_text(harness_model_source(facts), encoding="utf-8")
+    (folder / "eq_board.h").write_text(board_header(board.console), encoding="utf-8")
+    common = boards_dir() / "common"
+    console = _CONSOLE_FILES[board.console.kind]
+    harness = list(_HOST_SOURCES if board.is_host else _CHIP_SOURCES)
+    consoles = [console] if board.is_host else [console, EMULATOR_CONSOLE]
+    extra = list(SANITIZE) if sanitize else []
+    if not board.is_host:
+        extra.append("-fcallgraph-info=su")
+    target_flags = [*model_flags(board.target, optimize), *extra]
+    seen = [flag for path in (common, bundle_dir.resolve(), folder) for flag in ("-I", str(path))]
+    jobs = [
+        *((bundle_dir.resolve() / name, [*target_flags, *seen[2:4]]) for name in MODEL_SOURCES),
+        *((common / name, [*_harness_flags(target_flags, board), *seen]) for name in (*harness, *consoles)),
+        (folder / "eq_harness_model.c", [*target_flags, *seen]),
+    ]
+    messages = _compile(toolchain, jobs, folder)
+    return Objects(
+        folder=folder,
+        model=tuple(_object(name) for name in MODEL_SOURCES),
+        harness=tuple(sorted(_object(name) for name in (*harness, "eq_harness_model.c"))),
+        console=_object(console),
+        emulator_console=None if board.is_host else _object(EMULATOR_CONSOLE),
+        warnings="".join(messages),
+    )
+
+
+def _harness_flags(flags: Sequence[str], board: Board) -> list[str]:
+    # The host's harness uses the host's C library.
+    return [flag for flag in flags if not (board.is_host and flag == "-ffreestanding")]
+
+
+def _object(source: str) -> str:
+    return f"{Path(source).stem}.o"
+
+
+def _compile(toolchain: Toolchain, jobs: Iterable[tuple[Path, list[str]]], folder: Path) -> list[str]:
+    def one(job: tuple[Path, list[str]]) -> str:
+        source, flags = job
+        command = [
+            toolchain.gcc,
+            *flags,
+            *_OF_FILE.get(source.name, ()),
+            f"-ffile-prefix-map={source.parent}=.",
+            "-c",
+            source.name,
+            "-o",
+            str(folder / _object(source.name)),
+        ]
+        what = f"the compiler refuses {source.name}"
+        return run_both(command, cwd=source.parent, code="EQ0503", what=what)[1]
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        return list(pool.map(one, jobs))

@@ -1,0 +1,92 @@
+"""Sizes from objects and ELF files: what the model costs, and what the harness adds for its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+
+from edgeq.firmware.objects import Objects
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes.
+
+    Attributes:
+        flash_code_bytes: the model's code with its kernels and their constants.
+        flash_weight_bytes: weights, biases, multipliers, tables.
+        arena_bytes: from the linked image's ``.arena`` (from the plan on the host).
+        harness_flash_bytes: all else in flash: start-up, console, commands, compiler library. None on the host.
+        harness_ram_bytes: RAM besides arena and stack. None on the host.
+        image_flash_bytes: all of the image in flash. None on the host.
+        image_ram_bytes: all of its RAM, stack included. None on the host.
+    """
+
+    flash_code_bytes: int
+    flash_weight_bytes: int
+    arena_bytes: int
+    harness_flash_bytes: int | None = None
+    harness_ram_bytes: int | None = None
+    image_flash_bytes: int | None = None
+    image_ram_bytes: int | None = None
+
+    def to_json(self) -> dict[str, int | None]:
+        """The fields by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What an object or image puts into memory, in bytes: `flash` (code, constants, initial values), `ram`."""
+
+    flash: int
+    ram: int
+
+
+def loaded_bytes(path: Path) -> Loaded:
+    """Add up the allocated sections of an ELF file; initial values of variables count in both."""
+    flash = ram = 0
+    with path.open("rb") as file:
+        for section in ELFFile(file).iter_sections():
+            flags = section["sh_flags"]
+            if not flags & SH_FLAGS.SHF_ALLOC or section["sh_type"] == "SHT_NOTE":
+                continue
+            if section["sh_type"] != "SHT_NOBITS":
+                flash += section["sh_size"]
+            if flags & SH_FLAGS.SHF_WRITE:
+                ram += section["sh_size"]
+    return Loaded(flash, ram)
+
+
+def total_loaded(folder: Path, objects: Iterable[str]) -> Loaded:
+    """The sum over objects, before the linker drops what nobody uses."""
+    each = [loaded_bytes(folder / name) for name in objects]
+    return Loaded(sum(item.flash for item in each), sum(item.ram for item in each))
+
+
+def section_bytes(elf: Path, name: str) -> int:
+    """The size of a section; 0 when it is absent."""
+    with elf.open("rb") as file:
+        section = ELFFile(file).get_section_by_name(name)
+        return 0 if section is None else int(section["sh_size"])
+
+
+def image_sizes(objects: Objects, elf: Path) -> Sizes:
+    """The sizes of a linked chip image."""
+    code = loaded_bytes(objects.folder / "model.o").flash
+    weights = loaded_bytes(objects.folder / "weights.o").flash
+    image = loaded_bytes(elf)
+    arena, stack = section_bytes(elf, ".arena"), section_bytes(elf, ".stack")
+    return Sizes(
+        flash_code_bytes=code,
+        flash_weight_bytes=weights,
+        arena_bytes=arena,
+        harness_flash_bytes=image.flash - code - weights,
+        harness_ram_bytes=image.ram - arena - stack,
+        image_flash_bytes=image.flash,
+        image_ram_bytes=image.ram,
+    )

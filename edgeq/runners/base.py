@@ -1,0 +1,276 @@
+"""What is asked of a runner or a flasher, and what it answers.
+
+These types know nothing of graphs and manifests: whoever holds a compiled folder fills in an :class:`ImageSpec`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.target import Board
+
+Array = npt.NDArray[np.generic]
+
+CLASSES: Final = ("load", "store", "mac", "alu", "branch", "vector", "other")
+"""The classes of instructions, in the order of :attr:`Counts.by_class`; ``runners/plugin/classify.h`` defines them."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A tensor as it lies in the arena: little endian, C order, without padding.
+
+    Attributes:
+        name: the tensor's name in the integer graph.
+        dtype: numpy's name of the element type, ``int8``.
+        shape: the extents; ``()`` is a scalar.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def numpy_dtype(self) -> np.dtype[np.generic]:
+        """The element type, little endian on every host."""
+        return np.dtype(self.dtype).newbyteorder("<")
+
+    @property
+    def nbytes(self) -> int:
+        """The size in bytes."""
+        count = 1
+        for extent in self.shape:
+            count *= extent
+        return count * self.numpy_dtype.itemsize
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """One model's images, and the tensors that its harness exchanges.
+
+    Attributes:
+        name: the model's name: the images hold ``NAME_run`` and ``NAME_step_0`` …
+        inputs: the model's inputs in the harness's order.
+        outputs: its outputs likewise.
+        steps: for each step its results, in the order in which the harness answers them.
+        native: the executable for this computer, or None.
+        emulated: the ELF for the emulator, or None.
+        machine: QEMU's machine for it, or None.
+        machine_args: further arguments for QEMU.
+        macs: multiply-accumulates of one run, which scale the time limit; 0 when unknown.
+    """
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    steps: tuple[tuple[TensorSpec, ...], ...] = ()
+    native: Path | None = None
+    emulated: Path | None = None
+    machine: str | None = None
+    machine_args: tuple[str, ...] = ()
+    macs: int = 0
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Many runs of one image, in one boot.
+
+    Attributes:
+        spec: the image.
+        inputs: per sample one array per model input, with the bytes of its :class:`TensorSpec`.
+        steps: also answer every step's results.
+        count: also count instructions, where the runner can.
+        timeout_seconds: the limit for all runs together; None derives it from the work.
+    """
+
+    spec: ImageSpec
+    inputs: Sequence[Sequence[Array]]
+    steps: bool = False
+    count: bool = False
+    timeout_seconds: float | None = None
+
+    @property
+    def repeats_for_outputs(self) -> bool:
+        """Whether a sample needs a whole run besides its run step by step.
+
+        A run step by step answers the steps' results only. An output that is no result under its own name, and a count,
+        which is defined for a whole run, need both.
+        """
+        results = {tensor.name for step in self.spec.steps for tensor in step}
+        return self.count or any(output.name not in results for output in self.spec.outputs)
+
+    def limit_seconds(self, start_up: float, macs_per_second: float) -> float:
+        """The time limit: the given one, or the start-up time and the work at a speed that is surely reached."""
+        if self.timeout_seconds is not None:
+            return self.timeout_seconds
+        runs = len(self.inputs) * (1 + (self.steps and self.repeats_for_outputs))
+        return start_up + runs * (self.spec.macs or _UNKNOWN_MACS) / macs_per_second
+
+
+_UNKNOWN_MACS: Final = 20_000_000
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Instructions executed, by class, in the order of :data:`CLASSES`."""
+
+    by_class: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """All instructions."""
+        return sum(self.by_class)
+
+    def named(self) -> dict[str, int]:
+        """The counts by the class's name."""
+        return dict(zip(CLASSES, self.by_class, strict=True))
+
+    def __add__(self, other: Counts) -> Counts:
+        """Class by class."""
+        return Counts(tuple(a + b for a, b in zip(self.by_class, other.by_class, strict=True)))
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """Instructions of one run, from the entry of ``NAME_run`` to its return.
+
+    Attributes:
+        before: until the first step.
+        steps: from each step's entry to the next step's, or to the end.
+    """
+
+    before: Counts
+    steps: tuple[Counts, ...]
+
+    @property
+    def whole(self) -> Counts:
+        """The run by class."""
+        return sum(self.steps, self.before)
+
+    @property
+    def total(self) -> int:
+        """All instructions of the run."""
+        return self.whole.total
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What the runs gave.
+
+    Attributes:
+        outputs: per sample one read-only array per model output.
+        steps: per sample, per step, one read-only array per result; None when not asked for.
+        instructions: per sample; None when not asked for, or when the runner cannot count.
+        program_instructions: of everything that the machine executed, start-up and harness included; likewise.
+        stack_bytes: the greatest depth of the model's stack; None when the runner cannot tell.
+        stack_size_bytes: the stack's reserved size, likewise.
+    """
+
+    outputs: list[list[Array]]
+    steps: list[list[list[Array]]] | None = None
+    instructions: tuple[RunCounts, ...] | None = None
+    program_instructions: int | None = None
+    stack_bytes: int | None = None
+    stack_size_bytes: int | None = None
+
+
+class Runner(Protocol):
+    """Executes images."""
+
+    name: str
+
+    def available(self) -> str | None:
+        """None when it can run here, else the reason why not."""
+
+    def run(self, request: RunRequest) -> RunResult:
+        """Run all samples of the request in one start of the image.
+
+        Raises:
+            EdgeqError: EQ052x a tool is missing, EQ060x the image failed.
+        """
+
+
+@dataclass(frozen=True)
+class FlashRequest:
+    """An image for a board.
+
+    Attributes:
+        folder: holds ``image.elf``, and ``image.hex``, ``image.bin``, ``image.uf2`` where the board takes them.
+        board: the board.
+        drive: where the board's drive is mounted; None looks for the volume's name.
+        server: ``HOST:PORT`` of a running GDB server; None: QEMU's where the board has a machine of its own, else
+            localhost:3333.
+        timeout_seconds: for the whole transfer.
+    """
+
+    folder: Path
+    board: Board
+    drive: Path | None = None
+    server: str | None = None
+    timeout_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class FlashPlan:
+    """What a flasher is about to do.
+
+    Attributes:
+        command: the command, ready for the shell once quoted.
+        image: the file that is written.
+        server_command: a second program that has to run meanwhile, or empty.
+    """
+
+    command: tuple[str, ...]
+    image: Path
+    server_command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FlashResult:
+    """What a flasher did, or would do.
+
+    Attributes:
+        runner: the flasher's name.
+        command: the command that was run, or would be.
+        image: the file that was written.
+        server_command: see :class:`FlashPlan`.
+        dry_run: nothing was written.
+        verified: the board's contents were read back and compared.
+        detail: one line for people.
+    """
+
+    runner: str
+    command: tuple[str, ...]
+    image: Path
+    server_command: tuple[str, ...] = ()
+    dry_run: bool = False
+    verified: bool = False
+    detail: str = ""
+
+
+class Flasher(Protocol):
+    """Writes images into boards."""
+
+    name: str
+
+    def available(self, request: FlashRequest) -> str | None:
+        """None when its tool is here and the board names it, else the reason why not."""
+
+    def plan(self, request: FlashRequest) -> FlashPlan:
+        """The command for this image, also where its tool is missing.
+
+        Raises:
+            EdgeqError: EQ0607 the image is missing, EQ0612 the board does not name this method.
+        """
+
+    def flash(self, request: FlashRequest) -> FlashResult:
+        """Write the image and verify it.
+
+        Raises:
+            EdgeqError: EQ052x the tool is missing, EQ0601 no probe, EQ06xx the rest.
+        """

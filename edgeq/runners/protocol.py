@@ -1,0 +1,142 @@
+"""The harness's protocol (``boards/common/harness.h``) from the computer's side: commands out, answers in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+
+from edgeq.errors import EdgeqError
+from edgeq.runners.base import Array, ImageSpec, RunRequest, RunResult, TensorSpec
+
+_STACK: Final = TensorSpec("stack", "uint32", (2,))
+
+EXIT_NO_FILE: Final = 96
+EXIT_FAULT: Final = 97
+EXIT_MEANING: Final = {
+    EXIT_NO_FILE: "it cannot open its files",
+    EXIT_FAULT: "a fault",
+    98: "the input ended inside a message",
+    99: "a command that the harness does not know",
+}
+"""The exit codes of ``harness.h``: an old image under a newer edgeq, as a rule."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One tensor of the answer, and what it belongs to."""
+
+    tensor: TensorSpec
+    sample: int
+    step: int | None  # None: an output of a whole run
+
+
+def write_commands(file: BinaryIO, request: RunRequest) -> None:
+    """Write all commands of a request, the question for the stack and the exit included.
+
+    Raises:
+        ValueError: a sample does not have the sizes of the image's inputs.
+    """
+    spec = request.spec
+    for index, sample in enumerate(request.inputs):
+        if len(sample) != len(spec.inputs):
+            raise ValueError(f"sample {index} has {len(sample)} arrays, the image takes {len(spec.inputs)}")
+        parts = [_input_bytes(array, tensor, index) for array, tensor in zip(sample, spec.inputs, strict=True)]
+        for command in _commands(request):
+            file.write(command)
+            file.writelines(parts)
+    file.write(b"SQ")
+
+
+def _input_bytes(array: Array, tensor: TensorSpec, sample: int) -> bytes:
+    if array.dtype.newbyteorder("<") != tensor.numpy_dtype or array.nbytes != tensor.nbytes:
+        raise ValueError(
+            f"sample {sample}: {tensor.name} is {array.dtype} of {array.size} elements, "
+            f"the image takes {tensor.dtype} of shape {tensor.shape}"
+        )
+    return np.ascontiguousarray(array, dtype=tensor.numpy_dtype).tobytes()
+
+
+def _commands(request: RunRequest) -> tuple[bytes, ...]:
+    if not request.steps:
+        return (b"R",)
+    return (b"V", b"R") if request.repeats_for_outputs else (b"V",)
+
+
+def _parts(request: RunRequest) -> Iterator[_Part]:
+    spec = request.spec
+    for sample in range(len(request.inputs)):
+        for command in _commands(request):
+            if command == b"R":
+                yield from (_Part(tensor, sample, None) for tensor in spec.outputs)
+            else:
+                yield from (_Part(tensor, sample, step) for step, row in enumerate(spec.steps) for tensor in row)
+
+
+def progress(request: RunRequest, answered: int) -> str:
+    """Where an image stopped that had answered so many bytes: ``sample 3, step 7 (conv_7)``."""
+    for part in _parts(request):
+        if answered < part.tensor.nbytes:
+            if part.step is None:
+                return f"sample {part.sample}"
+            return f"sample {part.sample}, step {part.step} ({part.tensor.name})"
+        answered -= part.tensor.nbytes
+    return "after the last sample"
+
+
+def read_answers(path: Path, request: RunRequest) -> RunResult:
+    """Cut the file of answers into arrays.
+
+    Raises:
+        EdgeqError: EQ0604, the file is not exactly as long as the answers are.
+    """
+    data = path.read_bytes() if path.exists() else b""
+    spec = request.spec
+    expected = sum(part.tensor.nbytes for part in _parts(request)) + _STACK.nbytes
+    if len(data) != expected:
+        raise EdgeqError(
+            "EQ0604",
+            "the image's answer has the wrong length",
+            where=progress(request, len(data)) if len(data) < expected else spec.name,
+            got=f"{len(data)} bytes",
+            allowed=f"{expected} bytes for {len(request.inputs)} samples",
+            hint="the image does not belong to this model: compile again",
+        )
+    offset = 0
+
+    def take(tensor: TensorSpec) -> Array:
+        nonlocal offset
+        count = tensor.nbytes // tensor.numpy_dtype.itemsize
+        array = np.frombuffer(data, tensor.numpy_dtype, count, offset).reshape(tensor.shape)
+        offset += tensor.nbytes
+        return array
+
+    outputs: list[list[Array]] = []
+    steps: list[list[list[Array]]] = []
+    for _ in request.inputs:
+        row: list[Array] = []
+        for command in _commands(request):
+            if command == b"V":
+                steps.append([[take(tensor) for tensor in results] for results in spec.steps])
+            else:
+                row = [take(tensor) for tensor in spec.outputs]
+        outputs.append(row if b"R" in _commands(request) else _outputs_among(spec, steps[-1]))
+    used, size = (int(value) for value in take(_STACK))
+    known = size > 0
+    return RunResult(
+        outputs,
+        steps if request.steps else None,
+        stack_bytes=used if known else None,
+        stack_size_bytes=size if known else None,
+    )
+
+
+def _outputs_among(spec: ImageSpec, results: list[list[Array]]) -> list[Array]:
+    """The model's outputs out of the steps' results; a name that several steps write is the last one's."""
+    by_name: dict[str, Array] = {}
+    for tensors, arrays in zip(spec.steps, results, strict=True):
+        by_name.update((tensor.name, array) for tensor, array in zip(tensors, arrays, strict=True))
+    return [by_name[output.name] for output in spec.outputs]

@@ -1,0 +1,182 @@
+"""Runner ``qemu``: the emulated image in ``qemu-system-arm``, all samples in one boot, instructions counted on request.
+
+The console is semihosting: ``edgeq.in`` and ``edgeq.out`` in QEMU's working folder, a fresh temporary one for each run.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from edgeq.errors import EdgeqError
+from edgeq.runners.base import RunRequest, RunResult
+from edgeq.runners.counting import build_plugin, read_tally, write_markers
+from edgeq.runners.process import Finished, Tool, run_program
+from edgeq.runners.protocol import (
+    EXIT_FAULT,
+    EXIT_MEANING,
+    progress,
+    read_answers,
+    write_commands,
+)
+from edgeq.runners.symbols import read_symbols
+
+QEMU: Final = Tool(
+    "qemu-system-arm",
+    "EQ0520",
+    "to run an image",
+    "apt-get install --no-install-recommends qemu-system-arm",
+)
+_START_UP_SECONDS: Final = 60.0
+# A twentieth of what the generic kernels reach with counting, so that a busy computer is no failure.
+_MACS_PER_SECOND: Final = 2.5e5
+_FAULT: Final = re.compile(r"^edgeq fault: (.*)$", re.MULTILINE)
+_ADDRESS: Final = re.compile(r"\b(pc|lr) 0x([0-9a-f]{8})")
+_REGISTER: Final = re.compile(r"\bR15=([0-9a-f]{8})")
+
+
+def machine_command(program: str, machine: str, args: Sequence[str] = ()) -> list[str]:
+    """QEMU without windows, monitor and serial line for one machine."""
+    return [program, "-M", machine, *args, "-display", "none", "-monitor", "none", "-serial", "null"]
+
+
+class QemuRunner:
+    """Runs the ELF that is linked for the machine's own memory."""
+
+    name = "qemu"
+
+    def available(self) -> str | None:
+        """None when QEMU is installed."""
+        return QEMU.reason()
+
+    def run(self, request: RunRequest) -> RunResult:
+        """Run all samples in one boot.
+
+        Raises:
+            EdgeqError: EQ0520 QEMU is missing, EQ0521-0522 counting cannot be had, EQ0602 the image faulted, EQ0603 it
+                takes too long, EQ0604 it answers something else than this model's tensors, EQ0606 QEMU gave up,
+                EQ0607 there is no image for an emulator.
+        """
+        program = QEMU.need()
+        spec = request.spec
+        if spec.emulated is None or spec.machine is None or not spec.emulated.is_file():
+            raise EdgeqError(
+                "EQ0607",
+                "there is no image for an emulator",
+                where=str(spec.emulated) if spec.emulated else spec.name,
+                hint="compile for a board with an emulator, where arm-none-eabi-gcc is installed",
+            )
+        with tempfile.TemporaryDirectory(prefix="edgeq-qemu-") as name:
+            folder = Path(name)
+            with (folder / "edgeq.in").open("wb") as file:
+                write_commands(file, request)
+            command = machine_command(program, spec.machine, spec.machine_args)
+            command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(spec.emulated.resolve())]
+            if request.count:
+                # QEMU splits options at commas; a comma of the path is doubled.
+                plugin = str(build_plugin()).replace(",", ",,")
+                write_markers(folder / "markers.txt", spec.emulated, spec.name, len(spec.steps))
+                command += ["-plugin", f"{plugin},markers=markers.txt,out=counts.txt"]
+            return self._finish(request, folder, command)
+
+    def _finish(self, request: RunRequest, folder: Path, command: list[str]) -> RunResult:
+        limit = request.limit_seconds(_START_UP_SECONDS, _MACS_PER_SECOND)
+        answers = folder / "edgeq.out"
+        try:
+            done = run_program(command, cwd=folder, timeout_seconds=limit)
+        except subprocess.TimeoutExpired as problem:
+            raise EdgeqError(
+                "EQ0603",
+                "the image takes too long in QEMU and was stopped",
+                where=progress(request, _size(answers)),
+                allowed=f"{limit:.0f} s",
+                hint="raise the time limit, or run fewer samples; an image for another machine can hang so too",
+            ) from problem
+        if done.code != 0:
+            raise _failure(request, done, _size(answers))
+        result = read_answers(answers, request)
+        if not request.count:
+            return result
+        tally = read_tally(folder / "counts.txt")
+        if len(tally.runs) != len(request.inputs):
+            raise EdgeqError(
+                "EQ0522",
+                "the counting plugin saw another number of runs",
+                where=request.spec.name,
+                got=len(tally.runs),
+                allowed=len(request.inputs),
+            )
+        return replace(result, instructions=tally.runs, program_instructions=tally.program.total)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _failure(request: RunRequest, done: Finished, answered: int) -> EdgeqError:
+    """The error for an exit code: a fault report, a lockup, the harness's own codes, or QEMU's refusal to start."""
+    where = progress(request, answered)
+    machine = request.spec.machine
+    fault = _FAULT.search(done.text)
+    if done.code == EXIT_FAULT and fault:
+        return EdgeqError(
+            "EQ0602",
+            f"the image faulted in QEMU ({machine})",
+            where=f"{_places(request, _ADDRESS.findall(fault[1]))}; {where}",
+            got=fault[1],
+            hint=_fault_hint(fault[1]),
+        )
+    if "Lockup" in done.text:
+        register = _REGISTER.search(done.text)
+        place = _places(request, [("pc", register[1])]) if register else "unknown place"
+        return EdgeqError(
+            "EQ0602",
+            f"the CPU locked up in QEMU ({machine}): a fault inside the fault handler, or before the stack is usable",
+            where=f"{place}; {where}",
+            got=next((line for line in done.text.splitlines() if "Lockup" in line), None),
+            hint="an image that is linked for another machine does this",
+        )
+    if "plugin" in done.text and answered == 0 and request.count:
+        return EdgeqError(
+            "EQ0522",
+            "QEMU refuses the counting plugin",
+            where=done.tail,
+            allowed="QEMU 4.2 to 8.2, built with plugins",
+            hint="run without counting",
+        )
+    if done.code in EXIT_MEANING:
+        return EdgeqError(
+            "EQ0604", "the image stopped early", where=where, got=f"{EXIT_MEANING[done.code]}\n{done.tail}".strip()
+        )
+    return EdgeqError(
+        "EQ0606", f"QEMU gave up ({machine})", where=where, got=f"exit code {done.code}\n{done.tail}".strip()
+    )
+
+
+def _places(request: RunRequest, addresses: Sequence[tuple[str, str]]) -> str:
+    """``pc in kws_step_3+0x12, lr in kws_run+0x8``; the fault of a broken image must not fail on its symbols."""
+    if request.spec.emulated is None or not addresses:
+        return "no return address"
+    try:
+        symbols = read_symbols(request.spec.emulated)
+    except EdgeqError:
+        return ", ".join(f"{register} 0x{value}" for register, value in addresses)
+    return ", ".join(f"{register} in {symbols.locate(int(value, 16))}" for register, value in addresses)
+
+
+def _fault_hint(report: str) -> str | None:
+    if "stack" in report:
+        return "the stack is too small for this model: see stack_bytes in the manifest"
+    if "undefined instruction" in report or "coprocessor" in report:
+        return "the machine's CPU lacks an instruction that the image uses: is it the board's machine?"
+    if "unaligned" in report:
+        return "a kernel reads a word at an odd address, which this CPU does not allow"
+    return None
+
+
+RUNNER: Final = QemuRunner()

@@ -1,0 +1,33 @@
+"""Targets (CPUs) and boards (a target, its memory, console, emulator and flashers), loaded from TOML and validated."""
+
+from __future__ import annotations
+
+from edgeq.target.board import (
+    CONSOLE_KINDS,
+    Board,
+    Console,
+    Drive,
+    Emulator,
+    FlashWith,
+    Memory,
+    Poke,
+    list_boards,
+    load_board,
+)
+from edgeq.target.target import Target, list_targets, load_target
+
+__all__ = [
+    "CONSOLE_KINDS",
+    "Board",
+    "Console",
+    "Drive",
+    "Emulator",
+    "FlashWith",
+    "Memory",
+    "Poke",
+    "Target",
+    "list_boards",
+    "list_targets",
+    "load_board",
+    "load_target",
+]

@@ -1,0 +1,289 @@
+"""A board: a target with its memory map, clock, console, emulator and flashers.
+
+The memory map of ``board.toml`` is the only one: planner limits, linker script and size report all read it here.
+A board without an emulator of its own names another board whose machine stands in; that file gives the machine's bases.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.errors import EdgeqError
+from edgeq.resources import boards_dir
+from edgeq.target.table import Table, closest, read_table
+from edgeq.target.target import Target, load_target
+
+CONSOLE_KINDS = ("cmsdk", "native", "none", "nrf51", "pl011", "stm32", "stm32_lp")
+DRIVE_IMAGES = ("bin", "hex", "uf2")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A region of memory; `app_*` is the part that a bootloader leaves to the image (all of it without one)."""
+
+    base_address: int
+    size_bytes: int
+    app_offset_bytes: int = 0
+    app_size_bytes: int = 0
+
+    @property
+    def app_base_address(self) -> int:
+        """Where the image begins."""
+        return self.base_address + self.app_offset_bytes
+
+
+@dataclass(frozen=True)
+class Poke:
+    """A register write before the console starts: clear bits, then set bits."""
+
+    address: int
+    clear: int
+    set: int
+
+
+@dataclass(frozen=True)
+class Console:
+    """How an image talks.
+
+    Attributes:
+        kind: one of :data:`CONSOLE_KINDS`; ``stm32`` has SR/DR registers, ``stm32_lp`` is the LPUART.
+        base_address: of the serial port; 0 where there is none.
+        clock_hz: the serial port's clock after reset.
+        baud: bits per second.
+        tx_pin: number of the pin, for chips that choose it by a register.
+        rx_pin: likewise.
+        setup: register writes that lead the port to its pins.
+    """
+
+    kind: str
+    base_address: int = 0
+    clock_hz: int = 0
+    baud: int = 115200
+    tx_pin: int = 0
+    rx_pin: int = 0
+    setup: tuple[Poke, ...] = ()
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """The QEMU machine that runs a board's code, and where that machine has its memory.
+
+    Attributes:
+        machine: QEMU's ``-M`` name.
+        board: the board whose machine it is; the board itself where the machine is its twin.
+        flash_base_address: where the emulated image is linked.
+        ram_base_address: likewise for its data.
+        args: further arguments for QEMU.
+    """
+
+    machine: str
+    board: str
+    flash_base_address: int
+    ram_base_address: int
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A board that appears as a USB drive: the volume's name, and the kind of file it takes."""
+
+    volume: str
+    image: str
+
+
+@dataclass(frozen=True)
+class FlashWith:
+    """What can put an image into the board's flash; None or empty where a method does not apply.
+
+    Attributes:
+        pyocd: pyOCD's target name.
+        openocd: OpenOCD's configuration files, in order.
+        drive: the USB drive.
+        gdb: a GDB server can load it.
+        uf2_family: the family id of UF2 images.
+    """
+
+    pyocd: str | None = None
+    openocd: tuple[str, ...] = ()
+    drive: Drive | None = None
+    gdb: bool = False
+    uf2_family: int | None = None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the methods that apply, best first."""
+        have = (("pyocd", self.pyocd), ("openocd", self.openocd), ("drive", self.drive), ("gdb", self.gdb))
+        return tuple(name for name, value in have if value)
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board; `flash`, `ram`, `clock_hz` and `emulator` are None for the computer that edgeq runs on."""
+
+    name: str
+    description: str
+    target: Target
+    clock_hz: int | None
+    flash: Memory | None
+    ram: Memory | None
+    console: Console
+    emulator: Emulator | None
+    flash_with: FlashWith
+
+    @property
+    def is_host(self) -> bool:
+        """True for board ``native``."""
+        return self.target.is_host
+
+
+def list_boards() -> tuple[str, ...]:
+    """The names of all boards, sorted."""
+    return tuple(sorted(path.parent.name for path in boards_dir().glob("*/board.toml")))
+
+
+def load_board(name_or_path: str | os.PathLike[str]) -> Board:
+    """A board by name, or by the path of a ``*.toml`` file or of the folder that holds ``board.toml``.
+
+    Raises:
+        EdgeqError: EQ0184 there is none; EQ0180-0183 a file is wrong; EQ0186 the board exceeds its emulator.
+    """
+    text = os.fspath(name_or_path)
+    if text.endswith(".toml") or os.sep in text or isinstance(name_or_path, Path):
+        path = Path(text)
+        return read_board(path / "board.toml" if path.is_dir() else path)
+    known = list_boards()
+    if text not in known:
+        listed = ", ".join(known)
+        raise EdgeqError("EQ0184", "the board is unknown", got=text, allowed=listed, hint=closest(text, known))
+    return read_board(boards_dir() / text / "board.toml")
+
+
+def read_board(path: Path) -> Board:
+    """The board described by a file; parents and emulators are looked for among edgeq's own boards.
+
+    Raises:
+        EdgeqError: EQ0180-0183 the file is wrong; EQ0186 the board exceeds its emulator.
+    """
+    table = read_table(path, _board_file)
+    name = path.resolve().parent.name if path.name == "board.toml" else path.stem
+    target = load_target(table.text("target"))
+    flash, ram = _memory(table, "flash"), _memory(table, "ram")
+    clock_hz = table.optional_number("clock_hz", low=1)
+    if not target.is_host:
+        for key, value in (("flash", flash), ("ram", ram), ("clock_hz", clock_hz)):
+            if value is None:
+                raise table.fail(key, "a required key is missing")
+    board = Board(
+        name=name,
+        description=table.text("description"),
+        target=target,
+        clock_hz=clock_hz,
+        flash=flash,
+        ram=ram,
+        console=_console(table, target),
+        emulator=_emulator(table, name, flash, ram),
+        flash_with=_flash_with(table),
+    )
+    table.finish()
+    return board
+
+
+def _board_file(name: str) -> Path:
+    return boards_dir() / name / "board.toml"
+
+
+def _memory(table: Table, key: str) -> Memory | None:
+    region = table.table(key)
+    if region is None:
+        return None
+    base = region.number("base_address")
+    size = region.number("size_bytes", low=1)
+    offset = region.number("app_offset_bytes", 0)
+    app_size = region.number("app_size_bytes", max(size - offset, 0))
+    region.finish()
+    if base + size > 1 << 32:
+        raise region.fail("size_bytes", "the region ends behind 4 GiB")
+    if app_size == 0 or offset + app_size > size:
+        allowed = f"offset + size <= {size:#x}"
+        raise region.fail("app_size_bytes", "the application's part lies outside the region", allowed)
+    return Memory(base, size, offset, app_size)
+
+
+def _console(table: Table, target: Target) -> Console:
+    part = table.table("console")
+    if part is None:
+        raise table.fail("console", "a required key is missing")
+    kind = part.one_of("kind", CONSOLE_KINDS)
+    if (kind == "native") != target.is_host:
+        raise part.fail("kind", "the console does not fit the target", "native for the host and for nothing else")
+    console = Console(kind)
+    if kind not in ("native", "none"):
+        console = Console(
+            kind,
+            base_address=part.number("base_address"),
+            clock_hz=part.number("clock_hz", low=1),
+            baud=part.number("baud", 115200, low=1),
+            tx_pin=part.number("tx_pin", 0, high=255),
+            rx_pin=part.number("rx_pin", 0, high=255),
+            setup=tuple(Poke(*row) for row in part.number_rows("setup", 3)),
+        )
+    part.finish()
+    return console
+
+
+def _emulator(table: Table, name: str, flash: Memory | None, ram: Memory | None) -> Emulator | None:
+    part = table.table("emulator")
+    if part is None or flash is None or ram is None:
+        return None
+    machine, board = part.optional_text("machine"), part.optional_text("board")
+    args = part.texts("args", [])
+    part.finish()
+    if machine is not None and board is None:
+        return Emulator(machine, name, flash.base_address, ram.base_address, args)
+    if board is None or machine is not None:
+        raise part.fail("board", "an emulator is a machine or another board", "either machine or board")
+    if not _board_file(board).is_file():
+        raise EdgeqError(
+            "EQ0184", "the board is unknown", where=part.where("board"), got=board, hint=closest(board, list_boards())
+        )
+    other = read_table(_board_file(board), _board_file)
+    there = other.table("emulator")
+    other_flash, other_ram = _memory(other, "flash"), _memory(other, "ram")
+    if there is None or other_flash is None or other_ram is None or there.optional_text("machine") is None:
+        raise part.fail("board", "that board has no machine of its own")
+    for key, own, machines in (("flash", flash, other_flash), ("ram", ram, other_ram)):
+        if own.app_size_bytes > machines.size_bytes:
+            raise EdgeqError(
+                "EQ0186",
+                f"the board's {key} exceeds that of the machine that emulates it",
+                where=table.where(key),
+                got=f"{own.app_size_bytes} bytes",
+                allowed=f"{machines.size_bytes} bytes on {board}",
+            )
+    return Emulator(
+        there.text("machine"), board, other_flash.base_address, other_ram.base_address, args or there.texts("args", [])
+    )
+
+
+def _flash_with(table: Table) -> FlashWith:
+    part = table.table("flash_with")
+    if part is None:
+        return FlashWith()
+    drive_part = part.table("drive")
+    drive = None
+    if drive_part is not None:
+        drive = Drive(drive_part.text("volume"), drive_part.one_of("image", DRIVE_IMAGES))
+        drive_part.finish()
+    found = FlashWith(
+        pyocd=part.optional_text("pyocd"),
+        openocd=part.texts("openocd", []),
+        drive=drive,
+        gdb=part.flag("gdb"),
+        uf2_family=part.optional_number("uf2_family"),
+    )
+    part.finish()
+    if drive is not None and drive.image == "uf2" and found.uf2_family is None:
+        raise part.fail("uf2_family", "a drive that takes UF2 needs the family id")
+    return found

@@ -1,0 +1,87 @@
+"""A target: a CPU, its compiler flags, and the order in which kernels look for its instructions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.errors import EdgeqError
+from edgeq.resources import targets_dir
+from edgeq.target.table import closest, read_table
+
+ISAS = ("dsp", "generic", "mve", "v6m")
+TOOLCHAINS = ("arm-none-eabi", "host")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A CPU.
+
+    Attributes:
+        name: ``cortex-m4``; the name of its file.
+        description: one line for people.
+        cpu: gcc's ``-mcpu`` name.
+        flags: further compiler flags.
+        isa: folders of ``runtime_c/arch`` in search order, ``("dsp", "generic")``.
+        toolchain: ``arm-none-eabi`` or ``host``.
+        exception_frame_bytes: what an interrupt pushes onto the stack of the code it stops, alignment included.
+    """
+
+    name: str
+    description: str
+    cpu: str
+    flags: tuple[str, ...]
+    isa: tuple[str, ...]
+    toolchain: str
+    exception_frame_bytes: int
+
+    @property
+    def is_host(self) -> bool:
+        """True for the computer that edgeq runs on."""
+        return self.toolchain == "host"
+
+    @property
+    def gcc_flags(self) -> tuple[str, ...]:
+        """All flags that choose the CPU, ``-mcpu`` included."""
+        return self.flags if self.is_host else (f"-mcpu={self.cpu}", *self.flags)
+
+
+def list_targets() -> tuple[str, ...]:
+    """The names of all targets, sorted."""
+    return tuple(sorted(path.stem for path in targets_dir().glob("*.toml") if not path.stem.startswith("_")))
+
+
+def load_target(name: str) -> Target:
+    """The target of that name.
+
+    Raises:
+        EdgeqError: EQ0185 there is none; EQ0180-0183 its file is wrong.
+    """
+    known = list_targets()
+    if name not in known:
+        listed = ", ".join(known)
+        raise EdgeqError("EQ0185", "the target is unknown", got=name, allowed=listed, hint=closest(name, known))
+    return read_target(targets_dir() / f"{name}.toml")
+
+
+def read_target(path: Path) -> Target:
+    """The target described by a file; parents are looked for beside it.
+
+    Raises:
+        EdgeqError: EQ0180-0183 the file is wrong.
+    """
+    table = read_table(path, lambda parent: path.parent / f"{parent}.toml")
+    target = Target(
+        name=path.stem,
+        description=table.text("description"),
+        cpu=table.text("cpu"),
+        flags=table.texts("flags"),
+        isa=table.texts("isa"),
+        toolchain=table.one_of("toolchain", TOOLCHAINS),
+        exception_frame_bytes=table.number("exception_frame_bytes", high=1024),
+    )
+    table.finish()
+    unknown = sorted(set(target.isa) - set(ISAS))
+    if unknown or not target.isa:
+        raise table.fail("isa", "an instruction set is unknown", f"one or more of {', '.join(ISAS)}")
+    return target

@@ -1,0 +1,145 @@
+"""The counting plugin: exact, the same every time, on every machine; its classes against the assembler's opcodes."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import runners_asm as asm
+
+from edgeq.errors import EdgeqError
+from edgeq.runners import counting
+from edgeq.runners.base import CLASSES, Counts, RunCounts
+from edgeq.runners.qemu import machine_command
+
+TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm", "gcc")
+MISSING = [name for name in TOOLS if shutil.which(name) is None]
+needs_tools = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+
+INSTRUCTIONS = {
+    "load": "ldrd r0,r1,[r2];ldr r0,[r1];ldrb r0,[r1,r2];ldrsb.w r0,[r1];ldr.w r0,[r1,#400];ldrex r0,[r1];lda r0,[r1];"
+    "pop {r0,r1};ldmia r0!,{r1,r2};pop.w {r4,r8};vldr s0,[r0];vpop {s0-s3};ldrsh r0,[r1,r2];ldr r0,[sp,#4]",
+    "store": "strd r0,r1,[r2],#8;str r0,[r1];strb r0,[r1,r2];str.w r0,[r1,#400];strex r0,r1,[r2];stl r0,[r1];"
+    "push {r0,lr};push.w {r4,r8};stmdb r0!,{r1,r2};vpush {s0-s3};vstr s0,[r0];strh r0,[r1,#2];str r0,[sp,#4]",
+    "mac": "muls r0,r1,r0;mul r0,r8,r2;mla r0,r1,r2,r3;mls r0,r1,r2,r3;smlad r0,r1,r2,r3;smlabb r0,r1,r2,r3;"
+    "smmlar r0,r1,r2,r3;smmulr r0,r1,r2;smlal r0,r1,r2,r3;smull r0,r1,r2,r3;umaal r0,r1,r2,r3;smlald r0,r1,r2,r3",
+    "alu": "adds r0,#1;mov r8,r7;mov r7,pc;sdiv r0,r1,r2;udiv r0,r1,r2;usad8 r0,r1,r2;ssat r0,#8,r1;sxtb16 r0,r1;"
+    "sadd16 r0,r1,r2;qadd r0,r1,r2;pkhbt r0,r1,r2,lsl #16;sel r0,r1,r2;clz r0,r1;csel r0,r1,r2,eq;lsll r0,r1,#3;"
+    "sqrshr r0,r1;movw r0,#5;add sp,#8;uxtb r0,r1;rev r0,r1;ubfx r0,r1,#3,#4;cmp r0,r1;cmp r8,r9;add r0,sp,#4",
+    "branch": "b .;beq .;bl .;b.w .;beq.w .;bx lr;blx r3;mov pc,r0;add pc,r0;pop {r0,pc};pop.w {r4,r8,pc};ldr pc,[r0];"
+    "tbb [pc,r0];cbz r0,.+4;cbnz r0,.+4;dls lr,r0;wls lr,r0,.+8;le lr,.-8;dlstp.8 lr,r0;letp lr,.-8;lctp",
+    "vector": "vctp.8 r0;vldrw.u32 q0,[r0];vstrb.8 q0,[r0],#16;vld20.8 {q0,q1},[r0];vmladava.s8 r0,q0,q1;"
+    "vrmulh.s32 q0,q1,q2;vmov r0,r1,q0[2],q0[0];vmov.8 q0[1],r0;vmov.s8 r0,q0[1];vdup.8 q0,r0;vadd.i32 q0,q1,q2;"
+    "vcmp.i32 eq,q0,q1;vpsel q0,q0,q1;vcadd.i32 q0,q1,q2,#90;vmlas.s32 q0,q1,r2;vidup.u8 q0,r0,#1;vshr.s32 q0,q1,#3;"
+    "vqshrnb.s32 q0,q1,#3;vqmovnb.s32 q0,q1;vmov.i32 q0,#1;vand q0,q1,q2;vaddv.s32 r0,q1;vmaxv.s8 r0,q1;"
+    "vldrb.u32 q0,[r0,q1];vqadd.s16 q0,q1,r2;vmlaldav.s32 r0,r1,q0,q1",
+    "other": "nop;nop.w;.inst.n 0xbf08;dmb;isb;msr basepri,r0;mrs r0,primask;svc 1;bkpt 0xab;cpsid i;pld [r0];"
+    "clrm {r0,r1};vadd.f32 s0,s1,s2;vmov s0,r0;vmov r0,r1,d0;vmrs r0,fpscr;vmaxnm.f32 s0,s1,s2",
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One cache for all tests of this session, not the user's."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("EDGEQ_CACHE", str(folder))
+    return folder
+
+
+def count(machine: asm.Machine, folder: Path) -> tuple[counting.Tally, bytes]:
+    """Run the hand-written image; the counts, parsed and raw."""
+    image = asm.build(machine, folder)
+    counting.write_markers(folder / "markers.txt", image, "t", 3)
+    plugin = f"{counting.build_plugin()},markers=markers.txt,out=counts.txt"
+    command = machine_command("qemu-system-arm", machine.name)
+    command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(image), "-plugin", plugin]
+    done = subprocess.run(command, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return counting.read_tally(folder / "counts.txt"), (folder / "counts.txt").read_bytes()
+
+
+@needs_tools
+@pytest.mark.parametrize("machine", asm.MACHINES, ids=lambda machine: machine.name)
+def test_counts_are_exact(machine: asm.Machine, tmp_path: Path) -> None:
+    tally, _ = count(machine, tmp_path)
+    steps = (Counts(asm.STEP_0), Counts(asm.step_1(machine.cpu)), Counts(asm.STEP_2))
+    assert tally.runs == (RunCounts(Counts(asm.BEFORE), steps),) * asm.RUNS
+    assert tally.program.total == asm.program_instructions(machine.cpu)
+
+
+@needs_tools
+def test_counts_repeat_to_the_byte(tmp_path: Path) -> None:
+    machine = asm.MACHINES[-1]
+    assert count(machine, tmp_path)[1] == count(machine, tmp_path)[1]
+
+
+@needs_tools
+@pytest.mark.parametrize("kind", INSTRUCTIONS)
+def test_class_of_each_instruction(kind: str, tmp_path: Path) -> None:
+    """The assembler's opcodes, not a copy of the decoder's tables."""
+    lines = INSTRUCTIONS[kind].split(";")
+    # A label after each instruction gives its size.
+    labelled = [f"{line}\nmarker_{index}:" for index, line in enumerate(lines)]
+    source = "\n".join([".syntax unified", ".thumb", *labelled, ""])
+    (tmp_path / "list.s").write_text(source, encoding="ascii")
+    target = ["-mcpu=cortex-m55", "-mfloat-abi=hard", "-mthumb"]
+    run = ["arm-none-eabi-gcc", *target, "-c", "-x", "assembler", "list.s", "-o", "list.o"]
+    subprocess.run(run, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    subprocess.run(
+        ["arm-none-eabi-objcopy", "-O", "binary", "list.o", "list.bin"], cwd=tmp_path, check=True, timeout=60
+    )
+    listed = subprocess.run(
+        ["arm-none-eabi-nm", "-n", "list.o"], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60
+    )
+    ends = [int(row.split()[0], 16) for row in listed.stdout.splitlines() if "marker_" in row]
+    code = (tmp_path / "list.bin").read_bytes()
+    (tmp_path / "class.c").write_text(
+        '#include "classify.h"\nint classify(const uint8_t *c, unsigned n);\n'
+        "int classify(const uint8_t *c, unsigned n) { return eq_classify(c, n); }\n"
+    )
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fPIC", "-shared"]
+    build = ["gcc", *flags, f"-I{counting.PLUGIN_DIR}", "class.c", "-o", "class.so"]
+    subprocess.run(build, cwd=tmp_path, check=True, timeout=60)
+    classify = ctypes.CDLL(str(tmp_path / "class.so")).classify
+    starts = [0, *ends[:-1]]
+    found = {
+        line: CLASSES[classify(code[start:end], end - start)]
+        for line, start, end in zip(lines, starts, ends, strict=True)
+    }
+    assert found == dict.fromkeys(lines, kind)
+
+
+@needs_tools
+def test_plugin_builds_without_warnings(tmp_path: Path) -> None:
+    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fPIC", "-shared"]
+    source = str(counting.PLUGIN_DIR / "count.c")
+    subprocess.run(["gcc", *flags, source, "-o", str(tmp_path / "count.so")], check=True, timeout=60)
+
+
+@needs_tools
+def test_plugin_is_built_once(cache: Path) -> None:
+    first = counting.build_plugin()
+    stamp = first.stat().st_mtime_ns
+    assert counting.build_plugin() == first
+    assert first.stat().st_mtime_ns == stamp
+    assert [entry.name for entry in cache.iterdir()] == [first.name]
+
+
+def test_plugin_without_compiler_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEQ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EdgeqError) as caught:
+        counting.build_plugin()
+    problem = caught.value.problems[0]
+    assert (problem.code, caught.value.exit_code) == ("EQ0521", 5)
+    assert problem.hint == "apt-get install --no-install-recommends gcc libc6-dev"
+
+
+@pytest.mark.parametrize("text", ["", "run 0\nbefore 1 2 3 4 5 6 7\n", "program 1 2\n"])
+def test_cut_counts_are_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "counts.txt").write_text(text)
+    with pytest.raises(EdgeqError, match="EQ0522"):
+        counting.read_tally(tmp_path / "counts.txt")

@@ -1,0 +1,250 @@
+"""Runners native and qemu on a real image: answers, counts, and what is said when an image fails."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from firmware_toy import FACTS, HIDDEN_OFFSET, INPUT_BYTES, OUTPUT_BYTES, toy_answers, write_toy
+
+from edgeq.errors import EdgeqError
+from edgeq.firmware import build_images
+from edgeq.runners import counting
+from edgeq.runners.base import Array, ImageSpec, RunRequest, TensorSpec
+from edgeq.runners.table import RUNNERS, load_flasher, load_runner
+from edgeq.target import load_board
+
+TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm", "gcc")
+MISSING = [name for name in TOOLS if shutil.which(name) is None]
+needs_tools = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+
+X = TensorSpec("x", "int8", (1, INPUT_BYTES))
+HIDDEN = TensorSpec("hidden", "int8", (1, INPUT_BYTES))
+Y = TensorSpec("y", "int8", (OUTPUT_BYTES,))
+SAMPLES = [np.random.default_rng(seed).integers(-128, 128, (1, INPUT_BYTES), np.int8) for seed in range(4)]
+INPUTS: list[list[Array]] = [[sample] for sample in SAMPLES]
+ANSWERS = [toy_answers(sample.tobytes()) for sample in SAMPLES]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One cache for all tests of this session, not the user's."""
+    monkeypatch.setenv("EDGEQ_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def build(folder: Path, body: str = "", board: str = "mps2-an386") -> ImageSpec:
+    """The toy for a board's emulator or for this computer, `body` in its first step."""
+    target = load_board(board)
+    images = build_images(write_toy(folder / "bundle", body), folder, target, FACTS)
+    native, emulated = images.files.get("native"), images.files.get("emulated")
+    return ImageSpec(
+        "toy",
+        (X,),
+        (Y,),
+        ((HIDDEN,), (Y,)),
+        native=folder / native if native else None,
+        emulated=folder / emulated if emulated else None,
+        machine=target.emulator.machine if target.emulator else None,
+    )
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> ImageSpec:
+    folder = tmp_path_factory.mktemp("toy")
+    return replace(build(folder), native=build(folder / "native", board="native").native)
+
+
+def caught(request: RunRequest, runner: str = "qemu") -> EdgeqError:
+    with pytest.raises(EdgeqError) as found:
+        load_runner(runner).run(request)
+    return found.value
+
+
+@needs_tools
+@pytest.mark.parametrize("count", [False, True], ids=["plain", "count"])
+@pytest.mark.parametrize("steps", [False, True], ids=["run", "steps"])
+@pytest.mark.parametrize("runner", ["native", "qemu"])
+def test_runner_answers(runner: str, steps: bool, count: bool, spec: ImageSpec) -> None:
+    result = load_runner(runner).run(RunRequest(spec, INPUTS, steps=steps, count=count))
+    assert [[array.tobytes() for array in row] for row in result.outputs] == [[out] for _, out in ANSWERS]
+    assert all(row[0].shape == Y.shape and row[0].dtype == np.int8 for row in result.outputs)
+    if steps:
+        assert result.steps is not None
+        assert [[r[0].tobytes() for r in sample] for sample in result.steps] == [list(pair) for pair in ANSWERS]
+        assert result.steps[0][0][0].shape == HIDDEN.shape
+    else:
+        assert result.steps is None
+    assert (result.instructions is not None) == (count and runner == "qemu")
+    assert (result.stack_bytes is not None) == (runner == "qemu")
+
+
+@needs_tools
+def test_counts_do_not_see_the_harness(spec: ImageSpec) -> None:
+    """A sample's counts depend on that sample only: not on its place, its company, or the commands around it."""
+    runner = load_runner("qemu")
+    many = runner.run(RunRequest(spec, INPUTS, steps=True, count=True)).instructions
+    assert many is not None
+    for sample, counts in zip(INPUTS, many, strict=True):
+        assert runner.run(RunRequest(spec, [sample], count=True)).instructions == (counts,)
+        assert len(counts.steps) == 2
+        assert counts.total == sum(step.total for step in counts.steps) + counts.before.total
+        assert counts.steps[1].named()["mac"] >= INPUT_BYTES * OUTPUT_BYTES
+
+
+@needs_tools
+def test_outputs_under_another_name_cost_a_whole_run(spec: ImageSpec) -> None:
+    renamed = replace(spec, outputs=(replace(Y, name="z", shape=(2, 2)),))
+    result = load_runner("qemu").run(RunRequest(renamed, INPUTS, steps=True))
+    assert [row[0].tobytes() for row in result.outputs] == [out for _, out in ANSWERS]
+
+
+@needs_tools
+def test_no_samples_run_nothing(spec: ImageSpec) -> None:
+    result = load_runner("qemu").run(RunRequest(spec, [], steps=True, count=True))
+    assert (result.outputs, result.steps, result.instructions) == ([], [], ())
+
+
+@pytest.mark.parametrize("wrong", [[np.zeros((1, 15), np.int8)], [np.zeros((1, 16), np.int16)], []])
+def test_wrong_inputs_are_refused(wrong: list[Array], tmp_path: Path) -> None:
+    program = tmp_path / "native"
+    program.touch()
+    with pytest.raises(ValueError, match="sample 0"):
+        load_runner("native").run(RunRequest(ImageSpec("toy", (X,), (Y,), native=program), [wrong]))
+
+
+FAULTS = {
+    "undefined": ('__asm__ volatile("udf #0");', "undefined instruction", "toy_step_0"),
+    "bus": ("*(volatile uint32_t *)0x90000000u = 1;", "bus error", "toy_step_0"),
+    "nowhere": (
+        '__asm__ volatile("ldr r3, =0x90000001\\n\\tblx r3\\n\\t.ltorg" ::: "r3", "lr");',
+        "bus error on an instruction",
+        "lr in toy_step_0",
+    ),
+}
+
+
+@needs_tools
+@pytest.mark.parametrize("kind", FAULTS)
+def test_fault_says_what_and_where(kind: str, tmp_path: Path) -> None:
+    body, what, place = FAULTS[kind]
+    error = caught(RunRequest(build(tmp_path, body), INPUTS, steps=True, count=kind == "bus"))
+    problem = error.problems[0]
+    assert (problem.code, error.exit_code) == ("EQ0602", 6)
+    assert what in str(problem.got)
+    assert place in str(problem.where)
+    assert "sample 0, step 0 (hidden)" in str(problem.where)
+
+
+@needs_tools
+def test_fault_in_a_later_sample_names_it(tmp_path: Path) -> None:
+    body = f'static int n; if (n++ == 2) __asm__ volatile("udf #0"); (void){HIDDEN_OFFSET};'
+    error = caught(RunRequest(build(tmp_path, body), INPUTS))
+    assert str(error.problems[0].where).endswith("sample 2")
+
+
+@needs_tools
+@pytest.mark.parametrize("runner", ["native", "qemu"])
+def test_endless_run_is_stopped(runner: str, tmp_path: Path) -> None:
+    body = "for (volatile int forever = 1; forever;) { }"
+    image = build(tmp_path, body, "native" if runner == "native" else "mps2-an386")
+    error = caught(RunRequest(image, INPUTS, timeout_seconds=1.0), runner)
+    problem = error.problems[0]
+    assert (problem.code, problem.where, problem.allowed) == ("EQ0603", "sample 0", "1 s")
+
+
+@needs_tools
+def test_native_crash_names_signal_and_sample(tmp_path: Path) -> None:
+    error = caught(RunRequest(build(tmp_path, "__builtin_trap();", "native"), INPUTS, steps=True), "native")
+    problem = error.problems[0]
+    assert problem.code == "EQ0605"
+    assert str(problem.got).startswith("SIG")
+    assert problem.where == "sample 0, step 0 (hidden)"
+
+
+@needs_tools
+def test_image_of_another_model_is_refused(spec: ImageSpec) -> None:
+    other = replace(spec, outputs=(replace(Y, shape=(3,)),), steps=())
+    assert caught(RunRequest(other, INPUTS)).problems[0].code == "EQ0604"
+
+
+@needs_tools
+def test_image_without_the_symbols_is_refused(spec: ImageSpec) -> None:
+    assert caught(RunRequest(replace(spec, name="kws"), INPUTS, count=True)).problems[0].code == "EQ0607"
+
+
+@needs_tools
+def test_image_for_another_machine_fails_with_its_place(tmp_path: Path) -> None:
+    image = replace(build(tmp_path, board="mps2-an505"), machine="mps2-an386")
+    error = caught(RunRequest(image, INPUTS, timeout_seconds=20))
+    assert error.exit_code == 6
+    assert error.problems[0].code in {"EQ0602", "EQ0606"}
+
+
+@needs_tools
+def test_file_that_is_no_image_is_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "emulated.elf"
+    broken.write_bytes(b"\x7fELF")
+    image = ImageSpec("toy", (X,), (Y,), emulated=broken, machine="mps2-an386")
+    assert caught(RunRequest(image, INPUTS, timeout_seconds=20)).exit_code == 6
+    assert caught(RunRequest(image, INPUTS, count=True)).problems[0].code == "EQ0607"
+
+
+@needs_tools
+def test_unknown_machine_is_reported(spec: ImageSpec) -> None:
+    error = caught(RunRequest(replace(spec, machine="mps9-an999"), INPUTS))
+    assert error.problems[0].code == "EQ0606"
+    assert "mps9-an999" in str(error)
+
+
+@pytest.mark.parametrize("runner", ["native", "qemu"])
+def test_missing_image_is_reported(runner: str, tmp_path: Path) -> None:
+    if load_runner(runner).available():
+        pytest.skip("qemu-system-arm is missing")
+    image = ImageSpec("toy", (X,), (Y,), native=tmp_path / "native", emulated=tmp_path / "e.elf", machine="mps2-an386")
+    assert caught(RunRequest(image, INPUTS), runner).problems[0].code == "EQ0607"
+
+
+def test_missing_qemu_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    runner = load_runner("qemu")
+    install = "apt-get install --no-install-recommends qemu-system-arm"
+    assert install in str(runner.available())
+    error = caught(RunRequest(ImageSpec("toy", (X,), (Y,)), INPUTS))
+    assert (error.problems[0].code, error.problems[0].hint, error.exit_code) == ("EQ0520", install, 5)
+
+
+def test_time_limit_follows_the_work() -> None:
+    image = ImageSpec("toy", (X,), (Y,), ((HIDDEN,), (Y,)), macs=1_000_000)
+    assert RunRequest(image, INPUTS).limit_seconds(10, 1e6) == 14
+    assert RunRequest(image, INPUTS, steps=True, count=True).limit_seconds(10, 1e6) == 18
+    assert RunRequest(image, INPUTS, timeout_seconds=3).limit_seconds(10, 1e6) == 3
+
+
+def test_table_is_sorted_and_loads() -> None:
+    assert [entry.name for entry in RUNNERS] == sorted(entry.name for entry in RUNNERS)
+    for entry in RUNNERS:
+        loaded = load_runner(entry.name) if entry.does == "executes" else load_flasher(entry.name)
+        assert loaded.name == entry.name
+    with pytest.raises(EdgeqError, match="EQ0170"):
+        load_runner("gdb")
+    with pytest.raises(EdgeqError, match="drive, gdb, openocd, pyocd"):
+        load_flasher("jlink")
+
+
+def test_table_imports_no_runner() -> None:
+    code = (
+        "import sys, edgeq.runners.table as t; names = {e.module for e in t.RUNNERS} | {'elftools'};"
+        "sys.exit(bool(names & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+def test_plugin_source_is_inside_the_package() -> None:
+    for name in ("count.c", "classify.h"):
+        assert (counting.PLUGIN_DIR / name).is_file()
+        assert counting.PLUGIN_DIR.parent.name == "runners"
