@@ -1,0 +1,6 @@
+"""Canonical QDQ in, integer graph out; one file a family, mirroring ``ops/``."""
+
+from edgeq.lowering.context import Mode
+from edgeq.lowering.convert import lower
+
+__all__ = ["Mode", "lower"]

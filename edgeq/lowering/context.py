@@ -1,0 +1,198 @@
+"""What a lowering rule sees: the canonical QDQ model on one side, the integer graph that grows on the other.
+
+A rule is called for one float operator together with what happens to its result up to the QuantizeLinear that ends it
+(:class:`Target`): the fused clamp and the output's scale and zero point. It reads its operands through the context,
+which knows which int8 tensor stands behind every dequantized value, and emits integer nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from edgeq.errors import EdgeqError
+from edgeq.ir import Attr, DType, Graph, Node, Quant, Source, Tensor
+from edgeq.numerics.array import Array
+from edgeq.ops import BY_NAME
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+Mode = Literal["highmul", "tflite"]
+NHWC_TO_NCHW = (0, 3, 1, 2)
+NCHW_TO_NHWC = (0, 2, 3, 1)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A dequantized constant: logical int8 or int32 values with their scales."""
+
+    name: str
+    values: Array
+    quant: Quant
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the result of a float operator goes.
+
+    Attributes:
+        name: the ONNX name of the float value that is quantized, after the fused activation.
+        shape: its shape as ONNX has it.
+        quant: scale and zero point of the int8 result.
+        clamp_min, clamp_max: int8 bounds of the fused activation (−128, 127 where there is none).
+        sources: names of the ONNX nodes that this stands for.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    quant: Quant
+    clamp_min: int
+    clamp_max: int
+    sources: tuple[str, ...]
+
+    @property
+    def scale(self) -> float:
+        """Output scale."""
+        return self.quant.scale[0]
+
+    @property
+    def zero(self) -> int:
+        """Output zero point."""
+        return self.quant.zero_point[0]
+
+    @property
+    def is_clamped(self) -> bool:
+        """Whether the fused activation does more than int8 saturation."""
+        return self.clamp_min > DType.INT8.min or self.clamp_max < DType.INT8.max
+
+
+@dataclass
+class Context:
+    """The state of one lowering: the graph, and what each ONNX value became."""
+
+    graph: Graph
+    mode: Mode
+    activations: dict[str, str] = field(default_factory=dict)
+    constants: dict[str, Constant] = field(default_factory=dict)
+
+    # --- operands ---------------------------------------------------------------------------------------------
+
+    def activation(self, node: onnx_ir.Node, index: int) -> Tensor:
+        """The int8 tensor behind the activation input ``index``.
+
+        A dequantized constant becomes a constant tensor of the graph.
+
+        Raises:
+            EdgeqError: EQ0350 where the input was never quantized.
+        """
+        value = node.inputs[index]
+        name = value.name if value is not None else None
+        if name in self.activations:
+            return self.graph.tensors[self.activations[name]]
+        if name in self.constants:
+            constant = self.constants[name]
+            if constant.name not in self.graph.tensors:
+                self.graph.add_tensor(Tensor.constant(constant.name, constant.values, constant.quant))
+            return self.graph.tensors[constant.name]
+        raise EdgeqError(
+            "EQ0350",
+            f"input {index} of a {node.op_type} is not quantized",
+            where=f"node {node.name}, value {name}",
+            allowed="a value behind QuantizeLinear and DequantizeLinear",
+            hint="quantize the float model with `edgeq quantize`, or give --data so that it is calibrated",
+        )
+
+    def constant(self, node: onnx_ir.Node, index: int) -> Constant:
+        """The dequantized constant input ``index`` (weight or bias).
+
+        Raises:
+            EdgeqError: EQ0351 where the input is computed.
+        """
+        value = node.inputs[index] if index < len(node.inputs) else None
+        if value is None or value.name not in self.constants:
+            raise EdgeqError(
+                "EQ0351",
+                f"input {index} of a {node.op_type} is not a quantized constant",
+                where=f"node {node.name}",
+                allowed="an int8 weight or int32 bias initializer behind DequantizeLinear",
+                hint="fold the computation of the weight into an initializer before quantization",
+            )
+        return self.constants[value.name]
+
+    # --- emission ---------------------------------------------------------------------------------------------
+
+    def emit(
+        self,
+        op: str,
+        name: str,
+        inputs: Sequence[str],
+        attrs: Mapping[str, Attr],
+        *,
+        quant: Quant,
+        sources: tuple[str, ...],
+        source: Source | None = None,
+    ) -> Tensor:
+        """Append a node with one result; shape and type come from the operator's own inference."""
+        result = self.graph.fresh_name(name)
+        node = Node(op, result, tuple(inputs), (result,), attrs, sources)
+        operands = [self.graph.tensors[operand] for operand in inputs]
+        ((shape, dtype),) = BY_NAME[op].infer(node, operands)
+        tensor = Tensor(result, shape, dtype, quant=quant, source=source)
+        self.graph.add_tensor(tensor)
+        self.graph.nodes.append(node)
+        return tensor
+
+    def emit_result(self, op: str, target: Target, inputs: Sequence[str], attrs: Mapping[str, Attr]) -> Tensor:
+        """Append the node that computes ``target`` in ONNX's own layout."""
+        source = Source(target.name, tuple(range(len(target.shape))), target.shape)
+        return self.emit(op, target.name, inputs, attrs, quant=target.quant, sources=target.sources, source=source)
+
+    def emit_result_nhwc(self, op: str, target: Target, inputs: Sequence[str], attrs: Mapping[str, Attr]) -> Tensor:
+        """Append the node that computes ``target`` in NHWC, and the transpose back to NCHW."""
+        source = Source(target.name, NHWC_TO_NCHW, target.shape)
+        inner = self.emit(
+            op, f"{target.name}.nhwc", inputs, attrs, quant=target.quant, sources=target.sources, source=source
+        )
+        return self.emit_result("transpose", target, (inner.name,), {"perm": NHWC_TO_NCHW})
+
+    def to_nhwc(self, tensor: Tensor) -> Tensor:
+        """The NCHW tensor in NHWC, through a transpose that a pass may cancel."""
+        return self.transposed(tensor, NCHW_TO_NHWC, "nhwc")
+
+    def transposed(self, tensor: Tensor, perm: tuple[int, ...], label: str) -> Tensor:
+        """The tensor transposed by ``perm`` under the name ``tensor.label``."""
+        if perm == tuple(range(len(perm))):
+            return tensor
+        quant = tensor.quant or Quant.per_tensor(1.0, 0)
+        source = None
+        if tensor.source is not None and tensor.source.permutation == tuple(range(len(perm))):
+            inverse = tuple(int(axis) for axis in np.argsort(perm))
+            source = Source(tensor.source.name, inverse, tensor.source.shape)
+        return self.emit(
+            "transpose",
+            f"{tensor.name}.{label}",
+            (tensor.name,),
+            {"perm": perm},
+            quant=quant,
+            sources=(),
+            source=source,
+        )
+
+    def add_constant(self, base: str, values: Array, quant: Quant | None = None) -> str:
+        """Add a constant under a fresh name derived from ``base`` and return the name."""
+        return self.graph.add_tensor(Tensor.constant(self.graph.fresh_name(base), values, quant))
+
+
+def scalar_quant(tensor: Tensor) -> tuple[float, int]:
+    """Scale and zero point of a per-tensor quantized tensor.
+
+    Raises:
+        ValueError: the tensor carries no per-tensor quantization.
+    """
+    if tensor.quant is None or len(tensor.quant.scale) != 1:
+        raise ValueError(f"{tensor.name} has no per-tensor scale")
+    return tensor.quant.scale[0], tensor.quant.zero_point[0]

@@ -1,0 +1,252 @@
+"""From a canonical QDQ model to the integer graph.
+
+Every QuantizeLinear ends one float operator (with the activation fused behind it) and starts one int8 tensor, so the
+walk goes from one QuantizeLinear to the next in topological order. All problems of a model are collected and reported
+together. Nothing here optimizes: layouts are changed by transposes around the operators that want NHWC, for a pass to
+cancel.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeq.errors import EdgeqError, Problem
+from edgeq.ir import DType, Graph, Quant, Source, Tensor
+from edgeq.ir.verify import verify_graph
+from edgeq.lowering.attributes import scalars
+from edgeq.lowering.context import Constant, Context, Mode, Target
+from edgeq.lowering.requantize import at_scale, emit_requantize
+from edgeq.lowering.rules import RULES
+from edgeq.numerics.array import Array
+from edgeq.ops import infer
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+FUSED_ACTIVATIONS = ("Clip", "Relu")
+
+
+def lower(model: onnx_ir.Model, *, mode: Mode, name: str) -> Graph:
+    """Lower a canonical QDQ model.
+
+    Args:
+        model: static shapes, opset 21, every activation behind QuantizeLinear and DequantizeLinear.
+        mode: how requantization rounds; a property of every node that comes out.
+        name: the graph's name.
+
+    Returns:
+        A verified integer graph, in topological order.
+
+    Raises:
+        EdgeqError: EQ035x, all problems of the model at once.
+    """
+    ctx = Context(Graph(name), mode)
+    problems: list[Problem] = []
+    _take_constants(ctx, model)
+    _take_integer_inputs(ctx, model)
+    for node in model.graph:
+        try:
+            _lower_node(ctx, node)
+        except EdgeqError as error:
+            problems.extend(error.problems)
+            _assume_result(ctx, node)
+    problems.extend(_outputs(ctx, model))
+    if problems:
+        raise EdgeqError.of(dict.fromkeys(problems))
+    given = set(ctx.graph.inputs)
+    ctx.graph.inputs = tuple(str(value.name) for value in model.graph.inputs if value.name in given)
+    ctx.graph.replace_nodes(ctx.graph.nodes)
+    verify_graph(ctx.graph, infer, after="lowering")
+    return ctx.graph
+
+
+def _lower_node(ctx: Context, node: onnx_ir.Node) -> None:
+    if node.op_type == "QuantizeLinear":
+        _lower_quantize(ctx, node)
+    elif node.op_type == "DequantizeLinear":
+        source = node.inputs[0]
+        if source is not None and source.name in ctx.activations:
+            ctx.activations[str(node.outputs[0].name)] = ctx.activations[source.name]
+
+
+def _lower_quantize(ctx: Context, node: onnx_ir.Node) -> None:
+    value = node.inputs[0]
+    assert value is not None  # QuantizeLinear's first input is required, which the reader has checked
+    quant = _per_tensor_quant(node)
+    result = str(node.outputs[0].name)
+    if value.is_graph_input():
+        ctx.activations[result] = _graph_input(ctx, value, quant).name
+        return
+    if value.name in ctx.activations:
+        tensor = ctx.graph.tensors[ctx.activations[str(value.name)]]
+        ctx.activations[result] = at_scale(ctx, tensor, quant, "rescaled").name
+        return
+    core, target = _target(ctx, value, quant)
+    rule = RULES.get(core.op_type)
+    if rule is None:
+        raise EdgeqError(
+            "EQ0355",
+            f"{core.op_type} has no integer form",
+            where=f"node {core.name}",
+            hint="`edgeq ops` lists what has one",
+        )
+    ctx.activations[result] = rule(ctx, core, target).name
+
+
+def _target(ctx: Context, value: onnx_ir.Value, quant: Quant) -> tuple[onnx_ir.Node, Target]:
+    """Walk back from the quantized value over fused activations to the operator that computes it."""
+    low, high = DType.INT8.min, DType.INT8.max
+    sources: list[str] = []
+    current = value
+    while True:
+        node = current.producer()
+        if node is None:
+            raise EdgeqError("EQ0350", "a constant is quantized at run time", where=f"value {value.name}")
+        sources.append(str(node.name))
+        operand = node.inputs[0] if node.inputs else None
+        if node.op_type not in FUSED_ACTIVATIONS or operand is None or operand.name in ctx.activations:
+            break
+        low, high = _clamped(node, quant, low, high)
+        current = operand
+    shape = _static_shape(value)
+    return node, Target(str(value.name), shape, quant, low, high, tuple(reversed(sources)))
+
+
+def _clamped(node: onnx_ir.Node, quant: Quant, low: int, high: int) -> tuple[int, int]:
+    """Narrow an int8 clamp by a Relu or Clip: rounding is monotone, so clamping before or after it is the same."""
+    bounds: list[float | None] = [0.0, None]
+    if node.op_type == "Clip":
+        attributes = scalars(node)
+        bounds = [_bound(node, 1, attributes.get("min")), _bound(node, 2, attributes.get("max"))]
+    lower, upper = (None if bound is None else _quantized(bound, quant) for bound in bounds)
+    low = low if lower is None else max(low, lower)
+    high = high if upper is None else min(high, upper)
+    return low, max(low, high)
+
+
+def _bound(node: onnx_ir.Node, index: int, attribute: float | int | str | None) -> float | None:
+    value = node.inputs[index] if index < len(node.inputs) else None
+    if value is not None and value.const_value is not None:
+        return float(value.const_value.numpy())
+    return None if attribute is None else float(attribute)
+
+
+def _quantized(real: float, quant: Quant) -> int:
+    """QuantizeLinear of one number: float32 division, half to even, saturated to int8."""
+    steps = np.float32(real) / np.float32(quant.scale[0])
+    return int(np.clip(np.rint(np.float64(steps)) + quant.zero_point[0], DType.INT8.min, DType.INT8.max))
+
+
+def _graph_input(ctx: Context, value: onnx_ir.Value, quant: Quant) -> Tensor:
+    name = str(value.name)
+    if name in ctx.graph.tensors:
+        return at_scale(ctx, ctx.graph.tensors[name], quant, "rescaled")
+    shape = _static_shape(value)
+    tensor = Tensor(name, shape, DType.INT8, quant=quant, source=Source(name, tuple(range(len(shape))), shape))
+    ctx.graph.add_tensor(tensor)
+    ctx.graph.inputs += (name,)
+    return tensor
+
+
+def _take_integer_inputs(ctx: Context, model: onnx_ir.Model) -> None:
+    """Inputs that are int8 already pass through; their first DequantizeLinear tells their scale."""
+    for value in model.graph.inputs:
+        readers = [usage.node for usage in value.uses()]
+        dequantize = next((node for node in readers if node.op_type == "DequantizeLinear"), None)
+        if dequantize is not None:
+            tensor = _graph_input(ctx, value, _per_tensor_quant(dequantize))
+            ctx.activations[str(value.name)] = tensor.name
+
+
+def _take_constants(ctx: Context, model: onnx_ir.Model) -> None:
+    for node in model.graph:
+        if node.op_type != "DequantizeLinear":
+            continue
+        source = node.inputs[0]
+        if source is None or source.const_value is None:
+            continue
+        values = np.ascontiguousarray(source.const_value.numpy())
+        scale = _parameter(node, 1).astype(np.float32).reshape(-1)
+        zero = _parameter(node, 2) if len(node.inputs) > 2 and node.inputs[2] is not None else np.zeros(1, values.dtype)
+        axis = None
+        if scale.size > 1:
+            attribute = node.attributes.get("axis")
+            axis = (attribute.as_int() if attribute is not None else 1) % values.ndim
+        zeros = np.broadcast_to(zero.reshape(-1), scale.shape)
+        quant = Quant(tuple(float(item) for item in scale), tuple(int(item) for item in zeros), axis)
+        ctx.constants[str(node.outputs[0].name)] = Constant(str(source.name), values, quant)
+
+
+def _outputs(ctx: Context, model: onnx_ir.Model) -> list[Problem]:
+    problems = []
+    for value in model.graph.outputs:
+        tensor = ctx.activations.get(str(value.name))
+        if tensor is None:
+            node = value.producer()
+            problems.append(
+                Problem(
+                    "EQ0350",
+                    "a model output is not quantized",
+                    where=f"output {value.name}" + (f", node {node.name} ({node.op_type})" if node is not None else ""),
+                    hint="quantize the float model with `edgeq quantize`, or give --data so that it is calibrated",
+                )
+            )
+        else:
+            ctx.graph.outputs += (_distinct_output(ctx, tensor),)
+    return problems
+
+
+def _distinct_output(ctx: Context, name: str) -> str:
+    """A graph output that is also an input, a constant or another output gets a copy of its own."""
+    tensor = ctx.graph.tensors[name]
+    if name not in ctx.graph.inputs and name not in ctx.graph.outputs and not tensor.is_constant:
+        return name
+    assert tensor.quant is not None  # every activation carries its scale
+    return emit_requantize(ctx, tensor, tensor.quant, f"{name}.output").name
+
+
+def _assume_result(ctx: Context, node: onnx_ir.Node) -> None:
+    """Give a failed node a stand-in result, so that only its own problem is reported and not its followers'."""
+    if node.op_type != "QuantizeLinear":
+        return
+    value = node.inputs[0]
+    name = ctx.graph.fresh_name(f"{node.outputs[0].name}.failed")
+    shape = _static_shape(value) if value is not None else ()
+    ctx.graph.add_tensor(Tensor(name, shape, DType.INT8, quant=Quant.per_tensor(1.0, 0)))
+    ctx.activations[str(node.outputs[0].name)] = name
+
+
+def _per_tensor_quant(node: onnx_ir.Node) -> Quant:
+    scale = _parameter(node, 1).astype(np.float32).reshape(-1)
+    has_zero = len(node.inputs) > 2 and node.inputs[2] is not None
+    zero = _parameter(node, 2).reshape(-1) if has_zero else np.zeros(1, np.int8)
+    if scale.size != 1 or zero.size != 1:
+        raise EdgeqError(
+            "EQ0356",
+            "an activation is quantized per channel",
+            where=f"node {node.name}",
+            allowed="one scale and zero point for the whole tensor",
+            hint="quantize activations per tensor; only weights may be per channel",
+        )
+    return Quant.per_tensor(float(scale[0]), int(zero[0]))
+
+
+def _parameter(node: onnx_ir.Node, index: int) -> Array:
+    value = node.inputs[index]
+    if value is None or value.const_value is None:
+        raise EdgeqError(
+            "EQ0356",
+            "a scale or zero point is computed at run time",
+            where=f"node {node.name}, input {index}",
+            allowed="constants",
+            hint="export with static quantization parameters",
+        )
+    return np.asarray(value.const_value.numpy())
+
+
+def _static_shape(value: onnx_ir.Value) -> tuple[int, ...]:
+    if value.shape is None or not value.shape.is_static():
+        raise EdgeqError("EQ0357", "a shape is not known at compile time", where=f"value {value.name}")
+    return tuple(int(size) for size in value.shape.numpy())

@@ -1,0 +1,40 @@
+"""Gemm with a constant weight, and MatMul of two computed operands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeq.ir import Tensor
+from edgeq.lowering.context import Context, Target, scalar_quant
+from edgeq.lowering.conv import accumulate
+from edgeq.lowering.requantize import multipliers
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+
+def lower_gemm(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """Gemm in its normalized form: transB, alpha = beta = 1, weight [O, K], bias [O]."""
+    x = ctx.activation(node, 0)
+    weight = ctx.constant(node, 1)
+    names, attrs = accumulate(ctx, node, target, x, weight, np.ascontiguousarray(weight.values))
+    return ctx.emit_result("dense", target, (x.name, *names), attrs)
+
+
+def lower_matmul(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """MatMul of two int8 operands with equal batch dimensions."""
+    a, b = ctx.activation(node, 0), ctx.activation(node, 1)
+    (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
+    ratio = np.array([np.float64(a_scale) * b_scale / target.scale])
+    bound = np.array([a.shape[-1] * 255 * 255])
+    names, attrs = multipliers(ctx, target.name, ratio, bound, target.sources)
+    attrs |= {
+        "a_zero": a_zero,
+        "b_zero": b_zero,
+        "out_zero": target.zero,
+        "clamp_min": target.clamp_min,
+        "clamp_max": target.clamp_max,
+    }
+    return ctx.emit_result("matmul", target, (a.name, b.name, *names), attrs)

@@ -1,0 +1,86 @@
+"""Operators that move elements and change none: they need one scale for input and output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgeq.errors import EdgeqError
+from edgeq.ir import Tensor
+from edgeq.lowering.attributes import constant_array, constant_ints, integer, ints
+from edgeq.lowering.context import Context, Target
+from edgeq.lowering.requantize import at_scale
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+
+def lower_reshape(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """Reshape, Squeeze, Unsqueeze, Flatten, Identity: the result's static shape says it all."""
+    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
+    return ctx.emit_result("reshape", target, (x.name,), {"shape": target.shape})
+
+
+def lower_transpose(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """Transpose by a constant permutation."""
+    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
+    perm = ints(node, "perm", tuple(reversed(range(len(x.shape)))))
+    return ctx.emit_result("transpose", target, (x.name,), {"perm": perm})
+
+
+def lower_concat(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """Concat; an input at another scale is requantized first."""
+    parts = [
+        at_scale(ctx, ctx.activation(node, index), target.quant, f"rescaled_{index}")
+        for index in range(len(node.inputs))
+    ]
+    axis = integer(node, "axis", 0) % len(target.shape)
+    return ctx.emit_result("concat", target, tuple(part.name for part in parts), {"axis": axis})
+
+
+def lower_pad(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """Pad with a constant, which is rounded to the scale of the tensor."""
+    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
+    rank = len(x.shape)
+    pads = constant_ints(node, 1) or ()
+    axes = constant_ints(node, 3)
+    if axes is not None:
+        full = [0] * (2 * rank)
+        for position, axis in enumerate(axes):
+            full[axis % rank] = pads[position]
+            full[axis % rank + rank] = pads[position + len(axes)]
+        pads = tuple(full)
+    constant = constant_array(node, 2)
+    real = 0.0 if constant is None or constant.size == 0 else float(constant.reshape(-1)[0])
+    value = min(127, max(-128, round(real / target.scale) + target.zero))
+    return ctx.emit_result("pad", target, (x.name,), {"pads": pads, "value": value})
+
+
+def lower_slice(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """Slice with constant bounds and positive steps."""
+    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
+    rank = len(x.shape)
+    starts, ends = constant_ints(node, 1) or (), constant_ints(node, 2) or ()
+    axes = constant_ints(node, 3) or tuple(range(len(starts)))
+    steps = constant_ints(node, 4) or (1,) * len(starts)
+    if any(step < 1 for step in steps):
+        raise EdgeqError(
+            "EQ0354",
+            "a Slice runs backwards",
+            where=f"node {node.name}",
+            got=f"steps {steps}",
+            allowed="steps of 1 or more",
+            hint="reverse the weights that follow instead of the data",
+        )
+    first, last, stride = [0] * rank, list(x.shape), [1] * rank
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        size = x.shape[axis]
+        first[axis % rank] = _clip(start, size)
+        last[axis % rank] = max(_clip(end, size), first[axis % rank])
+        stride[axis % rank] = step
+    attrs = {"starts": tuple(first), "ends": tuple(last), "steps": tuple(stride)}
+    return ctx.emit_result("slice", target, (x.name,), attrs)
+
+
+def _clip(index: int, size: int) -> int:
+    """An ONNX slice bound, which may be negative or beyond the end, as an offset in [0, size]."""
+    return min(max(index + size if index < 0 else index, 0), size)

@@ -1,0 +1,127 @@
+"""Average and maximum pooling, and means over any axes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeq.ir import Attr, Tensor
+from edgeq.lowering.attributes import constant_ints, integer, ints
+from edgeq.lowering.context import Context, Target, scalar_quant
+from edgeq.lowering.requantize import at_scale, multipliers
+from edgeq.numerics import tflite
+from edgeq.ops.pool import average_pool_counts
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+SPATIAL = (2, 3)
+
+
+def lower_max_pool(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """MaxPool, GlobalMaxPool: the window's largest value; padding never wins."""
+    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
+    attrs: dict[str, Attr] = {**_window(node, x), "clamp_min": target.clamp_min, "clamp_max": target.clamp_max}
+    return ctx.emit_result_nhwc("max_pool", target, (ctx.to_nhwc(x).name,), attrs)
+
+
+def lower_average_pool(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """AveragePool, GlobalAveragePool."""
+    x = ctx.activation(node, 0)
+    window = _window(node, x)
+    x_nhwc = ctx.to_nhwc(x)
+    if integer(node, "count_include_pad", 0) and any(window["pads"]):
+        x_nhwc = _padded(ctx, x_nhwc, window["pads"])
+        window["pads"] = (0, 0, 0, 0)
+    return _average(ctx, x_nhwc, window, target)
+
+
+def lower_mean(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """ReduceMean over any axes; over height and width it is a pool over the whole image."""
+    x = ctx.activation(node, 0)
+    rank = len(x.shape)
+    given = constant_ints(node, 1)
+    axes = tuple(sorted(axis % rank for axis in (given or ints(node, "axes", tuple(range(rank))))))
+    if rank == 4 and axes == SPATIAL:
+        return _spatial_mean(ctx, x, target)
+    scale, zero = scalar_quant(x)
+    count = int(np.prod([x.shape[axis] for axis in axes]))
+    kept = tuple(axis for axis in range(rank) if axis not in axes)
+    ordered = ctx.transposed(x, kept + axes, "mean_order") if kept + axes != tuple(range(rank)) else x
+    names, attrs = _mean_multipliers(ctx, target, np.float64(scale) / np.float64(target.scale), count)
+    attrs |= {
+        "axes": tuple(range(len(kept), rank)),
+        "keepdims": 0,
+        "in_zero": zero,
+        "out_zero": target.zero,
+        "clamp_min": target.clamp_min,
+        "clamp_max": target.clamp_max,
+    }
+    flat = ctx.emit(
+        "mean", f"{target.name}.mean", (ordered.name, *names), attrs, quant=target.quant, sources=target.sources
+    )
+    return ctx.emit_result("reshape", target, (flat.name,), {"shape": target.shape})
+
+
+def _mean_multipliers(
+    ctx: Context, target: Target, ratio: np.float64, count: int
+) -> tuple[tuple[str, ...], dict[str, Attr]]:
+    """The factor ratio/count; TFLite truncates it in its own way."""
+    if ctx.mode == "tflite":
+        multiplier, exponent = tflite.mean_multiplier(float(ratio), count)
+        names = (
+            ctx.add_constant(f"{target.name}.multiplier", np.array([multiplier], np.int32)),
+            ctx.add_constant(f"{target.name}.exponent", np.array([exponent], np.int32)),
+        )
+        return names, {"requant": "tflite", "acc": "i32", "shift": 0}
+    return multipliers(ctx, target.name, np.array([ratio / count]), np.array([255 * count]), target.sources)
+
+
+def _spatial_mean(ctx: Context, x: Tensor, target: Target) -> Tensor:
+    window: dict[str, tuple[int, ...]] = {"kernel": x.shape[2:], "strides": (1, 1), "pads": (0, 0, 0, 0)}
+    full = Target(
+        target.name if len(target.shape) == 4 else f"{target.name}.pooled",
+        (x.shape[0], x.shape[1], 1, 1),
+        target.quant,
+        target.clamp_min,
+        target.clamp_max,
+        target.sources,
+    )
+    pooled = _average(ctx, ctx.to_nhwc(x), window, full)
+    if len(target.shape) == 4:
+        return pooled
+    return ctx.emit_result("reshape", target, (pooled.name,), {"shape": target.shape})
+
+
+def _average(ctx: Context, x_nhwc: Tensor, window: dict[str, tuple[int, ...]], target: Target) -> Tensor:
+    scale, zero = scalar_quant(x_nhwc)
+    counts = average_pool_counts(x_nhwc.shape, window["kernel"], window["strides"], window["pads"])
+    attrs: dict[str, Attr] = {**window, "counts": counts, "in_zero": zero}
+    if ctx.mode == "tflite":
+        x_nhwc = at_scale(ctx, x_nhwc, target.quant, "rescaled")
+        names: tuple[str, ...] = (ctx.add_constant(f"{target.name}.multiplier", np.zeros(1, np.int32)),)
+        attrs |= {"requant": "tflite", "acc": "i32", "shift": 0, "in_zero": target.zero}
+    else:
+        ratio = np.float64(scale) / (np.asarray(counts, np.float64) * np.float64(target.scale))
+        bound = np.asarray(counts, np.int64) * 255
+        names, extra = multipliers(ctx, target.name, ratio, bound, target.sources)
+        attrs |= extra
+    attrs |= {"out_zero": target.zero, "clamp_min": target.clamp_min, "clamp_max": target.clamp_max}
+    return ctx.emit_result_nhwc("average_pool", target, (x_nhwc.name, *names), attrs)
+
+
+def _window(node: onnx_ir.Node, x: Tensor) -> dict[str, tuple[int, ...]]:
+    kernel = x.shape[2:] if node.op_type.startswith("Global") else ints(node, "kernel_shape", ())
+    return {
+        "kernel": kernel,
+        "strides": ints(node, "strides", (1, 1)),
+        "pads": ints(node, "pads", (0, 0, 0, 0)),
+    }
+
+
+def _padded(ctx: Context, x_nhwc: Tensor, pads: tuple[int, ...]) -> Tensor:
+    top, left, bottom, right = pads
+    attrs: dict[str, Attr] = {"pads": (0, top, left, 0, 0, bottom, right, 0), "value": scalar_quant(x_nhwc)[1]}
+    assert x_nhwc.quant is not None  # every activation carries its scale
+    return ctx.emit("pad", f"{x_nhwc.name}.padded", (x_nhwc.name,), attrs, quant=x_nhwc.quant, sources=())

@@ -1,0 +1,56 @@
+"""Softmax over one axis; the result has scale 1/256 and zero point −128."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgeq.ir import Attr, Quant, Tensor
+from edgeq.lowering.attributes import integer
+from edgeq.lowering.context import Context, Target, scalar_quant
+from edgeq.lowering.requantize import at_scale
+from edgeq.numerics import softmax, tflite_softmax
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+RESULT = Quant.per_tensor(1 / 256, -128)
+
+
+def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """Softmax over any axis, brought last by transposes."""
+    x = ctx.activation(node, 0)
+    rank = len(x.shape)
+    axis = integer(node, "axis", -1) % rank
+    scale, _ = scalar_quant(x)
+    attrs: dict[str, Attr]
+    if ctx.mode == "tflite":
+        multiplier, shift, diff_min = tflite_softmax.softmax_parameters(scale)
+        attrs = {
+            "requant": "tflite",
+            "input_multiplier": multiplier,
+            "input_left_shift": shift,
+            "diff_min": diff_min,
+        }
+        constants: tuple[str, ...] = ()
+    else:
+        attrs = {"requant": "highmul"}
+        constants = (ctx.add_constant(f"{target.name}.table", softmax.exp_table(scale)),)
+    fixed = replace(target, quant=RESULT)
+    rescaled = target.quant != RESULT or target.is_clamped
+    if axis == rank - 1 and not rescaled:
+        return ctx.emit_result("softmax", fixed, (x.name, *constants), attrs)
+    # The swap of two axes is its own inverse.
+    order = list(range(rank))
+    order[axis], order[-1] = order[-1], order[axis]
+    swapped = ctx.transposed(x, tuple(order), "axis_last")
+    row = ctx.emit(
+        "softmax",
+        f"{target.name}.rows",
+        (swapped.name, *constants),
+        attrs,
+        quant=RESULT,
+        sources=target.sources,
+    )
+    result = at_scale(ctx, row, target.quant, "rescaled")
+    return ctx.emit_result("transpose", target, (result.name,), {"perm": tuple(order)})

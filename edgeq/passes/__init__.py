@@ -1,0 +1,20 @@
+"""Rewrites of the integer graph, in the order in which they run."""
+
+from __future__ import annotations
+
+from edgeq.passes import (
+    cancel_transposes,
+    compose_lookups,
+    order_nodes,
+    remove_dead_nodes,
+)
+from edgeq.passes.base import Pass
+
+PASSES: tuple[Pass, ...] = (
+    cancel_transposes.PASS,
+    compose_lookups.PASS,
+    remove_dead_nodes.PASS,
+    order_nodes.PASS,
+)
+
+__all__ = ["PASSES", "Pass"]

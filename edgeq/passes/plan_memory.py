@@ -1,0 +1,163 @@
+"""The static memory plan: an offset in one arena for every activation and every kernel's scratch.
+
+Buffers are classes of tensors that share an address: a reshape is the same bytes under another shape, and a kernel that
+declares it may write its result over an operand does so where that operand dies with it. Then each buffer has a size and
+an interval of steps, and first-fit by decreasing size places them. ``check_plan`` recomputes lifetimes on its own and
+never calls this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edgeq.ir import Graph
+
+ALIGN_BYTES = 16
+
+
+@dataclass(frozen=True)
+class StepMemory:
+    """What the kernel of one node asks of the planner.
+
+    Attributes:
+        scratch_bytes: working memory that lives for this step only.
+        in_place: (operand, result) names that the kernel allows at one and the same address.
+    """
+
+    scratch_bytes: int = 0
+    in_place: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Tensors at one address, alive from step ``first`` to step ``last``, both included."""
+
+    tensors: tuple[str, ...]
+    size_bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Offsets in bytes from the start of the arena.
+
+    Attributes:
+        arena_bytes: the arena's size, a multiple of the alignment.
+        offsets: by activation name.
+        scratch: offset of the scratch of each step that has one, by node name.
+        bound_bytes: the largest sum of bytes alive in one step: no plan can be smaller.
+    """
+
+    arena_bytes: int
+    offsets: Mapping[str, int]
+    scratch: Mapping[str, int]
+    bound_bytes: int
+
+
+def plan_memory(graph: Graph, needs: Mapping[str, StepMemory]) -> Plan:
+    """Place every activation and scratch buffer of a graph.
+
+    Args:
+        graph: in schedule order.
+        needs: by node name; a node without an entry needs nothing.
+
+    Returns:
+        The plan; ``arena_bytes`` equals ``bound_bytes`` where it is provably the smallest.
+    """
+    buffers = _buffers(graph, needs)
+    scratch = {
+        node.name: Buffer((), needs[node.name].scratch_bytes, step, step)
+        for step, node in enumerate(graph.nodes)
+        if node.name in needs and needs[node.name].scratch_bytes
+    }
+    everything = [*buffers, *scratch.values()]
+    placed = _place(everything)
+    offsets = {name: placed[id(buffer)] for buffer in buffers for name in buffer.tensors}
+    ends = [placed[id(buffer)] + _aligned(buffer.size_bytes) for buffer in everything]
+    return Plan(
+        arena_bytes=max(ends, default=0),
+        offsets=offsets,
+        scratch={name: placed[id(buffer)] for name, buffer in scratch.items()},
+        bound_bytes=_bound(everything),
+    )
+
+
+def _buffers(graph: Graph, needs: Mapping[str, StepMemory]) -> list[Buffer]:
+    """Merge tensors that share an address, and give each class its interval."""
+    first, last = _lifetimes(graph)
+    members: dict[str, list[str]] = {name: [name] for name in first}
+    root = {name: name for name in first}
+
+    def merge(kept: str, joined: str) -> None:
+        a, b = root[kept], root[joined]
+        for name in members[b]:
+            root[name] = a
+        members[a] += members.pop(b)
+
+    def class_end(name: str) -> int:
+        return max(last[member] for member in members[root[name]])
+
+    for step, node in enumerate(graph.nodes):
+        if node.op == "reshape" and not graph.tensors[node.inputs[0]].is_constant:
+            merge(node.inputs[0], node.outputs[0])
+            continue
+        for source, result in needs.get(node.name, StepMemory()).in_place:
+            fits = graph.tensors[result].size_bytes <= graph.tensors[source].size_bytes
+            if fits and class_end(source) == step and root[result] == result:
+                merge(source, result)
+                break
+    return [
+        Buffer(
+            tuple(names),
+            max(graph.tensors[name].size_bytes for name in names),
+            min(first[name] for name in names),
+            max(last[name] for name in names),
+        )
+        for names in members.values()
+    ]
+
+
+def _lifetimes(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
+    """First and last step at which each activation must hold its value; inputs are there before step 0."""
+    first = {name: -1 for name in graph.sources()}
+    last = {name: -1 for name in graph.sources()}
+    for step, node in enumerate(graph.nodes):
+        for name in node.outputs:
+            first[name] = last[name] = step
+        for name in node.inputs:
+            if name in last:
+                last[name] = step
+    for name in graph.sinks():
+        last[name] = len(graph.nodes)
+    return first, last
+
+
+def _place(buffers: Sequence[Buffer]) -> dict[int, int]:
+    """First fit by decreasing size; equal sizes by start, then by position, so that the result is the same always."""
+    placed: dict[int, int] = {}
+    done: list[Buffer] = []
+    order = sorted(range(len(buffers)), key=lambda i: (-buffers[i].size_bytes, buffers[i].first, i))
+    for index in order:
+        buffer = buffers[index]
+        size = _aligned(buffer.size_bytes)
+        offset = 0
+        rivals = [other for other in done if other.first <= buffer.last and buffer.first <= other.last]
+        for start, end in sorted((placed[id(o)], placed[id(o)] + _aligned(o.size_bytes)) for o in rivals):
+            if offset + size <= start:
+                break
+            offset = max(offset, end)
+        placed[id(buffer)] = offset
+        done.append(buffer)
+    return placed
+
+
+def _bound(buffers: Sequence[Buffer]) -> int:
+    """The largest number of aligned bytes alive at one step."""
+    steps = range(-1, max((buffer.last for buffer in buffers), default=-1) + 1)
+    return max((sum(_aligned(b.size_bytes) for b in buffers if b.first <= step <= b.last) for step in steps), default=0)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGN_BYTES) * ALIGN_BYTES
