@@ -1,0 +1,210 @@
+"""The canonical QDQ form: which tensors carry which integers, and the one writer of it.
+
+A float model plus a :class:`QdqPlan` *is* a quantized model. Post-training quantization computes the plan, the import
+of foreign QDQ models recovers it, and both write it here, so that lowering meets one form only:
+
+* a quantized activation T goes ``T → QuantizeLinear → T_quantized → DequantizeLinear → T_dequantized → consumers``;
+  where T is a model output, the float value is renamed ``T_float`` and the DequantizeLinear's output is called T;
+* a constant operand is an integer initializer and a DequantizeLinear of its own per consumer;
+* Relu and Clip directly after one of :data:`FUSED_PRODUCERS` have no Q between (see :func:`fused_activation`);
+* an Identity node of the float model means *requantize*: it vanishes and its result's Q reads ``T_dequantized``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import onnx_ir as ir
+
+OPSET: Final = 21
+FUSED_PRODUCERS: Final = frozenset({"Add", "Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "Sub"})
+FUSED_ACTIVATIONS: Final = frozenset({"Clip", "Relu"})
+REQUANTIZE: Final = "Identity"
+
+
+@dataclass(frozen=True)
+class Activation:
+    """Per-tensor int8 parameters: real = scale * (q - zero_point); ``scale`` is a float32 value."""
+
+    scale: float
+    zero_point: int
+
+    @property
+    def low(self) -> float:
+        """The smallest real value."""
+        return self.scale * (-128 - self.zero_point)
+
+    @property
+    def high(self) -> float:
+        """The largest real value."""
+        return self.scale * (127 - self.zero_point)
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """Integers of a constant operand: int8 or int32 ``values``, float32 ``scale`` of shape [C] along ``axis`` or []."""
+
+    values: np.ndarray
+    scale: np.ndarray
+    zero_point: int = 0
+    axis: int | None = None
+
+    def real(self) -> np.ndarray:
+        """The float32 values that DequantizeLinear gives."""
+        scale = self.scale
+        if self.axis is not None:
+            scale = scale.reshape([-1 if axis == self.axis else 1 for axis in range(self.values.ndim)])
+        # int32 minus zero point, then one float32 product: the ONNX definition.
+        return (self.values.astype(np.int64) - self.zero_point).astype(np.float32) * scale
+
+
+@dataclass
+class QdqPlan:
+    """Value name → activation parameters, and (node name, input index) → integers of a constant operand."""
+
+    activations: dict[str, Activation] = field(default_factory=dict)
+    constants: dict[tuple[str, int], Constant] = field(default_factory=dict)
+
+
+def fused_activation(node: ir.Node) -> ir.Node | None:
+    """The Relu or Clip that a producer absorbs as its clamp, or None.
+
+    It is absorbed where the producer is one of :data:`FUSED_PRODUCERS`, the activation is the only reader of its
+    output, that output is no model output, and Clip's bounds are constants.
+    """
+    if node.op_type not in FUSED_PRODUCERS or node.domain or len(node.outputs) != 1:
+        return None
+    output = node.outputs[0]
+    uses = list(output.uses())
+    if output.is_graph_output() or len(uses) != 1 or uses[0].idx != 0:
+        return None
+    reader = uses[0].node
+    if reader.op_type not in FUSED_ACTIVATIONS or reader.domain:
+        return None
+    if any(bound is not None and bound.const_value is None for bound in reader.inputs[1:]):
+        return None
+    return reader
+
+
+def write_qdq(model: ir.Model, plan: QdqPlan) -> ir.Model:
+    """The canonical QDQ model: a copy of a float model with the plan's integers written into it.
+
+    The result is a new model (opset 21); weights that nothing reads any more are dropped. Activation parameters of
+    values that are not in the model are ignored.
+    """
+    result = model.clone()
+    graph = result.graph
+    graph.opset_imports[""] = OPSET
+    writer = _Writer(graph)
+    for node in list(graph):
+        for index, value in enumerate(node.inputs):
+            constant = plan.constants.get((str(node.name), index))
+            if value is not None and constant is not None:
+                writer.write_constant(node, index, str(value.name), constant)
+    values = [value for value in graph.inputs if not value.is_initializer()]
+    values += [output for node in list(graph) for output in node.outputs]
+    for value in values:
+        params = plan.activations.get(str(value.name))
+        if params is not None:
+            writer.write_activation(value, params)
+    _drop_identities(graph)
+    _drop_unread(graph)
+    return result
+
+
+class _Writer:
+    """Adds nodes and initializers to one graph under names that are free."""
+
+    def __init__(self, graph: ir.Graph) -> None:
+        self.graph = graph
+        self.names = {str(value.name) for value in [*graph.inputs, *graph.initializers.values()]}
+        self.names |= {str(output.name) for node in graph for output in node.outputs}
+        self.node_names = {str(node.name) for node in graph}
+
+    def name(self, base: str) -> str:
+        return _free(base, self.names)
+
+    def initializer(self, base: str, array: np.ndarray) -> ir.Value:
+        name = self.name(base)
+        tensor = ir.Tensor(np.ascontiguousarray(array).reshape(array.shape), name=name)
+        value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
+        self.graph.register_initializer(value)
+        return value
+
+    def node(
+        self, op_type: str, inputs: list[ir.Value], output: str, dtype: ir.DataType, axis: int | None = None
+    ) -> ir.Node:
+        name = self.name(output)
+        value = ir.Value(name=name, shape=inputs[0].shape, type=ir.TensorType(dtype))
+        attributes = {} if axis is None else {"axis": ir.AttrInt64("axis", axis)}
+        return ir.Node("", op_type, inputs, attributes, outputs=[value], name=_free(f"{name}_{op_type}", self.node_names))
+
+    def write_constant(self, node: ir.Node, index: int, base: str, constant: Constant) -> None:
+        """Replace one operand of a node by integers and their DequantizeLinear."""
+        values = self.initializer(f"{base}_quantized", constant.values)
+        operands = [values, self.initializer(f"{base}_scale", constant.scale.astype(np.float32))]
+        if constant.values.dtype == np.int8:
+            zero = np.full(constant.scale.shape, constant.zero_point, np.int8)
+            operands.append(self.initializer(f"{base}_zero_point", zero))
+        dequantize = self.node("DequantizeLinear", operands, f"{base}_dequantized", ir.DataType.FLOAT, constant.axis)
+        self.graph.insert_before(node, dequantize)
+        node.replace_input_with(index, dequantize.outputs[0])
+
+    def write_activation(self, value: ir.Value, params: Activation) -> None:
+        """Put Q and DQ behind a value."""
+        base = str(value.name)
+        scale = self.initializer(f"{base}_scale", np.array(params.scale, np.float32))
+        zero = self.initializer(f"{base}_zero_point", np.array(params.zero_point, np.int8))
+        quantize = self.node("QuantizeLinear", [value, scale, zero], f"{base}_quantized", ir.DataType.INT8)
+        quantized = quantize.outputs[0]
+        dequantize = self.node("DequantizeLinear", [quantized, scale, zero], f"{base}_dequantized", ir.DataType.FLOAT)
+        result = dequantize.outputs[0]
+        producer = value.producer()
+        for user, index in list(value.uses()):
+            if user is not quantize:
+                user.replace_input_with(index, result)
+        if producer is None:
+            first = next(iter(self.graph), None)
+            if first is None:
+                self.graph.extend([quantize, dequantize])
+            else:
+                self.graph.insert_before(first, [quantize, dequantize])
+        else:
+            self.graph.insert_after(producer, [quantize, dequantize])
+        if value.is_graph_output():
+            self._move_output(value, result)
+
+    def _move_output(self, value: ir.Value, result: ir.Value) -> None:
+        """Give the model output's name to the dequantized value."""
+        name = str(value.name)
+        for position, output in enumerate(self.graph.outputs):
+            if output is value:
+                self.graph.outputs[position] = result
+        if value.producer() is not None:
+            value.name = self.name(f"{name}_float")
+            result.name = name
+
+
+def _free(base: str, names: set[str]) -> str:
+    name, number = base, 1
+    while name in names:
+        name, number = f"{base}.{number}", number + 1
+    names.add(name)
+    return name
+
+
+def _drop_identities(graph: ir.Graph) -> None:
+    for node in list(graph):
+        if node.op_type == REQUANTIZE and not node.domain and not node.outputs[0].is_graph_output():
+            source = node.inputs[0]
+            assert source is not None
+            node.outputs[0].replace_all_uses_with(source)
+            graph.remove(node, safe=True)
+
+
+def _drop_unread(graph: ir.Graph) -> None:
+    for name, value in list(graph.initializers.items()):
+        if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
+            del graph.initializers[name]

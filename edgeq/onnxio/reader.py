@@ -1,0 +1,225 @@
+"""Reads an ONNX file that nobody vouches for.
+
+The order is the guard: size of the file, what kind of file it is, parsing with the C++ based parser only, caps on
+what the message states (:mod:`edgeq.onnxio.limits`), ONNX's own checker, and only then the object model. Every
+failure is an :class:`EdgeqError`; models come out without local functions, which are expanded here.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from edgeq.errors import EdgeqError
+from edgeq.onnxio import limits
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+    from onnx import ModelProto
+
+MIN_IR_VERSION: Final = 3
+DEFAULT_DOMAINS: Final = ("", "ai.onnx")
+
+_MAGIC: Final = (
+    (0, b"PK\x03\x04", "a zip archive (PyTorch .pt, Keras .keras or .npz)", "export the network to ONNX first"),
+    (0, b"\x80\x02", "a Python pickle (PyTorch .pt or .pkl)", "export it with torch.onnx.export"),
+    (0, b"\x80\x04", "a Python pickle", "export the network to ONNX first"),
+    (0, b"\x89HDF", "an HDF5 file (Keras .h5)", "convert it with tf2onnx"),
+    (4, b"TFL3", "a TFLite model", "convert it with tf2onnx --tflite"),
+    (4, b"ORTM", "an ORT format model", "use the .onnx file that it was made from"),
+    (0, b"\x1f\x8b", "a gzip file", "unpack it first"),
+    (0, b"\x7fELF", "an ELF program", None),
+    (0, b"\x93NUMPY", "a numpy array", None),
+    (0, b"GGUF", "a GGUF model", None),
+    (0, b"version https://git-lfs", "a Git LFS pointer", "fetch the real file with git lfs pull"),
+)
+_SNIFFED_BYTES: Final = 512
+
+
+def read_model(path: str | Path) -> ir.Model:
+    """Read a model file.
+
+    Args:
+        path: an ``.onnx`` file with all weights inside.
+
+    Returns:
+        The model, local functions expanded, otherwise as in the file.
+
+    Raises:
+        EdgeqError: EQ0201 not readable, EQ0202 too large, EQ0203 another format, EQ0204 not parseable,
+            EQ0205 to EQ0213 content that is refused.
+    """
+    place = Path(path)
+    try:
+        if not place.is_file():
+            what = "the model is a folder" if place.is_dir() else "the model file does not exist"
+            raise EdgeqError("EQ0201", what, where=str(place))
+        size = place.stat().st_size
+        if size > limits.MAX_FILE_BYTES:
+            raise EdgeqError(
+                "EQ0202",
+                "the model file is too large",
+                where=str(place),
+                got=f"{size} bytes",
+                allowed=f"{limits.MAX_FILE_BYTES} bytes",
+            )
+        with place.open("rb") as file:
+            data = file.read(limits.MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise EdgeqError("EQ0201", "the model file cannot be read", where=str(place), got=error.strerror) from error
+    return read_model_bytes(data, where=str(place))
+
+
+def read_model_bytes(data: bytes, *, where: str = "model") -> ir.Model:
+    """Read a model from memory; as :func:`read_model`."""
+    if len(data) > limits.MAX_FILE_BYTES:
+        raise EdgeqError("EQ0202", "the model is too large", where=where, allowed=f"{limits.MAX_FILE_BYTES} bytes")
+    _sniff(data, where)
+    try:
+        proto = _parse(data, where)
+        limits.check_model(proto)
+        _check(proto, where)
+        return _deserialize(proto, where)
+    except EdgeqError as error:
+        raise _placed(error, where) from error
+    except (MemoryError, RecursionError) as error:
+        raise EdgeqError("EQ0213", "the model needs more memory than it may", where=where) from error
+
+
+def _placed(error: EdgeqError, where: str) -> EdgeqError:
+    """The same error, with the file named in front of the tensor or node."""
+    from dataclasses import replace
+
+    placed = [
+        replace(p, where=where if not p.where else p.where if p.where.startswith(where) else f"{where}: {p.where}")
+        for p in error.problems
+    ]
+    return EdgeqError.of(placed)
+
+
+def _sniff(data: bytes, where: str) -> None:
+    """Name a file of another format, so that the message says more than that parsing failed."""
+    if not data:
+        raise EdgeqError("EQ0203", "the model file is empty", where=where)
+    for offset, magic, kind, hint in _MAGIC:
+        if data[offset : offset + len(magic)] == magic:
+            raise EdgeqError("EQ0203", "this is not an ONNX model", where=where, got=kind, hint=hint)
+    head = data[:_SNIFFED_BYTES]
+    try:
+        text = head.decode("utf-8", errors="ignore" if len(data) > len(head) else "strict")
+    except UnicodeDecodeError:
+        return
+    if all(char.isprintable() or char in "\r\n\t" for char in text):
+        kind = "JSON" if _is_json(head, data) else "text"
+        raise EdgeqError("EQ0203", "this is not an ONNX model", where=where, got=kind, allowed="a binary .onnx file")
+
+
+def _is_json(head: bytes, data: bytes) -> bool:
+    if not head.lstrip().startswith((b"{", b"[")):
+        return False
+    if len(data) > len(head):
+        return True
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
+def _parse(data: bytes, where: str) -> ModelProto:
+    import onnx
+    from google.protobuf.internal import api_implementation
+    from google.protobuf.message import DecodeError
+
+    if api_implementation.Type() != "upb":
+        # The pure-Python parser recurses as deep as the file says.
+        raise EdgeqError(
+            "EQ0213",
+            "protobuf runs without its C parser",
+            got=api_implementation.Type(),
+            allowed="upb",
+            hint="unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or reinstall protobuf",
+        )
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except (DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise EdgeqError(
+            "EQ0204",
+            "the file cannot be parsed as an ONNX model",
+            where=where,
+            hint="it is damaged, cut off, nested too deep, or another format",
+        ) from error
+    if not proto.HasField("graph") or not proto.opset_import or not proto.ir_version:
+        raise EdgeqError("EQ0204", "the file holds no ONNX graph", where=where, hint="it may be another protobuf format")
+    return proto
+
+
+def _check(proto: ModelProto, where: str) -> None:
+    """The structure of the model by ONNX's checker: names, types of attributes, order of nodes."""
+    import onnx
+
+    newest = onnx.defs.onnx_opset_version()
+    for opset in proto.opset_import:
+        if opset.domain in DEFAULT_DOMAINS and not 1 <= opset.version <= newest:
+            raise EdgeqError("EQ0214", "the model's opset is unknown", got=opset.version, allowed=f"7 to {newest}")
+    if not MIN_IR_VERSION <= proto.ir_version <= onnx.IR_VERSION:
+        raise EdgeqError(
+            "EQ0214",
+            "the model's ONNX format version is unknown",
+            got=proto.ir_version,
+            allowed=f"{MIN_IR_VERSION} to {onnx.IR_VERSION}",
+        )
+    if not proto.graph.output:
+        raise EdgeqError("EQ0204", "the model has no output")
+    try:
+        onnx.checker.check_model(proto)
+    except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
+        raise EdgeqError(
+            "EQ0204", "the model is not valid ONNX", where=where, got=one_line(error), hint="export it again"
+        ) from error
+
+
+def _deserialize(proto: ModelProto, where: str) -> ir.Model:
+    import onnx_ir as ir
+    from onnx_ir.passes.common import (
+        InlinePass,
+        RemoveUnusedFunctionsPass,
+        RemoveUnusedOpsetsPass,
+    )
+
+    try:
+        model = ir.from_proto(proto)
+        if model.functions:
+            _check_function_opsets(model)
+            InlinePass()(model)
+            RemoveUnusedFunctionsPass()(model)
+            RemoveUnusedOpsetsPass()(model)
+            if model.functions:
+                raise EdgeqError("EQ0211", "a local function could not be expanded")
+    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, NotImplementedError) as error:
+        raise EdgeqError("EQ0204", "the model is not valid ONNX", where=where, got=one_line(error)) from error
+    return model
+
+
+def _check_function_opsets(model: ir.Model) -> None:
+    have = model.graph.opset_imports.get("")
+    for function in model.functions.values():
+        want = function.opset_imports.get("")
+        if want is not None and have is not None and want != have:
+            raise EdgeqError(
+                "EQ0211",
+                "a local function uses another opset than the model",
+                where=f"function {limits.shown(function.name)}",
+                got=want,
+                allowed=have,
+            )
+
+
+def one_line(error: BaseException, limit: int = 200) -> str:
+    """The first sentence of a library's message, for the ``got`` field of an error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = " ".join(lines[:2]) or type(error).__name__
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= limit else text[: limit - 1] + "…"

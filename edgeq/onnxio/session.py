@@ -1,0 +1,110 @@
+"""Runs float and QDQ models in onnxruntime: the only place that does.
+
+Graph optimizations are off and everything runs in one thread, in order: with them on, quantized models give other
+numbers, and sums depend on the number of cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from edgeq.errors import EdgeqError
+from edgeq.onnxio.limits import shown
+from edgeq.onnxio.reader import one_line
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+_SEVERITY_ERROR: Final = 3
+_MAX_IR_VERSION: Final = 10
+
+
+class Session:
+    """A model that can be run.
+
+    Attributes:
+        inputs: names of the model's inputs, in its order.
+        outputs: names of what :meth:`run` gives: the model's outputs, then the extra ones.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def __init__(self, model: ir.Model, extra_outputs: Sequence[str] = ()) -> None:
+        """Prepare a model, with further values of it by name as additional outputs.
+
+        Args:
+            model: a model of an opset that onnxruntime knows.
+            extra_outputs: names of intermediate values, graph inputs or initializers of the main graph.
+
+        Raises:
+            EdgeqError: EQ0241 onnxruntime refuses the model, EQ0242 there is no value of that name.
+        """
+        import onnx_ir as ir
+        import onnxruntime as ort
+
+        proto = ir.to_proto(model)
+        proto.ir_version = min(proto.ir_version, _MAX_IR_VERSION)
+        graph_inputs = [value.name for value in proto.graph.input]
+        initializers = {tensor.name for tensor in proto.graph.initializer}
+        produced = {name for node in proto.graph.node for name in node.output if name}
+        named = {value.name for value in proto.graph.output}
+        self._fixed: dict[str, np.ndarray] = {}
+        for name in dict.fromkeys(extra_outputs):
+            if name in produced and name not in named:
+                proto.graph.output.add(name=name)
+            elif name in initializers:
+                tensor = model.graph.initializers[name].const_value
+                assert tensor is not None  # noqa: S101 - an initializer that was serialized has a value
+                self._fixed[name] = np.array(tensor.numpy())
+            elif name not in named and name not in graph_inputs:
+                raise EdgeqError("EQ0242", "the model has no value of this name", got=shown(name))
+        self._initializers = initializers
+        self.inputs = tuple(name for name in graph_inputs if name not in initializers)
+        self._fetched = tuple(value.name for value in proto.graph.output)
+        self.outputs = tuple(dict.fromkeys((*self._fetched, *extra_outputs)))
+        options = ort.SessionOptions()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _SEVERITY_ERROR
+        try:
+            self._session = ort.InferenceSession(
+                proto.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's exceptions have no common base but this
+            raise EdgeqError("EQ0241", "onnxruntime cannot load the model", got=one_line(error)) from error
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run the model once.
+
+        Args:
+            feeds: one array per input, in its shape and dtype.
+
+        Returns:
+            The arrays of :attr:`outputs`, by name, in that order.
+
+        Raises:
+            EdgeqError: EQ0243 an input is missing, unknown or does not fit, or the run fails.
+        """
+        for name in self.inputs:
+            if name not in feeds:
+                raise EdgeqError("EQ0243", "an input of the model is missing", where=shown(name))
+        unknown = sorted(set(feeds) - set(self.inputs) - self._initializers)
+        if unknown:
+            raise EdgeqError(
+                "EQ0243", "the model has no such input", got=shown(unknown[0]), allowed=", ".join(self.inputs)
+            )
+        try:
+            found = self._session.run(list(self._fetched), dict(feeds))
+        except Exception as error:  # onnxruntime's exceptions have no common base but this
+            raise EdgeqError("EQ0243", "onnxruntime cannot run the model", got=one_line(error)) from error
+        results: dict[str, np.ndarray] = dict(zip(self._fetched, map(np.asarray, found), strict=True))
+        for name in self.outputs:
+            if name not in results:
+                results[name] = self._fixed[name] if name in self._fixed else np.asarray(feeds[name])
+        return {name: results[name] for name in self.outputs}

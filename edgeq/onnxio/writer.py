@@ -1,0 +1,66 @@
+"""Writes models: the same model gives the same bytes, and a file is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from edgeq.errors import EdgeqError
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+IR_VERSION: Final = 10
+OPSET: Final = 21
+
+
+def model_bytes(model: ir.Model) -> bytes:
+    """Serialize a model deterministically, IR version 10, opset 21.
+
+    Raises:
+        ValueError: the model is of another opset, which is a mistake of the caller.
+    """
+    import onnx_ir as ir
+
+    opset = model.graph.opset_imports.get("")
+    if opset != OPSET:
+        raise ValueError(f"only opset {OPSET} is written, not {opset}")
+    proto = ir.to_proto(model)
+    proto.ir_version = IR_VERSION
+    proto.producer_name = "edgeq"
+    proto.producer_version = ""
+    properties = sorted((item.key, item.value) for item in proto.metadata_props)
+    del proto.metadata_props[:]
+    for key, value in properties:
+        proto.metadata_props.add(key=key, value=value)
+    imports = sorted((item.domain, item.version) for item in proto.opset_import)
+    del proto.opset_import[:]
+    for domain, version in imports:
+        proto.opset_import.add(domain=domain, version=version)
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+def write_model(model: ir.Model, path: str | Path) -> None:
+    """Write a model to a file, replacing an old one in one step.
+
+    Raises:
+        EdgeqError: EQ0215 the file cannot be written.
+    """
+    place = Path(path)
+    data = model_bytes(model)
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(place)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise EdgeqError("EQ0215", "the model cannot be written", where=str(place), got=error.strerror) from error
