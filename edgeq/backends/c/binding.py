@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from edgeq.numerics.array import Array
 from edgeq.ir import Graph, Node
+from edgeq.numerics.array import Array
 
 Isa = tuple[str, ...]
 """Instruction sets in the order in which a build searches ``runtime_c/arch``, ``("mve", "dsp", "generic")``."""

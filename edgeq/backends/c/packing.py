@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from edgeq.backends.c.binding import Isa
+from edgeq.numerics.array import Array
 
 _PROVIDED: Final = {
     "columns": ("dsp", "generic", "mve"),
@@ -34,7 +35,7 @@ def _round_up(number: int, unit: int) -> int:
     return -(-number // unit) * unit
 
 
-def pad_last(array: np.ndarray, unit: int) -> np.ndarray:
+def pad_last(array: Array, unit: int) -> Array:
     """``array`` with zeros behind its last axis, whose length becomes a multiple of ``unit``."""
     missing = _round_up(array.shape[-1], unit) - array.shape[-1]
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)])
@@ -55,7 +56,7 @@ def column_scratch(depth: int, isa: Isa) -> int:
     return (4 if provider(isa, "columns") == "dsp" else 2) * depth
 
 
-def pack_columns(weights: np.ndarray, isa: Isa) -> np.ndarray:
+def pack_columns(weights: Array, isa: Isa) -> Array:
     """Weights of a convolution.
 
     Args:
@@ -76,7 +77,7 @@ def pack_columns(weights: np.ndarray, isa: Isa) -> np.ndarray:
     return np.ascontiguousarray(pairs.transpose(0, 1, 3, 2, 4)).reshape(-1)
 
 
-def pack_rows(weights: np.ndarray, isa: Isa) -> np.ndarray:
+def pack_rows(weights: Array, isa: Isa) -> Array:
     """Weights of a fully connected layer.
 
     Args:
@@ -96,14 +97,14 @@ def pack_rows(weights: np.ndarray, isa: Isa) -> np.ndarray:
     return np.concatenate([blocks.reshape(-1), padded[whole:].reshape(-1)])
 
 
-def pack_lanes(values: np.ndarray, isa: Isa) -> np.ndarray:
+def pack_lanes(values: Array, isa: Isa) -> Array:
     """Bias or multiplier of a depthwise convolution: int32 [channels] → flat; MVE: blocks of 16 in lane order."""
     if provider(isa, "taps") != "mve":
         return np.ascontiguousarray(values)
     return np.ascontiguousarray(pad_last(values, 16).reshape(-1, 16)[:, _LANES]).reshape(-1)
 
 
-def refuse_taps(weights: np.ndarray, isa: Isa) -> str | None:
+def refuse_taps(weights: Array, isa: Isa) -> str | None:
     """Why ``eq_taps.h`` cannot take these weights, int8 [taps, channels]; None where it can.
 
     MVE adds the products of taps 2i and 2i+1 in int16: -128 * (w0 + w1) must not exceed 32767.
@@ -117,7 +118,7 @@ def refuse_taps(weights: np.ndarray, isa: Isa) -> str | None:
     return None
 
 
-def is_narrow(weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, shift: int) -> bool:
+def is_narrow(weights: Array, bias: Array, multiplier: Array, shift: int) -> bool:
     """Whether |acc * 2^shift * multiplier| < 2^47 - 2^40 is proven for every channel and every input.
 
     Args:

@@ -10,6 +10,7 @@ import numpy as np
 from edgeq.backends.c import packing
 from edgeq.backends.c.binding import Binding, Call, Field, Isa
 from edgeq.ir import DType, Graph, Node
+from edgeq.numerics.array import Array
 
 
 def refuse_common(node: Node, graph: Graph, mode: str) -> str | None:
@@ -27,13 +28,13 @@ def refuse_common(node: Node, graph: Graph, mode: str) -> str | None:
     return None
 
 
-def constants(node: Node, graph: Graph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def constants(node: Node, graph: Graph) -> tuple[Array, Array, Array]:
     """Weights as they are, bias and multiplier as int32 [out_channels]."""
     _, weight, bias, multiplier = graph.operands(node)[:4]
     return weight.value(), bias.value(), np.broadcast_to(multiplier.value(), bias.shape).astype(np.int32)
 
 
-def requantization(node: Node, weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray) -> dict[str, Field]:
+def requantization(node: Node, weights: Array, bias: Array, multiplier: Array) -> dict[str, Field]:
     """The record's fields from ``shift`` to ``narrow``; weights [out_channels, …]."""
     shift = node.integer("shift")
     rows = weights.reshape(weights.shape[0], -1)
