@@ -68,10 +68,10 @@ def check_plan(
             views[node.outputs[0]] = views[operands[0]]
             continue
         _require_apart(graph, node.name, operands, node.outputs, offsets, in_place.get(node.name, ()))
-        if node.name in scratch:
-            start, size = scratch[node.name]
-            if start + size > arena_bytes:
-                raise _broken(node.name, "its scratch lies outside the arena")
+        start, size = scratch.get(node.name, (0, 0))
+        if start + size > arena_bytes:
+            raise _broken(node.name, "its scratch lies outside the arena")
+        if size:
             arena[start : start + size] = _SCRATCH
             for name in operands:
                 require(name, f"{node.name} (scratch)")
@@ -79,7 +79,7 @@ def check_plan(
             write(name)
         for name in node.outputs:
             require(name, f"{node.name} (results overlap)")
-        if node.name in scratch and np.any(arena[start : start + size] != _SCRATCH):
+        if np.any(arena[start : start + size] != _SCRATCH):
             raise _broken(node.name, "a result overlaps the scratch")
     for name in graph.sinks():
         require(name, "the end")

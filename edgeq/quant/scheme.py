@@ -66,11 +66,11 @@ def plan_scheme(model: onnx_ir.Model, mode: str) -> Scheme:
         indices = range(len(node.inputs)) if form.activations is None else form.activations
         activations = []
         for index in indices:
-            value = node.inputs[index]
-            if value is not None and value.const_value is not None:
+            operand = node.inputs[index]
+            if operand is not None and operand.const_value is not None:
                 scheme.operands.append((node, index))
-            elif value is not None:
-                activations.append(str(value.name))
+            elif operand is not None:
+                activations.append(str(operand.name))
         if fused_activation(node) is not None:
             continue
         output = str(node.outputs[0].name)

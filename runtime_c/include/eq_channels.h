@@ -16,13 +16,13 @@ typedef struct {
   const int8_t *weights;
   const int32_t *bias;
   const int32_t *multiplier;
-  int32_t depth;     /* products per output, padding of the packed weights not counted for eq_rows.h and eq_taps.h */
-  int32_t channels;  /* outputs */
-  int32_t shift;     /* requantization: see eq_requantize.h */
+  int32_t depth;    /* products per output, padding of the packed weights not counted for eq_rows.h and eq_taps.h */
+  int32_t channels; /* outputs */
+  int32_t shift;    /* requantization: see eq_requantize.h */
   int32_t out_zero;
   int32_t clamp_min; /* -128 <= clamp_min <= clamp_max <= 127 */
   int32_t clamp_max;
-  int32_t narrow;    /* 1: proven |acc * 2^shift * multiplier| < 2^47 - 2^40 */
+  int32_t narrow; /* 1: proven |acc * 2^shift * multiplier| < 2^47 - 2^40 */
 } eq_channels_t;
 
 #endif

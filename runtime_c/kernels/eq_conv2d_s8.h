@@ -38,12 +38,12 @@ typedef struct {
   int32_t dilation_w;
   int32_t group;
   int32_t pad_value;
-  int32_t depth;     /* places of a column */
+  int32_t depth; /* places of a column */
   int32_t shift;
   int32_t out_zero;
   int32_t clamp_min;
   int32_t clamp_max;
-  int32_t narrow;    /* eq_requantize.h */
+  int32_t narrow; /* eq_requantize.h */
   const int8_t *weights;
   const int32_t *bias;
   const int32_t *multiplier;
@@ -66,16 +66,18 @@ EQ_INLINE void eq_conv2d_gather(void *columns, int32_t pixel, const int8_t *x, i
     EQ_NO_UNROLL
     for (int32_t run = 0; run < runs; ++run) {
       const int32_t ix = x0 + run * p->dilation_w;
-      const int32_t left = eq_conv2d_limit(-ix, taps);
-      const int32_t right = eq_conv2d_limit(width - ix, taps);
+      int32_t left = eq_conv2d_limit(-ix, taps);
+      int32_t right = eq_conv2d_limit(width - ix, taps);
+      const int8_t *from = x;
       if (right > left) {
-        eq_column_fill(columns, pixel, p->depth, at, p->pad_value, left * c);
-        eq_column_copy(columns, pixel, p->depth, at + left * c, x + (iy * p->in_w + ix + left) * p->in_c,
-                       (right - left) * c);
-        eq_column_fill(columns, pixel, p->depth, at + right * c, p->pad_value, (taps - right) * c);
+        from = x + (iy * p->in_w + ix + left) * p->in_c;
       } else {
-        eq_column_fill(columns, pixel, p->depth, at, p->pad_value, taps * c);
+        left = taps;
+        right = taps;
       }
+      eq_column_fill(columns, pixel, p->depth, at, p->pad_value, left * c);
+      eq_column_copy(columns, pixel, p->depth, at + left * c, from, (right - left) * c);
+      eq_column_fill(columns, pixel, p->depth, at + right * c, p->pad_value, (taps - right) * c);
       at += eq_column_segment(taps * c);
     }
   }
@@ -86,8 +88,16 @@ EQ_INLINE void eq_conv2d_s8(int8_t *out, const int8_t *x, void *scratch, const e
   const int32_t stored = eq_columns_channels(channels);
   EQ_NO_UNROLL
   for (int32_t g = 0; g < p->group; ++g) {
-    const eq_channels_t set = {p->weights + g * stored * p->depth, p->bias + g * stored, p->multiplier + g * stored,
-                               p->depth, channels, p->shift, p->out_zero, p->clamp_min, p->clamp_max, p->narrow};
+    const eq_channels_t set = {p->weights + g * stored * p->depth,
+                               p->bias + g * stored,
+                               p->multiplier + g * stored,
+                               p->depth,
+                               channels,
+                               p->shift,
+                               p->out_zero,
+                               p->clamp_min,
+                               p->clamp_max,
+                               p->narrow};
     const int8_t *in = x + g * (p->in_c / p->group);
     int8_t *to = out + g * channels;
     int32_t filled = 0;

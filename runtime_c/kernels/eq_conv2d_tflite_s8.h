@@ -70,9 +70,8 @@ EQ_INLINE void eq_conv2d_tflite_s8(int8_t *out, const int8_t *x, const eq_conv2d
   for (int32_t oy = 0; oy < p->out_h; ++oy) {
     for (int32_t ox = 0; ox < p->out_w; ++ox) {
       for (int32_t o = 0; o < p->out_c; ++o) {
-        const int32_t acc =
-            eq_conv2d_tflite_sum(p->bias[o], x + (o / channels) * depth, p->weights + o * row,
-                                 oy * p->stride_h - p->pad_top, ox * p->stride_w - p->pad_left, p);
+        const int32_t acc = eq_conv2d_tflite_sum(p->bias[o], x + (o / channels) * depth, p->weights + o * row,
+                                                 oy * p->stride_h - p->pad_top, ox * p->stride_w - p->pad_left, p);
         const int32_t y = eq_requantize_double(acc, p->multiplier[o], p->exponent[o]) + p->out_zero;
         *out++ = (int8_t)eq_clamp(y, p->clamp_min, p->clamp_max);
       }

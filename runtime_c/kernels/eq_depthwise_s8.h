@@ -38,7 +38,7 @@ typedef struct {
   int32_t out_zero;
   int32_t clamp_min;
   int32_t clamp_max;
-  int32_t narrow;    /* eq_requantize.h */
+  int32_t narrow; /* eq_requantize.h */
   const int8_t *weights;
   const int32_t *bias;
   const int32_t *multiplier;
@@ -47,10 +47,18 @@ typedef struct {
 /* Where the input values under each kernel position are, for the window that starts at (y0, x0). */
 EQ_INLINE void eq_depthwise_point(const int8_t **taps, const int8_t *padding, const int8_t *x, int32_t y0, int32_t x0,
                                   const eq_depthwise_s8_t *p) {
+  const int32_t clear = x0 >= 0 && x0 + (p->kernel_w - 1) * p->dilation_w < p->in_w;
   EQ_NO_UNROLL
   for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
     const int32_t iy = y0 + ky * p->dilation_h;
     const int32_t inside = iy >= 0 && iy < p->in_h;
+    if (inside && clear) {
+      const int8_t *from = x + (iy * p->in_w + x0) * p->channels;
+      for (int32_t kx = 0; kx < p->kernel_w; ++kx) {
+        *taps++ = from + kx * (p->dilation_w * p->channels);
+      }
+      continue;
+    }
     EQ_NO_UNROLL
     for (int32_t kx = 0; kx < p->kernel_w; ++kx) {
       const int32_t ix = x0 + kx * p->dilation_w;
@@ -61,8 +69,8 @@ EQ_INLINE void eq_depthwise_point(const int8_t **taps, const int8_t *padding, co
 
 EQ_INLINE void eq_depthwise_s8(int8_t *out, const int8_t *x, void *scratch, const eq_depthwise_s8_t *p) {
   const int32_t depth = p->kernel_h * p->kernel_w;
-  const eq_channels_t set = {p->weights, p->bias, p->multiplier, depth, p->channels,
-                             p->shift, p->out_zero, p->clamp_min, p->clamp_max, p->narrow};
+  const eq_channels_t set = {p->weights, p->bias,     p->multiplier, depth,        p->channels,
+                             p->shift,   p->out_zero, p->clamp_min,  p->clamp_max, p->narrow};
   const int8_t **taps = (const int8_t **)scratch;
   int8_t *padding = (int8_t *)scratch + (size_t)depth * sizeof(*taps);
   for (int32_t c = 0; c < p->channels; ++c) {

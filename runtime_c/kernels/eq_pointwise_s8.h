@@ -28,20 +28,20 @@ typedef struct {
   int32_t out_c;
   int32_t stride_h;
   int32_t stride_w;
-  int32_t depth;     /* places of a column: in_c, rounded up to 4 with the DSP extension */
+  int32_t depth; /* places of a column: in_c, rounded up to 4 with the DSP extension */
   int32_t shift;
   int32_t out_zero;
   int32_t clamp_min;
   int32_t clamp_max;
-  int32_t narrow;    /* eq_requantize.h */
+  int32_t narrow; /* eq_requantize.h */
   const int8_t *weights;
   const int32_t *bias;
   const int32_t *multiplier;
 } eq_pointwise_s8_t;
 
 EQ_INLINE void eq_pointwise_s8(int8_t *out, const int8_t *x, void *scratch, const eq_pointwise_s8_t *p) {
-  const eq_channels_t set = {p->weights, p->bias, p->multiplier, p->depth, p->out_c,
-                             p->shift, p->out_zero, p->clamp_min, p->clamp_max, p->narrow};
+  const eq_channels_t set = {p->weights, p->bias,     p->multiplier, p->depth,     p->out_c,
+                             p->shift,   p->out_zero, p->clamp_min,  p->clamp_max, p->narrow};
   const int32_t step = p->stride_w * p->in_c;
   EQ_NO_UNROLL
   for (int32_t oy = 0; oy < p->out_h; ++oy) {

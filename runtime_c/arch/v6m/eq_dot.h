@@ -6,8 +6,8 @@
  * No sum may leave int32.
  *
  * This file: ARMv6-M. LDRSB has only the register+register form, so one negative index that counts up to zero serves
- * all pointers and the loop; the accumulators live in high registers, where ADD can reach them: 9 instructions for two
- * products.
+ * all pointers and the loop; the accumulators may live in high registers, where ADD can reach them (at -Os gcc keeps to
+ * low ones): 9 instructions for two products.
  */
 #ifndef EQ_DOT_H
 #define EQ_DOT_H
@@ -25,20 +25,21 @@ EQ_INLINE void eq_dot_1x2(int32_t *s0, int32_t *s1, const int8_t *x, const int8_
   int32_t sum0 = *s0;
   int32_t sum1 = *s1;
   /* gcc hands inline assembly of Thumb-1 code to the assembler in the old syntax. */
-  __asm__(".syntax unified\n"
-          "1:\n\t"
-          "ldrsb %[a], [%[x], %[i]]\n\t"
-          "ldrsb %[b], [%[w0], %[i]]\n\t"
-          "muls %[b], %[a]\n\t"
-          "add %[s0], %[b]\n\t"
-          "ldrsb %[b], [%[w1], %[i]]\n\t"
-          "muls %[b], %[a]\n\t"
-          "add %[s1], %[b]\n\t"
-          "adds %[i], #1\n\t"
-          "bne 1b"
-          : [a] "=&l"(a), [b] "=&l"(b), [i] "+l"(index), [s0] "+h"(sum0), [s1] "+h"(sum1)
-          : [x] "l"(x + n), [w0] "l"(w0 + n), [w1] "l"(w1 + n)
-          : "cc", "memory");
+  __asm__(
+      ".syntax unified\n"
+      "1:\n\t"
+      "ldrsb %[a], [%[x], %[i]]\n\t"
+      "ldrsb %[b], [%[w0], %[i]]\n\t"
+      "muls %[b], %[a]\n\t"
+      "add %[s0], %[b]\n\t"
+      "ldrsb %[b], [%[w1], %[i]]\n\t"
+      "muls %[b], %[a]\n\t"
+      "add %[s1], %[b]\n\t"
+      "adds %[i], #1\n\t"
+      "bne 1b"
+      : [a] "=&l"(a), [b] "=&l"(b), [i] "+l"(index), [s0] "+lh"(sum0), [s1] "+lh"(sum1)
+      : [x] "l"(x + n), [w0] "l"(w0 + n), [w1] "l"(w1 + n)
+      : "cc", "memory");
   *s0 = sum0;
   *s1 = sum1;
 }

@@ -1,0 +1,408 @@
+"""Editing one ONNX graph: constants, new nodes with derived names and known shapes, replacing values.
+
+The rules of :mod:`edgeq.frontend.rules` are written with these few verbs, so that what every rule owes — unique names
+derived from the model's own, static shapes, a graph in topological order, output names unchanged — is written once.
+onnxscript's pattern language was not taken: its new values are numbered, and most rules here look at shapes and
+constants more than at patterns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.errors import EdgeqError
+
+Shape = tuple[int, ...]
+AttributeValue = int | float | str | Sequence[int] | Sequence[float]
+Rewrite = Callable[[ir.Node, "Edit"], str | None]
+
+log = logging.getLogger("edgeq.frontend")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rewrite.
+
+    Attributes:
+        name: verb_noun, for the debug log.
+        roots: the operator types of the node that it starts from.
+        rewrite: changes the graph and returns None, or returns why the rule does not apply.
+    """
+
+    name: str
+    roots: tuple[str, ...]
+    rewrite: Rewrite
+
+
+class Edit:
+    """The main graph of a model, open for rewriting."""
+
+    def __init__(self, model: ir.Model) -> None:
+        self.model = model
+        self.graph = model.graph
+        self._values: set[str] = set()
+        self._nodes: set[str] = set()
+        self._anchor: ir.Node | None = None
+        for graph in model.graphs():
+            self._values.update(v.name for v in graph.inputs if v.name)
+            self._values.update(graph.initializers)
+            for node in graph:
+                self._nodes.add(node.name or "")
+                self._values.update(v.name for v in node.outputs if v.name)
+
+    # --- names -------------------------------------------------------------------------------------------------
+
+    def fresh_value(self, base: str) -> str:
+        """A value name that is not taken: ``base``, else ``base_2``, ``base_3`` …"""
+        return _fresh(base, self._values)
+
+    def fresh_node(self, base: str) -> str:
+        """A node name that is not taken."""
+        return _fresh(base, self._nodes)
+
+    def rename(self, value: ir.Value, name: str) -> None:
+        """Give a value a name that was released before or is its own."""
+        if value.name and value.name != name:
+            self._values.discard(value.name)
+        self._values.add(name)
+        value.name = name
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def array(value: ir.Value | None) -> np.ndarray | None:
+        """The constant array of a value, or None where it is computed, an input or absent."""
+        if value is None or not value.is_initializer() or value.is_graph_input() or value.const_value is None:
+            return None
+        return np.asarray(value.const_value.numpy())
+
+    @staticmethod
+    def is_computed(value: ir.Value | None) -> bool:
+        """True for a value that depends on the model's inputs."""
+        return value is not None and not value.is_initializer()
+
+    def only_user(self, value: ir.Value) -> ir.Node | None:
+        """The one node that reads the value, once, in the main graph; None when there are others or it is an output."""
+        uses = list(value.uses())
+        if value.is_graph_output() or len(uses) != 1:
+            return None
+        user = uses[0].node
+        return user if user.graph is self.graph else None
+
+    # --- writing -----------------------------------------------------------------------------------------------
+
+    def before(self, node: ir.Node) -> None:
+        """New nodes go before this one from now on."""
+        self._anchor = node
+
+    def constant(self, array: np.ndarray, base: str) -> ir.Value:
+        """A new initializer."""
+        name = self.fresh_value(base)
+        array = np.array(array, order="C")
+        value = ir.Value(
+            name=name,
+            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+            shape=ir.Shape(array.shape),
+            const_value=ir.Tensor(array, name=name),
+        )
+        self.graph.register_initializer(value)
+        return value
+
+    def node(
+        self,
+        op_type: str,
+        inputs: Sequence[ir.Value | None],
+        attributes: Mapping[str, AttributeValue] | None = None,
+        *,
+        base: str,
+        shape: Shape,
+        dtype: ir.DataType | None = None,
+    ) -> ir.Value:
+        """A new node before the current one; its output is called ``base`` or a name derived from it.
+
+        Args:
+            op_type: of the default domain, opset 21.
+            inputs: its operands.
+            attributes: its attributes.
+            base: the wanted name of the output and, where it is free, of the node.
+            shape: static shape of the output.
+            dtype: of the output; the first operand's when absent.
+        """
+        assert self._anchor is not None  # noqa: S101 - the driver sets it before each rule
+        if dtype is None:
+            first = next(value for value in inputs if value is not None)
+            dtype = first.dtype
+        output = ir.Value(
+            name=self.fresh_value(base),
+            type=None if dtype is None else ir.TensorType(dtype),
+            shape=ir.Shape(shape),
+        )
+        node = ir.Node(
+            "",
+            op_type,
+            inputs=list(inputs),
+            attributes=[_attribute(name, value) for name, value in sorted((attributes or {}).items())],
+            outputs=[output],
+            name=self.fresh_node(base),
+        )
+        self.graph.insert_before(self._anchor, node)
+        return output
+
+    def reshape(self, value: ir.Value, shape: Shape, *, base: str) -> ir.Value:
+        """A Reshape with a constant, full target shape."""
+        target = self.constant(np.array(shape, dtype=np.int64), f"{base}_shape")
+        return self.node("Reshape", [value, target], base=base, shape=shape)
+
+    def transpose(self, value: ir.Value, perm: Sequence[int], *, base: str) -> ir.Value:
+        """A Transpose."""
+        shape = shape_of(value)
+        return self.node(
+            "Transpose", [value], {"perm": list(perm)}, base=base, shape=tuple(shape[axis] for axis in perm)
+        )
+
+    def can_alias(self, old: ir.Value, new: ir.Value) -> bool:
+        """Whether :meth:`replace` may put an already existing value in the place of another.
+
+        A graph output must be a value of its own, made by a node of the main graph.
+        """
+        if not old.is_graph_output():
+            return True
+        producer = new.producer()
+        return producer is not None and producer.graph is self.graph and not new.is_graph_output()
+
+    def replace(self, old: ir.Value, new: ir.Value) -> None:
+        """Read ``new`` wherever ``old`` was read, and remove the node of ``old`` if nothing else needs it.
+
+        A value made for the purpose takes over the name; an existing one takes it only to keep an output's name.
+        """
+        producer = old.producer()
+        assert producer is not None  # noqa: S101 - rules replace results of nodes
+        takes_name = old.is_graph_output() or new.meta.get("edgeq.new", False)
+        name = old.name
+        if new.shape is None:
+            new.shape = old.shape
+        if new.type is None:
+            new.type = old.type
+        node_name = producer.name
+        old.replace_all_uses_with(new, replace_graph_outputs=True)
+        if takes_name and name:
+            old.name = None
+            self.rename(new, name)
+        if not any(o.uses() or o.is_graph_output() for o in producer.outputs):
+            self.remove(producer)
+            maker = new.producer()
+            if takes_name and maker is not None and node_name:
+                self._nodes.discard(maker.name or "")
+                self._nodes.discard(node_name)
+                maker.name = self.fresh_node(node_name)
+
+    def supersede(self, old: ir.Value, new: ir.Value) -> None:
+        """:meth:`replace` by the output of a node that was made for it: it inherits both names."""
+        new.meta["edgeq.new"] = True
+        self.replace(old, new)
+        new.meta.pop("edgeq.new", None)
+
+    def hand_over(self, node: ir.Node, inner: ir.Value, outer: ir.Value) -> None:
+        """Replace a node by one that does its work, ``inner``, and a Reshape or Transpose behind it, ``outer``.
+
+        The result's name goes to ``outer``, the node's name to the one that does the work.
+        """
+        name = node.name
+        self.supersede(node.outputs[0], outer)
+        maker, behind = inner.producer(), outer.producer()
+        if maker is not None and behind is not None and name and behind.name == name:
+            self._nodes.discard(maker.name or "")
+            behind.name = self.fresh_node(f"{name}_{behind.op_type.lower()}")
+            maker.name = name
+
+    def name_node(self, node: ir.Node, name: str | None) -> None:
+        """Give a node a name that its former owner no longer needs."""
+        if name and node.name != name:
+            self._nodes.discard(node.name or "")
+            self._nodes.add(name)
+            node.name = name
+
+    def inherit_name(self, value: ir.Value, old: ir.Value) -> None:
+        """Remove an initializer that nobody reads any more and give its name to the one that came in its place."""
+        name = old.name
+        if name and name in self.graph.initializers and not old.uses() and not old.is_graph_output():
+            self.graph.initializers.pop(name)
+            self.rename(value, name)
+
+    def remove(self, node: ir.Node) -> None:
+        """Remove a node that nobody reads."""
+        self._nodes.discard(node.name or "")
+        for output in node.outputs:
+            if output.name:
+                self._values.discard(output.name)
+        self.graph.remove(node, safe=True)
+
+    def sweep(self) -> None:
+        """Remove nodes and initializers that no output depends on."""
+        for node in reversed(list(self.graph)):
+            if not any(output.uses() or output.is_graph_output() for output in node.outputs):
+                self.remove(node)
+        for name in list(self.graph.initializers):
+            value = self.graph.initializers[name]
+            if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
+                self.graph.initializers.pop(name)
+                self._values.discard(name)
+
+
+def _fresh(base: str, taken: set[str]) -> str:
+    name, number = base, 1
+    while not name or name in taken:
+        number += 1
+        name = f"{base}_{number}"
+    taken.add(name)
+    return name
+
+
+def _attribute(name: str, value: AttributeValue) -> ir.Attr:
+    if isinstance(value, bool | int):
+        return ir.AttrInt64(name, int(value))
+    if isinstance(value, float):
+        return ir.AttrFloat32(name, value)
+    if isinstance(value, str):
+        return ir.AttrString(name, value)
+    items = list(value)
+    if items and all(isinstance(item, float) for item in items):
+        return ir.AttrFloat32s(name, [float(item) for item in items])
+    return ir.AttrInt64s(name, [int(item) for item in items])
+
+
+# --- facts about values and nodes ------------------------------------------------------------------------------
+
+
+def shape_of(value: ir.Value | None) -> Shape:
+    """The static shape of a value.
+
+    Raises:
+        EdgeqError: EQ0220 the shape is not static; the rules run on static graphs only.
+    """
+    shape = known_shape(value)
+    if shape is None:
+        name = "?" if value is None else value.name
+        raise EdgeqError("EQ0220", "a value has no static shape", where=name)
+    return shape
+
+
+def known_shape(value: ir.Value | None) -> Shape | None:
+    """The static shape of a value, or None."""
+    if value is None or value.shape is None or not value.shape.is_static():
+        return None
+    return tuple(int(dim) for dim in value.shape if isinstance(dim, int))
+
+
+def ints(node: ir.Node, name: str, default: Sequence[int]) -> Shape:
+    """An integer list attribute, or its default."""
+    attribute = node.attributes.get(name)
+    return tuple(default) if attribute is None else tuple(int(item) for item in attribute.as_ints())
+
+
+def integer(node: ir.Node, name: str, default: int) -> int:
+    """An integer attribute, or its default."""
+    attribute = node.attributes.get(name)
+    return default if attribute is None else int(attribute.as_int())
+
+
+def number(node: ir.Node, name: str, default: float) -> float:
+    """A float attribute, or its default."""
+    attribute = node.attributes.get(name)
+    return default if attribute is None else float(attribute.as_float())
+
+
+def text(node: ir.Node, name: str, default: str) -> str:
+    """A string attribute, or its default."""
+    attribute = node.attributes.get(name)
+    return default if attribute is None else attribute.as_string()
+
+
+def operand(node: ir.Node, index: int) -> ir.Value | None:
+    """An input by position; None when it is absent."""
+    return node.inputs[index] if index < len(node.inputs) else None
+
+
+def required(node: ir.Node, index: int) -> ir.Value:
+    """An input that the operator cannot be without.
+
+    Raises:
+        EdgeqError: EQ0204 it is missing.
+    """
+    value = operand(node, index)
+    if value is None:
+        raise EdgeqError("EQ0204", "a node lacks a required input", where=node.name, got=f"input {index} of {node.op_type}")
+    return value
+
+
+def name_of(value: ir.Value) -> str:
+    """The name of a value, as a base for derived names."""
+    return value.name or "value"
+
+
+def made_by(value: ir.Value | None, op_type: str) -> ir.Node | None:
+    """The node that makes the value, when it is of this type and the default domain."""
+    node = None if value is None else value.producer()
+    return node if node is not None and is_op(node, op_type) else None
+
+
+def is_op(node: ir.Node, *op_types: str) -> bool:
+    """Whether a node is one of these operators of the default domain."""
+    return node.domain in ("", "ai.onnx") and node.op_type in op_types
+
+
+def scalar(array: np.ndarray | None) -> float | None:
+    """The one value of a constant of any shape, or None."""
+    return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
+
+
+def apply_rules(edit: Edit, rules: Sequence[Rule], *, fuel: int | None = None) -> int:
+    """Apply rules until none matches, in the order of the graph and then of the list.
+
+    Returns:
+        The number of rewrites.
+
+    Raises:
+        EdgeqError: EQ0221 the rules do not come to an end.
+    """
+    limit = 64 * edit.graph.num_nodes() + 4096 if fuel is None else fuel
+    total = 0
+    reasons: dict[tuple[str, str], str] = {}
+    while True:
+        changed = _one_sweep(edit, rules, reasons, limit - total)
+        edit.sweep()
+        total += changed
+        if not changed:
+            break
+        if total >= limit:
+            raise EdgeqError("EQ0221", "normalization does not come to an end", got=f"{total} rewrites")
+    if log.isEnabledFor(logging.DEBUG):
+        for (rule, node), reason in reasons.items():
+            log.debug("%s not at %s: %s", rule, node, reason)
+    return total
+
+
+def _one_sweep(edit: Edit, rules: Sequence[Rule], reasons: dict[tuple[str, str], str], fuel: int) -> int:
+    """Visit each node once; a node that a rule removed or made is left to the next sweep."""
+    changed = 0
+    for node in list(edit.graph):
+        for rule in rules:
+            if changed >= fuel or node.graph is not edit.graph:
+                break
+            if node.op_type not in rule.roots or node.domain not in ("", "ai.onnx"):
+                continue
+            label = node.name or ""
+            edit.before(node)
+            reason = rule.rewrite(node, edit)
+            if reason is None:
+                changed += 1
+                log.debug("%s at %s", rule.name, label)
+                reasons.pop((rule.name, label), None)
+            else:
+                reasons[(rule.name, label)] = reason
+    return changed

@@ -1,0 +1,114 @@
+"""Folds constants with onnxscript's optimizer, within bounds.
+
+Of that optimizer only constant folding is used (it also evaluates shape arithmetic): its rewrite rules number their
+results and stop short of the forms that lowering wants. The guard here keeps a model of a few bytes from making
+arrays of gigabytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import onnx_ir as ir
+from onnx_ir.passes.common import (
+    LiftConstantsToInitializersPass,
+    LiftSubgraphInitializersToMainGraphPass,
+    RemoveUnusedNodesPass,
+    RemoveUnusedOpsetsPass,
+)
+
+from edgeq.errors import EdgeqError
+from edgeq.frontend.edit import known_shape
+from edgeq.frontend.shapes import infer_shapes
+from edgeq.onnxio.reader import one_line
+
+MAX_FOLDED_ELEMENTS: Final = 1 << 22
+_SMALL: Final = 1 << 13
+_ROUNDS: Final = 6
+
+_CHEAP: Final = frozenset(
+    "Abs Add Cast Ceil Clip Concat ConstantOfShape Div Equal Erf Exp Expand Flatten Floor Gather Greater Identity Less Log "
+    "Max Min Mul Neg Not Pow Range Reciprocal Relu Reshape Shape Sigmoid Sign Slice Sqrt Squeeze Sub Tanh Tile Transpose "
+    "Unsqueeze Where".split()
+)
+"""Operators whose cost is about the size of their result."""
+
+_REFUSED: Final = frozenset(
+    "DequantizeLinear DynamicQuantizeLinear Loop QuantizeLinear RandomNormal RandomUniform Scan SplitToSequence".split()
+)
+
+
+def lift_constants(model: ir.Model) -> None:
+    """Constant nodes become initializers of the main graph."""
+    LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    LiftSubgraphInitializersToMainGraphPass()(model)
+
+
+def fold_constants(model: ir.Model) -> None:
+    """Evaluate what depends on constants and static shapes only; in place.
+
+    Raises:
+        EdgeqError: EQ0227 an operator cannot be evaluated.
+    """
+    from onnxscript.optimizer import fold_constants_ir
+
+    quiet = logging.getLogger("onnxscript")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        for _ in range(_ROUNDS):
+            result = fold_constants_ir(
+                model,
+                onnx_shape_inference=True,
+                input_size_limit=_SMALL,
+                output_size_limit=MAX_FOLDED_ELEMENTS,
+                should_fold=_may_fold,
+            )
+            RemoveUnusedNodesPass()(model)
+            lift_constants(model)
+            if not result.modified:
+                break
+            infer_shapes(model, forget=False)
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, IndexError, KeyError, AssertionError) as error:
+        cause = error.__cause__ or error
+        raise EdgeqError("EQ0227", "a constant part of the model cannot be evaluated", got=one_line(cause)) from error
+    finally:
+        quiet.setLevel(level)
+    RemoveUnusedOpsetsPass()(model)
+
+
+def _may_fold(node: ir.Node) -> bool | None:
+    """Whether a node with constant operands may be evaluated: yes, no, or by the optimizer's own judgement."""
+    if node.op_type in _REFUSED:
+        return False
+    total = 0
+    for value in node.outputs:
+        shape = known_shape(value)
+        if shape is None:
+            return False
+        elements = 1
+        for dim in shape:
+            elements *= dim
+        total += elements
+    if total > MAX_FOLDED_ELEMENTS:
+        return False
+    return True if node.op_type in _CHEAP else None
+
+
+def clear_annotations(model: ir.Model) -> None:
+    """Drop doc strings and per-value metadata: traces and paths of the exporting machine."""
+    model.doc_string = None
+    for graph in model.graphs():
+        graph.doc_string = None
+        graph.metadata_props.clear()
+        for value in (*graph.inputs, *graph.initializers.values()):
+            value.doc_string = None
+            value.metadata_props.clear()
+        for node in graph:
+            node.doc_string = None
+            node.metadata_props.clear()
+            for value in node.outputs:
+                value.doc_string = None
+                value.metadata_props.clear()
+                value.meta.clear()

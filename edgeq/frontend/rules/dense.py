@@ -1,0 +1,128 @@
+"""Products with a constant matrix become Gemm with transB=1, alpha=beta=1 and a bias; others become MatMul."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.frontend.edit import Edit, Rule, integer, name_of, number, operand, required, shape_of
+
+_ATTRIBUTES = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
+
+
+def _gemm(edit: Edit, x: ir.Value, weight: np.ndarray, bias: np.ndarray, name: str, stem: str) -> ir.Value:
+    """x[M,K] times weight[O,K] transposed, plus bias[O]."""
+    operands = [x, edit.constant(weight, f"{stem}_weight"), edit.constant(bias, f"{stem}_bias")]
+    return edit.node("Gemm", operands, _ATTRIBUTES, base=name, shape=(shape_of(x)[0], weight.shape[0]))
+
+
+def matmul_to_gemm(node: ir.Node, edit: Edit) -> str | None:
+    """x · W of any rank becomes Gemm between Reshapes, where W is a constant matrix."""
+    x, weight = required(node, 0), edit.array(operand(node, 1))
+    if weight is None or not edit.is_computed(x):
+        return "the second operand is not constant"
+    if weight.dtype.kind != "f":
+        return "the weight is not float"
+    while weight.ndim > 2 and weight.shape[0] == 1 and weight.ndim <= len(shape_of(x)):  # noqa: PLR2004
+        weight = weight[0]
+    if weight.ndim == 1:
+        weight = weight[:, np.newaxis]
+    if weight.ndim != 2:  # noqa: PLR2004
+        return "the weight is a stack of matrices"
+    result, shape = node.outputs[0], shape_of(x)
+    base, stem = name_of(result), name_of(required(node, 1))
+    rows = math.prod(shape[:-1])
+    flat = x if len(shape) == 2 else edit.reshape(x, (rows, shape[-1]), base=f"{base}_rows")  # noqa: PLR2004
+    bias = np.zeros(weight.shape[1], dtype=weight.dtype)
+    product = _gemm(edit, flat, weight.T, bias, f"{base}_gemm", stem)
+    if shape_of(product) == shape_of(result):
+        edit.supersede(result, product)
+    else:
+        edit.hand_over(node, product, edit.reshape(product, shape_of(result), base=f"{base}_reshape"))
+    return None
+
+
+def turn_left_matrix(node: ir.Node, edit: Edit) -> str | None:
+    """W · x becomes the transpose of xᵀ · Wᵀ."""
+    weight, x = edit.array(operand(node, 0)), required(node, 1)
+    if weight is None or not edit.is_computed(x) or weight.dtype.kind != "f":
+        return "the first operand is not a float constant"
+    if weight.ndim != 2 or len(shape_of(x)) != 2:  # noqa: PLR2004
+        return "the operands are not matrices"
+    result = node.outputs[0]
+    base, stem = name_of(result), name_of(required(node, 0))
+    turned = edit.transpose(x, (1, 0), base=f"{base}_operand")
+    product = _gemm(edit, turned, weight, np.zeros(weight.shape[0], dtype=weight.dtype), f"{base}_gemm", stem)
+    edit.hand_over(node, product, edit.transpose(product, (1, 0), base=f"{base}_transpose"))
+    return None
+
+
+def state_gemm(node: ir.Node, edit: Edit) -> str | None:
+    """Gemm with a constant weight gets transB=1, alpha=beta=1, transA=0 and a constant bias of its own."""
+    x, weight, addend = required(node, 0), edit.array(operand(node, 1)), operand(node, 2)
+    if weight is None or weight.dtype.kind != "f":
+        return "the weight is not a float constant"
+    alpha, beta = number(node, "alpha", 1.0), number(node, "beta", 1.0)
+    turn_x, turn_weight = integer(node, "transA", 0), integer(node, "transB", 0)
+    result = node.outputs[0]
+    outputs = shape_of(result)[1]
+    bias = edit.array(addend)
+    # A column [M,1] or a full matrix is not a bias: it stays an addition of its own.
+    per_output = bias is not None and (bias.size == 1 or (bias.size == outputs and bias.shape[-1] == outputs))
+    separate = addend is not None and not per_output
+    if (turn_x, turn_weight, alpha, beta) == (0, 1, 1.0, 1.0) and bias is not None and bias.shape == (outputs,):
+        return "it is stated already"
+    base = name_of(result)
+    if turn_x:
+        x = edit.transpose(x, (1, 0), base=f"{base}_operand")
+    matrix = weight if turn_weight else weight.T
+    if alpha != 1.0:
+        matrix = (matrix.astype(np.float64) * alpha).astype(weight.dtype)
+    vector = np.zeros(outputs, dtype=np.float64)
+    if bias is not None and not separate:
+        vector = vector + bias.astype(np.float64).reshape(-1) * beta
+    product = _gemm(edit, x, matrix, vector.astype(weight.dtype), f"{base}_gemm", name_of(required(node, 1)))
+    if separate and addend is not None:
+        product = _plus(edit, product, addend, beta, base)
+    edit.supersede(result, product)
+    return None
+
+
+def split_computed_gemm(node: ir.Node, edit: Edit) -> str | None:
+    """Gemm of two computed matrices becomes MatMul, and Add."""
+    x, weight, addend = required(node, 0), required(node, 1), operand(node, 2)
+    if edit.array(weight) is not None:
+        return "the weight is constant"
+    alpha = number(node, "alpha", 1.0)
+    result = node.outputs[0]
+    base = name_of(result)
+    if integer(node, "transA", 0):
+        x = edit.transpose(x, (1, 0), base=f"{base}_left")
+    if integer(node, "transB", 0):
+        weight = edit.transpose(weight, (1, 0), base=f"{base}_right")
+    product = edit.node("MatMul", [x, weight], base=f"{base}_matmul", shape=shape_of(result))
+    if alpha != 1.0:
+        factor = edit.constant(np.array(alpha, dtype=np.float32), f"{base}_alpha")
+        product = edit.node("Mul", [product, factor], base=f"{base}_scaled", shape=shape_of(result))
+    if addend is not None:
+        product = _plus(edit, product, addend, number(node, "beta", 1.0), base)
+    edit.supersede(result, product)
+    return None
+
+
+def _plus(edit: Edit, product: ir.Value, addend: ir.Value, beta: float, base: str) -> ir.Value:
+    """product + beta · addend."""
+    if beta != 1.0:
+        factor = edit.constant(np.array(beta, dtype=np.float32), f"{base}_beta")
+        addend = edit.node("Mul", [addend, factor], base=f"{base}_addend", shape=shape_of(addend))
+    return edit.node("Add", [product, addend], base=f"{base}_add", shape=shape_of(product))
+
+
+RULES = (
+    Rule("matmul_to_gemm", ("MatMul",), matmul_to_gemm),
+    Rule("turn_left_matrix", ("MatMul",), turn_left_matrix),
+    Rule("state_gemm", ("Gemm",), state_gemm),
+    Rule("split_computed_gemm", ("Gemm",), split_computed_gemm),
+)

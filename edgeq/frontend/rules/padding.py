@@ -1,0 +1,89 @@
+"""Pad: amounts for every axis, then taken in by the convolution or pooling behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.frontend.edit import Edit, Rule, ints, is_op, name_of, operand, required, scalar, shape_of, text
+from edgeq.frontend.rules.activation import is_nonnegative
+
+_SPATIAL_FROM = 2
+_PADS_OF_2D = 4
+
+
+def state_pads(node: ir.Node, edit: Edit) -> str | None:
+    """Pads of all axes, a stated value, no axes operand."""
+    x, result = required(node, 0), node.outputs[0]
+    pads, value, axes = (edit.array(operand(node, index)) for index in (1, 2, 3))
+    rank = len(shape_of(x))
+    if pads is None or (operand(node, 3) is not None and axes is None):
+        return "the amounts are computed"
+    if text(node, "mode", "constant") != "constant":
+        return "it does not pad with a constant"
+    if operand(node, 2) is not None and value is None:
+        return "the value is computed"
+    if axes is None and value is not None and "mode" in node.attributes:
+        return "all is stated"
+    full = np.zeros(2 * rank, dtype=np.int64)
+    listed = np.arange(rank) if axes is None else np.where(axes < 0, axes + rank, axes)
+    full[listed] = pads[: len(listed)]
+    full[listed + rank] = pads[len(listed) :]
+    base = name_of(result)
+    amounts = edit.constant(full, f"{base}_pads")
+    fill = np.zeros((), dtype=np.float32) if value is None else value.reshape(())
+    operands = [x, amounts, edit.constant(fill, f"{base}_value")]
+    edit.supersede(result, edit.node("Pad", operands, {"mode": "constant"}, base=f"{base}_pad", shape=shape_of(result)))
+    return None
+
+
+def fold_into_window(node: ir.Node, edit: Edit) -> str | None:
+    """Conv(Pad(x)) and MaxPool(Pad(x)) pad by themselves."""
+    pad = required(node, 0).producer()
+    if pad is None or not is_op(pad, "Pad") or pad.graph is not edit.graph:
+        return "no Pad before it"
+    amounts, value = edit.array(operand(pad, 1)), scalar(edit.array(operand(pad, 2)))
+    x = required(pad, 0)
+    rank = len(shape_of(x))
+    if amounts is None or value is None or amounts.size != 2 * rank or text(pad, "mode", "constant") != "constant":
+        return "the padding is not a stated constant"
+    begins, ends = amounts[:rank], amounts[rank:]
+    if (amounts < 0).any() or begins[:_SPATIAL_FROM].any() or ends[:_SPATIAL_FROM].any():
+        return "it crops, or pads batch or channels"
+    own = ints(node, "pads", ())
+    spatial = rank - _SPATIAL_FROM
+    if "auto_pad" in node.attributes or len(own) != 2 * spatial:
+        return "the attributes are not stated yet"
+    refusal = _refusal_of_value(node, x, value, own, edit)
+    if refusal is not None:
+        return refusal
+    pads = tuple(
+        int(a + b) for a, b in zip(own, (*begins[_SPATIAL_FROM:], *ends[_SPATIAL_FROM:]), strict=True)
+    )
+    kernel = ints(node, "kernel_shape", ())
+    if node.op_type == "MaxPool" and any(pads[i] >= kernel[i % spatial] for i in range(2 * spatial)):
+        return "a window would see padding only"
+    node.replace_input_with(0, x)
+    node.attributes.pop("pads")
+    node.attributes.add(ir.AttrInt64s("pads", pads))
+    return None
+
+
+def _refusal_of_value(node: ir.Node, x: ir.Value, value: float, own: tuple[int, ...], edit: Edit) -> str | None:
+    """Why the padded value is not what the window's own padding means."""
+    if node.op_type == "Conv":
+        return None if value == 0 else "a convolution pads with zero"
+    if len(node.outputs) > 1:
+        return "the indices are used"
+    lowest = float(np.finfo(np.float32).min)
+    if value <= lowest:
+        return None
+    if value == 0 and is_nonnegative(x, edit):
+        return None
+    return "zero may exceed what is in the window" if value == 0 else "the value is neither zero nor the lowest"
+
+
+RULES = (
+    Rule("state_pads", ("Pad",), state_pads),
+    Rule("fold_into_window", ("Conv", "MaxPool"), fold_into_window),
+)

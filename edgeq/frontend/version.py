@@ -1,0 +1,173 @@
+"""Brings a model of opset 7 to 23 to opset 21, the one that the rest of edgeq reads.
+
+Upwards by ONNX's version converter. Downwards there is no converter for most operators; but between 21 and 23 the
+operators that edgeq supports gained element types only, so a model is accepted as it is when each node is legal in
+opset 21, and refused with the list of nodes otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import onnx
+import onnx_ir as ir
+from onnx import version_converter
+
+from edgeq.errors import EdgeqError, Problem
+from edgeq.onnxio.limits import shown
+from edgeq.onnxio.reader import one_line
+from edgeq.onnxio.writer import OPSET
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+MIN_OPSET: Final = 7
+MAX_OPSET: Final = 23
+
+_NEUTRAL: Final = {
+    ("DequantizeLinear", "output_dtype"): (0, onnx.TensorProto.FLOAT),
+    ("QuantizeLinear", "precision"): (0, onnx.TensorProto.FLOAT),
+}
+"""Attributes newer than opset 21, and their values that say what opset 21 does anyway."""
+
+
+def convert_to_working_opset(model: ir.Model) -> ir.Model:
+    """The model in opset 21; the one given is not changed.
+
+    Raises:
+        EdgeqError: EQ0216 the opset is out of range, EQ0217 a node has no form in opset 21, EQ0218 the converter fails.
+    """
+    found = model.graph.opset_imports.get("", model.graph.opset_imports.get("ai.onnx"))
+    if found is None:
+        raise EdgeqError("EQ0216", "the model does not use ONNX's operators", allowed=f"opset {MIN_OPSET} to {MAX_OPSET}")
+    if not MIN_OPSET <= found <= MAX_OPSET:
+        raise EdgeqError(
+            "EQ0216",
+            "the model's opset is not supported",
+            got=found,
+            allowed=f"{MIN_OPSET} to {MAX_OPSET}",
+            hint=f"export it again with opset_version={OPSET}",
+        )
+    proto = ir.to_proto(model)
+    _use_short_domain(proto)
+    if found < OPSET:
+        proto = _upgrade(proto, found)
+    elif found > OPSET:
+        _downgrade(proto, found)
+    try:
+        return ir.from_proto(proto)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise EdgeqError("EQ0218", "the converted model is not valid ONNX", got=one_line(error)) from error
+
+
+def _use_short_domain(proto: ModelProto) -> None:
+    for node in _all_nodes(proto.graph):
+        if node.domain == "ai.onnx":
+            node.domain = ""
+    kept = {("" if item.domain == "ai.onnx" else item.domain): item.version for item in proto.opset_import}
+    del proto.opset_import[:]
+    for domain in sorted(kept):
+        proto.opset_import.add(domain=domain, version=kept[domain])
+
+
+def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+                yield from _all_nodes(inner)
+
+
+def _upgrade(proto: ModelProto, found: int) -> ModelProto:
+    foreign = sorted({node.domain for node in _all_nodes(proto.graph) if node.domain})
+    if foreign:
+        # ONNX's converter stops at operators it does not know; the names of all of them are the better message.
+        nodes = [node for node in _all_nodes(proto.graph) if node.domain]
+        raise EdgeqError.of(
+            Problem(
+                "EQ0301",
+                "this operator is not of standard ONNX",
+                where=f"node {shown(node.name or (node.output[0] if node.output else '?'))}",
+                got=f"{shown(node.domain)}.{shown(node.op_type)}",
+                hint="export the model with standard operators only, without runtime-specific optimization",
+            )
+            for node in nodes
+        )
+    before = {name for node in _all_nodes(proto.graph) for name in node.output}
+    before |= {tensor.name for tensor in proto.graph.initializer} | {value.name for value in proto.graph.input}
+    try:
+        converted = version_converter.convert_version(proto, OPSET)
+    except Exception as error:  # the converter raises RuntimeError, ConvertError and C++ assertions alike
+        raise EdgeqError(
+            "EQ0218",
+            f"the model cannot be converted from opset {found} to {OPSET}",
+            got=one_line(error),
+            hint=f"export it again with opset_version={OPSET}",
+        ) from error
+    _name_after_users(converted.graph, before)
+    return converted
+
+
+def _name_after_users(graph: GraphProto, before: set[str]) -> None:
+    """The converter numbers its new values; name them after the node that reads them instead."""
+    taken = set(before) | {name for node in graph.node for name in node.output} | {t.name for t in graph.initializer}
+    new_names: dict[str, str] = {}
+    for node in graph.node:
+        base = node.output[0] if node.output else node.name
+        for index, name in enumerate(node.input):
+            if name and name not in before and name not in new_names:
+                wanted = f"{base}_{node.op_type.lower()}_{index}"
+                while wanted in taken:
+                    wanted += "_"
+                taken.add(wanted)
+                new_names[name] = wanted
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                if name in new_names:
+                    names[index] = new_names[name]
+    for tensor in graph.initializer:
+        tensor.name = new_names.get(tensor.name, tensor.name)
+    for value in graph.value_info:
+        value.name = new_names.get(value.name, value.name)
+
+
+def _downgrade(proto: ModelProto, found: int) -> None:
+    problems = [problem for node in _all_nodes(proto.graph) if (problem := _illegal(node, found)) is not None]
+    if problems:
+        raise EdgeqError.of(problems)
+    for item in proto.opset_import:
+        if item.domain == "":
+            item.version = OPSET
+
+
+def _illegal(node: NodeProto, found: int) -> Problem | None:
+    """Why a node of a newer opset has no form in opset 21; drops attributes that say nothing new."""
+    if node.domain:
+        return None
+    where = f"node {shown(node.name or (node.output[0] if node.output else '?'))}"
+    try:
+        schema = onnx.defs.get_schema(node.op_type, OPSET, "")
+    except onnx.defs.SchemaError:
+        return Problem(
+            "EQ0217",
+            f"this operator of opset {found} has no form in opset {OPSET}",
+            where=where,
+            got=node.op_type,
+            hint=f"export the model with opset_version={OPSET}",
+        )
+    for attribute in list(node.attribute):
+        if attribute.name in schema.attributes:
+            continue
+        if attribute.i in _NEUTRAL.get((node.op_type, attribute.name), ()):
+            node.attribute.remove(attribute)
+            continue
+        return Problem(
+            "EQ0217",
+            f"this attribute of opset {found} has no meaning in opset {OPSET}",
+            where=where,
+            got=f"{node.op_type}.{shown(attribute.name)}",
+            hint=f"export the model with opset_version={OPSET}",
+        )
+    return None
