@@ -9,7 +9,7 @@ from edgeq.errors import EdgeqError
 from edgeq.resources import targets_dir
 from edgeq.target.table import closest, read_table
 
-ISAS = ("dsp", "generic", "mve", "v6m")
+ISAS = ("dsp", "generic", "mve", "v6m", "v7m")
 TOOLCHAINS = ("arm-none-eabi", "host")
 
 

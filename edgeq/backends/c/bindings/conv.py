@@ -144,7 +144,7 @@ def _bind_depthwise(node: Node, graph: Graph, isa: Isa) -> Call:
     sizes = _geometry(node, graph)
     channels = bias.shape[0]
     taps = weights.shape[1] * weights.shape[2]
-    # The native build has 64-bit pointers; "generic" serves it, so a Cortex-M3 reserves the same bytes.
+    # Only the host has 64-bit pointers, and only it has "generic" and nothing before.
     pointer = 8 if isa[0] == "generic" else 4
     fields: dict[str, Field] = {
         **{key: value for key, value in sizes.items() if key not in {"in_c", "out_c", "group", "out_h", "out_w"}},
