@@ -6,54 +6,12 @@ import numpy as np
 import pytest
 
 from edgeq.interp import run
-from edgeq.ir import DType, Graph, Node, Quant, Tensor
+from edgeq.ir import Graph
 from edgeq.ir.verify import verify_graph
 from edgeq.ops import infer
 from edgeq.passes import PASSES
 from edgeq.passes.order_nodes import peak_bytes
-
-QUANT = Quant.per_tensor(0.5, 0)
-
-
-class Build:
-    """A graph built node by node, shapes inferred."""
-
-    def __init__(self, *shape: int) -> None:
-        self.graph = Graph("test", inputs=("x",))
-        self.graph.add_tensor(Tensor("x", shape, DType.INT8, quant=QUANT))
-
-    def constant(self, name: str, values: np.ndarray) -> str:
-        return self.graph.add_tensor(Tensor.constant(name, values))
-
-    def node(self, op: str, name: str, *inputs: str, **attrs: int | str | tuple[int, ...]) -> str:
-        node = Node(op, name, inputs, (name,), attrs)
-        ((shape, dtype),) = infer(node, self.graph.operands(node))
-        self.graph.add_tensor(Tensor(name, shape, dtype, quant=QUANT))
-        self.graph.nodes.append(node)
-        return name
-
-    def lookup(self, name: str, x: str, seed: int) -> str:
-        table = np.random.default_rng(seed).integers(-128, 128, 256).astype(np.int8)
-        return self.node("lookup", name, x, self.constant(f"{name}.table", table), function="Random")
-
-    def done(self, *outputs: str) -> Graph:
-        self.graph.outputs = outputs
-        return self.graph
-
-
-TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
-
-
-def add_attrs() -> dict[str, int | str]:
-    return {
-        "requant": "highmul",
-        "a_multiplier": 3,
-        "b_multiplier": 5,
-        "offset": 4,
-        "shift": 3,
-        "clamp_min": -128,
-        "clamp_max": 127,
-    }
+from integer_graphs import ADD, TO_NCHW, TO_NHWC, Build
 
 
 def elementwise_between_transposes() -> Graph:
@@ -62,7 +20,7 @@ def elementwise_between_transposes() -> Graph:
     back = b.node("transpose", "back", inner, perm=TO_NCHW)
     table = b.lookup("c", back, 2)
     constant = b.constant("k", np.arange(-2, 2, dtype=np.int8).reshape(4, 1, 1))
-    total = b.node("add", "sum", table, constant, **add_attrs())
+    total = b.node("add", "sum", table, constant, **ADD)
     again = b.node("transpose", "sum.nhwc", total, perm=TO_NHWC)
     return b.done(b.node("transpose", "y", b.lookup("d", again, 3), perm=TO_NCHW))
 
@@ -82,14 +40,7 @@ def flatten_into_dense() -> Graph:
     b = Build(1, 2, 3, 4)
     nchw = b.node("transpose", "n", b.lookup("a", "x", 7), perm=(0, 3, 1, 2))
     flat = b.node("reshape", "f", nchw, shape=(1, 24))
-    weight = np.random.default_rng(8).integers(-127, 128, (5, 24)).astype(np.int8)
-    constants = (
-        b.constant("w", weight),
-        b.constant("b", np.zeros(5, np.int32)),
-        b.constant("m", np.full(5, 1 << 24, np.int32)),
-    )
-    attrs: dict[str, int | str] = {"requant": "highmul", "acc": "i32", "shift": 0, "out_zero": 1}
-    return b.done(b.node("dense", "y", flat, *constants, clamp_min=-128, clamp_max=127, **attrs))
+    return b.done(b.dense("y", flat, 5, 8))
 
 
 def trivial_transposes() -> Graph:

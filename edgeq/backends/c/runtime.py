@@ -12,7 +12,8 @@ from pathlib import Path
 from edgeq.backends.c.binding import Isa
 from edgeq.resources import runtime_dir
 
-_INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+# Headers of one folder of arch/ name each other in angle brackets, so that the search order decides, not the neighbour.
+_INCLUDE = re.compile(r'^\s*#\s*include\s+["<](eq_[^">]+)[">]', re.MULTILINE)
 
 
 def runtime_headers(kernels: Iterable[str], isa: Isa) -> dict[str, bytes]:

@@ -1,0 +1,140 @@
+"""The C that is printed: harmless names, one copy of equal constants, the same bits however it is specialised."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeq.backends.c import emit_c
+from edgeq.backends.c.emit import SPECIALIZE, Specialize
+from edgeq.backends.c.names import check_model_name, comment, model_name_of
+from edgeq.errors import EdgeqError
+from edgeq.firmware import ImageFacts, Span, build_images
+from edgeq.interp import run
+from edgeq.ir import Graph
+from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
+from edgeq.runners.table import load_runner
+from edgeq.target import load_board
+from integer_graphs import ADD, Build
+
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+ISA = ("generic",)
+
+
+def network() -> Graph:
+    """Two convolutions of one kind, a residual sum, a reshape and two dense layers."""
+    b = Build(1, 6, 5, 4)
+    first = b.conv("a", "x", 4, 3, 1)
+    second = b.conv("b", first, 4, 3, 2)
+    total = b.node("add", "sum", second, "x", **ADD)
+    flat = b.node("reshape", "flat", b.lookup("act", total, 3), shape=(1, 120))
+    return b.done(b.dense("y", b.dense("hidden", flat, 7, 4), 3, 5))
+
+
+def names_of(graph: Graph, names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(n, graph.tensors[n].dtype.value, graph.tensors[n].shape) for n in names)
+
+
+@pytest.mark.parametrize("specialize", SPECIALIZE)
+def test_native_program_has_the_reference_bits(specialize: Specialize, tmp_path: Path) -> None:
+    graph = network()
+    program = emit_c(graph, "net", ISA, specialize)
+    program.bundle.write(tmp_path)
+    offsets = program.plan.offsets
+
+    def spans(names: tuple[str, ...]) -> tuple[Span, ...]:
+        return tuple(Span(offsets[name], graph.tensors[name].size_bytes) for name in names)
+
+    steps = tuple(step.node.outputs for step in program.steps)
+    facts = ImageFacts(
+        "net", spans(graph.inputs), spans(graph.outputs), tuple(spans(s) for s in steps), program.plan.arena_bytes
+    )
+    images = build_images(tmp_path, tmp_path, load_board("native"), facts, sanitize=True)
+    assert images.warnings == ""
+    spec = ImageSpec(
+        "net",
+        names_of(graph, graph.inputs),
+        names_of(graph, graph.outputs),
+        tuple(names_of(graph, s) for s in steps),
+        native=tmp_path / "native_sanitized",
+    )
+    data = [np.random.default_rng(i).integers(-128, 128, (1, 6, 5, 4)).astype(np.int8) for i in range(5)]
+    result = load_runner("native").run(RunRequest(spec, [[x] for x in data], steps=True))
+    assert result.steps is not None
+    for x, found in zip(data, result.steps, strict=True):
+        expected = run(graph, [x]).tensors
+        for names, arrays in zip(steps, found, strict=True):
+            for name, array in zip(names, arrays, strict=True):
+                np.testing.assert_array_equal(array.reshape(-1), expected[name].reshape(-1))
+
+
+@pytest.mark.parametrize(
+    "compiler", [["cc", "-std=c11"], ["c++", "-std=c++17", "-x", "c++"]], ids=["as_c", "as_c++"]
+)
+def test_sources_compile_without_a_warning(compiler: list[str], tmp_path: Path) -> None:
+    emit_c(network(), "net", ISA, "hot").bundle.write(tmp_path)
+    for source in ("model.c", "weights.c"):
+        command = [*compiler, *WARNINGS, "-Iruntime", "-I.", "-c", source, "-o", f"{source}.o"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_example_program_builds_from_the_folder_alone(tmp_path: Path) -> None:
+    emit_c(network(), "net", ISA, "hot").bundle.write(tmp_path)
+    (tmp_path / "use.c").write_text('#include "model_quantize.h"\nint main(void);\n')
+    sources = ["main.c", "model.c", "weights.c"]
+    command = ["cc", "-std=c11", *WARNINGS, "-Iruntime", "-I.", *sources, "-o", "demo"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert subprocess.run([tmp_path / "demo"], check=False).returncode in range(3)
+    subprocess.run(["cc", "-std=c11", *WARNINGS, "-I.", "-c", "use.c"], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_two_models_link_together(tmp_path: Path) -> None:
+    objects = []
+    for name in ("left", "right"):
+        folder = tmp_path / name
+        emit_c(network(), name, ISA, "none").bundle.write(folder)
+        for source in ("model", "weights"):
+            objects.append(f"{name}_{source}.o")
+            command = ["cc", "-Iruntime", "-I.", "-c", f"{source}.c", "-o", tmp_path / objects[-1]]
+            subprocess.run(command, cwd=folder, check=True)
+    (tmp_path / "main.c").write_text(
+        "void left_run(void *); void right_run(void *);\n"
+        "static _Alignas(16) unsigned char a[65536], b[65536];\n"
+        "int main(void) { left_run(a); right_run(b); return 0; }\n"
+    )
+    subprocess.run(["cc", "main.c", *objects, "-o", "both"], cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "both"], check=False).returncode == 0
+
+
+def test_equal_constants_are_stored_once() -> None:
+    b = Build(1, 8)
+    graph = b.done(b.dense("y", b.dense("a", "x", 8, 1), 8, 1))
+    weights = emit_c(graph, "net", ISA, "hot").bundle.files["weights.c"].decode()
+    assert weights.count("int8_t net_w") == 1
+
+
+def test_bundle_is_the_same_every_time() -> None:
+    assert emit_c(network(), "net", ISA, "hot").bundle.digest == emit_c(network(), "net", ISA, "hot").bundle.digest
+
+
+def test_names_of_a_model_cannot_leave_a_comment() -> None:
+    hostile = '*/ } system("rm") /* \\\n ??/ \u202e'
+    assert not set('*"\\\n?\u202e') & set(comment(hostile))
+
+
+@pytest.mark.parametrize("name", ["", "1net", "net-1", "Net", "int", "a" * 41, "né"])
+def test_bad_model_name_is_refused(name: str) -> None:
+    with pytest.raises(EdgeqError, match="EQ0102"):
+        check_model_name(name)
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"), [("kws_dscnn", "kws_dscnn"), ("My Net-2", "my_net_2"), ("9lives", "m_9lives"), ("…", "model")]
+)
+def test_model_name_follows_from_the_file(stem: str, name: str) -> None:
+    assert model_name_of(stem) == name
+    check_model_name(name)
