@@ -2,8 +2,8 @@
 
 Buffers are classes of tensors that share an address: a reshape is the same bytes under another shape, and a kernel that
 declares it may write its result over an operand does so where that operand dies with it. Then each buffer has a size and
-an interval of steps, and first-fit by decreasing size places them. ``check_plan`` recomputes lifetimes on its own and
-never calls this file.
+an interval of steps, and first fit places them: the largest first, then what stood in the way first. ``check_plan``
+recomputes lifetimes on its own and never calls this file.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from edgeq.ir import Graph
 
 ALIGN_BYTES = 16
+_ROUNDS = 200
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,32 @@ def _lifetimes(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def _place(buffers: Sequence[Buffer]) -> dict[int, int]:
-    """First fit by decreasing size; equal sizes by start, then by position, so that the result is the same always."""
+    """Offsets by first fit, at first by decreasing size; then whatever ends at the top is placed earlier, and again.
+
+    The first order that reaches the bound, or the best of :data:`_ROUNDS`, wins; the same input gives the same plan.
+    """
+    bound = _bound(buffers)
+    order = sorted(range(len(buffers)), key=lambda i: (-buffers[i].size_bytes, buffers[i].first, i))
+    best: dict[int, int] = {}
+    best_top = -1
+    seen: set[tuple[int, ...]] = set()
+    while len(seen) < _ROUNDS and tuple(order) not in seen:
+        seen.add(tuple(order))
+        placed = _first_fit(buffers, order)
+        ends = {i: placed[id(buffers[i])] + _aligned(buffers[i].size_bytes) for i in order}
+        top = max(ends.values(), default=0)
+        if best_top < 0 or top < best_top:
+            best, best_top = placed, top
+        if top == bound:
+            break
+        highest = [i for i in order if ends[i] == top]
+        order = [*highest, *(i for i in order if ends[i] != top)]
+    return best
+
+
+def _first_fit(buffers: Sequence[Buffer], order: Sequence[int]) -> dict[int, int]:
     placed: dict[int, int] = {}
     done: list[Buffer] = []
-    order = sorted(range(len(buffers)), key=lambda i: (-buffers[i].size_bytes, buffers[i].first, i))
     for index in order:
         buffer = buffers[index]
         size = _aligned(buffer.size_bytes)
