@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from edgeq.errors import EdgeqError
 from edgeq.onnxio import Session
 from edgeq.quant.statistics import Statistics
 
@@ -13,12 +16,14 @@ if TYPE_CHECKING:
 
     from edgeq.onnxio.samples import Samples
 
+Progress = Callable[[float], None]
+
+# Whether ranges still grow says nothing on less data.
+_FEWEST_FOR_GROWTH = 8
+
 
 def calibrate(
-    model: onnx_ir.Model,
-    samples: Samples,
-    names: Iterable[str],
-    progress: Callable[[float], None] = lambda done: None,
+    model: onnx_ir.Model, samples: Samples, names: Iterable[str], progress: Progress = lambda done: None
 ) -> dict[str, Statistics]:
     """Stream the samples one by one; memory does not depend on their number.
 
@@ -30,12 +35,26 @@ def calibrate(
 
     Returns:
         Statistics by value name.
+
+    Raises:
+        EdgeqError: EQ0332 a value is NaN or infinite.
     """
     statistics = {name: Statistics() for name in names}
     session = Session(model, tuple(statistics))
-    for index in range(len(samples)):
+    total = len(samples)
+    for index in range(total):
+        if total >= _FEWEST_FOR_GROWTH and index == total * 3 // 4:
+            for seen in statistics.values():
+                seen.mark_early()
         values = session.run(samples.inputs(index))
         for name, seen in statistics.items():
+            if not np.isfinite(values[name]).all():
+                raise EdgeqError(
+                    "EQ0332",
+                    "the float model computes NaN or infinity on the calibration data",
+                    where=f"value {name}, sample {index}",
+                    hint="check that the samples are scaled as the model was trained",
+                )
             seen.update(values[name])
-        progress((index + 1) / len(samples))
+        progress((index + 1) / total)
     return statistics

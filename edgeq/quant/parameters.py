@@ -1,59 +1,159 @@
-"""From ranges and float weights to scales and integers."""
+"""From ranges and float weights to scales and integers, with the guards that keep every later step exact and in range."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
 import numpy as np
 
-from edgeq.numerics.array import Array
+from edgeq.numerics.array import INT32_MAX, Array
 from edgeq.onnxio.qdq_form import Activation, Constant
 
-WEIGHT_MAX = 127
+if TYPE_CHECKING:
+    from edgeq.onnxio.samples import Grid
+
+WEIGHT_MAX: Final = 127
 # |bias_q| stays below, so that the exact error of `highmul` (|acc << s|·2^-33) stays far below half a step.
-BIAS_MAX = 1 << 23
+BIAS_MAX: Final = 1 << 23
+# Activation scales below this are raised to it: products of two scales then stay normal float32 numbers.
+SCALE_MIN: Final = 2.0**-60
+# Requantization factors below this are raised to it: 2^24 times smaller than a step adds up to nothing, and a channel
+# without weights needs some valid factor.
+FACTOR_MIN: Final = 2.0**-24
+_STEPS: Final = 255
 
 
 def activation_parameters(low: float, high: float) -> Activation:
     """Asymmetric int8 parameters of a range, which is widened to contain zero.
 
-    The scale is a float32 value; a range that is a single zero gets scale 1.
+    scale = float32((high − low)/255), zero_point = clamp(round_half_even(−128 − low/scale)): zero is represented
+    exactly, and a range that starts at zero (behind ReLU) gets zero point −128, so that saturation does the clamp.
+    A range that is a single zero gets scale 1.
+
+    Raises:
+        ValueError: a border is NaN or infinite.
     """
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"no scale fits the range {low!r} to {high!r}")
     low, high = min(low, 0.0), max(high, 0.0)
     if not high > low:
         return Activation(1.0, -128)
-    scale = float(max(np.float32((high - low) / 255), np.finfo(np.float32).tiny))
+    scale = float(np.float32(max((high - low) / _STEPS, SCALE_MIN)))
     return Activation(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
 
 
-def quantize_constant(values: Array) -> Constant:
-    """A constant operand of an element-wise operator: int8 with one scale for all."""
+def grid_parameters(grid: Grid, low: float, high: float) -> Activation | None:
+    """The grid of integer data itself, where int8 can hold it: 8-bit images enter without any rounding.
+
+    Args:
+        grid: how the integers of the data file are scaled.
+        low, high: the range seen.
+
+    Returns:
+        None where zero is not on the grid, where 256 steps do not cover it, or where the data use less than half of
+        them (then a finer scale serves better).
+    """
+    origin = grid.offset / grid.scale
+    if abs(origin - round(origin)) > 1e-6:
+        return None
+    smallest, largest = grid.low + round(origin), grid.high + round(origin)
+    if largest - smallest > _STEPS:
+        smallest, largest = round(min(low, 0.0) / grid.scale), round(max(high, 0.0) / grid.scale)
+    smallest, largest = min(smallest, 0), max(largest, 0)
+    used = (max(high, 0.0) - min(low, 0.0)) / grid.scale
+    if largest - smallest > _STEPS or used < _STEPS / 2:
+        return None
+    return Activation(float(np.float32(grid.scale)), -128 - smallest)
+
+
+def quantize_constant(values: Array, params: Activation | None = None) -> Constant:
+    """A constant operand that is an activation to its operator: int8 with one scale, its own or the one given."""
     real = np.asarray(values, np.float64)
-    found = activation_parameters(float(real.min()), float(real.max()))
+    found = params or activation_parameters(float(real.min(initial=0.0)), float(real.max(initial=0.0)))
     steps = np.clip(np.rint(real / found.scale) + found.zero_point, -128, 127)
     return Constant(steps.astype(np.int8), np.array(found.scale, np.float32), found.zero_point)
 
 
-def quantize_layer(weight: Array, bias: Array, axis: int, x_scale: float) -> tuple[Constant, Constant]:
+def quantize_layer(
+    weight: Array, bias: Array, axis: int, x_scale: float, y_scale: float
+) -> tuple[Constant, Constant]:
     """Weight and bias of a multiply-accumulate layer.
 
-    Args:
-        weight: float; symmetric int8 per channel along ``axis`` results.
-        bias: float [O]; int32 of scale x_scale·w_scale results, rounded half to even in float64.
-        axis: the output channels' axis.
-        x_scale: scale of the layer's input.
+    The scale of a channel is the largest of max|w|/127, what keeps |bias_q| below :data:`BIAS_MAX`, and what keeps the
+    requantization factor s_x·s_w/s_y above :data:`FACTOR_MIN`; the last one is what an all-zero channel gets.
 
-    Weight scales are raised where the bias would leave :data:`BIAS_MAX`; a channel whose weights are all zero takes the
-    scale of the widest one, or what its bias asks for.
+    Args:
+        weight: float; becomes int8 in [−127, 127], symmetric per channel along ``axis``.
+        bias: float [O]; becomes int32 of scale s_x·s_w, rounded half to even in float64.
+        axis: the output channels' axis.
+        x_scale, y_scale: scales of the layer's input and output.
     """
-    rows = np.moveaxis(np.asarray(weight, np.float64), axis, 0).reshape(weight.shape[axis], -1)
-    extent = np.abs(rows).max(axis=1)
-    extent = np.where(extent > 0, extent, extent.max() if extent.max() > 0 else 1.0)
-    floor = np.abs(np.asarray(bias, np.float64)) / (x_scale * BIAS_MAX)
-    scales = np.maximum(extent / WEIGHT_MAX, floor).astype(np.float32)
-    # float32 rounding may have gone down: one step up keeps the bounds.
+    real = np.asarray(weight, np.float64)
+    offsets = np.asarray(bias, np.float64).reshape(-1)
+    rows = np.moveaxis(real, axis, 0).reshape(real.shape[axis], -1)
+    floor = np.maximum(np.abs(offsets) / (x_scale * (BIAS_MAX - 1)), y_scale * FACTOR_MIN / x_scale)
+    wanted = np.maximum(np.abs(rows).max(axis=1, initial=0.0) / WEIGHT_MAX, floor)
+    scales = wanted.astype(np.float32)
+    # Rounding to float32 may have gone below the floor.
     scales = np.where(scales.astype(np.float64) < floor, np.nextafter(scales, np.float32(np.inf)), scales)
-    scales = np.maximum(scales, np.finfo(np.float32).tiny)
-    spread = scales.astype(np.float64).reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
-    integers = np.clip(np.rint(np.asarray(weight, np.float64) / spread), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
-    bias_scales = np.float32(x_scale) * scales
-    steps = np.rint(np.asarray(bias, np.float64) / bias_scales.astype(np.float64))
-    return Constant(integers, scales, 0, axis), Constant(steps.astype(np.int32), bias_scales, 0, 0)
+    spread = scales.astype(np.float64).reshape([-1 if i == axis else 1 for i in range(real.ndim)])
+    integers = np.clip(np.rint(real / spread), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+    return Constant(integers, scales, 0, axis), quantize_bias(offsets, x_scale, scales)
+
+
+def quantize_bias(bias: Array, x_scale: float, weight_scales: Array) -> Constant:
+    """Bias integers at the scale float32(s_x)·float32(s_w), rounded half to even in float64 and held within limits."""
+    scales = np.float32(x_scale) * weight_scales.astype(np.float32)
+    steps = np.rint(np.asarray(bias, np.float64) / scales.astype(np.float64))
+    return Constant(np.clip(steps, -BIAS_MAX, BIAS_MAX).astype(np.int32), scales, 0, 0)
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """How far the accumulator of a layer stays from the limits of int32.
+
+    Attributes:
+        accumulator: the largest magnitude that any int8 input can bring about, zero point folded into the bias.
+        factor_max: the largest requantization factor s_x·s_w/s_y.
+        shift: the left shift that ``highmul`` needs for it.
+        bits: unused bits of the shifted accumulator; negative where it does not fit.
+        error_lsb: bound on the multiplier's rounding error, in output steps.
+    """
+
+    accumulator: int
+    factor_max: float
+    shift: int
+    bits: float
+    error_lsb: float
+
+
+def measure_headroom(weight: Constant, bias: Constant, x: Activation, y_scale: float) -> Headroom:
+    """The accumulator's bound and what requantization makes of it, per layer.
+
+    Extremes of Σ w·q + b − z_x·Σ w over all int8 q: q = −128 where w > 0 for the lowest, and so on.
+    """
+    axis = weight.axis or 0
+    rows = np.moveaxis(weight.values.astype(np.int64), axis, 0).reshape(weight.values.shape[axis], -1)
+    start = bias.values.astype(np.int64).reshape(-1) - x.zero_point * rows.sum(axis=1)
+    positive, negative = np.maximum(rows, 0).sum(axis=1), np.minimum(rows, 0).sum(axis=1)
+    lowest = start - 128 * positive + 127 * negative
+    highest = start + 127 * positive - 128 * negative
+    bound = int(np.max([np.abs(lowest), np.abs(highest), np.abs(start)], initial=1))
+    largest = float(x.scale * np.max(weight.scale.astype(np.float64)) / y_scale)
+    # The smallest s >= 0 with round(M·2^(32−s)) < 2^31, that is M < 2^(s−1).
+    shift = 0
+    while np.rint(np.ldexp(largest, 32 - shift)) >= 2.0**31:
+        shift += 1
+    bits = float(np.log2((INT32_MAX + 1) / (float(bound) * 2.0**shift)))
+    return Headroom(bound, largest, shift, round(bits, 3), float(bound) * 2.0 ** (shift - 33))
+
+
+def least_output_scale(headroom: Headroom, y_scale: float) -> float:
+    """The output scale from which on the shifted accumulator fits int32; ``y_scale`` itself where it does already."""
+    if headroom.bits >= 0:
+        return y_scale
+    shift = int(np.floor(np.log2(INT32_MAX / headroom.accumulator)))
+    # One per mille more than M = 2^(s−1) asks for, because scales and multipliers are rounded. A shift below zero
+    # means that the bare accumulator does not fit; no output scale helps, and lowering says so.
+    return y_scale if shift < 0 else 1.001 * y_scale * headroom.factor_max / 2.0 ** (shift - 1)

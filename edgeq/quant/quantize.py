@@ -1,35 +1,53 @@
 """Post-training quantization: a float model and calibration data become a QDQ model.
 
-With ``observer="auto"`` every observer's model is built from one calibration pass and run on calibration samples; the
-one whose outputs come closest to the float model's is taken. Evaluation data is never looked at.
+One calibration pass serves every observer. With ``observer="auto"`` each observer's model is built and run on
+calibration samples, and the one whose outputs come closest to the float model's is taken; bias correction is kept where
+it brings them closer still. Evaluation data is never looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.onnxio import Session
 from edgeq.onnxio.qdq_form import Activation, QdqPlan, write_qdq
-from edgeq.quant.calibrate import calibrate
-from edgeq.quant.observers import OBSERVERS
-from edgeq.quant.parameters import activation_parameters, quantize_constant, quantize_layer
-from edgeq.quant.scheme import Scheme, plan_scheme
+from edgeq.quant.bias_correction import correct_biases
+from edgeq.quant.calibrate import Progress, calibrate
+from edgeq.quant.judge import Judge
+from edgeq.quant.observers import OBSERVERS, Observer
+from edgeq.quant.parameters import (
+    Headroom,
+    activation_parameters,
+    grid_parameters,
+    least_output_scale,
+    measure_headroom,
+    quantize_constant,
+    quantize_layer,
+)
+from edgeq.quant.report import LayerReport, Report, TensorReport
+from edgeq.quant.scheme import Layer, Scheme, plan_scheme
 from edgeq.quant.statistics import Statistics
 
 if TYPE_CHECKING:
     import onnx_ir
 
+    from edgeq.numerics.array import Array
     from edgeq.onnxio.samples import Samples
 
-AUTO = "auto"
-FEW_SAMPLES = 32
-# Samples on which `auto` compares observers: enough to rank them, few enough to stay quick.
-_JUDGED = 48
+AUTO: Final = "auto"
+BIAS_CORRECTION: Final = (AUTO, "off", "on")
+MODES: Final = ("highmul", "tflite")
+FEW_SAMPLES: Final = 32
+POOR_DB: Final = 15.0
+_BIAS_SUFFIX: Final = "+bias"
+# Widening the output scale of one layer changes the next one's factor; chains longer than this are left to lowering.
+_WIDENING_ROUNDS: Final = 8
+# The share of the progress bar that calibration takes; choosing takes the rest.
+_CALIBRATION_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,39 +57,12 @@ class QuantizeOptions:
     Attributes:
         observer: a name in ``observers.OBSERVERS``, or ``auto``.
         mode: ``highmul`` or ``tflite``; decides which operators share scales.
+        bias_correction: ``on``, ``off``, or ``auto``: where it helps on calibration data.
     """
 
     observer: str = AUTO
     mode: str = "highmul"
-
-
-@dataclass(frozen=True)
-class Report:
-    """What was chosen, and on what grounds.
-
-    Attributes:
-        observer: the observer in effect.
-        samples: number of calibration samples.
-        output_sqnr_db: by observer, the signal-to-noise ratio of the outputs on calibration samples; empty unless auto.
-        tensors: by value name: scale, zero_point, low, high (what was seen).
-        warnings: for the user.
-    """
-
-    observer: str
-    samples: int
-    output_sqnr_db: Mapping[str, float]
-    tensors: Mapping[str, Mapping[str, float]]
-    warnings: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields by name."""
-        return {
-            "observer": self.observer,
-            "samples": self.samples,
-            "output_sqnr_db": dict(self.output_sqnr_db),
-            "tensors": {name: dict(entry) for name, entry in self.tensors.items()},
-            "warnings": list(self.warnings),
-        }
+    bias_correction: Literal["auto", "off", "on"] | str = AUTO
 
 
 @dataclass(frozen=True)
@@ -86,137 +77,155 @@ def quantize(
     model: onnx_ir.Model,
     samples: Samples,
     options: QuantizeOptions,
-    progress: Callable[[float], None] = lambda done: None,
+    progress: Progress | None = None,
+    given: QdqPlan | None = None,
 ) -> Quantized:
     """Quantize a normalized float model to int8.
 
     Args:
-        model: normalized, every operator supported.
+        model: normalized, every operator supported; it is not changed.
         samples: calibration data, a few hundred typical inputs.
         options: the user's choices.
-        progress: called with the share of the calibration done.
+        progress: called with the share of the work done.
+        given: integers that are decided already (a partly quantized import); they are kept.
+
+    Returns:
+        The model in canonical QDQ form, which onnxruntime runs, and the report.
 
     Raises:
-        EdgeqError: EQ0107 where there is no such observer.
+        EdgeqError: EQ0107 no such option value, EQ0330 operators without an integer form, EQ0331 a computed weight,
+            EQ0332 NaN or infinity on the calibration data.
     """
-    if options.observer not in (AUTO, *OBSERVERS):
-        raise EdgeqError(
-            "EQ0107",
-            "there is no such observer",
-            where="--observer",
-            got=options.observer,
-            allowed=", ".join((AUTO, *OBSERVERS)),
-        )
+    report_progress = progress or (lambda done: None)
+    _check_options(options)
     scheme = plan_scheme(model, options.mode)
-    statistics = calibrate(model, samples, scheme.names, progress)
+    statistics = calibrate(model, samples, scheme.names, lambda done: report_progress(done * _CALIBRATION_SHARE))
     candidates = tuple(OBSERVERS) if options.observer == AUTO else (options.observer,)
-    plans = {name: _plan(scheme, statistics, samples, name) for name in candidates}
-    models = {name: write_qdq(model, plan) for name, plan in plans.items()}
-    ratios: dict[str, float] = {}
-    if options.observer == AUTO:
-        ratios = _output_ratios(model, models, samples)
-    chosen = max(candidates, key=lambda name: ratios.get(name, 0.0))
-    tensors = {
-        name: {"scale": found.scale, "zero_point": found.zero_point} | _extent(statistics[name])
-        for name, found in plans[chosen].activations.items()
-    }
-    report = Report(chosen, len(samples), ratios, tensors, _warnings(samples, statistics))
-    return Quantized(models[chosen], report)
-
-
-def _plan(scheme: Scheme, statistics: Mapping[str, Statistics], samples: Samples, observer: str) -> QdqPlan:
-    plan = QdqPlan()
-    observe = OBSERVERS[observer]
-    for group in scheme.groups:
-        found = _group_parameters(scheme, group, statistics, samples, observe)
-        plan.activations.update(dict.fromkeys(group, found))
-    for node, index in scheme.operands:
-        value = node.inputs[index]
-        assert value is not None and value.const_value is not None  # noqa: PT018 - the scheme lists constants only
-        plan.constants[str(node.name), index] = quantize_constant(value.const_value.numpy())
-    for node, form in scheme.layers:
-        assert form.weight is not None and form.bias is not None  # noqa: PT018 - layers have both
-        x, weight, bias = node.inputs[0], node.inputs[form.weight], node.inputs[form.bias]
-        assert x is not None and weight is not None and bias is not None  # noqa: PT018 - normalized
-        if weight.const_value is None or bias.const_value is None:
-            raise EdgeqError("EQ0330", "a weight is computed at run time", where=f"node {node.name}")
-        constants = quantize_layer(
-            weight.const_value.numpy(),
-            bias.const_value.numpy(),
-            form.weight_axis,
-            plan.activations[str(x.name)].scale,
+    makers = {name: _Planner(scheme, statistics, samples, OBSERVERS[name], given) for name in candidates}
+    plans = {name: maker.plan() for name, maker in makers.items()}
+    judge = Judge(model, samples)
+    ratios = {name: judge.ratio_db(write_qdq(model, plan)) for name, plan in plans.items()}
+    chosen = max(candidates, key=ratios.__getitem__)
+    plan, corrected = plans[chosen], False
+    if options.bias_correction != "off":
+        share = 1 - _CALIBRATION_SHARE
+        free = [layer for layer in scheme.layers if given is None or not _is_given(layer, given)]
+        better = correct_biases(
+            model, plan, free, samples, lambda done: report_progress(_CALIBRATION_SHARE + share * done)
         )
-        plan.constants[str(node.name), form.weight], plan.constants[str(node.name), form.bias] = constants
-    return plan
+        ratios[chosen + _BIAS_SUFFIX] = judge.ratio_db(write_qdq(model, better))
+        if options.bias_correction == "on" or ratios[chosen + _BIAS_SUFFIX] > ratios[chosen]:
+            plan, corrected = better, True
+    report_progress(1.0)
+    final = ratios[chosen + _BIAS_SUFFIX] if corrected else ratios[chosen]
+    report = Report(
+        observer=chosen,
+        bias_correction=corrected,
+        samples=len(samples),
+        output_sqnr_db=ratios,
+        tensors=_tensor_reports(plan, statistics),
+        layers={str(layer.node.name): _layer_report(layer, plan) for layer in scheme.layers},
+        warnings=_warnings(len(samples), statistics, final),
+    )
+    return Quantized(write_qdq(model, plan), report)
 
 
-def _group_parameters(
-    scheme: Scheme,
-    group: list[str],
-    statistics: Mapping[str, Statistics],
-    samples: Samples,
-    observe: Callable[[Statistics], tuple[float, float]],
-) -> Activation:
-    fixed = [scheme.fixed[name] for name in group if name in scheme.fixed]
-    if fixed:
-        return fixed[0]
-    grids = [samples.grids[name] for name in group if name in samples.grids]
-    ranges = [observe(statistics[name]) for name in group]
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    if grids and len(grids) == 1:
-        exact = _grid_parameters(grids[0].scale, grids[0].offset, low, high)
-        if exact is not None:
-            return exact
-    return activation_parameters(low, high)
+def _check_options(options: QuantizeOptions) -> None:
+    for what, flag, got, allowed in (
+        ("observer", "--observer", options.observer, (AUTO, *OBSERVERS)),
+        ("bias correction", "--bias-correction", options.bias_correction, BIAS_CORRECTION),
+        ("mode", "--requantize", options.mode, MODES),
+    ):
+        if got not in allowed:
+            raise EdgeqError("EQ0107", f"there is no such {what}", where=flag, got=got, allowed=", ".join(allowed))
 
 
-def _grid_parameters(scale: float, offset: float, low: float, high: float) -> Activation | None:
-    """The grid of integer data itself, where int8 can hold it: 8-bit images enter without any rounding."""
-    step = float(np.float32(scale))
-    first = round(-offset / scale) if scale > 0 else 0
-    if scale <= 0 or abs(first * scale + offset) > 1e-6 * scale:
-        return None
-    smallest, largest = round(min(low, 0.0) / scale), round(max(high, 0.0) / scale)
-    if largest - smallest > 255 or largest - smallest < 128:  # noqa: PLR2004 - 8 bits, and not mostly unused
-        return None
-    return Activation(step, int(np.clip(-128 - smallest, -128, 127)))
+class _Planner:
+    """Turns statistics into a plan, with one observer."""
 
+    def __init__(
+        self,
+        scheme: Scheme,
+        statistics: Mapping[str, Statistics],
+        samples: Samples,
+        observe: Observer,
+        given: QdqPlan | None,
+    ) -> None:
+        self.scheme = scheme
+        self.given = given or QdqPlan()
+        self.number = {name: index for index, group in enumerate(scheme.groups) for name in group}
+        self.ranges: list[tuple[float, float]] = []
+        self.decided: list[Activation | None] = []
+        for group in scheme.groups:
+            fixed = [scheme.fixed[name] for name in group if name in scheme.fixed]
+            fixed += [self.given.activations[name] for name in group if name in self.given.activations]
+            observed = [observe(statistics[name]) for name in group]
+            self.ranges.append((min(low for low, _ in observed), max(high for _, high in observed)))
+            self.decided.append(fixed[0] if fixed else None)
+        for value, number in scheme.operands.values():
+            if number is not None:
+                array = _array(value)
+                low, high = self.ranges[number]
+                self.ranges[number] = min(low, float(array.min())), max(high, float(array.max()))
+        self._take_grids(samples)
 
-def _output_ratios(
-    model: onnx_ir.Model, candidates: Mapping[str, onnx_ir.Model], samples: Samples
-) -> dict[str, float]:
-    """Signal-to-noise ratio in dB of every candidate's outputs against the float model's."""
-    chosen = np.unique(np.linspace(0, len(samples) - 1, _JUDGED).round().astype(int))
-    reference = Session(model)
-    wanted = [list(reference.run(samples.inputs(int(index))).values()) for index in chosen]
-    signal = sum(float((np.asarray(array, np.float64) ** 2).sum()) for arrays in wanted for array in arrays)
-    ratios = {}
-    for name, candidate in candidates.items():
-        session = Session(candidate)
-        noise = 0.0
-        for index, arrays in zip(chosen, wanted, strict=True):
-            got = session.run(samples.inputs(int(index))).values()
-            noise += sum(
-                float(((np.asarray(a, np.float64) - b) ** 2).sum()) for a, b in zip(arrays, got, strict=True)
-            )
-        ratios[name] = round(float(10 * np.log10(max(signal, 1e-30) / max(noise, 1e-30))), 3)
-    return ratios
+    def _take_grids(self, samples: Samples) -> None:
+        for name, grid in samples.grids.items():
+            number = self.number.get(name)
+            if number is not None and self.decided[number] is None and self._is_source(name, number):
+                self.decided[number] = grid_parameters(grid, *self.ranges[number])
 
-
-def _extent(statistics: Statistics) -> dict[str, float]:
-    return {"low": statistics.low, "high": statistics.high}
-
-
-def _warnings(samples: Samples, statistics: Mapping[str, Statistics]) -> list[str]:
-    warnings = []
-    if len(samples) < FEW_SAMPLES:
-        warnings.append(
-            f"only {len(samples)} calibration samples: ranges are uncertain; give {FEW_SAMPLES} or more, best a few hundred"
+    def _is_source(self, name: str, number: int) -> bool:
+        """Whether everything in a group is copied from this one model input."""
+        return self.scheme.groups[number][0] == name and not any(
+            other in self.scheme.sources for other in self.scheme.groups[number][1:]
         )
-    growing = [name for name, seen in statistics.items() if seen.still_growing]
-    if growing:
-        warnings.append(
-            f"the range of {len(growing)} of {len(statistics)} tensors still grew over the last quarter of the "
-            f"calibration data (first: {growing[0]}): more data would help"
-        )
-    return warnings
+
+    def plan(self) -> QdqPlan:
+        """Activations first, then constants, which depend on them; output scales are widened where int32 asks for it."""
+        plan = QdqPlan()
+        for _ in range(_WIDENING_ROUNDS):
+            plan = self._attempt()
+            if not self._widen(plan):
+                break
+        return plan
+
+    def _attempt(self) -> QdqPlan:
+        plan = QdqPlan()
+        found = [
+            decided or activation_parameters(*extent) for decided, extent in zip(self.decided, self.ranges, strict=True)
+        ]
+        for name, number in self.number.items():
+            plan.activations[name] = self.given.activations.get(name, found[number])
+        for key, (value, number) in self.scheme.operands.items():
+            plan.constants[key] = quantize_constant(_array(value), None if number is None else found[number])
+        for layer in self.scheme.layers:
+            for key, constant in _quantize_layer(layer, plan).items():
+                plan.constants[key] = constant
+        plan.constants.update({key: self.given.constants[key] for key in self.given.constants})
+        return plan
+
+    def _widen(self, plan: QdqPlan) -> bool:
+        """Raise the output scale of layers whose shifted accumulator leaves int32; whether there was one."""
+        widened = False
+        for layer in self.scheme.layers:
+            number = self.number[layer.y]
+            scale = plan.activations[layer.y].scale
+            least = least_output_scale(_headroom(layer, plan), scale)
+            if least > scale and self.decided[number] is None:
+                low, high = self.ranges[number]
+                low, high = min(low, 0.0), max(high, 0.0)
+                factor = least / scale
+                # A single zero has no range to stretch: its scale of 1 stands for [0, 255].
+                self.ranges[number] = (low * factor, high * factor) if high > low else (0.0, 255.0 * factor)
+                widened = True
+        return widened
+
+
+def _quantize_layer(layer: Layer, plan: QdqPlan) -> dict[tuple[str, int], object]:
+    raise NotImplementedError
+
+
+def _array(value: onnx_ir.Value) -> Array:
+    assert value.const_value is not None  # the scheme lists constants only
+    return np.asarray(value.const_value.numpy())

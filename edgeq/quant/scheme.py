@@ -1,101 +1,186 @@
 """Which values of a normalized float model are quantized, and which of them must share one scale.
 
 All of it follows from the operator table: which inputs of an ONNX operator carry activations, whether its output has a
-scale of its own, that of its input, or a fixed one.
+scale of its own, that of its inputs, or a fixed one. Values that must share are joined by union-find.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgeq.onnxio.qdq_form import Activation, fused_activation
+from edgeq.errors import EdgeqError, Problem
+from edgeq.onnxio.qdq_form import REQUANTIZE, Activation, fused_activation
 from edgeq.ops import OnnxForm, onnx_forms
 
 if TYPE_CHECKING:
     import onnx_ir
 
+Operand = tuple[str, int]
 
-@dataclass
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A multiply-accumulate operator: ``x`` and ``y`` name its quantized input and output (behind the activation)."""
+
+    node: onnx_ir.Node
+    form: OnnxForm
+    x: str
+    y: str
+
+
+@dataclass(frozen=True, eq=False)
 class Scheme:
     """What to quantize.
 
     Attributes:
-        groups: values that share one scale, in graph order; a value is in one group.
-        fixed: parameters that an operator prescribes, by value name.
-        operands: (node, input index, value) of every constant operand that is an activation to its operator.
-        layers: (node, form) of every operator with a weight.
+        groups: values that share one scale, in graph order; every quantized value is in exactly one group.
+        fixed: parameters that an operator prescribes, by value name; a group has at most one kind.
+        operands: (node name, input index) of a constant operand → the constant, and the group whose scale it must
+            have, or None where it has its own.
+        layers: every operator with a weight, in graph order.
     """
 
-    groups: list[list[str]] = field(default_factory=list)
-    fixed: dict[str, Activation] = field(default_factory=dict)
-    operands: list[tuple[onnx_ir.Node, int]] = field(default_factory=list)
-    layers: list[tuple[onnx_ir.Node, OnnxForm]] = field(default_factory=list)
+    groups: tuple[tuple[str, ...], ...]
+    fixed: dict[str, Activation]
+    operands: dict[Operand, tuple[onnx_ir.Value, int | None]]
+    layers: tuple[Layer, ...]
 
     @property
     def names(self) -> list[str]:
-        """Every quantized activation."""
+        """Every quantized activation, in graph order within its group."""
         return [name for group in self.groups for name in group]
 
 
 def plan_scheme(model: onnx_ir.Model, mode: str) -> Scheme:
     """Read the scheme off a model.
 
+    An input of fixed scale that meets others (Concat) stays apart: lowering changes its scale at the joint.
+
     Args:
-        model: normalized float model, every operator of which is supported.
+        model: normalized float model.
         mode: ``highmul`` or ``tflite``; TFLite shares scales in more operators.
+
+    Raises:
+        EdgeqError: EQ0330 operators without an integer form, all of them; EQ0331 a weight that is computed.
     """
-    scheme = Scheme()
-    forms = onnx_forms()
-    group_of: dict[str, list[str]] = {}
-
-    def join(name: str) -> list[str]:
-        if name not in group_of:
-            group_of[name] = [name]
-            scheme.groups.append(group_of[name])
-        return group_of[name]
-
+    forms = {name: form for name, (_, form) in onnx_forms().items()} | {REQUANTIZE: OnnxForm(REQUANTIZE)}
+    _require_forms(model, forms)
+    sharing = _Sharing()
+    operands: dict[Operand, tuple[onnx_ir.Value, str | None]] = {}
+    layers: list[Layer] = []
     for value in model.graph.inputs:
-        if not value.is_initializer():
-            join(str(value.name))
-    absorbed = {id(reader) for node in model.graph if (reader := fused_activation(node)) is not None}
+        if not value.is_initializer() and _is_float(value):
+            sharing.add(str(value.name))
+    followed = {id(reader) for node in model.graph if (reader := fused_activation(node)) is not None}
     for node in model.graph:
-        _, form = forms[node.op_type]
-        if form.weight is not None:
-            scheme.layers.append((node, form))
-        indices = range(len(node.inputs)) if form.activations is None else form.activations
-        activations = []
-        for index in indices:
-            operand = node.inputs[index]
-            if operand is not None and operand.const_value is not None:
-                scheme.operands.append((node, index))
-            elif operand is not None:
-                activations.append(str(operand.name))
-        if fused_activation(node) is not None:
+        if id(node) in followed:
             continue
-        output = str(node.outputs[0].name)
-        group = join(output)
-        if id(node) in absorbed:
-            continue
+        form = forms[node.op_type]
+        outputs = [str(value.name) for value in (fused_activation(node) or node).outputs if _is_float(value)]
+        inputs, constants = _split_inputs(node, form)
+        for name in outputs:
+            sharing.add(name)
         rule = form.tflite_scale if mode == "tflite" and form.tflite_scale else form.scale
         if rule == "fixed" and form.fixed is not None:
-            scheme.fixed[output] = Activation(*form.fixed)
-        if rule == "same":
-            _share(scheme, group_of, group, activations)
-    return scheme
+            sharing.fixed.update(dict.fromkeys(outputs, Activation(*form.fixed)))
+        elif rule == "same" and outputs:
+            sharing.join(outputs, inputs, free=bool(constants))
+        for index, value in constants:
+            operands[str(node.name), index] = (value, outputs[0] if rule == "same" and outputs else None)
+        if form.weight is not None:
+            layers.append(_layer(node, form, inputs, outputs))
+    groups = sharing.groups()
+    number = {name: index for index, group in enumerate(groups) for name in group}
+    placed = {key: (value, None if name is None else number[name]) for key, (value, name) in operands.items()}
+    return Scheme(groups, sharing.fixed, placed, tuple(layers))
 
 
-def _share(scheme: Scheme, group_of: dict[str, list[str]], group: list[str], activations: list[str]) -> None:
-    """Put an output into the group of its inputs.
+class _Sharing:
+    """Union-find over value names; the root of a group is its first member in graph order."""
 
-    With several inputs a group of fixed scale stays apart, and lowering requantizes that input.
-    """
-    for name in activations:
-        other = group_of[name]
-        if other is group or (len(activations) > 1 and any(member in scheme.fixed for member in other)):
+    def __init__(self) -> None:
+        self.parent: dict[str, str] = {}
+        self.fixed: dict[str, Activation] = {}
+
+    def add(self, name: str) -> None:
+        self.parent.setdefault(name, name)
+
+    def root(self, name: str) -> str:
+        while self.parent[name] != name:
+            self.parent[name] = self.parent[self.parent[name]]
+            name = self.parent[name]
+        return name
+
+    def join(self, outputs: Iterable[str], inputs: Iterable[str], *, free: bool) -> None:
+        """Outputs and inputs share one scale, but for inputs of fixed scale where the inputs disagree on it.
+
+        ``free`` says that there are constant operands too, whose range is their own.
+        """
+        roots = list(dict.fromkeys(self.root(name) for name in inputs))
+        kinds = {self.fixed.get(root) for root in roots} | ({None} if free else set())
+        if len(kinds) > 1:
+            roots = [root for root in roots if root not in self.fixed]
+        members = list(dict.fromkeys([*roots, *(self.root(name) for name in outputs)]))
+        # Roots keep graph order, because a fixed scale is noted under the root.
+        order = {name: position for position, name in enumerate(self.parent)}
+        first = min(members, key=order.__getitem__)
+        for member in members:
+            self.parent[member] = first
+
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        found: dict[str, list[str]] = {}
+        for name in self.parent:
+            found.setdefault(self.root(name), []).append(name)
+        return tuple(tuple(group) for group in found.values())
+
+
+def _require_forms(model: onnx_ir.Model, forms: Mapping[str, OnnxForm]) -> None:
+    problems = [
+        Problem(
+            "EQ0330",
+            f"{node.op_type} has no integer form",
+            where=f"node {node.name}",
+            got=f"{node.domain}.{node.op_type}" if node.domain else node.op_type,
+            hint="`edgeq ops` lists what has one",
+        )
+        for node in model.graph
+        if node.op_type not in forms or node.domain not in {"", "ai.onnx"}
+    ]
+    if problems:
+        raise EdgeqError.of(problems)
+
+
+def _is_float(value: onnx_ir.Value) -> bool:
+    """Whether a value is to be quantized: integers (indices, tokens) pass through as they are."""
+    return value.dtype is None or value.dtype.is_floating_point()
+
+
+def _split_inputs(node: onnx_ir.Node, form: OnnxForm) -> tuple[list[str], list[tuple[int, onnx_ir.Value]]]:
+    """The computed activations of a node by name, and its constant ones by position."""
+    computed: list[str] = []
+    constant: list[tuple[int, onnx_ir.Value]] = []
+    for index in range(len(node.inputs)) if form.activations is None else form.activations:
+        value = node.inputs[index] if index < len(node.inputs) else None
+        if value is None or not _is_float(value):
             continue
-        scheme.groups = [kept for kept in scheme.groups if kept is not group]
-        other += group
-        for member in group:
-            group_of[member] = other
-        group = other
+        if value.const_value is not None:
+            constant.append((index, value))
+        else:
+            computed.append(str(value.name))
+    return computed, constant
+
+
+def _layer(node: onnx_ir.Node, form: OnnxForm, inputs: list[str], outputs: list[str]) -> Layer:
+    for index in (form.weight, form.bias):
+        value = node.inputs[index] if index is not None and index < len(node.inputs) else None
+        if index is not None and (value is None or value.const_value is None):
+            raise EdgeqError(
+                "EQ0331",
+                f"input {index} of a {node.op_type} is not a constant",
+                where=f"node {node.name}",
+                got="absent" if value is None else f"computed value {value.name}",
+                allowed="weights and biases as initializers",
+            )
+    return Layer(node, form, inputs[0], outputs[0])

@@ -1,13 +1,19 @@
-"""Observers: how a range follows from what calibration saw. One file each, one line here."""
+"""Observers: how a range follows from what calibration saw. One file each, one line here.
+
+An observer maps statistics to (low, high); the range is widened to contain zero afterwards.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from edgeq.quant.observers import minmax, mse, percentile
 from edgeq.quant.statistics import Statistics
 
-OBSERVERS: dict[str, Callable[[Statistics], tuple[float, float]]] = {
+Observer = Callable[[Statistics], tuple[float, float]]
+
+OBSERVERS: Final[dict[str, Observer]] = {
     "minmax": minmax.observe,
     "mse": mse.observe,
     "percentile": percentile.observe,

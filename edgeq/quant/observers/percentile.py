@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from edgeq.quant.statistics import BINS, Statistics
 
-# 99.999 % kept 31.9 dB on ResNet8, 99.9 % lost 8 dB: convolutional nets need their tails.
-OUTSIDE = 1e-5
+# Convolutional nets need their tails: cutting off 0.1 % instead of 0.001 % costs ResNet8 8 dB at its output.
+OUTSIDE: Final = 1e-5
 
 
 def observe(statistics: Statistics) -> tuple[float, float]:
     """The range that leaves a share of :data:`OUTSIDE` outside, half of it on either side."""
-    total = int(statistics.counts.sum())
-    if total == 0:
+    if statistics.count == statistics.zeros:
         return statistics.low, statistics.high
-    share = np.cumsum(statistics.counts) / total
-    step = 2 * statistics.reach / BINS
+    counts = statistics.counts.copy()
+    counts[BINS // 2] += statistics.zeros
+    share = np.cumsum(counts) / statistics.count
     first = int(np.searchsorted(share, OUTSIDE / 2, side="right"))
     last = int(np.searchsorted(share, 1 - OUTSIDE / 2, side="left"))
-    low = first * step - statistics.reach
-    high = (min(last, BINS - 1) + 1) * step - statistics.reach
+    low = first * statistics.bin_width - statistics.reach
+    high = (min(last, BINS - 1) + 1) * statistics.bin_width - statistics.reach
     return max(low, statistics.low), min(high, statistics.high)

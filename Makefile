@@ -1,0 +1,46 @@
+# `make demo` and `make test` work on a fresh Debian machine; both prepare it first (scripts/setup.sh).
+
+BIN := .venv/bin
+C_SOURCES = $(shell find runtime_c boards edgeq -name '*.[ch]' | LC_ALL=C sort)
+JOBS ?= 2
+BOARD ?= mps2-an386
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint format lock wheel clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## system packages and .venv; quick when they are there
+	@sh scripts/setup.sh
+
+demo: setup ## compile the example, evaluate, verify, profile (BOARD=mps2-an386)
+	@$(BIN)/python scripts/demo.py --board $(BOARD)
+
+test: lint ## lint, types and tests
+	$(BIN)/pytest -n $(JOBS)
+
+test-slow: setup ## the tests that take minutes
+	$(BIN)/pytest -n $(JOBS) -m slow
+
+lint: setup ## ruff, mypy, clang-format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(C_SOURCES)
+
+format: setup ## lay out Python and C
+	$(BIN)/ruff check --fix --select I
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(C_SOURCES)
+
+lock: setup ## write requirements.lock anew from pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes --strip-extras \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --extra dev -o requirements.lock pyproject.toml
+
+wheel: setup ## dist/edgeq-VERSION-py3-none-any.whl
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## everything that is made from sources, but .venv
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,63 @@
+"""What post-training quantization chose, and on what grounds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from edgeq.quant.parameters import Headroom
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """One quantized activation.
+
+    Attributes:
+        scale, zero_point: real = scale·(q − zero_point).
+        low, high: the extremes seen in calibration.
+        clipped: share of the calibration values outside what int8 represents.
+    """
+
+    scale: float
+    zero_point: int
+    low: float
+    high: float
+    clipped: float
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One multiply-accumulate layer: its weight scales, its largest bias, and the accumulator's headroom."""
+
+    scale_min: float
+    scale_max: float
+    bias_max: int
+    zero_channels: int
+    headroom: Headroom
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole model.
+
+    Attributes:
+        observer: the observer in effect.
+        bias_correction: whether biases were corrected.
+        samples: number of calibration samples.
+        output_sqnr_db: by candidate (``mse``, ``mse+bias``), signal-to-noise ratio of the outputs on calibration data.
+        tensors: by value name.
+        layers: by node name.
+        warnings: for the user.
+    """
+
+    observer: str
+    bias_correction: bool
+    samples: int
+    output_sqnr_db: dict[str, float]
+    tensors: dict[str, TensorReport]
+    layers: dict[str, LayerReport]
+    warnings: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name."""
+        return asdict(self)

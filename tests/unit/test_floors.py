@@ -1,0 +1,175 @@
+"""The package is a staircase: a module imports from floors below its own, and from no other folder of its floor."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# Lowest first. Names on one line do not import each other; `edgeq` itself (the version) is below all.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("numerics", "errors", "errors_catalogue", "resources"),
+    ("ir",),
+    ("ops",),
+    ("target",),
+    ("onnxio",),
+    ("interp", "frontend", "quant"),
+    ("lowering", "passes"),
+    ("backends",),
+    ("firmware",),
+    ("runners",),
+    ("folder",),
+    ("pipeline",),
+    ("analysis",),
+    ("report",),
+    ("cli", "__main__"),
+)
+
+# Third-party packages that only these folders may import. A dotted name is a folder within a folder. Imports for type
+# checking alone are free: `pipeline` hands models on and names their type, but never touches one.
+CONFINED: dict[str, tuple[str, ...]] = {
+    "onnx": ("onnxio", "frontend", "quant", "lowering"),
+    "onnx_ir": ("onnxio", "frontend", "quant", "lowering"),
+    "onnxruntime": ("onnxio", "frontend", "quant", "lowering"),
+    "onnxscript": ("onnxio", "frontend", "quant", "lowering"),
+    "tvm": ("backends.tvm",),
+    "tflite": ("backends.tflite",),
+    "ai_edge_litert": ("backends.tflite",),
+    "elftools": ("firmware", "runners"),
+    "click": ("cli",),
+    "rich": ("cli", "report"),
+}
+
+# Nothing that users install for other reasons may be needed by the compiler.
+NEVER = ("torch", "pickle", "pytest", "tests")
+
+PACKAGE = "edgeq"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module (dotted), where it is written, and by which module of edgeq (dotted, without ``edgeq.``)."""
+
+    place: str
+    by: str
+    module: str
+    for_types: bool = False
+
+
+def imports_of(source: str, by: str, place: str) -> Iterator[Import]:
+    """All imports of a file, lazy and type-only ones included; ``from p import m`` counts as p and as p.m."""
+    tree = ast.parse(source, place)
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            modules = [base if base != PACKAGE else f"{PACKAGE}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for module in modules:
+            yield Import(f"{place}:{node.lineno}", by, module, id(node) in for_types)
+
+
+def floor_of(folder: str) -> int | None:
+    """The index of the floor a top-level name of the package is on."""
+    return next((level for level, names in enumerate(FLOORS) if folder in names), None)
+
+
+def violation(found: Import) -> str | None:
+    """Why an import is not allowed, or None."""
+    top, _, rest = found.module.partition(".")
+    if not top:
+        return "a relative import"
+    if top in NEVER:
+        return f"{top} is never imported"
+    if top != PACKAGE:
+        allowed = CONFINED.get(top)
+        if allowed is None or found.for_types or any(f"{found.by}.".startswith(f"{folder}.") for folder in allowed):
+            return None
+        return f"{top} is imported outside of {', '.join(allowed)}"
+    mine, theirs = found.by.partition(".")[0], rest.partition(".")[0]
+    if theirs in {"", "__version__", mine}:
+        return None
+    my_floor, their_floor = floor_of(mine), floor_of(theirs)
+    if their_floor is None:
+        return f"{theirs} is on no floor"
+    if my_floor is None:
+        return f"{mine} is on no floor"
+    if their_floor == my_floor:
+        return f"{mine} and {theirs} are on one floor"
+    return f"{mine} is below {theirs}" if their_floor > my_floor else None
+
+
+def violations(root: Path) -> list[str]:
+    """Every import of the package that breaks a rule, as ``file:line: reason``."""
+    package = root / PACKAGE
+    result = []
+    for path in sorted(package.rglob("*.py")):
+        relative = path.relative_to(package)
+        if relative.parts == ("__init__.py",) or relative.parts[0] == "_data":
+            continue
+        by = ".".join(relative.with_suffix("").parts).removesuffix(".__init__")
+        for found in imports_of(path.read_text("utf-8"), by, str(path.relative_to(root))):
+            reason = violation(found)
+            if reason is not None:
+                result.append(f"{found.place}: {reason} (imports {found.module})")
+    return sorted(set(result))
+
+
+def test_imports_stay_on_their_floors(root: Path) -> None:
+    found = violations(root)
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_every_module_has_a_floor(root: Path) -> None:
+    package = root / PACKAGE
+    names = {p.stem for p in package.glob("*.py") if p.stem != "__init__"}
+    names |= {p.name for p in package.iterdir() if p.is_dir() and any(p.rglob("*.py"))}
+    assert sorted(name for name in names if floor_of(name) is None) == []
+
+
+@pytest.mark.parametrize(
+    ("by", "line", "reason"),
+    [
+        ("ir.graph", "from edgeq.ops import conv", "ir is below ops"),
+        ("frontend.fold", "import edgeq.quant.qdq", "frontend and quant are on one floor"),
+        ("passes.base", "from edgeq import lowering", "passes and lowering are on one floor"),
+        (
+            "interp.execute",
+            "def f():\n    import onnx",
+            "onnx is imported outside of onnxio, frontend, quant, lowering",
+        ),
+        ("analysis.search", "def f():\n    from rich import box", "rich is imported outside of cli, report"),
+        ("ops.conv", "from .base import Op", "a relative import"),
+        ("cli.main", "import pickle", "pickle is never imported"),
+        ("cli.main", "from edgeq import helpers", "helpers is on no floor"),
+    ],
+)
+def test_a_broken_rule_is_named(by: str, line: str, reason: str) -> None:
+    assert [violation(found) for found in imports_of(line, by, "x.py")] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("by", "line"),
+    [
+        ("ops.conv", "from edgeq.numerics import highmul"),
+        ("ops.conv", "from edgeq.ops.base import Op"),
+        ("backends.tvm.load", "import tvm.relax"),
+        ("cli.main", "from edgeq import __version__"),
+        ("quant.qdq", "from onnx_ir import Model"),
+        ("pipeline", "if TYPE_CHECKING:\n    import onnx_ir"),
+    ],
+)
+def test_an_allowed_import_passes(by: str, line: str) -> None:
+    assert [violation(found) for found in imports_of(line, by, "x.py")] == [None]
