@@ -63,13 +63,16 @@ install_packages() {
     fi
 }
 
-# What the environment was made from. The folder belongs to it: scripts in .venv/bin hold its path.
+# Where the environment was made (scripts in .venv/bin hold that path), and from what.
 fingerprint() {
-    { pwd && cat requirements.lock pyproject.toml; } | sha256sum
+    pwd
+    cat requirements.lock pyproject.toml | sha256sum
 }
 
+moved() { [ -f "$STAMP" ] && read -r made_in <"$STAMP" && [ "$made_in" != "$(pwd)" ]; }
+
 make_environment() {
-    if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+    if moved || ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
         if ! python=$(find_python); then
             say "no Python 3.11 or newer that can make environments was found; set PYTHON to one"
             exit 5

@@ -139,7 +139,9 @@ class _Writer:
         name = self.name(output)
         value = ir.Value(name=name, shape=inputs[0].shape, type=ir.TensorType(dtype))
         attributes = {} if axis is None else {"axis": ir.AttrInt64("axis", axis)}
-        return ir.Node("", op_type, inputs, attributes, outputs=[value], name=_free(f"{name}_{op_type}", self.node_names))
+        return ir.Node(
+            "", op_type, inputs, attributes, outputs=[value], name=_free(f"{name}_{op_type}", self.node_names)
+        )
 
     def write_constant(self, node: ir.Node, index: int, base: str, constant: Constant) -> None:
         """Replace one operand of a node by integers and their DequantizeLinear."""

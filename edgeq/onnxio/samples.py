@@ -11,11 +11,12 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from edgeq.errors import EdgeqError
+from edgeq.numerics.array import Array
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -25,6 +26,7 @@ MAX_TOTAL_BYTES: Final = 4 << 30
 MAX_RATIO: Final = 200
 RATIO_FREE_BYTES: Final = 64 << 20  # below this an expansion cannot hurt, however dense (constant arrays are legal)
 MAX_RANK: Final = 8
+_npy: Any = np.lib.format  # numpy publishes no types for these functions
 _CHUNK: Final = 64  # samples looked at together when values are checked; bounds the temporary memory
 
 
@@ -60,7 +62,10 @@ def input_specs(model: onnx_ir.Model) -> tuple[InputSpec, ...]:
         dims = tuple(value.shape) if value.shape is not None else (None,)
         if value.dtype is None or not all(isinstance(dim, int) for dim in dims):
             raise EdgeqError(
-                "EQ0113", "the model input has no static shape", where=value.name, got=value.shape,
+                "EQ0113",
+                "the model input has no static shape",
+                where=value.name,
+                got=value.shape,
                 hint="give the missing dimension with --dim NAME=N",
             )
         specs.append(InputSpec(str(value.name), tuple(int(str(dim)) for dim in dims), value.dtype.numpy()))
@@ -76,11 +81,11 @@ class Samples:
     """
 
     def __init__(
-        self, arrays: Mapping[str, np.ndarray], specs: Sequence[InputSpec], where: str = "data", *, checked: bool = False
+        self, arrays: Mapping[str, Array], specs: Sequence[InputSpec], where: str = "data", *, checked: bool = False
     ) -> None:
         self.where = where
         self.specs = tuple(specs)
-        self._stored: dict[str, np.ndarray] = {}
+        self._stored: dict[str, Array] = {}
         self.grids: dict[str, Grid] = {}
         used: set[str] = set()
         for spec in self.specs:
@@ -100,13 +105,16 @@ class Samples:
             lengths["group"] = len(self.extra["group"])
         if len(set(lengths.values())) > 1:
             raise EdgeqError(
-                "EQ0116", "the arrays hold different numbers of samples", where=where,
-                got=", ".join(f"{name}: {count}" for name, count in sorted(lengths.items())), allowed="one number",
+                "EQ0116",
+                "the arrays hold different numbers of samples",
+                where=where,
+                got=", ".join(f"{name}: {count}" for name, count in sorted(lengths.items())),
+                allowed="one number",
             )
         self._count = next(iter(lengths.values()), 0)
 
     @classmethod
-    def of(cls, arrays: Mapping[str, np.ndarray], model: onnx_ir.Model) -> Samples:
+    def of(cls, arrays: Mapping[str, Array], model: onnx_ir.Model) -> Samples:
         """Samples from arrays in memory, under the names a data file would have."""
         return cls(arrays, input_specs(model))
 
@@ -124,15 +132,15 @@ class Samples:
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+    def __iter__(self) -> Iterator[dict[str, Array]]:
         return (self.inputs(index) for index in range(len(self)))
 
     @property
-    def labels(self) -> np.ndarray | None:
+    def labels(self) -> Array | None:
         """The array ``y``, or None."""
         return self.extra.get("y")
 
-    def inputs(self, index: int) -> dict[str, np.ndarray]:
+    def inputs(self, index: int) -> dict[str, Array]:
         """Sample ``index``: input name → C-contiguous array with the input's full shape and type.
 
         Raises:
@@ -152,13 +160,13 @@ class Samples:
 
     def first(self, count: int) -> Samples:
         """The first ``count`` samples (all of them where there are fewer); arrays are shared, not copied."""
-        arrays: dict[str, np.ndarray] = {name: array[:count] for name, array in self._stored.items()}
+        arrays: dict[str, Array] = {name: array[:count] for name, array in self._stored.items()}
         for name, grid in self.grids.items():
-            arrays[f"{name}_scale"], arrays[f"{name}_offset"] = np.float64(grid.scale), np.float64(grid.offset)
+            arrays |= {f"{name}_scale": np.array(grid.scale), f"{name}_offset": np.array(grid.offset)}
         return Samples(arrays, self.specs, self.where, checked=True)
 
 
-def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
+def read_arrays(path: Path | str) -> dict[str, Array]:
     """Every array of a ``.npz`` file, under the caps of this module and without pickles.
 
     Raises:
@@ -172,7 +180,11 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
     except (OSError, zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, SyntaxError) as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error).split("\n", 1)[0]
         raise EdgeqError(
-            "EQ0110", "the data file cannot be read", where=where, got=reason, allowed="a .npz file of numpy arrays",
+            "EQ0110",
+            "the data file cannot be read",
+            where=where,
+            got=reason,
+            allowed="a .npz file of numpy arrays",
             hint="numpy.savez(path, x=samples) writes one",
         ) from None
 
@@ -194,16 +206,19 @@ def _check_directory(entries: list[zipfile.ZipInfo], where: str) -> None:
         raise EdgeqError("EQ0111", "the data file is over the limits", where=where, got=over[0], allowed=f"≤ {over[1]}")
 
 
-def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> np.ndarray:
+def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> Array:
     """One array; its header must declare exactly the bytes that the directory promised, or nothing is allocated."""
     with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        version = _npy.read_magic(stream)
+        read_header = _npy.read_array_header_1_0 if version == (1, 0) else _npy.read_array_header_2_0
         shape, fortran, dtype = read_header(stream)
         key = info.filename[:-4]
         if dtype.kind not in "biufU":
             raise EdgeqError(
-                "EQ0117", "the array has an element type that is not read", where=f"{where}: {key}", got=dtype,
+                "EQ0117",
+                "the array has an element type that is not read",
+                where=f"{where}: {key}",
+                got=dtype,
                 allowed="bool, integers, floats or text",
             )
         count = 1
@@ -216,15 +231,19 @@ def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> 
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _key_of(spec: InputSpec, specs: Sequence[InputSpec], arrays: Mapping[str, np.ndarray], where: str) -> str:
+def _key_of(spec: InputSpec, specs: Sequence[InputSpec], arrays: Mapping[str, Array], where: str) -> str:
     if spec.name in arrays:
         return spec.name
     if len(specs) == 1 and "x" in arrays:
         return "x"
     wanted = "x" if len(specs) == 1 else ", ".join(other.name for other in specs)
     raise EdgeqError(
-        "EQ0112", f"no array for the model input {spec.name}", where=where, got=", ".join(sorted(arrays)) or "no arrays",
-        allowed=wanted, hint="name the array as the input, or x where the model has one input",
+        "EQ0112",
+        f"no array for the model input {spec.name}",
+        where=where,
+        got=", ".join(sorted(arrays)) or "none",
+        allowed=wanted,
+        hint="name the array as the input, or x where the model has one input",
     )
 
 
@@ -235,12 +254,15 @@ def _without_leading_ones(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(dims)
 
 
-def _check_array(stored: np.ndarray, spec: InputSpec, key: str, where: str) -> None:
+def _check_array(stored: Array, spec: InputSpec, key: str, where: str) -> None:
     wanted = _without_leading_ones(spec.shape)
     place = f"{where}: {key}"
     if stored.ndim == 0 or _without_leading_ones(stored.shape[1:]) != wanted:
         raise EdgeqError(
-            "EQ0113", "the samples have another shape than the model input", where=place, got=list(stored.shape),
+            "EQ0113",
+            "the samples have another shape than the model input",
+            where=place,
+            got=list(stored.shape),
             allowed=f"{['N', *wanted]} for input {spec.name} {list(spec.shape)}".replace("'", ""),
             hint="samples lie on axis 0, without the batch dimension of the model",
         )
@@ -249,12 +271,15 @@ def _check_array(stored: np.ndarray, spec: InputSpec, key: str, where: str) -> N
     readable = "biuf" if spec.dtype.kind == "f" else "biu"
     if stored.dtype.kind not in readable:
         raise EdgeqError(
-            "EQ0117", "the samples have another element type than the model input", where=place, got=stored.dtype,
+            "EQ0117",
+            "the samples have another element type than the model input",
+            where=place,
+            got=stored.dtype,
             allowed="numbers" if readable == "biuf" else f"integers for input {spec.name} ({spec.dtype})",
         )
 
 
-def _grid_of(stored: np.ndarray, key: str, arrays: Mapping[str, np.ndarray], where: str) -> Grid | None:
+def _grid_of(stored: Array, key: str, arrays: Mapping[str, Array], where: str) -> Grid | None:
     if stored.dtype.kind not in "iu":
         return None
     parts = []
@@ -269,7 +294,7 @@ def _grid_of(stored: np.ndarray, key: str, arrays: Mapping[str, np.ndarray], whe
     return Grid(parts[0], parts[1], int(limits.min), int(limits.max))
 
 
-def _check_finite(stored: np.ndarray, key: str, where: str) -> None:
+def _check_finite(stored: Array, key: str, where: str) -> None:
     if stored.dtype.kind != "f":
         return
     limit = float(np.finfo(np.float32).max)
@@ -279,6 +304,8 @@ def _check_finite(stored: np.ndarray, key: str, where: str) -> None:
         if not good.all():
             index = start + int(np.argwhere(~good)[0][0])
             raise EdgeqError(
-                "EQ0115", "a sample holds NaN, infinity or a value beyond float32", where=f"{where}: {key}[{index}]",
+                "EQ0115",
+                "a sample holds NaN, infinity or a value beyond float32",
+                where=f"{where}: {key}[{index}]",
                 allowed="finite values",
             )

@@ -41,37 +41,36 @@ def correct_biases(
     Args:
         model: the normalized float model.
         plan: its quantization.
-        layers: the layers to correct, in graph order.
+        layers: the layers to correct, in graph order, channels on axis 1 of their outputs.
         samples: calibration data, of which 8 to 64 samples are used.
         progress: called with the share of the layers done.
     """
-    corrected = [layer for layer in layers if layer.form.bias is not None]
     result = QdqPlan(dict(plan.activations), dict(plan.constants))
-    if not corrected:
+    if not layers:
         return result
-    chosen = _choose(corrected, len(samples))
-    outputs = [str(layer.node.outputs[0].name) for layer in corrected]
+    chosen = _choose(layers, len(samples))
+    outputs = [str(layer.node.outputs[0].name) for layer in layers]
     wanted = _means(model, outputs, samples, chosen)
     quantized = write_qdq(model, plan)
     nodes = {str(node.name): node for node in quantized.graph}
-    for number, layer in enumerate(corrected):
+    for number, layer in enumerate(layers):
         node = nodes[str(layer.node.name)]
         name = str(node.outputs[0].name)
         got = _means(quantized, [name], samples, chosen)[name]
-        key = str(layer.node.name), layer.form.bias or 0
+        key = str(layer.node.name), layer.bias_index
         old = result.constants[key]
         steps = np.rint(old.values + (wanted[outputs[number]] - got) / old.scale.astype(np.float64))
         new = Constant(np.clip(steps, -BIAS_MAX, BIAS_MAX).astype(np.int32), old.scale, old.zero_point, old.axis)
         result.constants[key] = new
         _set_initializer(node, key[1], new.values)
-        progress((number + 1) / len(corrected))
+        progress((number + 1) / len(layers))
     return result
 
 
 def _choose(layers: Sequence[Layer], available: int) -> list[int]:
     macs = 0
     for layer in layers:
-        weight, output = layer.node.inputs[layer.form.weight or 1], layer.node.outputs[0]
+        weight, output = layer.node.inputs[layer.weight_index], layer.node.outputs[0]
         spatial = prod(int(size) for size in output.shape.numpy()[2:]) if output.shape is not None else 1
         if weight is not None and weight.const_value is not None:
             macs += weight.const_value.size * spatial

@@ -1,4 +1,4 @@
-"""How close a quantized model comes to the float model, on calibration samples: what every choice here is decided by."""
+"""How close a quantized model comes to the float model on calibration samples: what choices are decided by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From ranges and float weights to scales and integers, with the guards that keep every later step exact and in range."""
+"""From ranges and float weights to scales and integers, with the guards that keep later steps in range."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def grid_parameters(grid: Grid, low: float, high: float) -> Activation | None:
 
     Args:
         grid: how the integers of the data file are scaled.
-        low, high: the range seen.
+        low: the smallest value seen.
+        high: the largest value seen.
 
     Returns:
         None where zero is not on the grid, where 256 steps do not cover it, or where the data use less than half of
@@ -75,9 +76,7 @@ def quantize_constant(values: Array, params: Activation | None = None) -> Consta
     return Constant(steps.astype(np.int8), np.array(found.scale, np.float32), found.zero_point)
 
 
-def quantize_layer(
-    weight: Array, bias: Array, axis: int, x_scale: float, y_scale: float
-) -> tuple[Constant, Constant]:
+def quantize_layer(weight: Array, bias: Array, axis: int, x_scale: float, y_scale: float) -> tuple[Constant, Constant]:
     """Weight and bias of a multiply-accumulate layer.
 
     The scale of a channel is the largest of max|w|/127, what keeps |bias_q| below :data:`BIAS_MAX`, and what keeps the
@@ -87,7 +86,8 @@ def quantize_layer(
         weight: float; becomes int8 in [−127, 127], symmetric per channel along ``axis``.
         bias: float [O]; becomes int32 of scale s_x·s_w, rounded half to even in float64.
         axis: the output channels' axis.
-        x_scale, y_scale: scales of the layer's input and output.
+        x_scale: scale of the layer's input.
+        y_scale: scale of its output.
     """
     real = np.asarray(weight, np.float64)
     offsets = np.asarray(bias, np.float64).reshape(-1)

@@ -7,35 +7,26 @@ it brings them closer still. Evaluation data is never looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.onnxio.qdq_form import Activation, QdqPlan, write_qdq
+from edgeq.onnxio.qdq_form import QdqPlan, write_qdq
 from edgeq.quant.bias_correction import correct_biases
 from edgeq.quant.calibrate import Progress, calibrate
 from edgeq.quant.judge import Judge
-from edgeq.quant.observers import OBSERVERS, Observer
-from edgeq.quant.parameters import (
-    Headroom,
-    activation_parameters,
-    grid_parameters,
-    least_output_scale,
-    measure_headroom,
-    quantize_constant,
-    quantize_layer,
-)
+from edgeq.quant.observers import OBSERVERS
+from edgeq.quant.plan import Planner, headroom_of
 from edgeq.quant.report import LayerReport, Report, TensorReport
-from edgeq.quant.scheme import Layer, Scheme, plan_scheme
+from edgeq.quant.scheme import Layer, plan_scheme
 from edgeq.quant.statistics import Statistics
 
 if TYPE_CHECKING:
     import onnx_ir
 
-    from edgeq.numerics.array import Array
     from edgeq.onnxio.samples import Samples
 
 AUTO: Final = "auto"
@@ -44,8 +35,6 @@ MODES: Final = ("highmul", "tflite")
 FEW_SAMPLES: Final = 32
 POOR_DB: Final = 15.0
 _BIAS_SUFFIX: Final = "+bias"
-# Widening the output scale of one layer changes the next one's factor; chains longer than this are left to lowering.
-_WIDENING_ROUNDS: Final = 8
 # The share of the progress bar that calibration takes; choosing takes the rest.
 _CALIBRATION_SHARE: Final = 0.5
 
@@ -62,7 +51,7 @@ class QuantizeOptions:
 
     observer: str = AUTO
     mode: str = "highmul"
-    bias_correction: Literal["auto", "off", "on"] | str = AUTO
+    bias_correction: str = AUTO
 
 
 @dataclass(frozen=True)
@@ -101,15 +90,15 @@ def quantize(
     scheme = plan_scheme(model, options.mode)
     statistics = calibrate(model, samples, scheme.names, lambda done: report_progress(done * _CALIBRATION_SHARE))
     candidates = tuple(OBSERVERS) if options.observer == AUTO else (options.observer,)
-    makers = {name: _Planner(scheme, statistics, samples, OBSERVERS[name], given) for name in candidates}
-    plans = {name: maker.plan() for name, maker in makers.items()}
+    decided = given or QdqPlan()
+    plans = {name: Planner(scheme, statistics, samples.grids, OBSERVERS[name], decided).plan() for name in candidates}
     judge = Judge(model, samples)
     ratios = {name: judge.ratio_db(write_qdq(model, plan)) for name, plan in plans.items()}
     chosen = max(candidates, key=ratios.__getitem__)
     plan, corrected = plans[chosen], False
     if options.bias_correction != "off":
         share = 1 - _CALIBRATION_SHARE
-        free = [layer for layer in scheme.layers if given is None or not _is_given(layer, given)]
+        free = [layer for layer in scheme.layers if (str(layer.node.name), layer.bias_index) not in decided.constants]
         better = correct_biases(
             model, plan, free, samples, lambda done: report_progress(_CALIBRATION_SHARE + share * done)
         )
@@ -140,92 +129,46 @@ def _check_options(options: QuantizeOptions) -> None:
             raise EdgeqError("EQ0107", f"there is no such {what}", where=flag, got=got, allowed=", ".join(allowed))
 
 
-class _Planner:
-    """Turns statistics into a plan, with one observer."""
+def _tensor_reports(plan: QdqPlan, statistics: Mapping[str, Statistics]) -> dict[str, TensorReport]:
+    reports = {}
+    for name, params in plan.activations.items():
+        seen = statistics[name]
+        # Values up to half a step beyond the outermost integer still round to it.
+        half = params.scale / 2
+        clipped = seen.share_outside(params.low - half, params.high + half)
+        low, high = (seen.low, seen.high) if seen.count else (0.0, 0.0)
+        reports[name] = TensorReport(params.scale, params.zero_point, low, high, clipped)
+    return reports
 
-    def __init__(
-        self,
-        scheme: Scheme,
-        statistics: Mapping[str, Statistics],
-        samples: Samples,
-        observe: Observer,
-        given: QdqPlan | None,
-    ) -> None:
-        self.scheme = scheme
-        self.given = given or QdqPlan()
-        self.number = {name: index for index, group in enumerate(scheme.groups) for name in group}
-        self.ranges: list[tuple[float, float]] = []
-        self.decided: list[Activation | None] = []
-        for group in scheme.groups:
-            fixed = [scheme.fixed[name] for name in group if name in scheme.fixed]
-            fixed += [self.given.activations[name] for name in group if name in self.given.activations]
-            observed = [observe(statistics[name]) for name in group]
-            self.ranges.append((min(low for low, _ in observed), max(high for _, high in observed)))
-            self.decided.append(fixed[0] if fixed else None)
-        for value, number in scheme.operands.values():
-            if number is not None:
-                array = _array(value)
-                low, high = self.ranges[number]
-                self.ranges[number] = min(low, float(array.min())), max(high, float(array.max()))
-        self._take_grids(samples)
 
-    def _take_grids(self, samples: Samples) -> None:
-        for name, grid in samples.grids.items():
-            number = self.number.get(name)
-            if number is not None and self.decided[number] is None and self._is_source(name, number):
-                self.decided[number] = grid_parameters(grid, *self.ranges[number])
+def _layer_report(layer: Layer, plan: QdqPlan) -> LayerReport:
+    name = str(layer.node.name)
+    weight, bias = plan.constants[name, layer.weight_index], plan.constants[name, layer.bias_index]
+    rows = np.moveaxis(weight.values, weight.axis or 0, 0).reshape(weight.values.shape[weight.axis or 0], -1)
+    return LayerReport(
+        scale_min=float(weight.scale.min()),
+        scale_max=float(weight.scale.max()),
+        bias_max=int(np.abs(bias.values.astype(np.int64)).max(initial=0)),
+        zero_channels=int((rows == 0).all(axis=1).sum()),
+        headroom=headroom_of(layer, plan),
+    )
 
-    def _is_source(self, name: str, number: int) -> bool:
-        """Whether everything in a group is copied from this one model input."""
-        return self.scheme.groups[number][0] == name and not any(
-            other in self.scheme.sources for other in self.scheme.groups[number][1:]
+
+def _warnings(count: int, statistics: Mapping[str, Statistics], ratio: float) -> list[str]:
+    warnings = []
+    if count < FEW_SAMPLES:
+        warnings.append(
+            f"only {count} calibration samples: ranges are uncertain; give {FEW_SAMPLES} or more, best a few hundred"
         )
-
-    def plan(self) -> QdqPlan:
-        """Activations first, then constants, which depend on them; output scales are widened where int32 asks for it."""
-        plan = QdqPlan()
-        for _ in range(_WIDENING_ROUNDS):
-            plan = self._attempt()
-            if not self._widen(plan):
-                break
-        return plan
-
-    def _attempt(self) -> QdqPlan:
-        plan = QdqPlan()
-        found = [
-            decided or activation_parameters(*extent) for decided, extent in zip(self.decided, self.ranges, strict=True)
-        ]
-        for name, number in self.number.items():
-            plan.activations[name] = self.given.activations.get(name, found[number])
-        for key, (value, number) in self.scheme.operands.items():
-            plan.constants[key] = quantize_constant(_array(value), None if number is None else found[number])
-        for layer in self.scheme.layers:
-            for key, constant in _quantize_layer(layer, plan).items():
-                plan.constants[key] = constant
-        plan.constants.update({key: self.given.constants[key] for key in self.given.constants})
-        return plan
-
-    def _widen(self, plan: QdqPlan) -> bool:
-        """Raise the output scale of layers whose shifted accumulator leaves int32; whether there was one."""
-        widened = False
-        for layer in self.scheme.layers:
-            number = self.number[layer.y]
-            scale = plan.activations[layer.y].scale
-            least = least_output_scale(_headroom(layer, plan), scale)
-            if least > scale and self.decided[number] is None:
-                low, high = self.ranges[number]
-                low, high = min(low, 0.0), max(high, 0.0)
-                factor = least / scale
-                # A single zero has no range to stretch: its scale of 1 stands for [0, 255].
-                self.ranges[number] = (low * factor, high * factor) if high > low else (0.0, 255.0 * factor)
-                widened = True
-        return widened
-
-
-def _quantize_layer(layer: Layer, plan: QdqPlan) -> dict[tuple[str, int], object]:
-    raise NotImplementedError
-
-
-def _array(value: onnx_ir.Value) -> Array:
-    assert value.const_value is not None  # the scheme lists constants only
-    return np.asarray(value.const_value.numpy())
+    growing = [name for name, seen in statistics.items() if seen.still_growing]
+    if growing:
+        warnings.append(
+            f"the range of {len(growing)} of {len(statistics)} tensors still grew over the last quarter of the "
+            f"calibration data (first: {growing[0]}): more data would help"
+        )
+    if ratio < POOR_DB:
+        warnings.append(
+            f"the quantized outputs are only {ratio:.1f} dB above their error on the calibration data: "
+            "expect a loss of accuracy"
+        )
+    return warnings

@@ -26,6 +26,8 @@ class Layer:
 
     node: onnx_ir.Node
     form: OnnxForm
+    weight_index: int
+    bias_index: int
     x: str
     y: str
 
@@ -40,12 +42,14 @@ class Scheme:
         operands: (node name, input index) of a constant operand → the constant, and the group whose scale it must
             have, or None where it has its own.
         layers: every operator with a weight, in graph order.
+        sources: values whose range is not taken over from other values: model inputs, and what is computed anew.
     """
 
     groups: tuple[tuple[str, ...], ...]
     fixed: dict[str, Activation]
     operands: dict[Operand, tuple[onnx_ir.Value, int | None]]
     layers: tuple[Layer, ...]
+    sources: frozenset[str]
 
     @property
     def names(self) -> list[str]:
@@ -70,9 +74,11 @@ def plan_scheme(model: onnx_ir.Model, mode: str) -> Scheme:
     sharing = _Sharing()
     operands: dict[Operand, tuple[onnx_ir.Value, str | None]] = {}
     layers: list[Layer] = []
+    sources: set[str] = set()
     for value in model.graph.inputs:
         if not value.is_initializer() and _is_float(value):
             sharing.add(str(value.name))
+            sources.add(str(value.name))
     followed = {id(reader) for node in model.graph if (reader := fused_activation(node)) is not None}
     for node in model.graph:
         if id(node) in followed:
@@ -83,6 +89,8 @@ def plan_scheme(model: onnx_ir.Model, mode: str) -> Scheme:
         for name in outputs:
             sharing.add(name)
         rule = form.tflite_scale if mode == "tflite" and form.tflite_scale else form.scale
+        if rule != "same":
+            sources.update(outputs)
         if rule == "fixed" and form.fixed is not None:
             sharing.fixed.update(dict.fromkeys(outputs, Activation(*form.fixed)))
         elif rule == "same" and outputs:
@@ -94,7 +102,7 @@ def plan_scheme(model: onnx_ir.Model, mode: str) -> Scheme:
     groups = sharing.groups()
     number = {name: index for index, group in enumerate(groups) for name in group}
     placed = {key: (value, None if name is None else number[name]) for key, (value, name) in operands.items()}
-    return Scheme(groups, sharing.fixed, placed, tuple(layers))
+    return Scheme(groups, sharing.fixed, placed, tuple(layers), frozenset(sources))
 
 
 class _Sharing:
@@ -173,9 +181,10 @@ def _split_inputs(node: onnx_ir.Node, form: OnnxForm) -> tuple[list[str], list[t
 
 
 def _layer(node: onnx_ir.Node, form: OnnxForm, inputs: list[str], outputs: list[str]) -> Layer:
-    for index in (form.weight, form.bias):
-        value = node.inputs[index] if index is not None and index < len(node.inputs) else None
-        if index is not None and (value is None or value.const_value is None):
+    indices = [index for index in (form.weight, form.bias) if index is not None]
+    for index in indices:
+        value = node.inputs[index] if index < len(node.inputs) else None
+        if value is None or value.const_value is None:
             raise EdgeqError(
                 "EQ0331",
                 f"input {index} of a {node.op_type} is not a constant",
@@ -183,4 +192,5 @@ def _layer(node: onnx_ir.Node, form: OnnxForm, inputs: list[str], outputs: list[
                 got="absent" if value is None else f"computed value {value.name}",
                 allowed="weights and biases as initializers",
             )
-    return Layer(node, form, inputs[0], outputs[0])
+    # Every operator of the table that has a weight has a bias.
+    return Layer(node, form, indices[0], indices[-1], inputs[0], outputs[0])

@@ -199,6 +199,10 @@ def test_setup_makes_the_environment_once(tmp_path: Path, root: Path) -> None:
     assert run_setup(tmp_path, environment).returncode == 0
     assert len((tmp_path / "pip.log").read_text().splitlines()) == 4
 
+    stamp = tmp_path / ".venv" / ".edgeq-setup"
+    stamp.write_text("/elsewhere\n" + stamp.read_text().partition("\n")[2])
+    assert "creating .venv" in run_setup(tmp_path, environment).stderr
+
 
 def test_setup_without_python_says_so(tmp_path: Path, root: Path) -> None:
     environment = sandbox(tmp_path, root, USER | TOOLCHAIN | {"python3": "exit 1", "id": "echo 0", "apt-get": ""})
