@@ -90,12 +90,16 @@ class Job:
 def import_model(job: Job) -> None:
     """Read the model safely; make a float model normal, or a foreign quantized model canonical."""
     from edgeq import frontend
+    from edgeq.onnxio import read_model
 
-    model = frontend.read(job.model_path)
+    model = read_model(job.model_path)
     if frontend.is_quantized(model):
-        job.qdq_model = frontend.prepare_quantized(model, job.options.dims)
-    else:
-        job.float_model = frontend.prepare_float(model, job.options.dims)
+        job.qdq_model = frontend.normalize_qdq(frontend.normalize_structure(model, job.options.dims))
+        return
+    job.float_model = frontend.normalize(model, job.options.dims)
+    problems = frontend.check_support(job.float_model)
+    if problems:
+        raise EdgeqError.of(problems)
 
 
 def quantize_model(job: Job) -> None:

@@ -14,27 +14,24 @@
 /* The divisor in 1/64: clock / (16 * baud), rounded. */
 #define DIVISOR_64 ((EQ_UART_CLOCK_HZ * 4u + EQ_UART_BAUD / 2u) / EQ_UART_BAUD)
 
-static void uart_init(void)
-{
-    CR = 0;
-    IBRD = DIVISOR_64 >> 6;
-    FBRD = DIVISOR_64 & 63u;
-    LCRH = LCRH_8N1_FIFO; /* latches the divisor too */
-    CR = CR_ENABLE_TX_RX;
+static void uart_init(void) {
+  CR = 0;
+  IBRD = DIVISOR_64 >> 6;
+  FBRD = DIVISOR_64 & 63u;
+  LCRH = LCRH_8N1_FIFO; /* latches the divisor too */
+  CR = CR_ENABLE_TX_RX;
 }
 
-static uint8_t uart_get(void)
-{
-    while ((FR & FR_RX_EMPTY) != 0) {
-    }
-    return (uint8_t)DR;
+static uint8_t uart_get(void) {
+  while ((FR & FR_RX_EMPTY) != 0) {
+  }
+  return (uint8_t)DR;
 }
 
-static void uart_put(uint8_t byte)
-{
-    while ((FR & FR_TX_FULL) != 0) {
-    }
-    DR = byte;
+static void uart_put(uint8_t byte) {
+  while ((FR & FR_TX_FULL) != 0) {
+  }
+  DR = byte;
 }
 
 #include "console_uart.h"

@@ -9,24 +9,21 @@
 #define SR_TXE (1u << 7)
 #define CR1_UE_TE_RE 0x200Cu
 
-static void uart_init(void)
-{
-    BRR = (EQ_UART_CLOCK_HZ + EQ_UART_BAUD / 2u) / EQ_UART_BAUD;
-    CR1 = CR1_UE_TE_RE;
+static void uart_init(void) {
+  BRR = (EQ_UART_CLOCK_HZ + EQ_UART_BAUD / 2u) / EQ_UART_BAUD;
+  CR1 = CR1_UE_TE_RE;
 }
 
-static uint8_t uart_get(void)
-{
-    while ((SR & SR_RXNE) == 0) {
-    }
-    return (uint8_t)DR;
+static uint8_t uart_get(void) {
+  while ((SR & SR_RXNE) == 0) {
+  }
+  return (uint8_t)DR;
 }
 
-static void uart_put(uint8_t byte)
-{
-    while ((SR & SR_TXE) == 0) {
-    }
-    DR = byte;
+static void uart_put(uint8_t byte) {
+  while ((SR & SR_TXE) == 0) {
+  }
+  DR = byte;
 }
 
 #include "console_uart.h"

@@ -19,8 +19,8 @@
 
 /* A run of bytes in the arena. */
 typedef struct {
-    uint32_t offset; /* from the arena's start */
-    uint32_t bytes;
+  uint32_t offset; /* from the arena's start */
+  uint32_t bytes;
 } eq_span_t;
 
 extern const char eq_model_name[];
@@ -29,8 +29,8 @@ extern const uint32_t eq_model_input_count;
 extern const uint32_t eq_model_output_count;
 extern const eq_span_t eq_model_inputs[];
 extern const eq_span_t eq_model_outputs[];
-extern const eq_span_t eq_model_results[];      /* of all steps, in order */
-extern const uint32_t eq_model_first_result[];  /* steps + 1 entries: step k owns [first[k], first[k + 1]) */
+extern const eq_span_t eq_model_results[];     /* of all steps, in order */
+extern const uint32_t eq_model_first_result[]; /* steps + 1 entries: step k owns [first[k], first[k + 1]) */
 extern const uint32_t eq_model_arena_bytes;
 extern uint8_t eq_model_arena[];
 
@@ -41,28 +41,20 @@ void eq_model_step(uint32_t step);
 
 #if defined(__arm__)
 #define EQ_ARENA_SECTION __attribute__((section(".bss.arena")))
-#define EQ_BIND_MODEL(run, step)                                                                     \
-    __attribute__((naked)) void eq_model_run(void)                                                   \
-    {                                                                                                \
-        __asm__("ldr r0, =eq_model_arena\n\tldr r1, =" #run "\n\tbx r1\n\t.ltorg");                  \
-    }                                                                                                \
-    __attribute__((naked)) void eq_model_step(uint32_t index)                                        \
-    {                                                                                                \
-        (void)index;                                                                                 \
-        __asm__("mov r1, r0\n\tldr r0, =eq_model_arena\n\tldr r2, =" #step "\n\tbx r2\n\t.ltorg");   \
-    }
+#define EQ_BIND_MODEL(run, step)                                                               \
+  __attribute__((naked)) void eq_model_run(void) {                                             \
+    __asm__("ldr r0, =eq_model_arena\n\tldr r1, =" #run "\n\tbx r1\n\t.ltorg");                \
+  }                                                                                            \
+  __attribute__((naked)) void eq_model_step(uint32_t index) {                                  \
+    (void)index;                                                                               \
+    __asm__("mov r1, r0\n\tldr r0, =eq_model_arena\n\tldr r2, =" #step "\n\tbx r2\n\t.ltorg"); \
+  }
 #else
 /* The address sanitizer guards no variable that has a section of its own. */
 #define EQ_ARENA_SECTION
-#define EQ_BIND_MODEL(run, step)      \
-    void eq_model_run(void)           \
-    {                                 \
-        run(eq_model_arena);          \
-    }                                 \
-    void eq_model_step(uint32_t index) \
-    {                                 \
-        step(eq_model_arena, index);  \
-    }
+#define EQ_BIND_MODEL(run, step)                   \
+  void eq_model_run(void) { run(eq_model_arena); } \
+  void eq_model_step(uint32_t index) { step(eq_model_arena, index); }
 #endif
 
 /* Run under measurement of the stack. After a run the CPU passes the global label eq_run_end: it ends the count of

@@ -22,8 +22,8 @@ void eq_reset(void);
 void eq_fault(void);
 
 typedef union {
-    uint32_t *stack;
-    void (*handler)(void);
+  uint32_t *stack;
+  void (*handler)(void);
 } eq_vector_t;
 
 extern const eq_vector_t eq_vectors[SYSTEM_VECTORS];
@@ -43,30 +43,26 @@ __attribute__((used, section(".boot_vectors"))) const eq_vector_t eq_boot_vector
     {.handler = eq_reset},
 };
 
-static void prepare_core(void)
-{
+static void prepare_core(void) {
 #if defined(__ARM_ARCH_6M__)
-    /* Fixed at 1 on these cores. Their code may run on an emulated ARMv7-M, which would let unaligned accesses pass. */
-    SCB_CCR |= CCR_UNALIGN_TRP;
+  /* Fixed at 1 on these cores. Their code may run on an emulated ARMv7-M, which would let unaligned accesses pass. */
+  SCB_CCR |= CCR_UNALIGN_TRP;
 #else
-    SCB_VTOR = (uint32_t)(uintptr_t)eq_vectors;
-    SCB_CPACR |= CPACR_CP10_CP11; /* gates MVE too, and reads as zero where there is neither */
+  SCB_VTOR = (uint32_t)(uintptr_t)eq_vectors;
+  SCB_CPACR |= CPACR_CP10_CP11; /* gates MVE too, and reads as zero where there is neither */
 #if defined(__ARM_FEATURE_MVE)
-    SCB_CCR |= CCR_LOB; /* the loop cache behind DLS/LE; loops are right without it, only slower */
+  SCB_CCR |= CCR_LOB;           /* the loop cache behind DLS/LE; loops are right without it, only slower */
 #endif
 #endif
-    __asm__ volatile("dsb\n\tisb" ::: "memory");
+  __asm__ volatile("dsb\n\tisb" ::: "memory");
 }
 
-void eq_reset(void)
-{
-    prepare_core();
-    const uint32_t *from = eq_data_load;
-    for (uint32_t *to = eq_data_start; to < eq_data_end; ++to)
-        *to = *from++;
-    for (uint32_t *to = eq_bss_start; to < eq_bss_end; ++to)
-        *to = 0;
-    (void)main();
-    for (;;) {
-    }
+void eq_reset(void) {
+  prepare_core();
+  const uint32_t *from = eq_data_load;
+  for (uint32_t *to = eq_data_start; to < eq_data_end; ++to) *to = *from++;
+  for (uint32_t *to = eq_bss_start; to < eq_bss_end; ++to) *to = 0;
+  (void)main();
+  for (;;) {
+  }
 }

@@ -12,7 +12,7 @@ _UF2_PAYLOAD = 256
 
 def write_formats(elf: Path, uf2_family: int | None) -> dict[str, str]:
     """Write ``.hex`` and ``.bin``, and ``.uf2`` where the board has a family id; returns file names by format."""
-    import bincopy  # type: ignore[import-untyped]  # noqa: PLC0415 - the command line must start without it
+    import bincopy
 
     image = bincopy.BinFile()
     image.add_elf_file(str(elf))

@@ -336,7 +336,9 @@ def required(node: ir.Node, index: int) -> ir.Value:
     """
     value = operand(node, index)
     if value is None:
-        raise EdgeqError("EQ0204", "a node lacks a required input", where=node.name, got=f"input {index} of {node.op_type}")
+        raise EdgeqError(
+            "EQ0204", "a node lacks a required input", where=node.name, got=f"input {index} of {node.op_type}"
+        )
     return value
 
 

@@ -44,7 +44,9 @@ def pin_inputs(model: ir.Model, dims: Mapping[str, int]) -> None:
     used: set[str] = set()
     for name, value in dims.items():
         if not 1 <= value <= MAX_DIM:
-            raise EdgeqError("EQ0223", "a dimension's value is out of range", where=name, got=value, allowed=f"1 to {MAX_DIM}")
+            raise EdgeqError(
+                "EQ0223", "a dimension's value is out of range", where=name, got=value, allowed=f"1 to {MAX_DIM}"
+            )
     values = _named_values(model, dims, used)
     problems: list[Problem] = []
     for graph_input in model.graph.inputs:

@@ -40,7 +40,9 @@ def convert_to_working_opset(model: ir.Model) -> ir.Model:
     """
     found = model.graph.opset_imports.get("", model.graph.opset_imports.get("ai.onnx"))
     if found is None:
-        raise EdgeqError("EQ0216", "the model does not use ONNX's operators", allowed=f"opset {MIN_OPSET} to {MAX_OPSET}")
+        raise EdgeqError(
+            "EQ0216", "the model does not use ONNX's operators", allowed=f"opset {MIN_OPSET} to {MAX_OPSET}"
+        )
     if not MIN_OPSET <= found <= MAX_OPSET:
         raise EdgeqError(
             "EQ0216",

@@ -126,7 +126,7 @@ def _clamped(node: onnx_ir.Node, quant: Quant, low: int, high: int) -> tuple[int
     return low, max(low, high)
 
 
-def _bound(node: onnx_ir.Node, index: int, attribute: float | int | str | None) -> float | None:
+def _bound(node: onnx_ir.Node, index: int, attribute: float | str | None) -> float | None:
     value = node.inputs[index] if index < len(node.inputs) else None
     if value is not None and value.const_value is not None:
         return float(value.const_value.numpy())

@@ -97,7 +97,7 @@ def _to_grid(value: Real, scale: Fraction, zero: int, low: int, high: int) -> in
 def _number(attributes: Attributes, name: str, default: float) -> Fraction:
     value = attributes.get(name, default)
     if isinstance(value, str):
-        raise ValueError(f"attribute {name} is {value!r}, not a number")
+        raise ValueError(f"attribute {name} is {value!r}, not a number")  # noqa: TRY004 - a bad model, not a bad call
     return Fraction(value)
 
 

@@ -70,7 +70,8 @@ def softmax(x: Array, input_multiplier: int, input_left_shift: int, diff_min: in
 
 
 def _saturating_shift_left(value: Array, count: int) -> Array:
-    return np.clip(value << count, INT32_MIN, INT32_MAX)
+    result: Array = np.clip(value << count, INT32_MIN, INT32_MAX)
+    return result
 
 
 def _exp_of_negative(value: Array) -> Array:

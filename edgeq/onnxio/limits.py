@@ -255,7 +255,7 @@ def _typed_items(tensor: TensorProto, elements: int, where: str) -> tuple[str, i
     bits = _BITS.get(name)
     if bits is None:
         raise EdgeqError("EQ0206", "the tensor has an unknown data type", where=where, got=name)
-    return "int32_data", (elements * bits + 7) // 8 if bits < 8 else elements  # noqa: PLR2004 - 8 bits: one byte
+    return "int32_data", (elements * bits + 7) // 8 if bits < 8 else elements
 
 
 def _check_functions(model: ModelProto) -> None:
@@ -308,7 +308,5 @@ def _calls(nodes: Sequence[NodeProto], depth: int) -> Iterator[_Key]:
                 yield from _calls(graph.node, depth + 1)
 
 
-def _expanded(
-    nodes: Sequence[NodeProto], table: dict[_Key, FunctionProto], sizes: dict[_Key, int], depth: int
-) -> int:
+def _expanded(nodes: Sequence[NodeProto], table: dict[_Key, FunctionProto], sizes: dict[_Key, int], depth: int) -> int:
     return sum(sizes[key] if key in table else 1 for key in _calls(nodes, depth))

@@ -18,6 +18,8 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.numerics.array import Array
+
 OPSET: Final = 21
 FUSED_PRODUCERS: Final = frozenset({"Add", "Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "Sub"})
 FUSED_ACTIVATIONS: Final = frozenset({"Clip", "Relu"})
@@ -46,18 +48,19 @@ class Activation:
 class Constant:
     """Integers of a constant operand: int8 or int32 ``values``, float32 ``scale`` of shape [C] along ``axis`` or []."""
 
-    values: np.ndarray
-    scale: np.ndarray
+    values: Array
+    scale: Array
     zero_point: int = 0
     axis: int | None = None
 
-    def real(self) -> np.ndarray:
+    def real(self) -> Array:
         """The float32 values that DequantizeLinear gives."""
         scale = self.scale
         if self.axis is not None:
             scale = scale.reshape([-1 if axis == self.axis else 1 for axis in range(self.values.ndim)])
         # int32 minus zero point, then one float32 product: the ONNX definition.
-        return (self.values.astype(np.int64) - self.zero_point).astype(np.float32) * scale
+        result: Array = (self.values.astype(np.int64) - self.zero_point).astype(np.float32) * scale
+        return result
 
 
 @dataclass
@@ -126,7 +129,7 @@ class _Writer:
     def name(self, base: str) -> str:
         return _free(base, self.names)
 
-    def initializer(self, base: str, array: np.ndarray) -> ir.Value:
+    def initializer(self, base: str, array: Array) -> ir.Value:
         name = self.name(base)
         tensor = ir.Tensor(np.ascontiguousarray(array).reshape(array.shape), name=name)
         value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)

@@ -152,7 +152,9 @@ def _parse(data: bytes, where: str) -> ModelProto:
             hint="it is damaged, cut off, nested too deep, or another format",
         ) from error
     if not proto.HasField("graph") or not proto.opset_import or not proto.ir_version:
-        raise EdgeqError("EQ0204", "the file holds no ONNX graph", where=where, hint="it may be another protobuf format")
+        raise EdgeqError(
+            "EQ0204", "the file holds no ONNX graph", where=where, hint="it may be another protobuf format"
+        )
     return proto
 
 

@@ -58,7 +58,7 @@ class Session:
                 proto.graph.output.add(name=name)
             elif name in initializers:
                 tensor = model.graph.initializers[name].const_value
-                assert tensor is not None  # noqa: S101 - an initializer that was serialized has a value
+                assert tensor is not None
                 self._fixed[name] = np.array(tensor.numpy())
             elif name not in named and name not in graph_inputs:
                 raise EdgeqError("EQ0242", "the model has no value of this name", got=shown(name))

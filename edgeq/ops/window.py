@@ -45,7 +45,7 @@ def pad_spatial(x: Array, pads: tuple[int, ...], value: int) -> Array:
 def windows(x: Array, kernel: tuple[int, ...], strides: tuple[int, ...], dilations: tuple[int, ...] = (1, 1)) -> Array:
     """A read-only view [N, OH, OW, C, KH, KW] of the windows of a padded input."""
     reach = tuple((size - 1) * step + 1 for size, step in zip(kernel, dilations, strict=True))
-    view: Array = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))  # type: ignore[call-overload]
+    view: Array = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))
     return view[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
 
 

@@ -1,7 +1,7 @@
 """Sink transposes towards the outputs until they meet their inverse, and drop them.
 
-Lowering puts NCHW→NHWC and back around every operator that wants NHWC. An element-wise operator gives the same bits in
-any layout, so it is rewritten to read the value before the transpose; two transposes in a row become one; a transpose in
+Lowering puts NCHW→NHWC and back around every operator that wants NHWC. An element-wise operator gives the same bits
+in any layout, so it is rewritten to read the value before the transpose; two transposes in a row become one; one in
 front of a flattened dense layer is folded into its weight. A transpose that only moves axes of size 1 is a reshape.
 """
 
@@ -182,11 +182,14 @@ _REWRITES: dict[str, Callable[[Graph, Node, dict[str, Node]], list[Node] | None]
 def _drop_identities(graph: Graph) -> None:
     same = {}
     for node in graph.nodes:
-        if node.op == "transpose" and node.integers("perm") == tuple(range(len(node.integers("perm")))):
-            if may_replace_output(graph, node.outputs[0], node.inputs[0]):
-                same[node.outputs[0]] = node.inputs[0]
+        if _moves_nothing(node) and may_replace_output(graph, node.outputs[0], node.inputs[0]):
+            same[node.outputs[0]] = node.inputs[0]
     if same:
         replace_uses(graph, same)
+
+
+def _moves_nothing(node: Node) -> bool:
+    return node.op == "transpose" and list(node.integers("perm")) == sorted(node.integers("perm"))
 
 
 def _drop_unread(graph: Graph) -> None:

@@ -1,7 +1,7 @@
 """The static memory plan: an offset in one arena for every activation and every kernel's scratch.
 
-Buffers are classes of tensors that share an address: a reshape is the same bytes under another shape, and a kernel that
-declares it may write its result over an operand does so where that operand dies with it. Then each buffer has a size and
+Buffers are classes of tensors that share an address: a reshape is the same bytes under another shape, and a kernel
+that may write its result over an operand does so where that operand dies with it. Then each buffer has a size and
 an interval of steps, and first fit places them: the largest first, then what stood in the way first. ``check_plan``
 recomputes lifetimes on its own and never calls this file.
 """
@@ -122,8 +122,8 @@ def _buffers(graph: Graph, needs: Mapping[str, StepMemory]) -> list[Buffer]:
 
 def _lifetimes(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
     """First and last step at which each activation must hold its value; inputs are there before step 0."""
-    first = {name: -1 for name in graph.sources()}
-    last = {name: -1 for name in graph.sources()}
+    first = dict.fromkeys(graph.sources(), -1)
+    last = dict.fromkeys(graph.sources(), -1)
     for step, node in enumerate(graph.nodes):
         for name in node.outputs:
             first[name] = last[name] = step

@@ -17,7 +17,7 @@ import onnx_ir as ir
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
 from edgeq.onnxio.qdq_form import Constant, QdqPlan, write_qdq
-from edgeq.quant.parameters import BIAS_MAX
+from edgeq.onnxio.qdq_parameters import BIAS_MAX
 
 if TYPE_CHECKING:
     from edgeq.onnxio.samples import Samples

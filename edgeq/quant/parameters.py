@@ -9,38 +9,15 @@ import numpy as np
 
 from edgeq.numerics.array import INT32_MAX, Array
 from edgeq.onnxio.qdq_form import Activation, Constant
+from edgeq.onnxio.qdq_parameters import BIAS_MAX, STEPS, quantize_bias
 
 if TYPE_CHECKING:
     from edgeq.onnxio.samples import Grid
 
 WEIGHT_MAX: Final = 127
-# |bias_q| stays below, so that the exact error of `highmul` (|acc << s|·2^-33) stays far below half a step.
-BIAS_MAX: Final = 1 << 23
-# Activation scales below this are raised to it: products of two scales then stay normal float32 numbers.
-SCALE_MIN: Final = 2.0**-60
 # Requantization factors below this are raised to it: 2^24 times smaller than a step adds up to nothing, and a channel
 # without weights needs some valid factor.
 FACTOR_MIN: Final = 2.0**-24
-_STEPS: Final = 255
-
-
-def activation_parameters(low: float, high: float) -> Activation:
-    """Asymmetric int8 parameters of a range, which is widened to contain zero.
-
-    scale = float32((high − low)/255), zero_point = clamp(round_half_even(−128 − low/scale)): zero is represented
-    exactly, and a range that starts at zero (behind ReLU) gets zero point −128, so that saturation does the clamp.
-    A range that is a single zero gets scale 1.
-
-    Raises:
-        ValueError: a border is NaN or infinite.
-    """
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(f"no scale fits the range {low!r} to {high!r}")
-    low, high = min(low, 0.0), max(high, 0.0)
-    if not high > low:
-        return Activation(1.0, -128)
-    scale = float(np.float32(max((high - low) / _STEPS, SCALE_MIN)))
-    return Activation(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
 
 
 def grid_parameters(grid: Grid, low: float, high: float) -> Activation | None:
@@ -59,21 +36,13 @@ def grid_parameters(grid: Grid, low: float, high: float) -> Activation | None:
     if abs(origin - round(origin)) > 1e-6:
         return None
     smallest, largest = grid.low + round(origin), grid.high + round(origin)
-    if largest - smallest > _STEPS:
+    if largest - smallest > STEPS:
         smallest, largest = round(min(low, 0.0) / grid.scale), round(max(high, 0.0) / grid.scale)
     smallest, largest = min(smallest, 0), max(largest, 0)
     used = (max(high, 0.0) - min(low, 0.0)) / grid.scale
-    if largest - smallest > _STEPS or used < _STEPS / 2:
+    if largest - smallest > STEPS or used < STEPS / 2:
         return None
     return Activation(float(np.float32(grid.scale)), -128 - smallest)
-
-
-def quantize_constant(values: Array, params: Activation | None = None) -> Constant:
-    """A constant operand that is an activation to its operator: int8 with one scale, its own or the one given."""
-    real = np.asarray(values, np.float64)
-    found = params or activation_parameters(float(real.min(initial=0.0)), float(real.max(initial=0.0)))
-    steps = np.clip(np.rint(real / found.scale) + found.zero_point, -128, 127)
-    return Constant(steps.astype(np.int8), np.array(found.scale, np.float32), found.zero_point)
 
 
 def quantize_layer(weight: Array, bias: Array, axis: int, x_scale: float, y_scale: float) -> tuple[Constant, Constant]:
@@ -99,14 +68,7 @@ def quantize_layer(weight: Array, bias: Array, axis: int, x_scale: float, y_scal
     scales = np.where(scales.astype(np.float64) < floor, np.nextafter(scales, np.float32(np.inf)), scales)
     spread = scales.astype(np.float64).reshape([-1 if i == axis else 1 for i in range(real.ndim)])
     integers = np.clip(np.rint(real / spread), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
-    return Constant(integers, scales, 0, axis), quantize_bias(offsets, x_scale, scales)
-
-
-def quantize_bias(bias: Array, x_scale: float, weight_scales: Array) -> Constant:
-    """Bias integers at the scale float32(s_x)·float32(s_w), rounded half to even in float64 and held within limits."""
-    scales = np.float32(x_scale) * weight_scales.astype(np.float32)
-    steps = np.rint(np.asarray(bias, np.float64) / scales.astype(np.float64))
-    return Constant(np.clip(steps, -BIAS_MAX, BIAS_MAX).astype(np.int32), scales, 0, 0)
+    return Constant(integers, scales, 0, axis), quantize_bias(offsets, x_scale, scales, BIAS_MAX)
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edgeq.onnxio.qdq_form import Activation, Constant, QdqPlan
+from edgeq.onnxio.qdq_parameters import BIAS_MAX, activation_parameters, quantize_bias, quantize_constant
 from edgeq.quant.observers import Observer
 from edgeq.quant.parameters import (
     Headroom,
-    activation_parameters,
     grid_parameters,
     least_output_scale,
     measure_headroom,
-    quantize_bias,
-    quantize_constant,
     quantize_layer,
 )
 from edgeq.quant.scheme import Layer, Scheme
@@ -116,7 +114,7 @@ class Planner:
             integers, steps = quantize_layer(array_of(weight), offsets, layer.form.weight_axis, x.scale, y.scale)
         else:
             scales = np.broadcast_to(decided.scale.reshape(-1), offsets.shape)
-            integers, steps = decided, quantize_bias(offsets, x.scale, scales)
+            integers, steps = decided, quantize_bias(offsets, x.scale, scales, BIAS_MAX)
         return {weight_key: integers, bias_key: self.given.constants.get(bias_key) or steps}
 
     def _widen(self, plan: QdqPlan) -> bool:

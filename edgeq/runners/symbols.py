@@ -53,9 +53,9 @@ def read_symbols(image: Path) -> Symbols:
     Raises:
         EdgeqError: EQ0607, the file is missing or no ELF.
     """
-    from elftools.common.exceptions import ELFError  # noqa: PLC0415 - only counting and failing runs need it
-    from elftools.elf.elffile import ELFFile  # noqa: PLC0415
-    from elftools.elf.sections import SymbolTableSection  # noqa: PLC0415
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
 
     try:
         with image.open("rb") as file:

@@ -14,14 +14,13 @@ from typing import TypeVar, cast
 
 from edgeq.errors import EdgeqError
 
-_T = TypeVar("_T")
 _MAX_PARENTS = 8
 _REQUIRED = object()
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """A hint for a misspelt name, or None when nothing is near."""
-    import difflib  # noqa: PLC0415 - only needed once something is wrong
+    import difflib
 
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {near[0]}?" if near else None

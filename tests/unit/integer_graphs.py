@@ -10,7 +10,7 @@ from edgeq.ops import infer
 
 QUANT = Quant.per_tensor(0.5, 0)
 TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
-ADD = {
+ADD: dict[str, int | str] = {
     "requant": "highmul",
     "a_multiplier": 3,
     "b_multiplier": 5,
@@ -19,7 +19,7 @@ ADD = {
     "clamp_min": -128,
     "clamp_max": 127,
 }
-HIGHMUL = {"requant": "highmul", "acc": "i32", "shift": 0, "out_zero": 1, "clamp_min": -128, "clamp_max": 127}
+HIGHMUL: dict[str, int | str] = {"requant": "highmul", "acc": "i32", "shift": 0, "out_zero": 1, "clamp_min": -128, "clamp_max": 127}
 
 
 class Build:
@@ -68,7 +68,7 @@ class Build:
             self.constant(f"{name}.multiplier", rng.integers(1 << 20, 1 << 25, outputs).astype(np.int32)),
         )
         around = kernel // 2
-        geometry = {"strides": (1, 1), "pads": (around,) * 4, "dilations": (1, 1), "group": 1, "pad_value": 3}
+        geometry: dict[str, int | tuple[int, ...]] = {"strides": (1, 1), "pads": (around,) * 4, "dilations": (1, 1), "group": 1, "pad_value": 3}
         return self.node("conv2d", name, x, *constants, **HIGHMUL, **geometry)
 
     def done(self, *outputs: str) -> Graph:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from integer_graphs import ADD, Build
 
 from edgeq.backends.c import emit_c
 from edgeq.backends.c.emit import SPECIALIZE, Specialize
@@ -18,7 +19,6 @@ from edgeq.ir import Graph
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
 from edgeq.target import load_board
-from integer_graphs import ADD, Build
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 ISA = ("generic",)
@@ -71,9 +71,7 @@ def test_native_program_has_the_reference_bits(specialize: Specialize, tmp_path:
                 np.testing.assert_array_equal(array.reshape(-1), expected[name].reshape(-1))
 
 
-@pytest.mark.parametrize(
-    "compiler", [["cc", "-std=c11"], ["c++", "-std=c++17", "-x", "c++"]], ids=["as_c", "as_c++"]
-)
+@pytest.mark.parametrize("compiler", [["cc", "-std=c11"], ["c++", "-std=c++17", "-x", "c++"]], ids=["as_c", "as_c++"])
 def test_sources_compile_without_a_warning(compiler: list[str], tmp_path: Path) -> None:
     emit_c(network(), "net", ISA, "hot").bundle.write(tmp_path)
     for source in ("model.c", "weights.c"):
@@ -99,7 +97,7 @@ def test_two_models_link_together(tmp_path: Path) -> None:
         emit_c(network(), name, ISA, "none").bundle.write(folder)
         for source in ("model", "weights"):
             objects.append(f"{name}_{source}.o")
-            command = ["cc", "-Iruntime", "-I.", "-c", f"{source}.c", "-o", tmp_path / objects[-1]]
+            command = ["cc", "-Iruntime", "-I.", "-c", f"{source}.c", "-o", str(tmp_path / objects[-1])]
             subprocess.run(command, cwd=folder, check=True)
     (tmp_path / "main.c").write_text(
         "void left_run(void *); void right_run(void *);\n"

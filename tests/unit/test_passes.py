@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from integer_graphs import ADD, TO_NCHW, TO_NHWC, Build
 
 from edgeq.interp import run
 from edgeq.ir import Graph
@@ -11,7 +12,6 @@ from edgeq.ir.verify import verify_graph
 from edgeq.ops import infer
 from edgeq.passes import PASSES
 from edgeq.passes.order_nodes import peak_bytes
-from integer_graphs import ADD, TO_NCHW, TO_NHWC, Build
 
 
 def elementwise_between_transposes() -> Graph:

@@ -8,7 +8,7 @@ from edgeq.ir import Graph
 def main_c(name: str) -> str:
     """A program of some twenty lines: an arena, an input, a run, an output."""
     upper = name.upper()
-    return f"""/* How to call {name}: fill the input, run, read the output. Replace the two loops by your sensor and your use. */
+    return f"""/* How to call {name}: fill the input, run, read the output. Put your own code for the loops. */
 #include <stdint.h>
 
 #include "model.h"

@@ -25,7 +25,16 @@ from edgeq.frontend.edit import (
 _LOWEST = float(np.finfo(np.float32).min)
 _HIGHEST = float(np.finfo(np.float32).max)
 _NONNEGATIVE = ("Abs", "Exp", "HardSigmoid", "Relu", "Sigmoid", "Softmax", "Softplus", "Sqrt")
-_KEEPS_SIGN = ("AveragePool", "Concat", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "Reshape", "Slice", "Transpose")
+_KEEPS_SIGN = (
+    "AveragePool",
+    "Concat",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "MaxPool",
+    "Reshape",
+    "Slice",
+    "Transpose",
+)
 _MAX_LOOK_BACK = 8
 _CLOSE = 1e-5
 

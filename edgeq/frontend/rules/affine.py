@@ -156,7 +156,11 @@ def _affine_before(value: ir.Value, layer: ir.Node, edit: Edit) -> tuple[ir.Node
         return None
     spread = np.broadcast_to(constant, shape)
     for step in reversed(between):
-        spread = spread.transpose(ints(step, "perm", ())) if step.op_type == "Transpose" else spread.reshape(shape_of(step.outputs[0]))
+        spread = (
+            spread.transpose(ints(step, "perm", ()))
+            if step.op_type == "Transpose"
+            else spread.reshape(shape_of(step.outputs[0]))
+        )
     return maker, spread.reshape(-1)
 
 
@@ -201,7 +205,9 @@ def multiply_before_adding(node: ir.Node, edit: Edit) -> str | None:
     base = name_of(result)
     shift = (addend.astype(np.float64) * factor.astype(np.float64)).astype(factor.dtype)
     scaled = edit.node("Mul", [required(inner, 0), required(node, 1)], base=f"{base}_scaled", shape=shape_of(result))
-    added = edit.node("Add", [scaled, edit.constant(shift, f"{base}_offset")], base=f"{base}_add", shape=shape_of(result))
+    added = edit.node(
+        "Add", [scaled, edit.constant(shift, f"{base}_offset")], base=f"{base}_add", shape=shape_of(result)
+    )
     edit.supersede(result, added)
     return None
 

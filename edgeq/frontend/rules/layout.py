@@ -319,7 +319,11 @@ def sink_past_unary(node: ir.Node, edit: Edit) -> str | None:
         return "a bound is computed"
     value, result = required(layout, 0), node.outputs[0]
     inner = edit.node(
-        node.op_type, [value, *node.inputs[1:]], base=f"{name_of(result)}_inner", shape=shape_of(value), dtype=result.dtype
+        node.op_type,
+        [value, *node.inputs[1:]],
+        base=f"{name_of(result)}_inner",
+        shape=shape_of(value),
+        dtype=result.dtype,
     )
     maker = inner.producer()
     if maker is not None:

@@ -57,9 +57,7 @@ def fold_into_window(node: ir.Node, edit: Edit) -> str | None:
     refusal = _refusal_of_value(node, x, value, own, edit)
     if refusal is not None:
         return refusal
-    pads = tuple(
-        int(a + b) for a, b in zip(own, (*begins[_SPATIAL_FROM:], *ends[_SPATIAL_FROM:]), strict=True)
-    )
+    pads = tuple(int(a + b) for a, b in zip(own, (*begins[_SPATIAL_FROM:], *ends[_SPATIAL_FROM:]), strict=True))
     kernel = ints(node, "kernel_shape", ())
     if node.op_type == "MaxPool" and any(pads[i] >= kernel[i % spatial] for i in range(2 * spatial)):
         return "a window would see padding only"

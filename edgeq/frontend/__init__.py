@@ -1,0 +1,8 @@
+"""The way in: reads a model safely, makes every shape static, normalizes it, and says what is not supported."""
+
+from __future__ import annotations
+
+from edgeq.frontend.load import is_quantized, load, load_quantized
+from edgeq.frontend.normalize import normalize, normalize_structure
+
+__all__ = ["is_quantized", "load", "load_quantized", "normalize", "normalize_structure"]

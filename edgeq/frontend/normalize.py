@@ -1,0 +1,141 @@
+"""From any float ONNX model to the one form that quantization and lowering read.
+
+The stages are listed in :func:`normalize`; reading it is reading the frontend. What the form is, in short: opset 21,
+batch 1, static shapes on every value, one spelling for each operator, constants folded, unique names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx_ir as ir
+
+from edgeq.errors import EdgeqError
+from edgeq.frontend.edit import Edit, apply_rules, known_shape
+from edgeq.frontend.fold import clear_annotations, fold_constants, lift_constants
+from edgeq.frontend.rules import PHASES, STRUCTURE
+from edgeq.frontend.shapes import drop_constant_inputs, infer_shapes, pin_inputs, require_static
+from edgeq.frontend.version import convert_to_working_opset
+from edgeq.onnxio.limits import shown
+from edgeq.onnxio.writer import IR_VERSION
+
+
+def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Model:
+    """The normalized form of a float model.
+
+    Args:
+        model: as read; it is not changed.
+        dims: values of dynamic dimensions, see :func:`edgeq.frontend.shapes.pin_inputs`.
+
+    Returns:
+        A new model that computes the same, in float32 rounding apart.
+
+    Raises:
+        EdgeqError: EQ0216 to EQ0229, EQ0301: the model cannot be brought to opset 21 or to static shapes.
+    """
+    work = _static(model, dims or {})
+    fold_constants(work)
+    infer_shapes(work, forget=False)
+    require_static(work)
+    _name_everything(work)
+    for _, rules in PHASES:
+        apply_rules(Edit(work), rules)
+    return _finished(work)
+
+
+def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Model:
+    """Static shapes and one spelling for a quantized model; no constant changes, nothing moves past a QuantizeLinear.
+
+    Args and errors as :func:`normalize`.
+    """
+    work = _static(model, dims or {})
+    require_static(work)
+    _name_everything(work)
+    apply_rules(Edit(work), STRUCTURE)
+    return _finished(work)
+
+
+def _static(model: ir.Model, dims: Mapping[str, int]) -> ir.Model:
+    """A copy in opset 21 with constants as initializers and every shape inferred from pinned inputs."""
+    work = convert_to_working_opset(model)
+    work.ir_version = IR_VERSION
+    clear_annotations(work)
+    drop_constant_inputs(work)
+    lift_constants(work)
+    pin_inputs(work, dims)
+    infer_shapes(work, forget=True)
+    return work
+
+
+def _name_everything(model: ir.Model) -> None:
+    """Nodes without a name, or with one that is taken, are called after their first result.
+
+    Raises:
+        EdgeqError: EQ0228 an input or output of the model has no name.
+    """
+    graph = model.graph
+    for value in (*graph.inputs, *graph.outputs):
+        if not value.name:
+            raise EdgeqError("EQ0228", "an input or output of the model has no name")
+    taken: set[str] = set()
+    for node in graph:
+        base = node.name or next((value.name for value in node.outputs if value.name), "") or node.op_type
+        name, number = base, 1
+        while name in taken:
+            number += 1
+            name = f"{base}_{number}"
+        taken.add(name)
+        node.name = name
+
+
+def _finished(work: ir.Model) -> ir.Model:
+    """Sweep, order the initializers by first use, and check the result against a fresh inference.
+
+    Raises:
+        EdgeqError: EQ0229 the rules left a model that is not consistent; a fault of edgeq.
+    """
+    edit = Edit(work)
+    edit.sweep()
+    work.graph.sort()
+    clear_annotations(work)
+    _order_initializers(work)
+    for domain in [name for name in work.graph.opset_imports if name and not _uses(work, name)]:
+        work.graph.opset_imports.pop(domain)
+    stated = {value.name: known_shape(value) for node in work.graph for value in node.outputs}
+    try:
+        infer_shapes(work, forget=True)
+    except EdgeqError as error:
+        raise EdgeqError("EQ0229", "normalization broke the model", got=error.problems[0].got) from error
+    for node in work.graph:
+        for value in node.outputs:
+            if value.name and known_shape(value) is None:
+                value.shape = ir.Shape(stated[value.name] or ())
+            if value.name and known_shape(value) != stated[value.name]:
+                raise EdgeqError(
+                    "EQ0229",
+                    "normalization broke a shape",
+                    where=f"value {shown(value.name)}",
+                    got=known_shape(value),
+                    allowed=stated[value.name],
+                    hint="please report the model",
+                )
+    return work
+
+
+def _uses(model: ir.Model, domain: str) -> bool:
+    return any(node.domain == domain for graph in model.graphs() for node in graph)
+
+
+def _order_initializers(model: ir.Model) -> None:
+    """Initializers in the order of first use: independent of the order in which rules made them."""
+    graph = model.graph
+    first: dict[str, ir.Value] = {}
+    for node in graph.all_nodes():
+        for value in node.inputs:
+            if value is not None and value.name and graph.initializers.get(value.name) is value:
+                first.setdefault(value.name, value)
+    for name, value in graph.initializers.items():
+        first.setdefault(name, value)
+    graph.initializers.clear()
+    for name, value in first.items():
+        graph.initializers[name] = value

@@ -1,0 +1,53 @@
+"""The arithmetic of the canonical QDQ form: parameters of a range, integers of constants and biases.
+
+Post-training quantization and the import of foreign QDQ models both decide such numbers, and must decide them alike.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from edgeq.numerics.array import INT32_MAX, Array
+from edgeq.onnxio.qdq_form import Activation, Constant
+
+STEPS: Final = 255
+# |bias_q| of our own models stays below, so that the error of `highmul`, |acc << s|·2^-33, stays far below half a step.
+BIAS_MAX: Final = 1 << 23
+# Activation scales below this are raised to it: products of two scales then stay normal float32 numbers.
+SCALE_MIN: Final = 2.0**-60
+
+
+def activation_parameters(low: float, high: float) -> Activation:
+    """Asymmetric int8 parameters of a range, which is widened to contain zero.
+
+    scale = float32((high − low)/255), zero_point = clamp(round_half_even(−128 − low/scale)): zero is represented
+    exactly, and a range that starts at zero (behind ReLU) gets zero point −128, so that saturation does the clamp.
+    A range that is a single zero gets scale 1.
+
+    Raises:
+        ValueError: a border is NaN or infinite.
+    """
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"no scale fits the range {low!r} to {high!r}")
+    low, high = min(low, 0.0), max(high, 0.0)
+    if not high > low:
+        return Activation(1.0, -128)
+    scale = float(np.float32(max((high - low) / STEPS, SCALE_MIN)))
+    return Activation(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
+
+
+def quantize_constant(values: Array, params: Activation | None = None) -> Constant:
+    """A constant operand that is an activation to its operator: int8 with one scale, its own or the one given."""
+    real = np.asarray(values, np.float64)
+    found = params or activation_parameters(float(real.min(initial=0.0)), float(real.max(initial=0.0)))
+    steps = np.clip(np.rint(real / found.scale) + found.zero_point, -128, 127)
+    return Constant(steps.astype(np.int8), np.array(found.scale, np.float32), found.zero_point)
+
+
+def quantize_bias(bias: Array, x_scale: float, weight_scales: Array, limit: int = INT32_MAX) -> Constant:
+    """Bias integers at the scale float32(s_x)·float32(s_w), rounded half to even in float64, held within ±limit."""
+    scales = np.float32(x_scale) * weight_scales.astype(np.float32)
+    steps = np.rint(np.asarray(bias, np.float64) / scales.astype(np.float64))
+    return Constant(np.clip(steps, -limit, limit).astype(np.int32), scales, 0, 0)
