@@ -1,0 +1,123 @@
+"""The bundled model on every board, and what must hold of every image: size, stack, digest, no float."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Example
+from edgeq.target import list_boards, load_board
+
+CHIPS = [name for name in list_boards() if load_board(name).flash is not None]
+
+
+def parsed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The JSON document of a command that succeeded."""
+    assert done.returncode == 0, done.stderr + done.stdout
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board", CHIPS)
+def test_every_board_runs_it_with_the_same_bits(
+    board: str, compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], example: Example
+) -> None:
+    folder = compiled_example(board)
+    arguments = ("--data", example.evaluation, "--samples", "3", "--on", "native,qemu", "--json")
+    found = parsed(run_edgeq("verify", folder, *arguments))
+    assert found["mismatches"] == 0
+    assert found["elements"] > 0
+
+
+@pytest.mark.parametrize("board", CHIPS)
+def test_arena_in_the_manifest_is_the_arena_in_the_map(board: str, compiled_example: Callable[..., Path]) -> None:
+    folder = compiled_example(board)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    text = (folder / "image.map").read_text()
+    sections = re.findall(r"^\.arena\s+0x[0-9a-f]+\s+0x([0-9a-f]+)", text, re.MULTILINE)
+    assert [int(size, 16) for size in sections] == [manifest["arena_bytes"]]
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board", CHIPS)
+def test_painted_stack_is_within_the_bound(
+    board: str, compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any]
+) -> None:
+    found = parsed(run_edgeq("emulate", compiled_example(board), "--samples", "2", "--json"))
+    manifest = json.loads((compiled_example(board) / "manifest.json").read_text())
+    assert 0 < found["stack_bytes"] <= manifest["stack_bytes"]
+
+
+@pytest.mark.qemu
+def test_accuracy_is_the_same_number_everywhere(
+    compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], example: Example
+) -> None:
+    arguments = ("--data", example.evaluation, "--samples", "200", "--on", "reference,native,qemu", "--json")
+    found = parsed(run_edgeq("eval", compiled_example(), *arguments))
+    assert len({result["value"] for result in found["results"]}) == 1
+    assert found["samples"] == 200
+    assert found["value"] >= found["float_value"] - 0.01
+    assert found["agreement"] >= 0.975
+
+
+def test_same_inputs_from_another_folder_give_the_same_bytes(
+    compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], example: Example, tmp_path: Path
+) -> None:
+    first = compiled_example()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for source in (example.model, example.calibration):
+        shutil.copy(source, elsewhere)
+    arguments = ("compile", "model.onnx", "--data", "calib.npz", "--board", "mps2-an386", "-o", "out")
+    done = run_edgeq(*arguments, cwd=elsewhere)
+    assert done.returncode == 0, done.stderr
+    second = elsewhere / "out"
+    names = sorted(str(path.relative_to(first)) for path in first.rglob("*") if path.is_file())
+    assert names == sorted(str(path.relative_to(second)) for path in second.rglob("*") if path.is_file())
+    for name in names:
+        digests = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for folder in (first, second)]
+        assert digests[0] == digests[1], f"{name} differs"
+
+
+def test_quantized_model_compiles_to_the_same_graph(
+    compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], tmp_path: Path
+) -> None:
+    first = compiled_example()
+    out = tmp_path / "from_qdq"
+    name = json.loads((first / "manifest.json").read_text())["name"]
+    done = run_edgeq("compile", first / "model.qdq.onnx", "--board", "mps2-an386", "--name", name, "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert not (out / "float.onnx").exists()
+    for file in ("model.c", "weights.c"):
+        assert (out / file).read_bytes() == (first / file).read_bytes()
+
+
+def test_too_big_for_the_board_is_said_before_linking(run_edgeq: Callable[..., Any], data_dir: Path) -> None:
+    source, data = data_dir / "models" / "ic_resnet8.onnx", data_dir / "data" / "ic_calib.npz"
+    done = run_edgeq("compile", source, "--data", data, "--board", "microbit-v1", "-o", "too_big")
+    assert done.returncode == 4
+    assert "EQ0401" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_old_folder_stays_whole_when_a_compilation_fails(
+    compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(compiled_example(), folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    done = run_edgeq("compile", broken, "--board", "mps2-an386", "-o", folder)
+    assert done.returncode == 3
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.onnx", "out"]

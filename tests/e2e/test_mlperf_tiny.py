@@ -1,0 +1,163 @@
+"""The four MLPerf Tiny models, from float ONNX to firmware: the same bits everywhere, and the accuracy kept.
+
+Floors: the publisher's table of onnxruntime's own int8 (per channel, min-max) minus 0.6 points, agreement with the float
+model of 97.5 %, and for the autoencoder the publisher's int8 TFLite file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+pytestmark = [pytest.mark.data, pytest.mark.qemu]
+
+Folder = Callable[..., Path]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model, its data, and the floors of its integer form."""
+
+    file: str
+    data: str
+    value: float
+    agreement: float | None
+    arena_bytes: int
+    instructions_m4: int
+
+
+# Arena and instructions are budgets: what TFLM with CMSIS-NN needs on the same core (-O2), measured with the same plugin.
+MODELS = {
+    "ad": Model("ad_autoencoder", "ad", 0.8325, None, 2_580, 582_875),
+    "ic": Model("ic_resnet8", "ic", 0.880 - 0.006, 0.975, 54_996, 29_865_120),
+    "kws": Model("kws_dscnn", "kws", 0.918 - 0.006, 0.975, 22_820, 7_696_778),
+    "vww": Model("vww_mobilenetv1_025", "vww", 0.848 - 0.006, 0.975, 100_708, 24_101_547),
+}
+CORES = ("mps2-an386", "mps3-an547")
+OTHER_CORES = ("mps2-an385", "mps2-an500", "mps2-an505", "mps2-m0")
+
+
+@pytest.fixture(scope="session")
+def compiled_model(tmp_path_factory: pytest.TempPathFactory, data_dir: Path, run_edgeq: Callable[..., Any]) -> Folder:
+    """Call it with a model's name, a board and options: its compiled folder, made once for all workers."""
+    base = tmp_path_factory.getbasetemp().parent / "compiled-mlperf-tiny"
+    base.mkdir(exist_ok=True)
+
+    def compiled(name: str, board: str, *options: str) -> Path:
+        model = MODELS[name]
+        folder = base / "_".join([name, board, *(option.strip("-") for option in options)])
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                source = data_dir / "models" / f"{model.file}.onnx"
+                calibration = data_dir / "data" / f"{model.data}_calib.npz"
+                done = run_edgeq("compile", source, "--data", calibration, "--board", board, *options, "-o", folder)
+                assert done.returncode == 0, done.stderr
+        return folder
+
+    return compiled
+
+
+@pytest.fixture(scope="session")
+def document(run_edgeq: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """Call it with a command: its JSON document; any exit code but 0 fails the test."""
+
+    def run(*arguments: str | Path) -> dict[str, Any]:
+        done = run_edgeq(*arguments, "--json", timeout=600)
+        assert done.returncode == 0, done.stderr + done.stdout
+        parsed: dict[str, Any] = json.loads(done.stdout)
+        return parsed
+
+    return run
+
+
+@pytest.mark.parametrize("board", CORES)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_step_has_the_same_bits(
+    name: str, board: str, compiled_model: Folder, document: Callable[..., dict[str, Any]], data_dir: Path
+) -> None:
+    folder = compiled_model(name, board)
+    data = data_dir / "data" / f"{MODELS[name].data}_eval.npz"
+    found = document("verify", folder, "--on", "native,qemu", "--data", data, "--samples", "4")
+    assert found["mismatches"] == 0
+    assert found["first_mismatch"] is None
+    assert set(found["runners"]) >= {"native", "qemu"}
+    assert found["elements"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", OTHER_CORES)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_step_has_the_same_bits_on_the_other_cores(
+    name: str, board: str, compiled_model: Folder, document: Callable[..., dict[str, Any]], data_dir: Path
+) -> None:
+    test_every_step_has_the_same_bits(name, board, compiled_model, document, data_dir)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", CORES)
+@pytest.mark.parametrize("name", MODELS)
+def test_twenty_inputs_have_the_same_bits(
+    name: str, board: str, compiled_model: Folder, document: Callable[..., dict[str, Any]], data_dir: Path
+) -> None:
+    data = data_dir / "data" / f"{MODELS[name].data}_eval.npz"
+    folder = compiled_model(name, board)
+    assert document("verify", folder, "--on", "native,qemu", "--data", data, "--samples", "20")["mismatches"] == 0
+    tflite = compiled_model(name, "native", "--requantize", "tflite")
+    assert document("verify", tflite, "--on", "native", "--data", data, "--samples", "20")["mismatches"] == 0
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_tflite_mode_has_the_same_bits_on_the_host(
+    name: str, compiled_model: Folder, document: Callable[..., dict[str, Any]]
+) -> None:
+    folder = compiled_model(name, "native", "--requantize", "tflite")
+    assert document("verify", folder, "--on", "native", "--samples", "3")["mismatches"] == 0
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_integer_accuracy_is_above_the_floor(
+    name: str, compiled_model: Folder, document: Callable[..., dict[str, Any]], data_dir: Path
+) -> None:
+    model = MODELS[name]
+    folder = compiled_model(name, "mps2-an386")
+    data = data_dir / "data" / f"{model.data}_eval.npz"
+    found = document("eval", folder, "--data", data, "--on", "reference,native")
+    assert found["value"] is not None, "reference and native disagree"
+    assert found["value"] >= model.value
+    if model.agreement is not None:
+        assert found["agreement"] >= model.agreement
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_accuracy_in_the_emulator_is_the_same_number(
+    name: str, compiled_model: Folder, document: Callable[..., dict[str, Any]], data_dir: Path
+) -> None:
+    data = data_dir / "data" / f"{MODELS[name].data}_eval.npz"
+    folder = compiled_model(name, "mps2-an386")
+    samples = () if name == "ad" else ("--samples", "200")
+    found = document("eval", folder, "--data", data, "--on", "reference,native,qemu", *samples)
+    assert len({result["value"] for result in found["results"]}) == 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_figures_stay_within_their_budgets(
+    name: str, compiled_model: Folder, document: Callable[..., dict[str, Any]]
+) -> None:
+    found = document("profile", compiled_model(name, "mps2-an386"), "--samples", "2")
+    assert found["ram_bytes"] < MODELS[name].arena_bytes
+    assert found["instructions"] < MODELS[name].instructions_m4
+    assert sum(layer["instructions"] for layer in found["layers"]) <= found["instructions"]
+    assert sum(layer["macs"] for layer in found["layers"]) == found["macs"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_transpose_is_left(name: str, compiled_model: Folder) -> None:
+    manifest = json.loads((compiled_model(name, "mps2-an386") / "manifest.json").read_text())
+    assert "transpose" not in [step["op"] for step in manifest["steps"]]
