@@ -123,18 +123,59 @@ def quantize_model(job: Job) -> None:
     job.notes += quantized.report.warnings
 
 
+def quantize_file(
+    model: Path,
+    data: Path,
+    output: Path,
+    *,
+    observer: str,
+    mode: Mode,
+    dims: Mapping[str, int],
+    progress: Progress,
+) -> dict[str, Any]:
+    """The first two stages alone: a float model in, a QDQ model out.
+
+    Args:
+        model: float ONNX file.
+        data: calibration data.
+        output: the file to write; it appears whole or not at all.
+        observer: as in :class:`CompileOptions`.
+        mode: likewise.
+        dims: likewise.
+        progress: called with a stage's name and its share done.
+
+    Returns:
+        The quantizer's report.
+
+    Raises:
+        EdgeqError: EQ0230 where the model is quantized already; whatever stops a stage.
+    """
+    from edgeq.onnxio import write_model
+
+    options = CompileOptions("native", "model", mode=mode, observer=observer, dims=dims)
+    job = Job(model, data, options, load_board(options.board), output.parent, progress)
+    import_model(job)
+    if job.float_model is None:
+        raise EdgeqError("EQ0230", "the model is quantized already", where=str(model), hint="compile it as it is")
+    quantize_model(job)
+    assert job.qdq_model is not None and job.quantization is not None  # noqa: PT018 - quantize_model has set them
+    write_model(job.qdq_model, output)
+    return job.quantization
+
+
 def lower_model(job: Job) -> None:
-    """Cross into the integer world."""
+    """Cross into the integer world, and rewrite the integer graph."""
     assert job.qdq_model is not None  # import_model or quantize_model has set it
-    job.graph = lower(job.qdq_model, mode=job.options.mode, name=job.options.name)
+    job.graph = to_integer_graph(job.qdq_model, job.options.mode, job.options.name)
 
 
-def run_passes(job: Job) -> None:
-    """Rewrite the integer graph; verify it after each pass."""
-    assert job.graph is not None  # lower_model has set it
+def to_integer_graph(model: onnx_ir.Model, mode: Mode, name: str) -> Graph:
+    """Lower a canonical QDQ model and run every pass, verifying the graph after each."""
+    graph = lower(model, mode=mode, name=name)
     for step in PASSES:
-        step.run(job.graph)
-        verify_graph(job.graph, infer, after=step.name)
+        step.run(graph)
+        verify_graph(graph, infer, after=step.name)
+    return graph
 
 
 def emit_program(job: Job) -> None:
@@ -190,7 +231,6 @@ STAGES: tuple[tuple[str, Callable[[Job], None]], ...] = (
     ("import", import_model),
     ("quantize", quantize_model),
     ("lower", lower_model),
-    ("passes", run_passes),
     ("emit", emit_program),
     ("build", build_firmware),
     ("manifest", write_manifest),

@@ -4,5 +4,15 @@ from __future__ import annotations
 
 from edgeq.frontend.load import is_quantized, load, load_quantized
 from edgeq.frontend.normalize import normalize, normalize_structure
+from edgeq.frontend.normalize_qdq import normalize_qdq
+from edgeq.frontend.support import check_support
 
-__all__ = ["is_quantized", "load", "load_quantized", "normalize", "normalize_structure"]
+__all__ = [
+    "check_support",
+    "is_quantized",
+    "load",
+    "load_quantized",
+    "normalize",
+    "normalize_qdq",
+    "normalize_structure",
+]

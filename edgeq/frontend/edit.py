@@ -16,8 +16,10 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import EdgeqError
+from edgeq.frontend.facts import Shape, shape_of
+from edgeq.onnxio.limits import shown
+from edgeq.onnxio.reader import one_line
 
-Shape = tuple[int, ...]
 AttributeValue = int | float | str | Sequence[int] | Sequence[float]
 Rewrite = Callable[[ir.Node, "Edit"], str | None]
 
@@ -58,7 +60,7 @@ class Edit:
     # --- names -------------------------------------------------------------------------------------------------
 
     def fresh_value(self, base: str) -> str:
-        """A value name that is not taken: ``base``, else ``base_2``, ``base_3`` …"""
+        """A value name that is not taken: ``base``, or that with a number from 2 on behind it."""
         return _fresh(base, self._values)
 
     def fresh_node(self, base: str) -> str:
@@ -133,7 +135,7 @@ class Edit:
             shape: static shape of the output.
             dtype: of the output; the first operand's when absent.
         """
-        assert self._anchor is not None  # noqa: S101 - the driver sets it before each rule
+        assert self._anchor is not None
         if dtype is None:
             first = next(value for value in inputs if value is not None)
             dtype = first.dtype
@@ -181,7 +183,7 @@ class Edit:
         A value made for the purpose takes over the name; an existing one takes it only to keep an output's name.
         """
         producer = old.producer()
-        assert producer is not None  # noqa: S101 - rules replace results of nodes
+        assert producer is not None
         takes_name = old.is_graph_output() or new.meta.get("edgeq.new", False)
         name = old.name
         if new.shape is None:
@@ -276,93 +278,6 @@ def _attribute(name: str, value: AttributeValue) -> ir.Attr:
     return ir.AttrInt64s(name, [int(item) for item in items])
 
 
-# --- facts about values and nodes ------------------------------------------------------------------------------
-
-
-def shape_of(value: ir.Value | None) -> Shape:
-    """The static shape of a value.
-
-    Raises:
-        EdgeqError: EQ0220 the shape is not static; the rules run on static graphs only.
-    """
-    shape = known_shape(value)
-    if shape is None:
-        name = "?" if value is None else value.name
-        raise EdgeqError("EQ0220", "a value has no static shape", where=name)
-    return shape
-
-
-def known_shape(value: ir.Value | None) -> Shape | None:
-    """The static shape of a value, or None."""
-    if value is None or value.shape is None or not value.shape.is_static():
-        return None
-    return tuple(int(dim) for dim in value.shape if isinstance(dim, int))
-
-
-def ints(node: ir.Node, name: str, default: Sequence[int]) -> Shape:
-    """An integer list attribute, or its default."""
-    attribute = node.attributes.get(name)
-    return tuple(default) if attribute is None else tuple(int(item) for item in attribute.as_ints())
-
-
-def integer(node: ir.Node, name: str, default: int) -> int:
-    """An integer attribute, or its default."""
-    attribute = node.attributes.get(name)
-    return default if attribute is None else int(attribute.as_int())
-
-
-def number(node: ir.Node, name: str, default: float) -> float:
-    """A float attribute, or its default."""
-    attribute = node.attributes.get(name)
-    return default if attribute is None else float(attribute.as_float())
-
-
-def text(node: ir.Node, name: str, default: str) -> str:
-    """A string attribute, or its default."""
-    attribute = node.attributes.get(name)
-    return default if attribute is None else attribute.as_string()
-
-
-def operand(node: ir.Node, index: int) -> ir.Value | None:
-    """An input by position; None when it is absent."""
-    return node.inputs[index] if index < len(node.inputs) else None
-
-
-def required(node: ir.Node, index: int) -> ir.Value:
-    """An input that the operator cannot be without.
-
-    Raises:
-        EdgeqError: EQ0204 it is missing.
-    """
-    value = operand(node, index)
-    if value is None:
-        raise EdgeqError(
-            "EQ0204", "a node lacks a required input", where=node.name, got=f"input {index} of {node.op_type}"
-        )
-    return value
-
-
-def name_of(value: ir.Value) -> str:
-    """The name of a value, as a base for derived names."""
-    return value.name or "value"
-
-
-def made_by(value: ir.Value | None, op_type: str) -> ir.Node | None:
-    """The node that makes the value, when it is of this type and the default domain."""
-    node = None if value is None else value.producer()
-    return node if node is not None and is_op(node, op_type) else None
-
-
-def is_op(node: ir.Node, *op_types: str) -> bool:
-    """Whether a node is one of these operators of the default domain."""
-    return node.domain in ("", "ai.onnx") and node.op_type in op_types
-
-
-def scalar(array: np.ndarray | None) -> float | None:
-    """The one value of a constant of any shape, or None."""
-    return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
-
-
 def apply_rules(edit: Edit, rules: Sequence[Rule], *, fuel: int | None = None) -> int:
     """Apply rules until none matches, in the order of the graph and then of the list.
 
@@ -400,7 +315,7 @@ def _one_sweep(edit: Edit, rules: Sequence[Rule], reasons: dict[tuple[str, str],
                 continue
             label = node.name or ""
             edit.before(node)
-            reason = rule.rewrite(node, edit)
+            reason = _tried(rule, node, edit)
             if reason is None:
                 changed += 1
                 log.debug("%s at %s", rule.name, label)
@@ -408,3 +323,17 @@ def _one_sweep(edit: Edit, rules: Sequence[Rule], reasons: dict[tuple[str, str],
             else:
                 reasons[(rule.name, label)] = reason
     return changed
+
+
+def _tried(rule: Rule, node: ir.Node, edit: Edit) -> str | None:
+    """A rule's verdict; operands that contradict each other surface in it as an error of numpy."""
+    try:
+        return rule.rewrite(node, edit)
+    except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise EdgeqError(
+            "EQ0232",
+            "the operands or attributes of a node do not fit together",
+            where=f"node {shown(node.name or '?')}",
+            got=f"{node.op_type}: {one_line(error)} (rule {rule.name})",
+            hint="check the exported model with onnx.checker and in onnxruntime",
+        ) from error

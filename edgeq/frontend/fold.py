@@ -19,7 +19,7 @@ from onnx_ir.passes.common import (
 )
 
 from edgeq.errors import EdgeqError
-from edgeq.frontend.edit import known_shape
+from edgeq.frontend.facts import known_shape
 from edgeq.frontend.shapes import infer_shapes
 from edgeq.onnxio.reader import one_line
 
@@ -28,15 +28,21 @@ _SMALL: Final = 1 << 13
 _ROUNDS: Final = 6
 
 _CHEAP: Final = frozenset(
-    "Abs Add Cast Ceil Clip Concat ConstantOfShape Div Equal Erf Exp Expand Flatten Floor Gather Greater Identity Less Log "
-    "Max Min Mul Neg Not Pow Range Reciprocal Relu Reshape Shape Sigmoid Sign Slice Sqrt Squeeze Sub Tanh Tile Transpose "
-    "Unsqueeze Where".split()
-)
+    {
+        "Abs", "Add", "Cast", "Ceil", "Clip", "Concat", "ConstantOfShape", "Div", "Equal", "Erf", "Exp", "Expand",
+        "Flatten", "Floor", "Gather", "Greater", "Identity", "Less", "Log", "Max", "Min", "Mul", "Neg", "Not", "Pow",
+        "Range", "Reciprocal", "Relu", "Reshape", "Shape", "Sigmoid", "Sign", "Slice", "Sqrt", "Squeeze", "Sub", "Tanh",
+        "Tile", "Transpose", "Unsqueeze", "Where",
+    }
+)  # fmt: skip
 """Operators whose cost is about the size of their result."""
 
 _REFUSED: Final = frozenset(
-    "DequantizeLinear DynamicQuantizeLinear Loop QuantizeLinear RandomNormal RandomUniform Scan SplitToSequence".split()
-)
+    {
+        "DequantizeLinear", "DynamicQuantizeLinear", "Loop", "QuantizeLinear", "RandomNormal", "RandomUniform", "Scan",
+        "SplitToSequence",
+    }
+)  # fmt: skip
 
 
 def lift_constants(model: ir.Model) -> None:
@@ -51,7 +57,7 @@ def fold_constants(model: ir.Model) -> None:
     Raises:
         EdgeqError: EQ0227 an operator cannot be evaluated.
     """
-    from onnxscript.optimizer import fold_constants_ir
+    from onnxscript.optimizer import fold_constants_ir  # heavy: only normalization needs it
 
     quiet = logging.getLogger("onnxscript")
     level = quiet.level

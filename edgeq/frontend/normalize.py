@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import onnx_ir as ir
 
 from edgeq.errors import EdgeqError
-from edgeq.frontend.edit import Edit, apply_rules, known_shape
+from edgeq.frontend.edit import Edit, apply_rules
+from edgeq.frontend.facts import known_shape
 from edgeq.frontend.fold import clear_annotations, fold_constants, lift_constants
 from edgeq.frontend.rules import PHASES, STRUCTURE
 from edgeq.frontend.shapes import drop_constant_inputs, infer_shapes, pin_inputs, require_static

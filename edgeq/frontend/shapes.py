@@ -10,7 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from edgeq.errors import EdgeqError, Problem
-from edgeq.frontend.edit import known_shape
+from edgeq.frontend.facts import known_shape
 from edgeq.onnxio.limits import MAX_DIM, check_dims, shown
 from edgeq.onnxio.reader import one_line
 
@@ -167,7 +167,7 @@ def _take(model: ir.Model, inferred: ModelProto) -> None:
         values = {value.name: value for node in other for value in node.outputs if value.name}
         for node in graph:
             for value in node.outputs:
-                source = values.get(value.name)
+                source = values.get(value.name or "")
                 if source is None:
                     continue
                 if source.type is not None:

@@ -53,6 +53,7 @@ def convert_to_working_opset(model: ir.Model) -> ir.Model:
         )
     proto = ir.to_proto(model)
     _use_short_domain(proto)
+    _refuse_foreign(proto)
     if found < OPSET:
         proto = _upgrade(proto, found)
     elif found > OPSET:
@@ -81,21 +82,24 @@ def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
                 yield from _all_nodes(inner)
 
 
-def _upgrade(proto: ModelProto, found: int) -> ModelProto:
-    foreign = sorted({node.domain for node in _all_nodes(proto.graph) if node.domain})
-    if foreign:
-        # ONNX's converter stops at operators it does not know; the names of all of them are the better message.
-        nodes = [node for node in _all_nodes(proto.graph) if node.domain]
-        raise EdgeqError.of(
-            Problem(
-                "EQ0301",
-                "this operator is not of standard ONNX",
-                where=f"node {shown(node.name or (node.output[0] if node.output else '?'))}",
-                got=f"{shown(node.domain)}.{shown(node.op_type)}",
-                hint="export the model with standard operators only, without runtime-specific optimization",
-            )
-            for node in nodes
+def _refuse_foreign(proto: ModelProto) -> None:
+    """Neither the converter nor shape inference knows operators of other domains; name them all instead."""
+    problems = [
+        Problem(
+            "EQ0301",
+            "this operator is not of standard ONNX",
+            where=f"node {shown(node.name or (node.output[0] if node.output else '?'))}",
+            got=f"{shown(node.domain)}.{shown(node.op_type)}",
+            hint="export the model with standard operators only, without runtime-specific optimization",
         )
+        for node in _all_nodes(proto.graph)
+        if node.domain
+    ]
+    if problems:
+        raise EdgeqError.of(problems)
+
+
+def _upgrade(proto: ModelProto, found: int) -> ModelProto:
     before = {name for node in _all_nodes(proto.graph) for name in node.output}
     before |= {tensor.name for tensor in proto.graph.initializer} | {value.name for value in proto.graph.input}
     try:

@@ -35,7 +35,7 @@ def load_graph(json_path: Path, npz_path: Path) -> Graph:
     """Read a graph back.
 
     Raises:
-        EdgeqError: EQ0210 where a file is missing, damaged or of another schema.
+        EdgeqError: EQ0240 where a file is missing, damaged or of another schema.
     """
     try:
         document = json.loads(json_path.read_text(encoding="utf-8"))
@@ -43,7 +43,7 @@ def load_graph(json_path: Path, npz_path: Path) -> Graph:
             arrays = {name: archive[name] for name in archive.files}
         if document["schema"] != SCHEMA:
             raise EdgeqError(
-                "EQ0210",
+                "EQ0240",
                 "the integer graph was written by another version of edgeq",
                 where=json_path.name,
                 got=f"schema {document['schema']}",
@@ -53,7 +53,7 @@ def load_graph(json_path: Path, npz_path: Path) -> Graph:
         return _graph_from_json(document, arrays)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise EdgeqError(
-            "EQ0210",
+            "EQ0240",
             "the integer graph of this folder cannot be read",
             where=f"{json_path.name}, {npz_path.name}",
             got=str(error),

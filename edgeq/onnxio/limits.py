@@ -145,6 +145,21 @@ def _check_attribute(attribute: AttributeProto, where: str, depth: int, budget: 
         _check_graph(graph, depth + 1, budget)
 
 
+def all_nodes(model: ModelProto) -> Iterator[NodeProto]:
+    """The nodes of a checked model, its subgraphs and its functions."""
+    yield from _nodes_below(model.graph.node)
+    for function in model.functions:
+        yield from _nodes_below(function.node)
+
+
+def _nodes_below(nodes: Sequence[NodeProto]) -> Iterator[NodeProto]:
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for graph in _graphs_of(attribute):
+                yield from _nodes_below(graph.node)
+
+
 def _graphs_of(attribute: AttributeProto) -> Iterator[GraphProto]:
     if attribute.HasField("g"):
         yield attribute.g

@@ -8,10 +8,11 @@ failure is an :class:`EdgeqError`; models come out without local functions, whic
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, Problem
 from edgeq.onnxio import limits
 
 if TYPE_CHECKING:
@@ -175,12 +176,43 @@ def _check(proto: ModelProto, where: str) -> None:
         )
     if not proto.graph.output:
         raise EdgeqError("EQ0204", "the model has no output")
+    unknown = list(_unknown_operators(proto))
+    if unknown:
+        raise EdgeqError.of(unknown)
     try:
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
         raise EdgeqError(
             "EQ0204", "the model is not valid ONNX", where=where, got=one_line(error), hint="export it again"
         ) from error
+
+
+def _unknown_operators(proto: ModelProto) -> Iterator[Problem]:
+    """Nodes of ONNX's own domain whose operator ONNX does not have, or not yet in the model's opset."""
+    import difflib
+
+    import onnx
+
+    version = next((item.version for item in proto.opset_import if item.domain in DEFAULT_DOMAINS), None)
+    if version is None:
+        return
+    known = {schema.name for schema in onnx.defs.get_all_schemas() if schema.domain == ""}
+    local = {function.name for function in proto.functions if function.domain in DEFAULT_DOMAINS}
+    for node in limits.all_nodes(proto):
+        if node.domain not in DEFAULT_DOMAINS or node.op_type in local:
+            continue
+        if onnx.defs.has(node.op_type, version, ""):
+            continue
+        close = difflib.get_close_matches(node.op_type, sorted(known), n=1)
+        newer = node.op_type in known
+        hint = f"did you mean {close[0]}?" if close and not newer else "export the model with a newer opset_version"
+        yield Problem(
+            "EQ0219",
+            f"ONNX opset {version} has no operator of this name",
+            where=f"node {limits.shown(node.name or (node.output[0] if node.output else '?'))}",
+            got=limits.shown(node.op_type),
+            hint=hint if close or newer else "operators of other makers need their domain",
+        )
 
 
 def _deserialize(proto: ModelProto, where: str) -> ir.Model:
@@ -196,7 +228,7 @@ def _deserialize(proto: ModelProto, where: str) -> ir.Model:
         if model.functions:
             _check_function_opsets(model)
             InlinePass()(model)
-            RemoveUnusedFunctionsPass()(model)
+            RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]
             RemoveUnusedOpsetsPass()(model)
             if model.functions:
                 raise EdgeqError("EQ0211", "a local function could not be expanded")

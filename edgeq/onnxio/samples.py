@@ -297,10 +297,11 @@ def _grid_of(stored: Array, key: str, arrays: Mapping[str, Array], where: str) -
 def _check_finite(stored: Array, key: str, where: str) -> None:
     if stored.dtype.kind != "f":
         return
-    limit = float(np.finfo(np.float32).max)
     for start in range(0, len(stored), _CHUNK):
-        # NaN fails the comparison, and so does what float32 cannot hold.
-        good = np.abs(stored[start : start + _CHUNK]) <= limit
+        part = stored[start : start + _CHUNK]
+        good = np.isfinite(part)
+        if part.dtype.itemsize > np.dtype(np.float32).itemsize:
+            good &= np.abs(part) <= np.finfo(np.float32).max
         if not good.all():
             index = start + int(np.argwhere(~good)[0][0])
             raise EdgeqError(

@@ -7,7 +7,7 @@ second, attributes stated, composed activations recognised before their constant
 from __future__ import annotations
 
 from edgeq.frontend.edit import Rule
-from edgeq.frontend.rules import activation, affine, convolution, dense, layout, padding, pooling, simplify
+from edgeq.frontend.rules import activation, affine, convolution, dense, layout, padding, pooling, simplify, sinking
 
 SPELLING: tuple[Rule, ...] = (
     *simplify.RULES,
@@ -20,6 +20,7 @@ SPELLING: tuple[Rule, ...] = (
 FOLDING: tuple[Rule, ...] = (
     *simplify.RULES,
     *layout.RULES,
+    *sinking.RULES,
     *convolution.RULES,
     *dense.RULES,
     *affine.RULES,

@@ -7,20 +7,8 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.frontend.edit import (
-    AttributeValue,
-    Edit,
-    Rule,
-    integer,
-    is_op,
-    known_shape,
-    name_of,
-    number,
-    operand,
-    required,
-    scalar,
-    shape_of,
-)
+from edgeq.frontend.edit import AttributeValue, Edit, Rule
+from edgeq.frontend.facts import integer, is_op, known_shape, name_of, number, operand, required, scalar, shape_of
 
 _LOWEST = float(np.finfo(np.float32).min)
 _HIGHEST = float(np.finfo(np.float32).max)
@@ -131,7 +119,7 @@ def _is_spelled(node: ir.Node, low: float, high: float, edit: Edit) -> bool:
 def extreme_to_clip(node: ir.Node, edit: Edit) -> str | None:
     """Min and Max with a constant number become Clip."""
     values = [value for value in node.inputs if value is not None]
-    if len(values) != 2:  # noqa: PLR2004
+    if len(values) != 2:
         return "not two operands"
     for x, other in (values, values[::-1]):
         bound = scalar(edit.array(other))
@@ -195,7 +183,7 @@ def _is_six_clamp_of_shifted(clip: ir.Node, x: ir.Value, edit: Edit) -> bool:
     add = required(clip, 0).producer()
     if add is None or not is_op(add, "Add") or required(add, 0) is not x or _bounds(clip, edit) != (0.0, 6.0):
         return False
-    return scalar(edit.array(operand(add, 1))) == 3.0  # noqa: PLR2004
+    return scalar(edit.array(operand(add, 1))) == 3.0
 
 
 def _swish(edit: Edit, result: ir.Value, x: ir.Value) -> None:

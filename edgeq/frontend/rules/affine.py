@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.frontend.edit import Edit, Rule, Shape, integer, ints, is_op, name_of, number, operand, required, shape_of
+from edgeq.frontend.edit import Edit, Rule
+from edgeq.frontend.facts import Shape, integer, ints, is_op, name_of, number, operand, required, shape_of
 
 _LAYERS = ("Conv", "Gemm")
 _IMAGE_RANK = 4
@@ -83,7 +84,12 @@ def fold_into_layer_before(node: ir.Node, edit: Edit) -> str | None:
         _set_constant(layer, 1, weight.astype(np.float64) * rows, weight.dtype, edit)
         _set_constant(layer, 2, bias.astype(np.float64) * vector, bias.dtype, edit)
     else:
-        _set_constant(layer, 2, bias.astype(np.float64) + vector, bias.dtype, edit)
+        addend = required(node, 1)
+        made = _set_constant(layer, 2, bias.astype(np.float64) + vector, bias.dtype, edit)
+        _take_over(layer, node, edit)
+        if not bias.any():
+            edit.inherit_name(made, addend)
+        return None
     _take_over(layer, node, edit)
     return None
 
@@ -96,13 +102,14 @@ def _take_over(layer: ir.Node, node: ir.Node, edit: Edit) -> None:
     edit.name_node(layer, name)
 
 
-def _set_constant(node: ir.Node, index: int, array: np.ndarray, dtype: np.dtype, edit: Edit) -> None:  # type: ignore[type-arg]
+def _set_constant(node: ir.Node, index: int, array: np.ndarray, dtype: np.dtype, edit: Edit) -> ir.Value:
     """Put a new constant in the place of an operand, under the old one's name where nobody else reads that."""
     old = required(node, index)
     with np.errstate(over="ignore"):
         value = edit.constant(array.astype(dtype), name_of(old))
     node.replace_input_with(index, value)
     edit.inherit_name(value, old)
+    return value
 
 
 def fold_into_layer_behind(node: ir.Node, edit: Edit) -> str | None:

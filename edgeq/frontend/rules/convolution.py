@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.frontend.edit import Edit, Rule, integer, ints, name_of, operand, required, shape_of, text
+from edgeq.frontend.edit import AttributeValue, Edit, Rule
+from edgeq.frontend.facts import integer, ints, name_of, operand, required, shape_of, text
 from edgeq.frontend.rules.spatial import resolved_pads, window_attributes
 
 _SPATIAL_1D_RANK = 3
@@ -83,7 +84,7 @@ def widen_to_2d(node: ir.Node, edit: Edit) -> str | None:
     wide = edit.reshape(x, (batch, channels, 1, length), base=f"{base}_input_2d")
     kernel = edit.constant(weight[:, :, np.newaxis, :], f"{name_of(required(node, 1))}_2d")
     strides, dilations, pads = window_attributes(node, (weight.shape[2],))
-    attributes = {
+    attributes: dict[str, AttributeValue] = {
         "dilations": (1, dilations[0]),
         "group": integer(node, "group", 1),
         "kernel_shape": (1, weight.shape[2]),

@@ -7,15 +7,20 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.frontend.edit import Edit, Rule, integer, name_of, number, operand, required, shape_of
+from edgeq.frontend.edit import Edit, Rule
+from edgeq.frontend.facts import integer, name_of, number, operand, required, shape_of
 
 _ATTRIBUTES = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 
 
-def _gemm(edit: Edit, x: ir.Value, weight: np.ndarray, bias: np.ndarray, name: str, stem: str) -> ir.Value:
+def _gemm(edit: Edit, x: ir.Value, weight: ir.Value, bias: ir.Value, name: str) -> ir.Value:
     """x[M,K] times weight[O,K] transposed, plus bias[O]."""
-    operands = [x, edit.constant(weight, f"{stem}_weight"), edit.constant(bias, f"{stem}_bias")]
-    return edit.node("Gemm", operands, _ATTRIBUTES, base=name, shape=(shape_of(x)[0], weight.shape[0]))
+    return edit.node("Gemm", [x, weight, bias], _ATTRIBUTES, base=name, shape=(shape_of(x)[0], shape_of(weight)[0]))
+
+
+def _zeros(edit: Edit, weight: np.ndarray, stem: str) -> ir.Value:
+    """A bias of zeros for a weight [O,K]."""
+    return edit.constant(np.zeros(weight.shape[0], dtype=weight.dtype), f"{stem}_bias")
 
 
 def matmul_to_gemm(node: ir.Node, edit: Edit) -> str | None:
@@ -25,22 +30,23 @@ def matmul_to_gemm(node: ir.Node, edit: Edit) -> str | None:
         return "the second operand is not constant"
     if weight.dtype.kind != "f":
         return "the weight is not float"
-    while weight.ndim > 2 and weight.shape[0] == 1 and weight.ndim <= len(shape_of(x)):  # noqa: PLR2004
+    while weight.ndim > 2 and weight.shape[0] == 1 and weight.ndim <= len(shape_of(x)):
         weight = weight[0]
     if weight.ndim == 1:
         weight = weight[:, np.newaxis]
-    if weight.ndim != 2:  # noqa: PLR2004
+    if weight.ndim != 2:
         return "the weight is a stack of matrices"
-    result, shape = node.outputs[0], shape_of(x)
-    base, stem = name_of(result), name_of(required(node, 1))
+    result, shape, old = node.outputs[0], shape_of(x), required(node, 1)
+    base, stem = name_of(result), name_of(old)
     rows = math.prod(shape[:-1])
-    flat = x if len(shape) == 2 else edit.reshape(x, (rows, shape[-1]), base=f"{base}_rows")  # noqa: PLR2004
-    bias = np.zeros(weight.shape[1], dtype=weight.dtype)
-    product = _gemm(edit, flat, weight.T, bias, f"{base}_gemm", stem)
+    flat = x if len(shape) == 2 else edit.reshape(x, (rows, shape[-1]), base=f"{base}_rows")
+    matrix = edit.constant(weight.T, f"{stem}_weight")
+    product = _gemm(edit, flat, matrix, _zeros(edit, weight.T, stem), f"{base}_gemm")
     if shape_of(product) == shape_of(result):
         edit.supersede(result, product)
     else:
         edit.hand_over(node, product, edit.reshape(product, shape_of(result), base=f"{base}_reshape"))
+    edit.inherit_name(matrix, old)
     return None
 
 
@@ -49,12 +55,12 @@ def turn_left_matrix(node: ir.Node, edit: Edit) -> str | None:
     weight, x = edit.array(operand(node, 0)), required(node, 1)
     if weight is None or not edit.is_computed(x) or weight.dtype.kind != "f":
         return "the first operand is not a float constant"
-    if weight.ndim != 2 or len(shape_of(x)) != 2:  # noqa: PLR2004
+    if weight.ndim != 2 or len(shape_of(x)) != 2:
         return "the operands are not matrices"
-    result = node.outputs[0]
-    base, stem = name_of(result), name_of(required(node, 0))
+    result, matrix = node.outputs[0], required(node, 0)
+    base = name_of(result)
     turned = edit.transpose(x, (1, 0), base=f"{base}_operand")
-    product = _gemm(edit, turned, weight, np.zeros(weight.shape[0], dtype=weight.dtype), f"{base}_gemm", stem)
+    product = _gemm(edit, turned, matrix, _zeros(edit, weight, name_of(matrix)), f"{base}_gemm")
     edit.hand_over(node, product, edit.transpose(product, (1, 0), base=f"{base}_transpose"))
     return None
 
@@ -65,28 +71,37 @@ def state_gemm(node: ir.Node, edit: Edit) -> str | None:
     if weight is None or weight.dtype.kind != "f":
         return "the weight is not a float constant"
     alpha, beta = number(node, "alpha", 1.0), number(node, "beta", 1.0)
-    turn_x, turn_weight = integer(node, "transA", 0), integer(node, "transB", 0)
+    turn_x, turn_weight = bool(integer(node, "transA", 0)), bool(integer(node, "transB", 0))
     result = node.outputs[0]
     outputs = shape_of(result)[1]
     bias = edit.array(addend)
     # A column [M,1] or a full matrix is not a bias: it stays an addition of its own.
     per_output = bias is not None and (bias.size == 1 or (bias.size == outputs and bias.shape[-1] == outputs))
     separate = addend is not None and not per_output
-    if (turn_x, turn_weight, alpha, beta) == (0, 1, 1.0, 1.0) and bias is not None and bias.shape == (outputs,):
+    stated = all(name in node.attributes for name in _ATTRIBUTES) and bias is not None and bias.shape == (outputs,)
+    if stated and turn_weight and (turn_x, alpha, beta) == (False, 1.0, 1.0):
         return "it is stated already"
-    base = name_of(result)
+    base, old = name_of(result), required(node, 1)
     if turn_x:
         x = edit.transpose(x, (1, 0), base=f"{base}_operand")
-    matrix = weight if turn_weight else weight.T
-    if alpha != 1.0:
-        matrix = (matrix.astype(np.float64) * alpha).astype(weight.dtype)
-    vector = np.zeros(outputs, dtype=np.float64)
-    if bias is not None and not separate:
-        vector = vector + bias.astype(np.float64).reshape(-1) * beta
-    product = _gemm(edit, x, matrix, vector.astype(weight.dtype), f"{base}_gemm", name_of(required(node, 1)))
+    matrix, vector = old, addend
+    if not turn_weight or alpha != 1.0:
+        turned = (weight if turn_weight else weight.T).astype(np.float64) * alpha
+        matrix = edit.constant(turned.astype(weight.dtype), f"{name_of(old)}_weight")
+    if bias is None or separate or bias.shape != (outputs,) or beta != 1.0:
+        row = np.zeros(outputs, dtype=np.float64)
+        if bias is not None and not separate:
+            row = row + bias.astype(np.float64).reshape(-1) * beta
+        vector = edit.constant(row.astype(weight.dtype), f"{name_of(old)}_bias")
+    assert vector is not None  # it is the addend only where that is a bias
+    product = _gemm(edit, x, matrix, vector, f"{base}_gemm")
     if separate and addend is not None:
         product = _plus(edit, product, addend, beta, base)
     edit.supersede(result, product)
+    if matrix is not old:
+        edit.inherit_name(matrix, old)
+    if addend is not None and vector is not addend:
+        edit.inherit_name(vector, addend)
     return None
 
 
@@ -114,7 +129,10 @@ def split_computed_gemm(node: ir.Node, edit: Edit) -> str | None:
 
 def _plus(edit: Edit, product: ir.Value, addend: ir.Value, beta: float, base: str) -> ir.Value:
     """product + beta · addend."""
-    if beta != 1.0:
+    array = edit.array(addend)
+    if beta != 1.0 and array is not None:
+        addend = edit.constant((array.astype(np.float64) * beta).astype(array.dtype), f"{base}_addend")
+    elif beta != 1.0:
         factor = edit.constant(np.array(beta, dtype=np.float32), f"{base}_beta")
         addend = edit.node("Mul", [addend, factor], base=f"{base}_addend", shape=shape_of(addend))
     return edit.node("Add", [product, addend], base=f"{base}_add", shape=shape_of(product))

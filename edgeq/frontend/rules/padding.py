@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.frontend.edit import Edit, Rule, ints, is_op, name_of, operand, required, scalar, shape_of, text
+from edgeq.frontend.edit import Edit, Rule
+from edgeq.frontend.facts import ints, is_op, name_of, operand, required, scalar, shape_of, text
 from edgeq.frontend.rules.activation import is_nonnegative
 
 _SPATIAL_FROM = 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.frontend.edit import Edit, Rule, Shape, integer, ints, is_op, name_of, operand, required, shape_of, text
+from edgeq.frontend.edit import Edit, Rule
+from edgeq.frontend.facts import Shape, integer, ints, is_op, name_of, operand, required, shape_of, text
 from edgeq.frontend.rules.spatial import resolved_pads, window_attributes
 
 _IMAGE_RANK = 4

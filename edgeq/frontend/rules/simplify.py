@@ -5,17 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.frontend.edit import (
-    Edit,
-    Rule,
-    integer,
-    known_shape,
-    name_of,
-    operand,
-    required,
-    scalar,
-    shape_of,
-)
+from edgeq.frontend.edit import Edit, Rule
+from edgeq.frontend.facts import integer, known_shape, name_of, operand, required, scalar, shape_of
 
 
 def _drop(node: ir.Node, edit: Edit, value: ir.Value) -> str | None:
@@ -149,6 +140,19 @@ def negate_by_multiplying(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
+def square_by_multiplying(node: ir.Node, edit: Edit) -> str | None:
+    """x to the power of two becomes x · x, to the power of a half the square root."""
+    x, exponent, result = required(node, 0), scalar(edit.array(operand(node, 1))), node.outputs[0]
+    if exponent not in (2.0, 0.5) or x.dtype != result.dtype or known_shape(x) != known_shape(result):
+        return "the exponent is neither 2 nor 1/2"
+    base, shape = name_of(result), shape_of(result)
+    if exponent == 2.0:
+        edit.supersede(result, edit.node("Mul", [x, x], base=f"{base}_square", shape=shape))
+    else:
+        edit.supersede(result, edit.node("Sqrt", [x], base=f"{base}_root", shape=shape))
+    return None
+
+
 def split_to_slices(node: ir.Node, edit: Edit) -> str | None:
     """Split becomes one Slice for each part that is read."""
     value = required(node, 0)
@@ -234,6 +238,7 @@ RULES = (
     Rule("divide_by_multiplying", ("Div",), divide_by_multiplying),
     Rule("subtract_by_adding", ("Sub",), subtract_by_adding),
     Rule("negate_by_multiplying", ("Neg",), negate_by_multiplying),
+    Rule("square_by_multiplying", ("Pow",), square_by_multiplying),
     Rule("put_constant_second", ("Add", "Mul"), put_constant_second),
     Rule("remove_neutral", ("Add", "Mul", "Sub", "Div", "Pow"), remove_neutral),
 )

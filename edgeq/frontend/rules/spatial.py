@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgeq.frontend.edit import Shape, integer, ints, text
+from edgeq.frontend.facts import Shape, integer, ints, text
 
 
 def window_attributes(node: ir.Node, kernel: Shape) -> tuple[Shape, Shape, Shape]:
@@ -18,7 +18,7 @@ def window_attributes(node: ir.Node, kernel: Shape) -> tuple[Shape, Shape, Shape
 
 
 def resolved_pads(node: ir.Node, kernel: Shape, source: Shape, target: Shape) -> Shape | None:
-    """Explicit pads (all begins, then all ends) that give the target size, or None where a window would see only padding.
+    """Explicit pads (all begins, then all ends) for the target size; None where a window would see padding only.
 
     Args:
         node: a convolution or pooling node.

@@ -1,0 +1,1 @@
+"""What needs the whole road: proof of equal bits, accuracy, instructions, and the check before any of it."""

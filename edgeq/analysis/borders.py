@@ -1,0 +1,110 @@
+"""The border between real numbers and the model's integers, with ONNX's own semantics, on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.folder import Compiled
+from edgeq.numerics.array import Array
+from edgeq.onnxio.samples import InputSpec, Samples
+
+
+@dataclass(frozen=True)
+class Border:
+    """One input or output of a compiled model: its ONNX name, and the grid of its integers."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    scale: float
+    zero_point: int
+
+    def quantize(self, real: Array) -> Array:
+        """QuantizeLinear: float32 division, half to even, saturation."""
+        steps = np.rint(np.asarray(real, np.float32) / np.float32(self.scale)).astype(np.float64) + self.zero_point
+        limits = np.iinfo(self.dtype)
+        result: Array = np.clip(steps, limits.min, limits.max).astype(self.dtype).reshape(self.shape)
+        return result
+
+    def dequantize(self, integers: Array) -> Array:
+        """DequantizeLinear: exact difference, float32 product."""
+        difference = integers.astype(np.int64) - self.zero_point
+        result: Array = difference.astype(np.float32) * np.float32(self.scale)
+        return result.reshape(self.shape)
+
+
+def input_borders(compiled: Compiled) -> tuple[Border, ...]:
+    """The model's inputs."""
+    return tuple(_border(entry) for entry in compiled.manifest["inputs"])
+
+
+def output_borders(compiled: Compiled) -> tuple[Border, ...]:
+    """The model's outputs."""
+    return tuple(_border(entry) for entry in compiled.manifest["outputs"])
+
+
+def open_samples(compiled: Compiled, data: Path) -> Samples:
+    """A data file for a compiled model.
+
+    Raises:
+        EdgeqError: EQ011x where the file does not fit the model.
+    """
+    specs = [InputSpec(border.name, border.shape, np.dtype(np.float32)) for border in input_borders(compiled)]
+    return Samples.open(data, specs)
+
+
+def quantized_inputs(compiled: Compiled, samples: Samples, count: int | None = None) -> Iterator[list[Array]]:
+    """The first ``count`` samples as the model's integers, one array an input."""
+    borders = input_borders(compiled)
+    for index in range(len(samples) if count is None else min(count, len(samples))):
+        values = samples.inputs(index)
+        yield [border.quantize(values[border.name]) for border in borders]
+
+
+def random_inputs(compiled: Compiled, count: int) -> list[list[Array]]:
+    """Integers that no data set has: both extremes, the zero points, then uniform ones of a fixed seed."""
+    borders = input_borders(compiled)
+    corners = [[_filled(border, value) for border in borders] for value in ("min", "max", "zero")]
+    generator = np.random.default_rng(20240229)
+    limits = [np.iinfo(border.dtype) for border in borders]
+    while len(corners) < count:
+        corners.append(
+            [
+                generator.integers(limit.min, limit.max, border.shape, dtype=border.dtype, endpoint=True)
+                for border, limit in zip(borders, limits, strict=True)
+            ]
+        )
+    return corners[:count]
+
+
+def integer_inputs(compiled: Compiled, data: Path | None, count: int) -> list[list[Array]]:
+    """Inputs for a proof or a measurement: the first samples of a data file, or random ones without it."""
+    if data is None:
+        return random_inputs(compiled, count)
+    return list(quantized_inputs(compiled, open_samples(compiled, data), count))
+
+
+def batches(items: Sequence[list[Array]], size: int) -> Iterator[Sequence[list[Array]]]:
+    """The items in runs of at most ``size``, to bound what a runner holds at once."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _filled(border: Border, value: str) -> Array:
+    limits = np.iinfo(border.dtype)
+    number = {"min": limits.min, "max": limits.max, "zero": border.zero_point}[value]
+    return np.full(border.shape, number, border.dtype)
+
+
+def _border(entry: dict[str, Any]) -> Border:
+    return Border(
+        entry["name"],
+        np.dtype(entry["dtype"]),
+        tuple(entry["shape"]),
+        entry["scale"],
+        entry["zero_point"],
+    )

@@ -1,0 +1,82 @@
+"""Instructions per layer, counted on the emulated core, and where RAM and flash go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.analysis.borders import integer_inputs
+from edgeq.analysis.executors import Progress, execute, silent
+from edgeq.folder import Compiled
+from edgeq.runners.base import RunCounts, RunResult
+
+
+@dataclass(frozen=True)
+class ProfileReport:
+    """Counts of the first sample, with the spread over all; null where the board has no emulator.
+
+    QEMU counts instructions, not cycles.
+    """
+
+    manifest: dict[str, Any]
+    samples: int
+    result: RunResult | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``edgeq profile``."""
+        counts: Sequence[RunCounts] = (self.result.instructions or ()) if self.result else ()
+        totals = [count.total for count in counts]
+        sizes = self.manifest["sizes"] or {}
+        return {
+            "board": self.manifest["board"],
+            "samples": len(totals),
+            "instructions": totals[0] if totals else None,
+            "instructions_min": min(totals, default=None),
+            "instructions_max": max(totals, default=None),
+            "classes": counts[0].whole.named() if counts else None,
+            "macs": sum(step["macs"] for step in self.manifest["steps"]),
+            "ram_bytes": self.manifest["arena_bytes"],
+            "stack_bytes": self.manifest["stack_bytes"],
+            "stack_measured_bytes": self.result.stack_bytes if self.result else None,
+            "harness_bytes": sizes.get("harness_ram_bytes"),
+            "flash_code_bytes": sizes.get("flash_code_bytes"),
+            "flash_weight_bytes": sizes.get("flash_weight_bytes"),
+            "layers": [_layer(step, number, counts) for number, step in enumerate(self.manifest["steps"])],
+        }
+
+
+def profile_folder(
+    compiled: Compiled, samples: int, data: Path | None = None, progress: Progress = silent
+) -> ProfileReport:
+    """Count the instructions of a compiled folder on its board's emulator.
+
+    Args:
+        compiled: the folder.
+        samples: how many inputs.
+        data: a data file to take them from; without it extremes and random integers.
+        progress: called once.
+
+    Raises:
+        EdgeqError: EQ052x without QEMU or a host compiler, EQ060x where the image fails.
+    """
+    if compiled.spec.emulated is None:
+        return ProfileReport(compiled.manifest, 0, None)
+    progress("qemu", None)
+    inputs = integer_inputs(compiled, data, samples)
+    return ProfileReport(compiled.manifest, len(inputs), execute(compiled, "qemu", inputs, count=True))
+
+
+def _layer(step: dict[str, Any], number: int, counts: Sequence[RunCounts]) -> dict[str, Any]:
+    found = counts[0].steps[number] if counts else None
+    return {
+        "name": ", ".join(step["source"]) or step["name"],
+        "op": step["op"],
+        "kernel": step["kernel"],
+        "instructions": found.total if found else None,
+        "macs": step["macs"],
+        "classes": found.named() if found else None,
+        "scratch_bytes": step["scratch_bytes"],
+        "output_bytes": sum(result["bytes"] for result in step["results"]),
+    }

@@ -1,0 +1,59 @@
+"""``edgeq boards``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgeq.cli.options import common
+from edgeq.target import Board, list_boards, load_board
+
+
+@click.command("boards")
+@common
+def command(as_json: bool, quiet: bool) -> None:
+    """List the boards.
+
+    \b
+    edgeq boards
+    edgeq boards --json
+    """
+    del quiet
+    boards = [load_board(name) for name in list_boards()]
+    if as_json:
+        from edgeq.report.documents import print_document
+
+        print_document("boards", {"boards": [_entry(board) for board in boards]})
+        return
+    from edgeq.report.tables import print_table
+
+    rows = [
+        [
+            board.name,
+            board.target.name,
+            board.flash.app_size_bytes if board.flash else None,
+            board.ram.app_size_bytes if board.ram else None,
+            board.emulator.machine if board.emulator else None,
+            ", ".join(board.flash_with.methods),
+            board.description,
+        ]
+        for board in boards
+    ]
+    header = ["board", "target", "flash bytes", "RAM bytes", "QEMU machine", "flash with", "description"]
+    print_table("", header, rows, numeric=(2, 3))
+
+
+def _entry(board: Board) -> dict[str, Any]:
+    return {
+        "name": board.name,
+        "description": board.description,
+        "target": board.target.name,
+        "clock_hz": board.clock_hz,
+        "flash_bytes": board.flash.app_size_bytes if board.flash else None,
+        "flash_address": board.flash.app_base_address if board.flash else None,
+        "ram_bytes": board.ram.app_size_bytes if board.ram else None,
+        "ram_address": board.ram.app_base_address if board.ram else None,
+        "machine": board.emulator.machine if board.emulator else None,
+        "flash_with": list(board.flash_with.methods),
+    }

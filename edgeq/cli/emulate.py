@@ -1,0 +1,50 @@
+"""``edgeq emulate``: the second of the three verbs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgeq.cli.options import ProgressLine, common, folder_argument
+
+_SHOWN = 12
+
+
+@click.command("emulate")
+@folder_argument
+@click.option("--input", "data", metavar="X.npz", type=click.Path(path_type=Path), help="Inputs; else corners.")
+@click.option("--samples", type=click.IntRange(min=1), help="Only the first so many.")
+@click.option("--on", "runner", metavar="NAME", help="qemu, or native on this computer.")
+@common
+def command(
+    folder: Path, data: Path | None, samples: int | None, runner: str | None, as_json: bool, quiet: bool
+) -> None:
+    """Run the image in DIR and print its outputs, instructions, RAM and stack.
+
+    \b
+    edgeq emulate build/kws
+    edgeq emulate build/kws --input eval.npz --samples 5
+    """
+    from edgeq.analysis.emulate import emulate_folder
+    from edgeq.folder import Compiled
+
+    compiled = Compiled.open(folder)
+    chosen = runner or ("qemu" if compiled.spec.emulated else "native")
+    progress = ProgressLine(quiet)
+    report = emulate_folder(compiled, data, samples, chosen, progress)
+    progress.clear()
+    if as_json:
+        from edgeq.report.documents import print_document
+
+        print_document("emulate", report.to_json())
+        return
+    for number, sample in enumerate(report.real):
+        for name, values in zip(report.names, sample, strict=True):
+            flat = values.reshape(-1)
+            shown = ", ".join(f"{value:.4g}" for value in flat[:_SHOWN])
+            more = f", … ({flat.size})" if flat.size > _SHOWN else ""
+            click.echo(f"{number}  {name}: {shown}{more}")
+    instructions = f"{report.instructions:,} instructions; " if report.instructions is not None else ""
+    stack = f", {report.stack_bytes:,} of stack used" if report.stack_bytes is not None else ""
+    click.echo(f"{instructions}arena {report.ram_bytes:,} bytes{stack}")

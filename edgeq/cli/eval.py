@@ -1,0 +1,49 @@
+"""``edgeq eval``: accuracy, never without the float model's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgeq.cli.options import ProgressLine, common, data_option, folder_argument, names_option
+
+
+@click.command("eval")
+@folder_argument
+@data_option(required=True, what="Labelled inputs.")
+@names_option
+@click.option("--metric", metavar="NAME", help="top1, auc, reconstruction_auc, agreement or mse; the data decides.")
+@click.option("--samples", type=click.IntRange(min=1), help="Only the first so many.")
+@common
+def command(
+    folder: Path,
+    data: Path,
+    on: tuple[str, ...],
+    metric: str | None,
+    samples: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Evaluate DIR on labelled data: by the reference, as C on this computer, in the emulator.
+
+    \b
+    edgeq eval build/kws --data eval.npz
+    edgeq eval build/kws --data eval.npz --on reference,native,qemu,float --samples 200
+    """
+    from edgeq.analysis.evaluate import evaluate_folder
+    from edgeq.folder import Compiled
+
+    progress = ProgressLine(quiet)
+    report = evaluate_folder(Compiled.open(folder), data, on, metric, samples, progress)
+    progress.clear()
+    if as_json:
+        from edgeq.report.documents import print_document
+
+        print_document("eval", report.to_json())
+        return
+    from edgeq.report.tables import print_table
+
+    rows = [[r.on, r.value, report.float_value, r.agreement, r.sqnr_db] for r in report.results]
+    title = f"{report.metric} of {report.samples} samples"
+    print_table(title, ["on", report.metric, "float", "agreement", "SQNR dB"], rows, numeric=(1, 2, 3, 4))

@@ -1,0 +1,61 @@
+"""``edgeq flash``: the third of the three verbs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgeq.cli.options import common, folder_argument
+
+
+@click.command("flash")
+@folder_argument
+@click.option("--with", "flasher", metavar="NAME", help="pyocd, openocd, drive or gdb; else the board's first.")
+@click.option("--dry-run", is_flag=True, help="Only print the command.")
+@click.option("--drive", metavar="PATH", type=click.Path(path_type=Path), help="Where the board's drive is mounted.")
+@click.option("--server", metavar="HOST:PORT", help="A GDB server that runs already.")
+@common
+def command(
+    folder: Path,
+    flasher: str | None,
+    dry_run: bool,
+    drive: Path | None,
+    server: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write the image in DIR into its board, and print the command that does it.
+
+    \b
+    edgeq flash build/kws
+    edgeq flash build/kws --with pyocd --dry-run
+    """
+    from edgeq.folder import Compiled
+    from edgeq.runners.base import FlashRequest
+    from edgeq.runners.flash import flash, shell_line
+
+    compiled = Compiled.open(folder)
+    request = FlashRequest(compiled.path, compiled.board, drive=drive, server=server)
+    result = flash(request, flasher, dry_run=dry_run)
+    if as_json:
+        from edgeq.report.documents import print_document
+
+        content = {
+            "with": result.runner,
+            "command": list(result.command),
+            "image": str(result.image),
+            "dry_run": result.dry_run,
+            "verified": result.verified,
+            "detail": result.detail,
+        }
+        print_document("flash", content)
+        return
+    if result.server_command:
+        click.echo(f"$ {shell_line(result.server_command)}")
+    click.echo(f"$ {shell_line(result.command)}")
+    if result.dry_run:
+        return
+    if not quiet and result.detail:
+        click.echo(result.detail)
+    click.echo("written and compared" if result.verified else "written; the tool does not read back")

@@ -1,0 +1,137 @@
+"""The group of commands, and the one place where errors become exit codes.
+
+Commands are named here and imported when they are called, so that ``edgeq --help`` starts at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from importlib import import_module
+from typing import Any, Final, NoReturn
+
+import click
+
+from edgeq import __version__
+from edgeq.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, EdgeqError, Problem
+
+# name → one line of help; the module is edgeq.cli.<name>, its function the command.
+COMMANDS: Final = {
+    "boards": "List the boards, with their memory and their flashers.",
+    "check": "Say everything that is wrong with a model, before any toolchain.",
+    "compile": "Compile an ONNX model all the way to firmware images.",
+    "doctor": "Say which tools are missing, and the command that installs each.",
+    "emulate": "Run the compiled image: outputs, instructions, RAM and stack.",
+    "eval": "Measure accuracy on labelled data, beside the float model's.",
+    "explain": "Explain an error code.",
+    "flash": "Write the image into the board; print the command that does it.",
+    "methods": "List the choices for quantization.",
+    "ops": "List the operators, how ONNX spells them, and their kernels.",
+    "profile": "Count instructions per layer; show where RAM and flash go.",
+    "quantize": "Turn a float model into a quantized ONNX (QDQ) model.",
+    "targets": "List the processors.",
+    "verify": "Prove that every step's output has the same bits everywhere.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command's name."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; None where there is none."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"edgeq.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a guess for a mistyped name."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command '{args[0]}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: edgeq compile MODEL.onnx --data CALIB.npz --board mps2-an386 -o OUT",
+)
+@click.version_option(__version__, prog_name="edgeq")
+def group() -> None:
+    """Compile ONNX models to integer-only firmware with the same bits on every core.
+
+    Everything stays on this computer.
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    sys.exit(run(given))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; every failure becomes a message and an exit code, never a traceback."""
+    debug, as_json = "--debug" in arguments, "--json" in arguments
+    try:
+        result: Any = group.main(args=arguments, prog_name="edgeq", standalone_mode=False)
+    except EdgeqError as error:
+        if debug:
+            raise
+        _report(error.problems, as_json)
+        return error.exit_code
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else None
+        hint = f"see `{where} --help`" if where else None
+        _report((Problem("EQ0101", error.format_message().rstrip("."), where=where, hint=hint),), as_json)
+        return EXIT_USAGE
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        name = type(error).__name__
+        problem = Problem(
+            "EQ0900",
+            "edgeq failed in a way that it should not",
+            got=f"{name}: {' '.join(str(error).split())[:400]}",
+            hint="report it with the model; --debug shows where it happened",
+        )
+        _report((problem,), as_json)
+        return EXIT_INTERNAL
+    return result if isinstance(result, int) else 0
+
+
+def _report(problems: tuple[Problem, ...], as_json: bool) -> None:
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if as_json:
+        from edgeq.report.documents import print_document
+
+        print_document("error", {"ok": False, "problems": [problem.to_json() for problem in problems]})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""Every error code of edgeq, with what it means and what helps: the text behind ``edgeq explain``.
+
+The message of an error says what happened where; an entry here explains the rule behind it. One sorted table; a test
+keeps it equal to the codes that the sources use.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_DEFECT = "This is a defect of edgeq, not of your model. Report it with the model or a cut-down one."
+
+CATALOGUE: Final[dict[str, tuple[str, str]]] = {
+    "EQ0101": (
+        "The command line is wrong",
+        "An option or argument is unknown, missing or has a bad value. `edgeq COMMAND --help` lists them.",
+    ),
+    "EQ0102": (
+        "The model's name cannot prefix C symbols",
+        "Generated functions are called NAME_run and so on, so NAME must be a lower-case C word. Pass --name.",
+    ),
+    "EQ0103": (
+        "The output folder cannot be used",
+        "edgeq replaces a folder whole and therefore only touches folders that it wrote, empty ones or new ones.",
+    ),
+    "EQ0104": (
+        "Not a compiled folder",
+        "emulate, eval, verify, profile and flash work on a folder that `edgeq compile` wrote.",
+    ),
+    "EQ0105": (
+        "Compiled by another version",
+        "The layout of compiled folders has a schema number; compile the model again with this version.",
+    ),
+    "EQ0106": (
+        "Calibration data is missing",
+        (
+            "A float model becomes integer by looking at typical inputs: pass --data FILE.npz with an array x of "
+            "a few hundred of them. Labels are not needed."
+        ),
+    ),
+    "EQ0107": ("Unknown choice for quantization", "`edgeq methods` lists observers and the other choices."),
+    "EQ0108": ("Nothing to run", "No sample was selected: the file is empty, or --samples is below 1."),
+    "EQ0109": (
+        "The metric does not fit the data",
+        (
+            "top1 needs labels y; auc binary labels; reconstruction_auc labels and groups; agreement and mse a "
+            "float model."
+        ),
+    ),
+    "EQ0110": (
+        "The data file cannot be read",
+        "Data files are NumPy .npz archives without pickled objects: np.savez_compressed('data.npz', x=x, y=y).",
+    ),
+    "EQ0111": (
+        "The data file is over the limits",
+        "Archives are checked before they are unpacked, against exhaustion of memory. Split the file.",
+    ),
+    "EQ0112": (
+        "An input's array is missing",
+        "A model with one input reads x or the input's own name; one with several reads one array per input name.",
+    ),
+    "EQ0113": (
+        "Wrong shape of samples",
+        "Sample i is x[i] and has the shape of the model's input without its leading ones.",
+    ),
+    "EQ0114": ("The data file holds no samples", "The first axis of every array counts the samples; it is 0 here."),
+    "EQ0115": ("A sample is not a number", "NaN and infinity have no place on an integer grid. Clean the data."),
+    "EQ0116": ("Arrays of different length", "Every input, and `group`, needs one entry per sample."),
+    "EQ0117": (
+        "Wrong element type",
+        "Inputs are stored as floats or as integers, with x_scale and x_offset where integers mean scaled values.",
+    ),
+    "EQ0118": ("Bad scale or offset", "x_scale and x_offset are single finite numbers; the scale is positive."),
+    "EQ0170": ("Unknown runner", "Runners execute images (native, qemu) or write them into boards (`edgeq flash`)."),
+    "EQ0180": ("A board or target file is not TOML", "Open the file named; the position is in the message."),
+    "EQ0181": (
+        "Unknown key in a board or target file",
+        "Keys are checked strictly, so that a typing error is found.",
+    ),
+    "EQ0182": ("Bad value in a board or target file", "The message says which values the key takes."),
+    "EQ0183": ("Bad inheritance", "`inherits` must name an existing file and may not come back to where it started."),
+    "EQ0184": ("Unknown board", "`edgeq boards` lists them; a path to a board.toml of your own works too."),
+    "EQ0185": ("Unknown target", "`edgeq targets` lists the processors."),
+    "EQ0186": (
+        "The board is larger than its emulator",
+        ("An emulated image has the board's sizes at the machine's addresses; the machine must have that much memory."),
+    ),
+    "EQ0201": ("The model file cannot be read", "The path does not exist, is no file, or may not be read."),
+    "EQ0202": (
+        "The model is too large",
+        "Sizes are capped before anything is parsed; such a model fits no Cortex-M.",
+    ),
+    "EQ0203": ("Not an ONNX model", "Another format was recognised, or nothing at all. Export the model to ONNX."),
+    "EQ0204": ("Damaged ONNX file", "The file is cut off or corrupt. Export or copy it again."),
+    "EQ0205": (
+        "Weights in another file",
+        (
+            "External data could read any file of this computer, so it is refused. Save the model in one file: "
+            "onnx.save(model, path, save_as_external_data=False)."
+        ),
+    ),
+    "EQ0206": ("Sparse tensors", "Store weights as dense tensors."),
+    "EQ0207": ("A tensor is out of bounds", "Rank, dimensions and elements are capped before shapes are inferred."),
+    "EQ0208": ("Too many nodes or initializers", "Models of this size run on no supported processor."),
+    "EQ0209": ("Nested too deep", "Subgraphs and types may nest a few levels only."),
+    "EQ0210": ("A tensor's bytes do not match its shape", "The file is damaged or was made by a faulty exporter."),
+    "EQ0211": (
+        "Local functions are not valid",
+        "Functions of a model must have distinct names and not call themselves.",
+    ),
+    "EQ0212": ("Training information", "Export the model for inference."),
+    "EQ0213": ("Not enough memory to read the model", "Or protobuf runs without its C parser: reinstall protobuf."),
+    "EQ0214": ("Unknown ONNX version", "The file was written by a newer ONNX than this edgeq knows. Upgrade edgeq."),
+    "EQ0215": ("The model cannot be written", "The path may not be written, or the disk is full."),
+    "EQ0216": ("Opset not supported", "edgeq reads opsets 7 to 23. Export with opset_version=17 or 21."),
+    "EQ0217": (
+        "A node has no form in the working opset",
+        "The node uses what only a newer opset has. Export with 21.",
+    ),
+    "EQ0218": ("The opset cannot be converted", "ONNX's version converter failed. Export with opset_version=21."),
+    "EQ0220": ("A value has no static shape", "Every shape must be known before memory can be planned."),
+    "EQ0221": ("Normalization does not end", _DEFECT),
+    "EQ0222": ("A dimension has no value", "Name the sizes of dynamic dimensions with --dim NAME=N; the batch is 1."),
+    "EQ0223": ("Bad --dim", "The value is out of range, or the model has no dimension of that name."),
+    "EQ0224": ("An input has no shape", "Export the model with input shapes."),
+    "EQ0225": ("Shapes do not fit together", "ONNX's shape inference refuses the model: it would fail anywhere."),
+    "EQ0226": ("A shape depends on data", "Firmware plans its memory once: export without data-dependent shapes."),
+    "EQ0227": ("A constant part cannot be evaluated", "The constants of the model lead to an error when computed."),
+    "EQ0228": ("A border without a name", "Inputs and outputs need names: they become part of the manifest."),
+    "EQ0229": ("Normalization broke the model", _DEFECT),
+    "EQ0230": ("The model is quantized already", "Compile it as it is; `edgeq quantize` takes float models."),
+    "EQ0231": ("The model is not quantized", "Give calibration data, so that it becomes integer."),
+    "EQ0240": ("The integer graph cannot be read", "graph.json or graph.npz is damaged or of another version."),
+    "EQ0241": (
+        "onnxruntime refuses the model",
+        "It is the truth for float accuracy; what it cannot load is not valid.",
+    ),
+    "EQ0242": ("No value of that name", "A tensor was asked for by a name that the model does not have."),
+    "EQ0243": ("onnxruntime cannot run the model", "An input is missing or has another shape or type."),
+    "EQ0250": (
+        "Operators on integers",
+        (
+            "QLinearConv and its kin are another way to write a quantized model. Export the QDQ format: "
+            "quant_format=QuantFormat.QDQ in onnxruntime."
+        ),
+    ),
+    "EQ0251": (
+        "Quantization is not closed",
+        "A DequantizeLinear must read what a QuantizeLinear or a constant gives.",
+    ),
+    "EQ0252": ("Bad quantization parameters", "Scales and zero points are constants, equal on both sides."),
+    "EQ0253": ("Quantized to another type", "Activations are int8 or uint8."),
+    "EQ0254": ("Bad weight scales", "Weights are quantized per tensor or along their output channels."),
+    "EQ0255": ("A quantized constant cannot be kept", "A rewrite would change its integers, or a bias leaves int32."),
+    "EQ0301": ("Not a standard operator", "Operators of other domains have no defined meaning here."),
+    "EQ0302": (
+        "Operator not supported",
+        "`edgeq ops` lists what is. The message names a replacement where one exists.",
+    ),
+    "EQ0303": (
+        "Operand is not float32",
+        "Normalized models compute in float32; indices and shapes must be constants.",
+    ),
+    "EQ0304": ("Empty tensor", "A dimension of size 0 computes nothing. Remove the branch."),
+    "EQ0305": ("Second result not supported", "Only the operator's first result may be used."),
+    "EQ0306": ("Must be constant", "The operand is computed at run time, but decides shapes or memory."),
+    "EQ0307": ("Rank not supported", "The operator is supported for the ranks named."),
+    "EQ0308": ("Bad model output", "An output must be computed, not an input or a constant."),
+    "EQ0309": ("A constant is not a number", "A weight holds NaN or infinity: training diverged, or export failed."),
+    "EQ0310": ("The model has no input", "There is nothing to run it on."),
+    "EQ0311": ("A node without inputs", "It depends on no model input and could not be folded into a constant."),
+    "EQ0312": ("One sample at a time", "Firmware runs batch 1; fold other uses of the first axis into another axis."),
+    "EQ0313": ("Attribute not supported", "The message names the attribute and the values that are supported."),
+    "EQ0314": ("MatMul not supported", "Operands need equal leading dimensions, or one constant matrix."),
+    "EQ0328": ("Operators without quantization", "In a QDQ model every result needs a QuantizeLinear behind it."),
+    "EQ0330": ("No integer form", "The operator survived normalization, but has no quantized meaning."),
+    "EQ0331": ("Not a constant", "A weight or bias is computed at run time."),
+    "EQ0332": ("The float model fails on the data", "It computes NaN or infinity: check the preprocessing."),
+    "EQ0350": (
+        "A value is not quantized",
+        "Every activation needs its QuantizeLinear; quantize the float model again.",
+    ),
+    "EQ0351": ("Not a quantized constant", "Weights are int8 and biases int32 initializers behind DequantizeLinear."),
+    "EQ0352": ("Computed at run time", "What decides shapes or memory must be constant."),
+    "EQ0353": (
+        "An accumulator can leave int32",
+        "For the worst possible input a sum would overflow. A larger output scale or a split layer avoids it.",
+    ),
+    "EQ0354": ("A Slice runs backwards", "Only positive steps are supported."),
+    "EQ0355": ("No integer form", "`edgeq ops` lists the operators that have one."),
+    "EQ0356": ("Activation quantized per channel", "Only weights may be per channel."),
+    "EQ0357": ("A shape is not known", "Every shape must be static; see --dim."),
+    "EQ0358": ("Scales too far apart", "The operands of an addition differ so much that int32 cannot hold the sum."),
+    "EQ0380": ("No C kernel", "No kernel takes the operator with these shapes. `edgeq ops` lists the limits."),
+    "EQ0401": (
+        "Does not fit into RAM",
+        (
+            "The need is exact: arena, stack bound and harness. A smaller input, fewer channels in the layers at "
+            "the peak, or another board helps."
+        ),
+    ),
+    "EQ0402": ("Does not fit into flash", "Code, weights and harness are counted. Try --optimize=-Os, or prune."),
+    "EQ0501": ("ARM compiler missing", "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"),
+    "EQ0502": ("Host compiler missing", "apt-get install gcc"),
+    "EQ0503": ("Compilation failed", "The compiler refuses generated code. " + _DEFECT),
+    "EQ0504": ("Linking failed", "The image does not link into the board's memory. " + _DEFECT),
+    "EQ0505": ("A tool cannot be run", "`edgeq doctor` says what is missing and how to install it."),
+    "EQ0506": ("The stack cannot be bounded", "Code with recursion or dynamic frames has no bound. " + _DEFECT),
+    "EQ0507": ("Floating point in the image", "Integer-only is a promise that is checked. " + _DEFECT),
+    "EQ0508": ("Instruction beyond Armv6-M", "Code for Cortex-M0 must run on Cortex-M0. " + _DEFECT),
+    "EQ0509": ("Heap or printf in the model", "Generated code calls nothing of the C library. " + _DEFECT),
+    "EQ0510": ("A tool did not finish", "It was stopped after its time limit."),
+    "EQ0520": ("The emulator is missing", "apt-get install qemu-system-arm"),
+    "EQ0521": ("Host compiler missing", "The counting plugin is built once with it: apt-get install gcc"),
+    "EQ0522": (
+        "Instructions cannot be counted",
+        "The plugin needs QEMU 4.2 to 8.2. Everything else works without it.",
+    ),
+    "EQ0523": ("GDB missing", "apt-get install gdb-multiarch"),
+    "EQ0524": ("pyOCD missing", "pip install 'edgeq[flash]'"),
+    "EQ0525": ("OpenOCD missing", "apt-get install openocd"),
+    "EQ0526": ("No flasher available", "The message lists what each of the board's flashers lacks."),
+    "EQ0601": ("No probe found", "Check the cable, the board's power, and the permissions of the USB device (udev)."),
+    "EQ0602": ("The image faulted", "The message names the fault, the function and the sample. " + _DEFECT),
+    "EQ0603": ("Time is up", "The image or tool did not finish within its limit."),
+    "EQ0604": ("Wrong answer of the image", "The harness and this edgeq differ: compile the model again."),
+    "EQ0605": ("The native program failed", "It did not start or crashed. " + _DEFECT),
+    "EQ0606": ("QEMU gave up", "The message has QEMU's own words."),
+    "EQ0607": ("Image missing or damaged", "Compile the model again."),
+    "EQ0608": ("The board holds something else", "What was read back is not what was written. Flash again."),
+    "EQ0609": ("Flashing failed", "The message has the tool's own words."),
+    "EQ0610": ("The drive is not mounted", "Plug the board in, wait until its drive appears, or pass --drive PATH."),
+    "EQ0611": ("Not the board's drive", "The folder lacks the file by which such boards are known, or is read-only."),
+    "EQ0612": ("The board has no such flasher", "`edgeq boards --json` lists each board's flashers."),
+    "EQ0613": ("No GDB server", "Start one (QEMU with -gdb, OpenOCD, pyocd gdbserver) or pass --server HOST:PORT."),
+    "EQ0900": ("Internal error", _DEFECT),
+    "EQ0901": ("The integer graph is not valid", _DEFECT),
+    "EQ0902": ("The reference contradicts the graph", _DEFECT),
+    "EQ0903": ("An operator got what it does not accept", _DEFECT),
+    "EQ0904": ("The reference got wrong inputs", _DEFECT),
+    "EQ0905": ("The memory plan is not valid", _DEFECT),
+}

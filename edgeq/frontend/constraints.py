@@ -1,0 +1,236 @@
+"""What each operator asks of operands and attributes in a normalized model: one table by ONNX operator type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.errors import Problem
+from edgeq.frontend.facts import integer, ints, known_shape, operand, text
+from edgeq.onnxio.limits import shown
+
+BORDER: Final = ("DequantizeLinear", "QuantizeLinear")
+_IMAGE_RANK: Final = 4
+_MATRIX_RANK: Final = 2
+
+Constraint = Callable[[ir.Node], Iterator[Problem]]
+
+
+def place(node: ir.Node) -> str:
+    """How a problem names a node."""
+    return f"node {shown(node.name or '?')}"
+
+
+def constant_of(value: ir.Value | None) -> np.ndarray | None:
+    """The array of an initializer, None for anything else."""
+    if value is None or value.const_value is None or value.is_graph_input() or not value.is_initializer():
+        return None
+    return np.asarray(value.const_value.numpy())
+
+
+def is_constant(value: ir.Value | None) -> bool:
+    """Whether a value is an initializer, or the DequantizeLinear of one."""
+    if constant_of(value) is not None:
+        return True
+    maker = None if value is None else value.producer()
+    if maker is None or maker.op_type not in (*BORDER, "Gather", "Reshape", "Transpose"):
+        return False
+    return all(item is None or is_constant(item) for item in maker.inputs)
+
+
+def _computed(node: ir.Node, index: int, what: str) -> Iterator[Problem]:
+    value = operand(node, index)
+    if value is not None and not is_constant(value):
+        yield Problem(
+            "EQ0306",
+            f"the {what} must be constant",
+            where=place(node),
+            got=f"computed value {shown(value.name or '?')}",
+            hint="export the model with its parameters as initializers, in inference mode",
+        )
+
+
+def _rank(node: ir.Node, rank: int, what: str, index: int = 0) -> Iterator[Problem]:
+    shape = known_shape(operand(node, index))
+    if shape is not None and len(shape) != rank:
+        yield Problem(
+            "EQ0307", f"{what} is supported for rank {rank} only", where=place(node), got=f"shape {list(shape)}"
+        )
+
+
+def _single(node: ir.Node) -> Iterator[Problem]:
+    shape = known_shape(operand(node, 0))
+    if shape is not None and len(shape) == _IMAGE_RANK and shape[0] != 1:
+        yield Problem(
+            "EQ0312",
+            "firmware runs one sample at a time",
+            where=place(node),
+            got=f"batch {shape[0]}",
+            allowed="batch 1",
+            hint="export with batch 1, or set it: --dim INPUT:0=1",
+        )
+
+
+def _attribute(node: ir.Node, name: str, got: object, allowed: object, hint: str | None = None) -> Problem:
+    return Problem("EQ0313", f"{node.op_type} does not support this {name}", place(node), str(got), str(allowed), hint)
+
+
+def _misfit(node: ir.Node, *shapes: tuple[int, ...] | None) -> Problem:
+    return Problem(
+        "EQ0315",
+        "input, weight and bias do not fit together",
+        where=place(node),
+        got=", ".join(str(list(shape)) for shape in shapes if shape is not None),
+        hint="the model would not run in onnxruntime either: export it again",
+    )
+
+
+def _conv(node: ir.Node) -> Iterator[Problem]:
+    yield from _rank(node, _IMAGE_RANK, "a convolution")
+    yield from _single(node)
+    yield from _computed(node, 1, "weight")
+    yield from _computed(node, 2, "bias")
+    x, weight, bias = (known_shape(operand(node, index)) for index in (0, 1, 2))
+    if x is not None and weight is not None and len(x) == len(weight) == _IMAGE_RANK:
+        groups = integer(node, "group", 1)
+        if weight[1] * groups != x[1] or weight[0] % max(groups, 1) or bias not in (None, weight[:1]):
+            yield _misfit(node, x, weight, bias)
+    if text(node, "auto_pad", "NOTSET") != "NOTSET":
+        yield _attribute(node, "auto_pad", text(node, "auto_pad", ""), "explicit pads")
+    pads = ints(node, "pads", ())
+    if any(pad < 0 for pad in pads):
+        yield _attribute(node, "padding", list(pads), "0 or more", "crop with Slice")
+
+
+def _pool(node: ir.Node) -> Iterator[Problem]:
+    yield from _rank(node, _IMAGE_RANK, "pooling")
+    yield from _single(node)
+    if node.op_type.startswith("Global"):
+        return
+    dilations = ints(node, "dilations", ())
+    if any(dilation != 1 for dilation in dilations):
+        yield _attribute(node, "dilation", list(dilations), 1)
+    if integer(node, "ceil_mode", 0):
+        yield _attribute(node, "ceil_mode", 1, 0, "a window sees padding only: choose pads that end inside the tensor")
+    kernel, pads = ints(node, "kernel_shape", ()), ints(node, "pads", ())
+    if any(pad < 0 or pad >= kernel[i % len(kernel)] for i, pad in enumerate(pads) if kernel):
+        yield _attribute(node, "padding", list(pads), f"0 or more and less than the kernel {list(kernel)}")
+    if integer(node, "count_include_pad", 0) and any(pads):
+        yield _attribute(node, "count_include_pad", 1, 0)
+
+
+def _gemm(node: ir.Node) -> Iterator[Problem]:
+    yield from _rank(node, _MATRIX_RANK, "Gemm")
+    yield from _computed(node, 1, "weight")
+    yield from _computed(node, 2, "bias")
+    weight, bias, result = (known_shape(v) for v in (operand(node, 1), operand(node, 2), node.outputs[0]))
+    if weight is not None and result is not None and bias not in (None, result[-1:]):
+        yield _misfit(node, known_shape(operand(node, 0)), weight, bias)
+
+
+def _matmul(node: ir.Node) -> Iterator[Problem]:
+    a, b = known_shape(operand(node, 0)), known_shape(operand(node, 1))
+    for index in (0, 1):
+        if is_constant(operand(node, index)):
+            yield Problem(
+                "EQ0314",
+                "a constant operand of MatMul must be one matrix",
+                where=f"{place(node)}, input {index}",
+                got=f"shape {list(known_shape(operand(node, index)) or ())}",
+                hint="write it as one MatMul per matrix",
+            )
+    if a is not None and b is not None and (len(a) < _MATRIX_RANK or len(b) < _MATRIX_RANK or a[:-2] != b[:-2]):
+        yield Problem(
+            "EQ0314",
+            "MatMul does not broadcast: both operands need equal leading dimensions",
+            where=place(node),
+            got=f"{list(a)} and {list(b)}",
+            hint="expand the smaller operand in the model",
+        )
+
+
+def _reduce_mean(node: ir.Node) -> Iterator[Problem]:
+    yield from _computed(node, 1, "list of axes")
+    axes = constant_of(operand(node, 1))
+    if axes is not None and axes.size and (np.diff(np.sort(axes)) != 1).any():
+        yield _attribute(
+            node, "list of axes", axes.tolist(), "neighbouring axes", "use one ReduceMean per group of axes"
+        )
+
+
+def _softmax(node: ir.Node) -> Iterator[Problem]:
+    shape = known_shape(operand(node, 0))
+    if shape and integer(node, "axis", -1) % len(shape) != len(shape) - 1:
+        yield _attribute(node, "axis", integer(node, "axis", -1), "the last")
+
+
+def _pad(node: ir.Node) -> Iterator[Problem]:
+    mode = text(node, "mode", "constant")
+    if mode != "constant":
+        yield _attribute(node, "mode", mode, "constant", "pad with zeros, or pad the input in the application")
+    yield from _computed(node, 1, "amount of padding")
+    amounts, value = constant_of(operand(node, 1)), constant_of(operand(node, 2))
+    if amounts is not None and (amounts < 0).any():
+        yield _attribute(node, "padding", amounts.tolist(), "0 or more", "crop with Slice")
+    if value is not None and value.size and not math.isfinite(float(value.reshape(-1)[0])):
+        yield _attribute(node, "padding value", float(value.reshape(-1)[0]), "a finite number")
+    if operand(node, 2) is not None:
+        yield from _computed(node, 2, "padding value")
+
+
+def _slice(node: ir.Node) -> Iterator[Problem]:
+    for index, what in enumerate(("start", "end", "list of axes", "step"), start=1):
+        yield from _computed(node, index, what)
+    steps = constant_of(operand(node, 4))
+    if steps is not None and (steps <= 0).any():
+        yield _attribute(node, "step", steps.tolist(), "1 or more")
+
+
+def _reshape(node: ir.Node) -> Iterator[Problem]:
+    yield from _computed(node, 1, "target shape")
+
+
+def _clip(node: ir.Node) -> Iterator[Problem]:
+    low, high = (constant_of(operand(node, index)) for index in (1, 2))
+    yield from _computed(node, 1, "lower bound")
+    yield from _computed(node, 2, "upper bound")
+    if (
+        low is not None
+        and high is not None
+        and low.size
+        and high.size
+        and float(low.reshape(-1)[0]) > float(high.reshape(-1)[0])
+    ):
+        yield _attribute(node, "interval", f"{float(low.reshape(-1)[0])} to {float(high.reshape(-1)[0])}", "min <= max")
+
+
+def _border(node: ir.Node) -> Iterator[Problem]:
+    yield from _computed(node, 1, "scale")
+    yield from _computed(node, 2, "zero point")
+
+
+CONSTRAINTS: Final[Mapping[str, Constraint]] = MappingProxyType(
+    {
+        "AveragePool": _pool,
+        "Clip": _clip,
+        "Conv": _conv,
+        "DequantizeLinear": _border,
+        "Gemm": _gemm,
+        "GlobalAveragePool": _pool,
+        "GlobalMaxPool": _pool,
+        "MatMul": _matmul,
+        "MaxPool": _pool,
+        "Pad": _pad,
+        "QuantizeLinear": _border,
+        "ReduceMean": _reduce_mean,
+        "Reshape": _reshape,
+        "Slice": _slice,
+        "Softmax": _softmax,
+    }
+)
+"""Operator type → the problems of a node. Those not listed take any float32 operands."""

@@ -1,0 +1,160 @@
+"""From any static QDQ model to edgeq's canonical form.
+
+A quantized model is a float graph and a plan of integers. The foreign Q and DQ are taken out (:mod:`qdq_read`), layers
+get one spelling (:mod:`qdq_layers`), scales that were left unsaid are settled (:mod:`qdq_scales`), and the plan is
+written by the same code that writes edgeq's own. Decided against: patching the foreign model in place, which would have
+to undo every exporter's placement of Q and DQ one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.errors import EdgeqError, Problem
+from edgeq.frontend.qdq_constants import Integers, layer_constants, operand_of, weight_of
+from edgeq.frontend.qdq_layers import spell_layers, spell_operators
+from edgeq.frontend.qdq_read import Recovery, integer_operators, read_quantization
+from edgeq.frontend.qdq_scales import settle_scales
+from edgeq.numerics.array import Array
+from edgeq.onnxio.qdq_form import QdqPlan, write_qdq
+from edgeq.ops import OnnxForm, onnx_forms
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A foreign quantized model, taken apart.
+
+    Attributes:
+        model: its float graph, normalized; constants hold the values that their integers stand for.
+        plan: the integers that it states.
+        problems: why the plan is not complete; empty for a model that can be lowered.
+        integer_inputs, integer_outputs: model inputs and outputs that are int8 themselves.
+    """
+
+    model: ir.Model
+    plan: QdqPlan
+    problems: tuple[Problem, ...]
+    integer_inputs: frozenset[str]
+    integer_outputs: frozenset[str]
+
+
+def normalize_qdq(model: ir.Model) -> ir.Model:
+    """The canonical form of a quantized model.
+
+    Scales, zero points and integers are those of the model wherever the canonical form can hold them: uint8 is shifted
+    to int8, a bias that is not at the scale s_x·s_w is rounded to it. Canonical models come out as they are.
+
+    Args:
+        model: static shapes, opset 21; it is not changed.
+
+    Returns:
+        A new model that lowering takes.
+
+    Raises:
+        EdgeqError: EQ0250 to EQ0259, all problems of the model at once.
+    """
+    found = recover_plan(model)
+    if found.problems:
+        raise EdgeqError.of(found.problems)
+    result = write_qdq(found.model, found.plan)
+    _restore_border(result.graph, found)
+    return result
+
+
+def recover_plan(model: ir.Model) -> Recovered:
+    """Take a quantized model apart, also one that is quantized in part.
+
+    Args:
+        model: as :func:`normalize_qdq`.
+
+    Returns:
+        What :func:`edgeq.quant.quantize` needs to complete it with calibration data.
+
+    Raises:
+        EdgeqError: EQ0252 the model computes on integers itself.
+    """
+    refused = integer_operators(model)
+    if refused:
+        raise EdgeqError.of(refused)
+    work = model.clone()
+    spell_operators(work)
+    found = read_quantization(work)
+    spell_layers(found)
+    settle_scales(found)
+    plan = QdqPlan({str(value.name): params for value, params in found.params.items() if value.name})
+    _plan_constants(found, plan)
+    return Recovered(
+        found.edit.model,
+        plan,
+        tuple(dict.fromkeys(found.problems)),
+        frozenset(found.integer_inputs),
+        frozenset(found.integer_outputs),
+    )
+
+
+def _plan_constants(found: Recovery, plan: QdqPlan) -> None:
+    """The integers of every constant operand."""
+    forms = {name: form for name, (_, form) in onnx_forms().items()}
+    for node in found.edit.graph:
+        form = forms.get(node.op_type)
+        if form is None or node.domain:
+            continue
+        if form.weight is not None and form.bias is not None:
+            _plan_layer(found, plan, node, form)
+            continue
+        for index in range(len(node.inputs)) if form.activations is None else form.activations:
+            constant = _constant(found, node, index)
+            if constant is not None:
+                plan.constants[str(node.name), index] = operand_of(constant)
+
+
+def _plan_layer(found: Recovery, plan: QdqPlan, node: ir.Node, form: OnnxForm) -> None:
+    assert form.weight is not None
+    assert form.bias is not None
+    x = node.inputs[0]
+    weight, bias = _constant(found, node, form.weight), _constant(found, node, form.bias)
+    params = None if x is None else found.params.get(x)
+    if weight is None or bias is None or params is None:
+        return  # reported already, or by the support check
+    name = str(node.name)
+    rounded = weight_of(weight, form.weight_axis, f"node {name}")
+    kernel, offsets = layer_constants(rounded, bias, params.scale)
+    plan.constants[name, form.weight], plan.constants[name, form.bias] = kernel, offsets
+
+
+def _constant(found: Recovery, node: ir.Node, index: int) -> Integers | Array | None:
+    """A constant float operand, as integers where the model gave them."""
+    value = node.inputs[index] if index < len(node.inputs) else None
+    array = found.edit.array(value)
+    if value is None or array is None or not np.issubdtype(array.dtype, np.floating):
+        return None
+    return found.constants.get(value, array)
+
+
+def _restore_border(graph: ir.Graph, found: Recovered) -> None:
+    """Inputs and outputs that were int8 are int8 again: the Q or DQ at the border goes."""
+    for value in graph.inputs:
+        if value.name not in found.integer_inputs:
+            continue
+        for use in list(value.uses()):
+            quantized = use.node.outputs[0]
+            quantized.replace_all_uses_with(value, replace_graph_outputs=True)
+            graph.remove(use.node, safe=True)
+        value.type = ir.TensorType(ir.DataType.INT8)
+    for position, value in enumerate(graph.outputs):
+        node = value.producer()
+        if value.name not in found.integer_outputs or node is None:
+            continue
+        quantized, name = node.inputs[0], str(value.name)
+        assert quantized is not None
+        graph.outputs[position] = quantized
+        if value.uses():
+            value.name = f"{name}_dequantized"
+        else:
+            graph.remove(node, safe=True)
+        quantized.name = name
+    for name in [name for name, value in graph.initializers.items() if not value.uses()]:
+        del graph.initializers[name]

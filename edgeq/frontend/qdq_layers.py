@@ -1,0 +1,226 @@
+"""One spelling for the layers of a recovered float graph, without losing the integers that its constants stand for.
+
+The same forms as :mod:`edgeq.frontend.rules` gives float models: Gemm with transB=1, alpha=beta=1 and a bias; Conv over
+two dimensions with a bias. The rules themselves change float constants, which here have integers beside them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.frontend.edit import Edit, apply_rules
+from edgeq.frontend.facts import integer, ints, is_op, name_of, number, operand, required, shape_of
+from edgeq.frontend.qdq_constants import Integers
+from edgeq.frontend.qdq_read import Recovery
+from edgeq.frontend.rules.pooling import RULES as POOLING
+from edgeq.frontend.rules.simplify import RULES as SIMPLIFYING
+from edgeq.numerics.array import Array
+
+_GEMM = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
+_SAFE_RULES = tuple(
+    rule for rule in (*POOLING, *SIMPLIFYING) if rule.name in {"widen_to_2d", "split_to_slices", "gather_to_slice"}
+)
+
+
+def spell_operators(model: ir.Model) -> None:
+    """Rules for operators without quantized constants, on the foreign model itself; in place."""
+    apply_rules(Edit(model), _SAFE_RULES)
+
+
+def spell_layers(found: Recovery) -> None:
+    """Bring Conv, Gemm and MatMul of the float graph to the normalized form; in place."""
+    for node in list(found.edit.graph):
+        found.edit.before(node)
+        if is_op(node, "Conv"):
+            _spell_conv(found, node)
+        elif is_op(node, "Gemm"):
+            _spell_gemm(found, node)
+        elif is_op(node, "MatMul"):
+            _spell_matmul(found, node)
+    for node in list(found.edit.graph):
+        found.edit.before(node)
+        if is_op(node, "Add"):
+            _take_bias(found, node)
+    found.edit.sweep()
+
+
+# --- convolution -------------------------------------------------------------------------------------------------
+
+
+def _spell_conv(found: Recovery, node: ir.Node) -> None:
+    edit = found.edit
+    weight = edit.array(operand(node, 1))
+    if weight is None:
+        return  # the support check names it
+    if operand(node, 2) is None:
+        node.resize_inputs(3)
+        node.replace_input_with(2, _zeros(edit, node, weight.shape[0]))
+    if weight.ndim == 3:
+        _widen_conv(found, node)
+
+
+def _widen_conv(found: Recovery, node: ir.Node) -> None:
+    """A convolution over one dimension becomes one of height one, between Reshapes."""
+    edit, result = found.edit, node.outputs[0]
+    x, kernel = required(node, 0), required(node, 1)
+    base = name_of(result)
+    batch, channels, length = shape_of(x)
+    _, filters, steps = shape_of(result)
+    out, _, size = shape_of(kernel)
+    begin, end = ints(node, "pads", (0, 0))
+    attributes = {
+        "dilations": (1, *ints(node, "dilations", (1,))),
+        "group": integer(node, "group", 1),
+        "kernel_shape": (1, size),
+        "pads": (0, begin, 0, end),
+        "strides": (1, *ints(node, "strides", (1,))),
+    }
+    wide = edit.reshape(x, (batch, channels, 1, length), base=f"{base}_input_2d")
+    weight = _moved(found, kernel, np.asarray(edit.array(kernel)).reshape(out, -1, 1, size))
+    flat = edit.node(
+        "Conv", [wide, weight, required(node, 2)], attributes, base=f"{base}_2d", shape=(batch, filters, 1, steps)
+    )
+    outer = edit.reshape(flat, shape_of(result), base=f"{base}_1d")
+    found.move_params(result, outer)
+    edit.hand_over(node, flat, outer)
+
+
+# --- matrix products ---------------------------------------------------------------------------------------------
+
+
+def _spell_gemm(found: Recovery, node: ir.Node) -> None:
+    edit = found.edit
+    x, weight, bias = required(node, 0), edit.array(operand(node, 1)), operand(node, 2)
+    result = node.outputs[0]
+    if weight is None:
+        return
+    outputs = shape_of(result)[1]
+    alpha, beta = number(node, "alpha", 1.0), number(node, "beta", 1.0)
+    turns = integer(node, "transA", 0), integer(node, "transB", 0)
+    values = edit.array(bias)
+    if turns == (0, 1) and (alpha, beta) == (1.0, 1.0) and values is not None and values.shape == (outputs,):
+        return
+    if bias is not None and (
+        values is None or values.size not in {1, outputs} or values.shape[-1:] == (1,) != (outputs,)
+    ):
+        if values is None or values.size != 1:
+            return  # not a bias per output: the support check names it
+    if turns[0]:
+        x = edit.transpose(x, (1, 0), base=f"{name_of(result)}_operand")
+    kernel = _scaled(found, required(node, 1), alpha)
+    if not turns[1]:
+        kernel = _moved(found, kernel, np.asarray(edit.array(kernel)).T, perm=(1, 0))
+    offsets = _zeros(edit, node, outputs) if bias is None else _row(found, _scaled(found, bias, beta), outputs)
+    product = edit.node("Gemm", [x, kernel, offsets], _GEMM, base=f"{name_of(result)}_gemm", shape=shape_of(result))
+    found.move_params(result, product)
+    edit.supersede(result, product)
+
+
+def _spell_matmul(found: Recovery, node: ir.Node) -> None:
+    """x · W with a constant matrix W becomes Gemm, between Reshapes where x is no matrix."""
+    edit, result = found.edit, node.outputs[0]
+    x, weight = required(node, 0), edit.array(operand(node, 1))
+    if weight is None or not edit.is_computed(x):
+        return
+    matrix = (
+        weight.reshape(weight.shape[-2:]) if weight.ndim > 2 and weight.size == math.prod(weight.shape[-2:]) else weight
+    )
+    if matrix.ndim != 2 or weight.ndim > len(shape_of(x)) or len(shape_of(x)) < 2:
+        return  # a product of two activations, one of them constant
+    base, shape = name_of(result), shape_of(x)
+    kernel = required(node, 1)
+    if matrix is not weight:
+        kernel = _moved(found, kernel, matrix)
+    kernel = _moved(found, kernel, matrix.T, perm=(1, 0))
+    flat = x if len(shape) == 2 else edit.reshape(x, (math.prod(shape[:-1]), shape[-1]), base=f"{base}_rows")
+    operands = [flat, kernel, _zeros(edit, node, matrix.shape[1])]
+    product = edit.node("Gemm", operands, _GEMM, base=f"{base}_gemm", shape=(shape_of(flat)[0], matrix.shape[1]))
+    outer = product if len(shape) == 2 else edit.reshape(product, shape_of(result), base=f"{base}_reshape")
+    found.move_params(result, outer)
+    if outer is product:
+        edit.supersede(result, product)
+    else:
+        edit.hand_over(node, product, outer)
+
+
+def _take_bias(found: Recovery, node: ir.Node) -> None:
+    """A constant that is added right behind a Gemm, with no quantization between, is its bias."""
+    edit, result = found.edit, node.outputs[0]
+    for side in (0, 1):
+        product, addend = required(node, side), required(node, 1 - side)
+        values, path = edit.array(addend), _to_gemm(found, product)
+        if values is None or path is None:
+            continue
+        gemm, behind = path
+        outputs = shape_of(gemm.outputs[0])[1]
+        if values.size not in {1, outputs} or (values.size > 1 and values.shape[-1] != outputs):
+            continue
+        if shape_of(product) != shape_of(result) or shape_of(product)[-1] != outputs:
+            continue
+        if np.asarray(edit.array(operand(gemm, 2))).any():
+            continue
+        gemm.replace_input_with(2, _row(found, addend, outputs))
+        last = gemm if behind is None else behind
+        found.move_params(result, last.outputs[0])
+        name = name_of(result)
+        result.replace_all_uses_with(last.outputs[0], replace_graph_outputs=True)
+        result.name = None
+        edit.remove(node)
+        edit.rename(last.outputs[0], name)
+        return
+
+
+def _to_gemm(found: Recovery, value: ir.Value) -> tuple[ir.Node, ir.Node | None] | None:
+    """The Gemm that makes a value, and the Reshape between; None where anything is quantized or read besides."""
+    node = value.producer()
+    if node is None or value in found.params or found.edit.only_user(value) is None:
+        return None
+    if is_op(node, "Gemm"):
+        return node, None
+    if not is_op(node, "Reshape"):
+        return None
+    before = _to_gemm(found, required(node, 0))
+    return None if before is None or before[1] is not None else (before[0], node)
+
+
+# --- constants ---------------------------------------------------------------------------------------------------
+
+
+def _zeros(edit: Edit, node: ir.Node, count: int) -> ir.Value:
+    return edit.constant(np.zeros(count, np.float32), f"{name_of(node.outputs[0])}_bias")
+
+
+def _row(found: Recovery, value: ir.Value, count: int) -> ir.Value:
+    """A bias as [count]."""
+    array = np.asarray(found.edit.array(value)).reshape(-1)
+    if array.size == count:
+        return _moved(found, value, array)
+    return found.edit.constant(np.broadcast_to(array, (count,)), name_of(value))
+
+
+def _moved(found: Recovery, value: ir.Value, array: Array, perm: tuple[int, ...] | None = None) -> ir.Value:
+    """The constant reshaped (or transposed by ``perm``) to ``array``, with its integers where they can follow."""
+    if perm is None and array.shape == shape_of(value):
+        return value
+    integers = found.constants.get(value)
+    result = found.edit.constant(array, name_of(value))
+    if integers is not None:
+        kept = integers.reshaped(array.shape) if perm is None else integers.transposed(perm)
+        if kept is not None:
+            found.constants[result] = kept
+    return result
+
+
+def _scaled(found: Recovery, value: ir.Value, factor: float) -> ir.Value:
+    """The constant times a factor; a positive one goes into the scale of its integers."""
+    if factor == 1.0:
+        return value
+    array = np.asarray(found.edit.array(value))
+    integers: Integers | None = found.constants.get(value)
+    result = found.edit.constant((array.astype(np.float64) * factor).astype(np.float32), name_of(value))
+    if integers is not None and factor > 0:
+        found.constants[result] = integers.scaled(factor)
+    return result

@@ -1,0 +1,386 @@
+"""Takes the quantization out of a foreign QDQ model: what is left is its float graph, and a note of every scale.
+
+QuantizeLinear and DequantizeLinear vanish. The parameters of activations are noted beside the float value that they
+quantize, integer constants beside a float initializer that holds their real values. Operators that stand between a
+QuantizeLinear and its DequantizeLinear and only move integers get float operands again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.errors import Problem
+from edgeq.frontend.edit import Edit
+from edgeq.frontend.facts import Shape, integer, ints, is_op, name_of, operand, required, shape_of
+from edgeq.frontend.qdq_constants import Integers
+from edgeq.numerics.array import Array
+from edgeq.onnxio.limits import shown
+from edgeq.onnxio.qdq_form import REQUANTIZE, Activation
+
+# onnxruntime keeps QuantizeLinear and DequantizeLinear with the same meaning in a domain of its own.
+_DOMAINS: Final = ("", "ai.onnx", "com.microsoft")
+_DYNAMIC: Final = ("DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul")
+_MOVERS: Final = frozenset("Clip Concat Flatten MaxPool Pad Reshape Slice Squeeze Transpose Unsqueeze".split())
+_EIGHT_BIT: Final = {ir.DataType.INT8: 0, ir.DataType.UINT8: 128}
+_NARROW: Final = (ir.DataType.INT4, ir.DataType.UINT4, ir.DataType.INT2, ir.DataType.UINT2)
+_CONSTANT_TYPES: Final = (*_EIGHT_BIT, *_NARROW, ir.DataType.INT32)
+_SUFFIX: Final = "_quantized"
+
+
+@dataclass
+class Recovery:
+    """The float graph as it emerges.
+
+    Attributes:
+        edit: the graph.
+        params: activation → its int8 parameters.
+        constants: initializer that holds real values → the integers that they stand for.
+        problems: what cannot be taken over.
+        integer_inputs, integer_outputs: model inputs and outputs that are int8 themselves, by name.
+    """
+
+    edit: Edit
+    params: dict[ir.Value, Activation] = field(default_factory=dict)
+    constants: dict[ir.Value, Integers] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    integer_inputs: set[str] = field(default_factory=set)
+    integer_outputs: set[str] = field(default_factory=set)
+
+    def move_params(self, old: ir.Value, new: ir.Value) -> None:
+        """Parameters of a value that is about to be replaced."""
+        if old in self.params:
+            self.params[new] = self.params.pop(old)
+
+    def requantized(self, value: ir.Value, params: Activation) -> ir.Value:
+        """A copy of an activation at other parameters, by a node before the current one that means *requantize*."""
+        copy = self.edit.node(REQUANTIZE, [value], base=f"{name_of(value)}_requantized", shape=shape_of(value))
+        self.params[copy] = params
+        return copy
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Parameters of one QuantizeLinear or DequantizeLinear; ``zero`` is shifted as :class:`Integers` says."""
+
+    scale: Array
+    zero: Array
+    dtype: ir.DataType
+    axis: int
+
+    def activation(self) -> Activation:
+        return Activation(float(self.scale.reshape(-1)[0]), int(self.zero.reshape(-1)[0]))
+
+
+def read_quantization(model: ir.Model) -> Recovery:
+    """Read a foreign model.
+
+    Args:
+        model: static shapes, opset 21, one spelling; it is not changed.
+
+    Returns:
+        The float graph with what is known of its integers; problems are collected in it.
+    """
+    found = Recovery(Edit(model.clone()))
+    _Reader(found).read()
+    found.edit.sweep()
+    return found
+
+
+def integer_operators(model: ir.Model) -> list[Problem]:
+    """One problem for each operator of onnxruntime's QOperator format and of dynamic quantization."""
+    problems = []
+    for node in model.graph:
+        if node.op_type in _DYNAMIC:
+            what, hint = "scales are computed at run time", "quantize statically, with calibration data"
+        elif node.op_type.startswith(("QLinear", "QGemm", "QAttention")) or node.op_type.endswith("Integer"):
+            what = "this operator computes on integers itself"
+            hint = "export the QDQ format (in onnxruntime: quant_format=QuantFormat.QDQ)"
+        else:
+            continue
+        got = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        problems.append(Problem("EQ0252", what, where=_place(node), got=shown(got), hint=hint))
+    return problems
+
+
+class _Reader:
+    """One walk over the graph, in its order."""
+
+    def __init__(self, found: Recovery) -> None:
+        self.found = found
+        self.edit = found.edit
+        # Quantized value → the float value it stands for.
+        self.integers: dict[ir.Value, ir.Value] = {}
+        self.copies: dict[tuple[ir.Value, Activation], ir.Value] = {}
+        # Quantized values whose parameters are refused already.
+        self.failed: set[ir.Value] = set()
+        # Integer initializer → the float initializer that a QuantizeLinear made it from.
+        self.origins: dict[ir.Value, ir.Value] = {}
+
+    def read(self) -> None:
+        self.found.problems += integer_operators(self.edit.model)
+        for value in self.edit.graph.inputs:
+            self._read_input(value)
+        for node in list(self.edit.graph):
+            self.edit.before(node)
+            if node.op_type == "QuantizeLinear" and node.domain in _DOMAINS:
+                self._read_quantize(node)
+            elif node.op_type == "DequantizeLinear" and node.domain in _DOMAINS:
+                self._read_dequantize(node)
+            elif is_op(node, "Reshape", "Transpose") and self.edit.array(operand(node, 0)) is not None:
+                self._fold_layout(node)
+            elif any(value in self.integers for value in node.inputs if value is not None):
+                self._read_mover(node)
+        for value in list(self.edit.graph.outputs):
+            self._read_output(value)
+
+    # --- the border ----------------------------------------------------------------------------------------------
+
+    def _read_input(self, value: ir.Value) -> None:
+        """An input that is int8 becomes float; the DequantizeLinear behind it tells its scale."""
+        if value.dtype not in _EIGHT_BIT:
+            return
+        node = _first_dequantize(value)
+        if node is None:
+            return
+        if value.dtype != ir.DataType.INT8:
+            self._problem("EQ0258", "a model input is uint8", f"input {shown(name_of(value))}", None, _FLOAT_BORDER)
+        grid = self._grid(node, activation=True)
+        if grid is None:
+            return
+        self.found.integer_inputs.add(name_of(value))
+        self.found.params[value] = grid.activation()
+        self.integers[value] = value
+        value.type = ir.TensorType(ir.DataType.FLOAT)
+
+    def _read_output(self, value: ir.Value) -> None:
+        """An output that is int8 becomes the float value that it quantizes."""
+        source = self.integers.get(value)
+        if source is None or (value is source and value.is_graph_input()):
+            return
+        if value.dtype == ir.DataType.UINT8:
+            self._problem("EQ0258", "a model output is uint8", f"output {shown(name_of(value))}", None, _FLOAT_BORDER)
+        self.found.integer_outputs.add(name_of(value))
+        if value is not source:
+            self._alias(value, source)
+
+    # --- nodes ---------------------------------------------------------------------------------------------------
+
+    def _read_quantize(self, node: ir.Node) -> None:
+        value, result = required(node, 0), node.outputs[0]
+        array = self.edit.array(value)
+        grid = self._grid(node, activation=array is None)
+        if grid is None:
+            self.integers[result] = value
+            self.failed.add(result)
+            return
+        if array is not None:
+            codes = self.edit.constant(_quantize(array, grid), f"{name_of(value)}{_SUFFIX}")
+            self.origins[codes] = value
+            result.replace_all_uses_with(codes)
+            self.edit.remove(node)
+            return
+        params = grid.activation()
+        have = self.found.params.setdefault(value, params)
+        if have == params:
+            self.integers[result] = value
+            return
+        if (value, params) not in self.copies:
+            self.copies[value, params] = self.found.requantized(value, params)
+        self.integers[result] = self.copies[value, params]
+
+    def _read_dequantize(self, node: ir.Node) -> None:
+        value, result = required(node, 0), node.outputs[0]
+        array = self.edit.array(value)
+        if array is not None:
+            self._read_constant(node, value, array)
+            return
+        source = self.integers.get(value)
+        if source is None:
+            got = f"{name_of(value)} ({value.dtype.name if value.dtype else 'unknown type'})"
+            self._problem("EQ0257", "integers that no QuantizeLinear made are dequantized", _place(node), shown(got))
+            return
+        grid = None if value in self.failed else self._grid(node, activation=True)
+        params = self.found.params.get(source)
+        if grid is not None and params is not None and grid.activation() != params:
+            self._problem(
+                "EQ0256",
+                "DequantizeLinear reads another scale than QuantizeLinear wrote",
+                _place(node),
+                f"scale {grid.activation().scale!r}, zero point {grid.activation().zero_point} in int8",
+                f"express the change of scale as an operator; written: {params.scale!r}, {params.zero_point}",
+            )
+        self._alias(result, source)
+
+    def _read_constant(self, node: ir.Node, value: ir.Value, array: Array) -> None:
+        """An integer initializer becomes a float one that remembers its integers."""
+        grid = self._grid(node, activation=False)
+        if grid is None:
+            return
+        axis = None if grid.scale.size == 1 else grid.axis % array.ndim
+        shape = () if axis is None else (-1,)
+        shift = _EIGHT_BIT.get(grid.dtype, 0)
+        integers = Integers(array.astype(np.int64) - shift, grid.scale.reshape(shape), grid.zero.reshape(shape), axis)
+        real = self.edit.constant(integers.real(), name_of(value).removesuffix(_SUFFIX))
+        self.found.constants[real] = integers
+        node.outputs[0].replace_all_uses_with(real, replace_graph_outputs=True)
+        self.edit.remove(node)
+        origin = self.origins.get(value, value)
+        if not name_of(origin).endswith(_SUFFIX):
+            self.edit.inherit_name(real, origin)
+
+    def _fold_layout(self, node: ir.Node) -> None:
+        """A constant that is reshaped or transposed, before or behind its DequantizeLinear."""
+        value, result = required(node, 0), node.outputs[0]
+        array = self.edit.array(value)
+        assert array is not None  # the walk has looked
+        integers = self.found.constants.get(value)
+        if node.op_type == "Transpose":
+            perm = ints(node, "perm", tuple(reversed(range(array.ndim))))
+            moved, kept = array.transpose(perm), None if integers is None else integers.transposed(perm)
+        else:
+            shape = shape_of(result)
+            moved, kept = array.reshape(shape), None if integers is None else integers.reshaped(shape)
+        constant = self.edit.constant(moved, name_of(value))
+        if kept is not None:
+            self.found.constants[constant] = kept
+        result.replace_all_uses_with(constant, replace_graph_outputs=True)
+        self.edit.remove(node)
+        self.edit.inherit_name(constant, value)
+
+    def _read_mover(self, node: ir.Node) -> None:
+        """An operator between QuantizeLinear and DequantizeLinear: legal where it only moves integers."""
+        result = node.outputs[0]
+        sources = [None if value is None else self.integers.get(value) for value in node.inputs]
+        known = {self.found.params.get(value) for value in sources if value is not None}
+        spread = node.op_type == "Concat" and any(value is None for value in sources)
+        if not is_op(node, *_MOVERS) or sources[0] is None or len(known) != 1 or None in known or spread:
+            hint = "put a DequantizeLinear before it and a QuantizeLinear behind it"
+            self._problem("EQ0257", "an operator computes on integers", _place(node), node.op_type, hint)
+            self.integers[result] = result
+            return
+        (params,) = known
+        assert params is not None
+        shift = _EIGHT_BIT.get(required(node, 0).dtype or ir.DataType.INT8, 0)
+        if node.op_type in {"Clip", "Pad"}:
+            for index in (1, 2) if node.op_type == "Clip" else (2,):
+                code = self.edit.array(operand(node, index))
+                if code is not None:
+                    real = ((code.astype(np.int64) - shift) - params.zero_point).astype(np.float32)
+                    bound = self.edit.constant(real * np.float32(params.scale), f"{name_of(result)}_bound")
+                    node.replace_input_with(index, bound)
+        for index, source in enumerate(sources):
+            if source is not None:
+                node.replace_input_with(index, source)
+        if shift and result.is_graph_output():
+            self._problem("EQ0258", "a model output is uint8", f"output {shown(name_of(result))}", None, _FLOAT_BORDER)
+        result.type = ir.TensorType(ir.DataType.FLOAT)
+        self.found.params[result] = params
+        self.integers[result] = result
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def _alias(self, old: ir.Value, new: ir.Value) -> None:
+        """Read ``new`` where ``old`` was read; an output of the model keeps its name and is a value of its own."""
+        if not old.is_graph_output():
+            old.replace_all_uses_with(new)
+            return
+        if new.is_graph_input() or new.is_graph_output() or new.producer() is None:
+            params = self.found.params.get(new, Activation(1.0, 0))
+            new = self.found.requantized(new, params)
+        name = name_of(old)
+        old.replace_all_uses_with(new, replace_graph_outputs=True)
+        old.name = None
+        self.edit.rename(new, name)
+
+    def _grid(self, node: ir.Node, *, activation: bool) -> _Grid | None:
+        """The parameters of a node, or None after noting why they cannot be used."""
+        value, place = required(node, 0), _place(node)
+        scale, zero = self.edit.array(operand(node, 1)), self.edit.array(operand(node, 2))
+        zero_value = operand(node, 2)
+        if scale is None or (zero_value is not None and zero is None):
+            hint = "export with static quantization parameters"
+            self._problem("EQ0253", "a scale or zero point is computed at run time", place, None, hint)
+            return None
+        scale = scale.astype(np.float32)
+        if not (np.isfinite(scale).all() and (scale > 0).all()):
+            self._problem("EQ0253", "a scale is not a positive number", place, str(scale.reshape(-1).min()))
+            return None
+        dtype = zero_value.dtype if zero_value is not None else self._default_type(node)
+        if dtype not in (_EIGHT_BIT if activation else _CONSTANT_TYPES):
+            allowed = "int8 or uint8" if activation else "integers of 8 bits or less, and int32"
+            got = dtype.name if dtype is not None else "unknown"
+            self._problem("EQ0255", "values are quantized to another type", place, got, f"use {allowed}")
+            return None
+        if integer(node, "block_size", 0):
+            hint = "quantize weights per tensor or per channel"
+            self._problem("EQ0259", "a constant is quantized in blocks", place, None, hint)
+            return None
+        if activation and scale.size != 1:
+            got = f"{scale.size} scales for {name_of(value)}"
+            hint = "quantize activations per tensor; only weights may be per channel"
+            self._problem("EQ0254", "an activation is quantized per channel", place, shown(got), hint)
+            return None
+        offset = np.zeros(scale.shape, np.int64) if zero is None else zero.astype(np.int64).reshape(scale.shape)
+        return _Grid(scale, offset - _EIGHT_BIT.get(dtype, 0), dtype, integer(node, "axis", 1))
+
+    @staticmethod
+    def _default_type(node: ir.Node) -> ir.DataType | None:
+        """The integers' type where no zero point states it."""
+        if node.op_type == "DequantizeLinear":
+            return required(node, 0).dtype
+        stated = integer(node, "output_dtype", 0)
+        return ir.DataType(stated) if stated else ir.DataType.UINT8
+
+    def _problem(self, code: str, what: str, where: str, got: str | None = None, hint: str | None = None) -> None:
+        self.found.problems.append(Problem(code, what, where=where, got=got, hint=hint))
+
+
+_FLOAT_BORDER: Final = "export with float inputs and outputs, or with int8 ones"
+
+
+def _place(node: ir.Node) -> str:
+    return f"node {shown(node.name or node.op_type)}"
+
+
+def _first_dequantize(value: ir.Value) -> ir.Node | None:
+    """The DequantizeLinear that an integer input reaches, behind operators that only move it."""
+    waiting, seen = [value], {value}
+    while waiting:
+        for use in waiting.pop(0).uses():
+            if use.node.op_type == "DequantizeLinear" and use.idx == 0:
+                return use.node
+            if use.node.op_type in _MOVERS:
+                fresh = [output for output in use.node.outputs if output not in seen]
+                seen.update(fresh)
+                waiting.extend(fresh)
+    return None
+
+
+_RANGES: Final = {
+    ir.DataType.INT8: (-128, 127),
+    ir.DataType.UINT8: (0, 255),
+    ir.DataType.INT4: (-8, 7),
+    ir.DataType.UINT4: (0, 15),
+    ir.DataType.INT2: (-2, 1),
+    ir.DataType.UINT2: (0, 3),
+    ir.DataType.INT32: (-(2**31), 2**31 - 1),
+}
+
+
+def _quantize(array: Array, grid: _Grid) -> Array:
+    """QuantizeLinear of a constant: float32 division, half to even, saturated."""
+    shift = _EIGHT_BIT.get(grid.dtype, 0)
+    scale, zero = grid.scale, grid.zero + shift
+    if scale.size > 1:
+        shape: Shape = tuple(-1 if axis == grid.axis % array.ndim else 1 for axis in range(array.ndim))
+        scale, zero = scale.reshape(shape), zero.reshape(shape)
+    else:
+        scale, zero = scale.reshape(()), zero.reshape(())
+    steps = np.rint((array.astype(np.float32) / scale).astype(np.float64)) + zero
+    codes: Array = np.clip(steps, *_RANGES[grid.dtype]).astype(np.int64)
+    # Narrow integers go on as int8: what matters from here on is their value.
+    return codes.astype({ir.DataType.UINT8: np.uint8, ir.DataType.INT32: np.int32}.get(grid.dtype, np.int8))

@@ -1,0 +1,175 @@
+"""Says everything in a normalized model that edgeq cannot make integer, at once.
+
+Which operators exist is :func:`edgeq.ops.onnx_forms`; what each asks of its operands and attributes is the table
+:data:`edgeq.frontend.constraints.CONSTRAINTS`. Both speak of the normalized form, which :func:`normalize` makes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.errors import Problem
+from edgeq.frontend.constraints import BORDER, CONSTRAINTS, constant_of, is_constant, place
+from edgeq.frontend.facts import known_shape
+from edgeq.onnxio.limits import shown
+from edgeq.ops import onnx_forms
+
+_RECURRENT: Final = "recurrent layers are not integer operators yet: use convolutions over time"
+_INTEGER_FORM: Final = "export the QDQ format (in onnxruntime: quant_format=QuantFormat.QDQ)"
+_ON_HOST: Final = "leave it out of the model and do it in the application"
+_STATIC: Final = "export the model without control flow"
+
+_HINTS: Final = {
+    "ArgMax": _ON_HOST,
+    "BatchNormalization": "its parameters must be constants and it must be in inference mode",
+    "Cast": "keep the model in float32",
+    "ConvInteger": _INTEGER_FORM,
+    "ConvTranspose": "use an upsampling that is made of convolutions, or report the need",
+    "Div": "only a division by a constant is supported: multiply by the reciprocal where the divisor allows it",
+    "DynamicQuantizeLinear": "quantize statically: dynamic scales need floating point on the device",
+    "Einsum": "write it as MatMul and Transpose",
+    "GRU": _RECURRENT,
+    "Gather": "only constant consecutive indices are supported",
+    "If": _STATIC,
+    "LSTM": _RECURRENT,
+    "LayerNormalization": "use BatchNormalization, which folds into the layers",
+    "Loop": _STATIC,
+    "MatMulInteger": _INTEGER_FORM,
+    "NonMaxSuppression": _ON_HOST,
+    "PRelu": "use one slope for all channels: that is LeakyRelu",
+    "QLinearConv": _INTEGER_FORM,
+    "QLinearMatMul": _INTEGER_FORM,
+    "RNN": _RECURRENT,
+    "ReduceMax": "only the maximum over the two spatial axes of an image is supported",
+    "ReduceSum": "use ReduceMean and scale the next layer",
+    "Resize": "resize before the model, or use strided convolutions",
+    "Scan": _STATIC,
+    "TopK": _ON_HOST,
+    "Upsample": "resize before the model",
+}
+_MAX_REPORTED: Final = 200
+
+
+def check_support(model: ir.Model) -> list[Problem]:
+    """Every reason why a model cannot become firmware.
+
+    Args:
+        model: normalized, float or quantized.
+
+    Returns:
+        The problems in the order of the graph, each with node, cause and what to do; empty when all is supported.
+    """
+    problems = [*_of_border(model)]
+    supported = {*onnx_forms(), *BORDER}
+    for node in model.graph:
+        problems.extend(_of_node(node, supported))
+        if len(problems) >= _MAX_REPORTED:
+            break
+    return problems[:_MAX_REPORTED]
+
+
+def _of_border(model: ir.Model) -> Iterator[Problem]:
+    """Inputs and outputs of the model, and numbers in its weights that no integer stands for."""
+    if not model.graph.inputs:
+        yield Problem("EQ0310", "the model has no input", hint="all of it is constant: there is nothing to run")
+    made = {id(value) for node in model.graph for value in node.outputs}
+    for value in model.graph.outputs:
+        if id(value) not in made:
+            kind = "an input" if value.is_graph_input() else "a constant"
+            yield Problem("EQ0308", f"an output of the model is {kind}", where=f"output {shown(value.name or '?')}")
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        shape = known_shape(value)
+        if shape is not None and 0 in shape:
+            yield Problem(
+                "EQ0304", "a tensor is empty", where=f"value {shown(value.name or '?')}", got=str(list(shape))
+            )
+    for name, value in model.graph.initializers.items():
+        tensor = value.const_value
+        if tensor is None or tensor.dtype not in (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16):
+            continue
+        if not np.isfinite(tensor.numpy()).all():
+            yield Problem(
+                "EQ0309",
+                "a constant holds NaN or infinity",
+                where=f"initializer {shown(name)}",
+                hint="the training diverged, or a fold divided by zero: check the float model",
+            )
+
+
+def _of_node(node: ir.Node, supported: set[str]) -> Iterator[Problem]:
+    if node.domain:
+        yield Problem(
+            "EQ0301",
+            "this operator is not of standard ONNX",
+            where=place(node),
+            got=f"{shown(node.domain)}.{shown(node.op_type)}",
+            hint="export the model with standard operators only, without runtime-specific optimization",
+        )
+        return
+    if node.op_type not in supported:
+        yield Problem(
+            "EQ0302", "this operator is not supported", where=place(node), got=node.op_type, hint=_hint(node, supported)
+        )
+        return
+    yield from _of_types(node)
+    yield from _of_results(node)
+    yield from CONSTRAINTS.get(node.op_type, _anything)(node)
+
+
+def _anything(node: ir.Node) -> Iterator[Problem]:
+    """Operators without further conditions."""
+    del node
+    yield from ()
+
+
+def _hint(node: ir.Node, supported: set[str]) -> str:
+    """What to use in the place of an operator."""
+    if node.op_type in _HINTS:
+        return _HINTS[node.op_type]
+    close = difflib.get_close_matches(node.op_type, sorted(supported), n=1)
+    return f"did you mean {close[0]}?" if close else "see `edgeq ops` for what is supported"
+
+
+def _of_types(node: ir.Node) -> Iterator[Problem]:
+    """Activations are float32; beside QuantizeLinear and DequantizeLinear nothing else computes."""
+    if node.op_type in BORDER:
+        return
+    for index, value in enumerate(node.inputs):
+        if value is None or is_constant(value):
+            continue
+        if value.dtype is not None and value.dtype != ir.DataType.FLOAT:
+            yield Problem(
+                "EQ0303",
+                "an operand is not float32",
+                where=f"{place(node)}, input {index}",
+                got=f"{value.dtype.name} {shown(value.name or '?')}",
+                allowed="FLOAT",
+                hint="export the model in float32, and do integer preparation of the inputs in the application",
+            )
+        shape = known_shape(value)
+        if shape is not None and 0 in shape:
+            yield Problem("EQ0304", "a tensor is empty", where=f"{place(node)}, input {index}", got=str(list(shape)))
+    if all(value is None or constant_of(value) is not None for value in node.inputs) and not is_constant(
+        node.outputs[0]
+    ):
+        yield Problem(
+            "EQ0311",
+            "a node depends on no input of the model and could not be folded",
+            where=place(node),
+            got=node.op_type,
+            hint="export the model with constants folded",
+        )
+
+
+def _of_results(node: ir.Node) -> Iterator[Problem]:
+    """One result; further ones may not be read."""
+    for index, value in enumerate(node.outputs[1:], start=1):
+        if value.uses() or value.is_graph_output():
+            yield Problem(
+                "EQ0305", "only the first result of this operator is supported", where=f"{place(node)}, output {index}"
+            )

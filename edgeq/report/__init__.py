@@ -1,0 +1,1 @@
+"""How results are shown: JSON documents for machines, tables for people."""

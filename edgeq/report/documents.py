@@ -1,0 +1,27 @@
+"""JSON documents: one a command on stdout, each with the name and number of its schema."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+SCHEMA_NUMBER = 1
+
+
+def print_document(command: str, content: Mapping[str, Any]) -> None:
+    """Print a command's document; NaN and infinity, which JSON does not have, are null."""
+    document = {"schema": f"edgeq/{command}/{SCHEMA_NUMBER}", **content}
+    sys.stdout.write(json.dumps(_clean(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    return value
