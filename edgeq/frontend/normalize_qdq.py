@@ -144,17 +144,17 @@ def _restore_border(graph: ir.Graph, found: Recovered) -> None:
             quantized.replace_all_uses_with(value, replace_graph_outputs=True)
             graph.remove(use.node, safe=True)
         value.type = ir.TensorType(ir.DataType.INT8)
-    for position, value in enumerate(graph.outputs):
-        node = value.producer()
-        if value.name not in found.integer_outputs or node is None:
+    for position, output in enumerate(list(graph.outputs)):
+        node = output.producer()
+        integers = None if node is None else node.inputs[0]
+        if output.name not in found.integer_outputs or node is None or integers is None:
             continue
-        quantized, name = node.inputs[0], str(value.name)
-        assert quantized is not None
-        graph.outputs[position] = quantized
-        if value.uses():
-            value.name = f"{name}_dequantized"
+        name = str(output.name)
+        graph.outputs[position] = integers
+        if output.uses():
+            output.name = f"{name}_dequantized"
         else:
             graph.remove(node, safe=True)
-        quantized.name = name
+        integers.name = name
     for name in [name for name, value in graph.initializers.items() if not value.uses()]:
         del graph.initializers[name]

@@ -7,19 +7,22 @@ two dimensions with a bias. The rules themselves change float constants, which h
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.frontend.edit import Edit, apply_rules
+from edgeq.errors import Problem
+from edgeq.frontend.edit import AttributeValue, Edit, apply_rules
 from edgeq.frontend.facts import integer, ints, is_op, name_of, number, operand, required, shape_of
 from edgeq.frontend.qdq_constants import Integers
 from edgeq.frontend.qdq_read import Recovery
 from edgeq.frontend.rules.pooling import RULES as POOLING
 from edgeq.frontend.rules.simplify import RULES as SIMPLIFYING
 from edgeq.numerics.array import Array
+from edgeq.onnxio.limits import shown
 
-_GEMM = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
+_GEMM: Final[dict[str, AttributeValue]] = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 _SAFE_RULES = tuple(
     rule for rule in (*POOLING, *SIMPLIFYING) if rule.name in {"widen_to_2d", "split_to_slices", "gather_to_slice"}
 )
@@ -52,10 +55,11 @@ def spell_layers(found: Recovery) -> None:
 
 def _spell_conv(found: Recovery, node: ir.Node) -> None:
     edit = found.edit
-    weight = edit.array(operand(node, 1))
-    if weight is None:
-        return  # the support check names it
-    if operand(node, 2) is None:
+    weight, bias = edit.array(operand(node, 1)), operand(node, 2)
+    if weight is None or (bias is not None and edit.array(bias) is None):
+        _refuse(found, node, "a weight or bias is computed at run time")
+        return
+    if bias is None:
         node.resize_inputs(3)
         node.replace_input_with(2, _zeros(edit, node, weight.shape[0]))
     if weight.ndim == 3:
@@ -71,7 +75,7 @@ def _widen_conv(found: Recovery, node: ir.Node) -> None:
     _, filters, steps = shape_of(result)
     out, _, size = shape_of(kernel)
     begin, end = ints(node, "pads", (0, 0))
-    attributes = {
+    attributes: dict[str, AttributeValue] = {
         "dilations": (1, *ints(node, "dilations", (1,))),
         "group": integer(node, "group", 1),
         "kernel_shape": (1, size),
@@ -96,6 +100,7 @@ def _spell_gemm(found: Recovery, node: ir.Node) -> None:
     x, weight, bias = required(node, 0), edit.array(operand(node, 1)), operand(node, 2)
     result = node.outputs[0]
     if weight is None:
+        _refuse(found, node, "a weight or bias is computed at run time")
         return
     outputs = shape_of(result)[1]
     alpha, beta = number(node, "alpha", 1.0), number(node, "beta", 1.0)
@@ -103,11 +108,10 @@ def _spell_gemm(found: Recovery, node: ir.Node) -> None:
     values = edit.array(bias)
     if turns == (0, 1) and (alpha, beta) == (1.0, 1.0) and values is not None and values.shape == (outputs,):
         return
-    if bias is not None and (
-        values is None or values.size not in {1, outputs} or values.shape[-1:] == (1,) != (outputs,)
-    ):
-        if values is None or values.size != 1:
-            return  # not a bias per output: the support check names it
+    per_output = values is not None and (values.size == 1 or values.shape[-1:] == (outputs,) == (values.size,))
+    if bias is not None and not per_output:
+        _refuse(found, node, "what a Gemm adds is not one constant per output")
+        return
     if turns[0]:
         x = edit.transpose(x, (1, 0), base=f"{name_of(result)}_operand")
     kernel = _scaled(found, required(node, 1), alpha)
@@ -187,6 +191,12 @@ def _to_gemm(found: Recovery, value: ir.Value) -> tuple[ir.Node, ir.Node | None]
 
 
 # --- constants ---------------------------------------------------------------------------------------------------
+
+
+def _refuse(found: Recovery, node: ir.Node, what: str) -> None:
+    where = f"node {shown(node.name or node.op_type)}"
+    hint = "export it as a constant, or as an operator of its own that is quantized"
+    found.problems.append(Problem("EQ0260", what, where=where, got=node.op_type, hint=hint))
 
 
 def _zeros(edit: Edit, node: ir.Node, count: int) -> ir.Value:

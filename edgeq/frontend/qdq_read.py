@@ -132,10 +132,20 @@ class _Reader:
                 self._read_dequantize(node)
             elif is_op(node, "Reshape", "Transpose") and self.edit.array(operand(node, 0)) is not None:
                 self._fold_layout(node)
-            elif any(value in self.integers for value in node.inputs if value is not None):
+            elif self._computes_on_integers(node):
                 self._read_mover(node)
         for value in list(self.edit.graph.outputs):
             self._read_output(value)
+
+    def _computes_on_integers(self, node: ir.Node) -> bool:
+        """Whether a node reads quantized values, not what was dequantized from them.
+
+        A value that stands for itself (an int8 input, the result of a mover) is read by both kinds of nodes; those
+        that read it dequantized have float results.
+        """
+        stands_for = [(value, self.integers[value]) for value in node.inputs if value in self.integers]
+        whole = node.op_type == "Cast" or any(output.dtype in _EIGHT_BIT for output in node.outputs)
+        return any(value is not real or whole for value, real in stands_for)
 
     # --- the border ----------------------------------------------------------------------------------------------
 
@@ -310,7 +320,7 @@ class _Reader:
             self._problem("EQ0253", "a scale is not a positive number", place, str(scale.reshape(-1).min()))
             return None
         dtype = zero_value.dtype if zero_value is not None else self._default_type(node)
-        if dtype not in (_EIGHT_BIT if activation else _CONSTANT_TYPES):
+        if dtype is None or dtype not in (_EIGHT_BIT if activation else _CONSTANT_TYPES):
             allowed = "int8 or uint8" if activation else "integers of 8 bits or less, and int32"
             got = dtype.name if dtype is not None else "unknown"
             self._problem("EQ0255", "values are quantized to another type", place, got, f"use {allowed}")

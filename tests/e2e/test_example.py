@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from conftest import Example
 from edgeq.target import list_boards, load_board
 
 CHIPS = [name for name in list_boards() if load_board(name).flash is not None]
@@ -29,7 +28,7 @@ def parsed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 @pytest.mark.qemu
 @pytest.mark.parametrize("board", CHIPS)
 def test_every_board_runs_it_with_the_same_bits(
-    board: str, compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], example: Example
+    board: str, compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], example: Any
 ) -> None:
     folder = compiled_example(board)
     arguments = ("--data", example.evaluation, "--samples", "3", "--on", "native,qemu", "--json")
@@ -59,7 +58,7 @@ def test_painted_stack_is_within_the_bound(
 
 @pytest.mark.qemu
 def test_accuracy_is_the_same_number_everywhere(
-    compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], example: Example
+    compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], example: Any
 ) -> None:
     arguments = ("--data", example.evaluation, "--samples", "200", "--on", "reference,native,qemu", "--json")
     found = parsed(run_edgeq("eval", compiled_example(), *arguments))
@@ -70,7 +69,7 @@ def test_accuracy_is_the_same_number_everywhere(
 
 
 def test_same_inputs_from_another_folder_give_the_same_bytes(
-    compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], example: Example, tmp_path: Path
+    compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], example: Any, tmp_path: Path
 ) -> None:
     first = compiled_example()
     elsewhere = tmp_path / "elsewhere"

@@ -1,6 +1,6 @@
 """The four MLPerf Tiny models, from float ONNX to firmware: the same bits everywhere, and the accuracy kept.
 
-Floors: the publisher's table of onnxruntime's own int8 (per channel, min-max) minus 0.6 points, agreement with the float
+Floors: onnxruntime's own int8 (per channel, min-max) on the same samples minus 0.6 points, agreement with the float
 model of 97.5 %, and for the autoencoder the publisher's int8 TFLite file.
 """
 
@@ -32,7 +32,7 @@ class Model:
     instructions_m4: int
 
 
-# Arena and instructions are budgets: what TFLM with CMSIS-NN needs on the same core (-O2), measured with the same plugin.
+# Arena and instructions are budgets: what TFLM with CMSIS-NN (-O2) needs on the same core, counted the same way.
 MODELS = {
     "ad": Model("ad_autoencoder", "ad", 0.8325, None, 2_580, 582_875),
     "ic": Model("ic_resnet8", "ic", 0.880 - 0.006, 0.975, 54_996, 29_865_120),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,7 +18,7 @@ from edgeq.onnxio.samples import Samples
 HEADER = '<ir_version: 10, opset_import: ["" : 21]>\n'
 
 
-def parse(text: str, constants: Mapping[str, Array] | None = None) -> ir.Model:
+def parse(text: str, constants: Mapping[str, Any] | None = None) -> ir.Model:
     """A model from a graph in text form; ``constants`` become initializers."""
     proto = onnx.parser.parse_model(HEADER + text)
     for name, array in (constants or {}).items():
@@ -32,7 +33,7 @@ def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> Array:
     return (np.random.default_rng(seed).normal(size=shape) * scale).astype(np.float32)
 
 
-def floats(text: str, constants: Mapping[str, Array] | None = None) -> ir.Model:
+def floats(text: str, constants: Mapping[str, Any] | None = None) -> ir.Model:
     """A normalized float model."""
     return normalize(parse(text, constants))
 

@@ -122,7 +122,7 @@ def test_integer_images_enter_without_rounding() -> None:
         {"w": normal(4, 3, 1, 1)},
     )
     x = np.random.default_rng(0).integers(0, 250, size=(40, 6, 6, 3)).astype(np.uint8)
-    samples = Samples.of({"x": x, "x_scale": np.float32(1 / 255)}, model)
+    samples = Samples.of({"x": x, "x_scale": np.array(1 / 255, np.float32)}, model)
     report = quantize(model, samples, PLAIN).report
     assert report.tensors["x"].scale == float(np.float32(1 / 255))
     assert report.tensors["x"].zero_point == -128
@@ -147,7 +147,9 @@ def test_bias_correction_takes_back_what_rounding_shifts() -> None:
     # One layer whose weights all round up by nearly half a step: its outputs are off by a constant on average.
     weight = np.full((2, 40), 0.0149, np.float32)
     weight[:, 0] = 1.27
-    model = floats("g (float[1,40] x) => (float[1,2] y) { y = Gemm <transB = 1> (x, w, b) }", {"w": weight, "b": normal(2)})
+    model = floats(
+        "g (float[1,40] x) => (float[1,2] y) { y = Gemm <transB = 1> (x, w, b) }", {"w": weight, "b": normal(2)}
+    )
     samples = Samples.of({"x": np.abs(normal(64, 40))}, model)
     off, on = (
         quantize(model, samples, QuantizeOptions("minmax", bias_correction=choice)).model for choice in ("off", "on")
@@ -214,7 +216,10 @@ def test_constant_operands_and_moves_only() -> None:
     found = quantize(model, samples, PLAIN).model
     assert sqnr_db(outputs(model, samples), outputs(found, samples)) > 35
     lower(found, mode="tflite", name="net")
-    moved = floats("g (float[1,3,4] x) => (float[4,3] y) { t = Transpose <perm = [0,2,1]> (x)\n y = Squeeze(t, a) }", {"a": np.array([0])})
+    moved = floats(
+        "g (float[1,3,4] x) => (float[4,3] y) { t = Transpose <perm = [0,2,1]> (x)\n y = Squeeze(t, a) }",
+        {"a": np.array([0])},
+    )
     found = quantize(moved, samples_for(moved), PLAIN).model
     lower(found, mode="highmul", name="net")
 
@@ -235,7 +240,9 @@ def test_given_integers_are_kept() -> None:
     assert weight is not None
     assert weight.const_value is not None
     integers = np.sign(weight.const_value.numpy()).astype(np.int8)
-    given = QdqPlan({"x": Activation(0.25, 3)}, {(str(conv.name), 1): Constant(integers, np.full(4, 0.5, np.float32), 0, 0)})
+    given = QdqPlan(
+        {"x": Activation(0.25, 3)}, {(str(conv.name), 1): Constant(integers, np.full(4, 0.5, np.float32), 0, 0)}
+    )
     found = quantize(model, samples, QuantizeOptions(), given=given)
     assert (found.report.tensors["x"].scale, found.report.tensors["x"].zero_point) == (0.25, 3)
     (kept, *_) = nodes_of(found.model, "Conv")

@@ -133,7 +133,7 @@ def test_a_truncated_or_corrupted_file_is_refused(tmp_path: Path) -> None:
 def test_pickles_are_never_loaded(tmp_path: Path) -> None:
     path = tmp_path / "d.npz"
     stream = io.BytesIO()
-    np.lib.format.write_array_header_1_0(stream, {"descr": "|O", "fortran_order": False, "shape": (1,)})  # type: ignore[no-untyped-call]
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|O", "fortran_order": False, "shape": (1,)})
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", stream.getvalue() + pickle.dumps([1]))
     assert code_of(path) == "EQ0117"
@@ -152,20 +152,20 @@ def test_a_header_that_promises_more_than_there_is_allocates_nothing(tmp_path: P
     path = tmp_path / "d.npz"
     stream = io.BytesIO()
     header = {"descr": "<f4", "fortran_order": False, "shape": (1 << 40, 4, 5)}
-    np.lib.format.write_array_header_1_0(stream, header)  # type: ignore[no-untyped-call]
+    np.lib.format.write_array_header_1_0(stream, header)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", stream.getvalue() + bytes(80))
     assert code_of(path) == "EQ0110"
 
 
-def test_a_name_twice_and_other_files_are_refused(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("names", [("x.npy", "x.npy"), ("x.txt",), ()])
+def test_a_name_twice_and_other_files_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
     path = tmp_path / "d.npz"
-    for names in (("x.npy", "x.npy"), ("x.txt",)):
-        with pytest.warns(UserWarning, match="Duplicate") if len(names) > 1 else pytest.MonkeyPatch.context():
-            with zipfile.ZipFile(path, "w") as archive:
-                for name in names:
-                    archive.writestr(name, npy_bytes(np.zeros((2, 4, 5))))
-        assert code_of(path) == "EQ0110"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, npy_bytes(np.zeros((2, 4, 5))))
+    assert code_of(path) == "EQ0110"
 
 
 def test_order_and_byte_order_do_not_matter(tmp_path: Path) -> None:
