@@ -118,6 +118,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "The node uses what only a newer opset has. Export with 21.",
     ),
     "EQ0218": ("The opset cannot be converted", "ONNX's version converter failed. Export with opset_version=21."),
+    "EQ0219": (
+        "Unknown operator",
+        "ONNX has no operator of that name in the opset that the model states. The exporter is at fault.",
+    ),
     "EQ0220": ("A value has no static shape", "Every shape must be known before memory can be planned."),
     "EQ0221": ("Normalization does not end", _DEFECT),
     "EQ0222": ("A dimension has no value", "Name the sizes of dynamic dimensions with --dim NAME=N; the batch is 1."),
@@ -130,6 +134,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0229": ("Normalization broke the model", _DEFECT),
     "EQ0230": ("The model is quantized already", "Compile it as it is; `edgeq quantize` takes float models."),
     "EQ0231": ("The model is not quantized", "Give calibration data, so that it becomes integer."),
+    "EQ0232": (
+        "A node does not fit together",
+        "Its operands and attributes contradict each other: it would fail anywhere.",
+    ),
     "EQ0240": ("The integer graph cannot be read", "graph.json or graph.npz is damaged or of another version."),
     "EQ0241": (
         "onnxruntime refuses the model",
@@ -138,20 +146,31 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0242": ("No value of that name", "A tensor was asked for by a name that the model does not have."),
     "EQ0243": ("onnxruntime cannot run the model", "An input is missing or has another shape or type."),
     "EQ0250": (
+        "Operators without quantization",
+        "In a QDQ model every result needs a QuantizeLinear behind it. Give --data, or export again.",
+    ),
+    "EQ0251": ("A model input is not quantized", "A QDQ model quantizes each input before it is used."),
+    "EQ0252": (
         "Operators on integers",
-        (
-            "QLinearConv and its kin are another way to write a quantized model. Export the QDQ format: "
-            "quant_format=QuantFormat.QDQ in onnxruntime."
-        ),
+        "QLinearConv and its kin are another format: export QDQ (quant_format=QuantFormat.QDQ in onnxruntime).",
     ),
-    "EQ0251": (
-        "Quantization is not closed",
-        "A DequantizeLinear must read what a QuantizeLinear or a constant gives.",
+    "EQ0253": ("Bad quantization parameters", "Scales are constant, finite and positive, zero points constant."),
+    "EQ0254": (
+        "Activation quantized per channel",
+        "Activations have one scale and zero point; only weights may be per channel.",
     ),
-    "EQ0252": ("Bad quantization parameters", "Scales and zero points are constants, equal on both sides."),
-    "EQ0253": ("Quantized to another type", "Activations are int8 or uint8."),
-    "EQ0254": ("Bad weight scales", "Weights are quantized per tensor or along their output channels."),
-    "EQ0255": ("A quantized constant cannot be kept", "A rewrite would change its integers, or a bias leaves int32."),
+    "EQ0255": ("Quantized to another type", "Activations and weights are int8 or uint8, biases int32; no blocks."),
+    "EQ0256": ("Scales differ", "A DequantizeLinear reads another scale or zero point than its QuantizeLinear wrote."),
+    "EQ0257": ("Integers outside quantization", "Between QuantizeLinear and DequantizeLinear only layout may change."),
+    "EQ0258": (
+        "A border is uint8",
+        "Integer inputs and outputs are int8, or float32 with QuantizeLinear inside the model.",
+    ),
+    "EQ0259": ("A constant is quantized in blocks", "Weights have one scale for all or one per output channel."),
+    "EQ0260": (
+        "A quantized layer cannot be kept",
+        "Its weight, bias or scales have no canonical form; the message says which.",
+    ),
     "EQ0301": ("Not a standard operator", "Operators of other domains have no defined meaning here."),
     "EQ0302": (
         "Operator not supported",
@@ -172,7 +191,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0312": ("One sample at a time", "Firmware runs batch 1; fold other uses of the first axis into another axis."),
     "EQ0313": ("Attribute not supported", "The message names the attribute and the values that are supported."),
     "EQ0314": ("MatMul not supported", "Operands need equal leading dimensions, or one constant matrix."),
-    "EQ0328": ("Operators without quantization", "In a QDQ model every result needs a QuantizeLinear behind it."),
+    "EQ0315": ("Shape not supported", "The message says which shapes the operator takes."),
     "EQ0330": ("No integer form", "The operator survived normalization, but has no quantized meaning."),
     "EQ0331": ("Not a constant", "A weight or bias is computed at run time."),
     "EQ0332": ("The float model fails on the data", "It computes NaN or infinity: check the preprocessing."),

@@ -30,10 +30,12 @@ MAX_DIM: Final = 1 << 20
 MAX_ELEMENTS: Final = 1 << 26
 MAX_NESTING: Final = 8
 MAX_NODES: Final = 20_000
+MAX_EXPANDED_NODES: Final = 4_096  # of models with local functions: naming the copies takes time quadratic in them
 MAX_INITIALIZERS: Final = 50_000
 MAX_NODE_OPERANDS: Final = 4096
 MAX_ATTRIBUTE_ITEMS: Final = 1 << 20
 MAX_NAME_CHARS: Final = 16384
+MAX_METADATA_CHARS: Final = 1 << 20
 
 _SHOWN_CHARS: Final = 80
 
@@ -42,6 +44,18 @@ def shown(name: str) -> str:
     """A name from a model, safe to print on one line: quoted where needed, escaped, at most 80 characters."""
     text = name if name.isprintable() else ascii(name)[1:-1]
     return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
+
+
+def check_name(name: str, where: str, longest: int = MAX_NAME_CHARS) -> None:
+    """A name is text of a sensible length; the parser leaves bytes that are not UTF-8 as bytes.
+
+    Raises:
+        EdgeqError: EQ0204 not text, EQ0208 too long.
+    """
+    if not isinstance(name, str):
+        raise EdgeqError("EQ0204", "a name is not UTF-8 text", where=where, hint="the file is damaged: export it again")
+    if len(name) > longest:
+        raise EdgeqError("EQ0208", "a name is too long", where=where, got=len(name), allowed=f"{longest} characters")
 
 
 def check_dims(dims: Sequence[int], where: str) -> int:
@@ -78,6 +92,14 @@ def check_model(model: ModelProto) -> None:
             got=f"{len(model.training_info)} training graphs",
             hint="export the inference graph alone",
         )
+    for opset in model.opset_import:
+        check_name(opset.domain, "opset_import")
+    for item in model.metadata_props:
+        check_name(item.key, "metadata_props")
+        check_name(item.value, "metadata_props", MAX_METADATA_CHARS)
+    for function in model.functions:
+        for name in (function.name, function.domain, function.overload, *function.input, *function.output):
+            check_name(name, "a function")
     _check_functions(model)
     budget = _Budget()
     _check_graph(model.graph, 0, budget)
@@ -96,6 +118,7 @@ class _Budget:
 def _check_graph(graph: GraphProto, depth: int, budget: _Budget) -> None:
     if depth > MAX_NESTING:
         raise EdgeqError("EQ0209", "subgraphs are nested too deep", got=depth, allowed=MAX_NESTING)
+    check_name(graph.name, "graph")
     if graph.sparse_initializer:
         raise EdgeqError(
             "EQ0206",
@@ -107,9 +130,11 @@ def _check_graph(graph: GraphProto, depth: int, budget: _Budget) -> None:
     if budget.initializers > MAX_INITIALIZERS:
         raise EdgeqError("EQ0208", "the model has too many initializers", allowed=MAX_INITIALIZERS)
     for tensor in graph.initializer:
+        check_name(tensor.name, "initializer")
         check_tensor(tensor, f"initializer {shown(tensor.name)}")
     for values in (graph.input, graph.output, graph.value_info):
         for value in values:
+            check_name(value.name, "value")
             _check_type(value.type, f"value {shown(value.name)}", 0)
     _check_nodes(graph.node, f"graph {shown(graph.name)}", depth, budget)
 
@@ -119,12 +144,13 @@ def _check_nodes(nodes: Sequence[NodeProto], where: str, depth: int, budget: _Bu
     if budget.nodes > MAX_NODES:
         raise EdgeqError("EQ0208", "the model has too many nodes", where=where, got=budget.nodes, allowed=MAX_NODES)
     for node in nodes:
+        for name in (node.name, node.op_type, node.domain, node.overload, *node.input, *node.output):
+            check_name(name, where)
         place = f"node {shown(node.name or node.op_type)}"
         if len(node.input) > MAX_NODE_OPERANDS or len(node.output) > MAX_NODE_OPERANDS:
             raise EdgeqError("EQ0208", "a node has too many inputs or outputs", where=place, allowed=MAX_NODE_OPERANDS)
-        if any(len(name) > MAX_NAME_CHARS for name in (node.name, node.op_type, *node.input, *node.output)):
-            raise EdgeqError("EQ0208", "a name is too long", where=place, allowed=f"{MAX_NAME_CHARS} characters")
         for attribute in node.attribute:
+            check_name(attribute.name, place)
             _check_attribute(attribute, f"{place}, attribute {shown(attribute.name)}", depth, budget)
 
 
@@ -133,6 +159,7 @@ def _check_attribute(attribute: AttributeProto, where: str, depth: int, budget: 
         raise EdgeqError("EQ0206", "the model has sparse tensors", where=where, hint="export them as dense tensors")
     if max(len(attribute.ints), len(attribute.floats), len(attribute.strings)) > MAX_ATTRIBUTE_ITEMS:
         raise EdgeqError("EQ0208", "an attribute has too many values", where=where, allowed=MAX_ATTRIBUTE_ITEMS)
+    check_name(attribute.ref_attr_name, where)
     if attribute.HasField("t"):
         check_tensor(attribute.t, where)
     for tensor in attribute.tensors:
@@ -171,6 +198,8 @@ def _check_type(kind: TypeProto, where: str, depth: int) -> None:
         raise EdgeqError("EQ0209", "a type is nested too deep", where=where, allowed=MAX_NESTING)
     which = kind.WhichOneof("value")
     if which == "tensor_type":
+        for dim in kind.tensor_type.shape.dim:
+            check_name(dim.dim_param, where)
         check_dims([dim.dim_value for dim in kind.tensor_type.shape.dim if dim.HasField("dim_value")], where)
         if len(kind.tensor_type.shape.dim) > MAX_RANK:
             check_dims([0] * len(kind.tensor_type.shape.dim), where)
@@ -282,8 +311,14 @@ def _check_functions(model: ModelProto) -> None:
     for key in table:
         _size_of(key, table, sizes)
     total = _expanded(model.graph.node, table, sizes, 0)
-    if total > MAX_NODES:
-        raise EdgeqError("EQ0208", "the model's local functions expand to too many nodes", allowed=MAX_NODES)
+    if table and total > MAX_EXPANDED_NODES:
+        raise EdgeqError(
+            "EQ0208",
+            "the model's local functions expand to too many nodes",
+            got=total if total <= MAX_DIM else f"more than {MAX_DIM}",
+            allowed=MAX_EXPANDED_NODES,
+            hint="export it without local functions",
+        )
 
 
 _Key = tuple[str, str, str]

@@ -1,0 +1,173 @@
+"""The command line: help at once, one JSON document, agreed exit codes, and no traceback whatever is typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeq.cli.main import COMMANDS, group, run
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command_shows_two_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.count(f"edgeq {name}") >= 2
+    assert "--json" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_listed_command_is_the_imported_one(name: str) -> None:
+    command = group.get_command(None, name)  # type: ignore[arg-type]
+    assert command is not None
+    assert command.name == name
+
+
+@pytest.mark.parametrize("name", ["boards", "doctor", "methods", "ops", "targets"])
+def test_list_is_one_document(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--json"]) in {0, 5}
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == f"edgeq/{name}/1"
+
+
+@pytest.mark.parametrize("name", ["boards", "doctor", "methods", "ops", "targets"])
+def test_list_is_readable(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name]) in {0, 5}
+    assert len(capsys.readouterr().out.splitlines()) > 3
+
+
+def test_explain_knows_every_spelling(capsys: pytest.CaptureFixture[str]) -> None:
+    for spelling in ("EQ0401", "eq0401", "401"):
+        assert run(["explain", spelling]) == 0
+        assert capsys.readouterr().out.startswith("EQ0401:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["comple"], 2, "Did you mean 'compile'?"),
+        (["compile"], 2, "MODEL"),
+        (["explain", "EQ4711"], 2, "no such error code"),
+        (["compile", "none.onnx", "--board", "mps2-an385"], 2, "-o"),
+        (["compile", "none.onnx", "--board", "mps2-an368", "-o", "out"], 2, "EQ0184"),
+        (["compile", "none.onnx", "--board", "mps2-an386", "-o", "out"], 3, "EQ0201"),
+        (["compile", "none.onnx", "--board", "native", "-o", "out", "--name", "a b"], 2, "EQ0102"),
+        (["compile", "none.onnx", "--board", "native", "-o", "out", "--dim", "N"], 2, "NAME=N"),
+        (["verify", "nowhere"], 2, "EQ0104"),
+        (["eval", "nowhere", "--data", "x.npz"], 2, "EQ0104"),
+        (["quantize", "none.onnx", "--data", "x.npz", "-o", "q.onnx"], 3, "EQ0201"),
+        (["check", "none.onnx"], 3, "EQ0201"),
+    ],
+)
+def test_wrong_call_gets_a_message_and_a_code(
+    arguments: list[str],
+    code: int,
+    word: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == code
+    captured = capsys.readouterr()
+    assert word in captured.err
+    assert "Traceback" not in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_error_is_a_document_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", "nowhere", "--json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is False
+    assert document["problems"][0]["code"] == "EQ0104"
+
+
+def test_defect_is_reported_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> None:
+        raise RuntimeError("surprise")
+
+    monkeypatch.setattr("edgeq.folder.Compiled.open", broken)
+    assert run(["verify", "x"]) == 70
+    assert "EQ0900" in capsys.readouterr().err
+    with pytest.raises(RuntimeError, match="surprise"):
+        run(["verify", "x", "--debug"])
+
+
+def test_interrupt_leaves_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgeq.folder.Compiled.open", interrupted)
+    assert run(["verify", "x"]) == 130
+
+
+def test_float_model_without_data_says_what_to_do(run_edgeq: Run, example: Any, tmp_path: Path) -> None:
+    done = run_edgeq("compile", example.model, "--board", "native", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "EQ0106" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_folder_that_is_not_ours_is_not_replaced(run_edgeq: Run, example: Any, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    done = run_edgeq("compile", example.model, "--data", example.calibration, "--board", "native", "-o", tmp_path)
+    assert done.returncode == 2
+    assert "EQ0103" in done.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_unknown_runner_gets_a_guess(run_edgeq: Run, compiled_example: Callable[..., Path]) -> None:
+    done = run_edgeq("verify", compiled_example(), "--on", "qmu")
+    assert done.returncode == 2
+    assert "did you mean qemu" in done.stderr
+
+
+def test_wrong_data_is_named(run_edgeq: Run, compiled_example: Callable[..., Path], tmp_path: Path) -> None:
+    np.savez(tmp_path / "bad.npz", x=np.zeros((3, 7, 7), np.float32), y=np.zeros(3))
+    done = run_edgeq("eval", compiled_example(), "--data", tmp_path / "bad.npz")
+    assert done.returncode == 2
+    assert "EQ0113" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_broken_folder_is_not_read(run_edgeq: Run, compiled_example: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for path in compiled_example().iterdir():
+        if path.is_file():
+            (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "graph.npz").write_bytes(b"PK\x03\x04 not a zip")
+    done = run_edgeq("verify", folder)
+    assert done.returncode == 3
+    assert "EQ0240" in done.stderr
+
+
+def test_documents_have_the_agreed_fields(run_edgeq: Run, compiled_example: Callable[..., Path], example: Any) -> None:
+    folder = compiled_example()
+    wanted = {
+        ("verify", folder, "--samples", "2"): "tensors elements mismatches runners first_mismatch",
+        ("eval", folder, "--data", example.evaluation, "--samples", "4"): (
+            "metric value samples float_value agreement on"
+        ),
+        ("profile", folder, "--samples", "2"): (
+            "instructions macs ram_bytes stack_bytes flash_code_bytes flash_weight_bytes layers"
+        ),
+        ("emulate", folder): "outputs instructions ram_bytes stack_bytes",
+    }
+    for arguments, fields in wanted.items():
+        done = run_edgeq(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        assert set(fields.split()) <= set(json.loads(done.stdout))
+        if arguments[0] == "profile":
+            layer = json.loads(done.stdout)["layers"][0]
+            assert set(layer) >= {"name", "op", "kernel", "instructions", "macs"}
