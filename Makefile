@@ -6,7 +6,7 @@ JOBS ?= 2
 BOARD ?= mps2-an386
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format lock wheel clean
+.PHONY: help setup demo test test-slow lint format lock readme wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +37,9 @@ format: setup ## lay out Python and C
 lock: setup ## write requirements.lock anew from pyproject.toml
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes --strip-extras \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --extra dev -o requirements.lock pyproject.toml
+
+readme: setup ## write the generated tables of README.md anew
+	$(BIN)/python scripts/readme.py
 
 wheel: setup ## dist/edgeq-VERSION-py3-none-any.whl
 	$(BIN)/python -m build --wheel --no-isolation

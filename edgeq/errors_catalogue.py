@@ -191,7 +191,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0312": ("One sample at a time", "Firmware runs batch 1; fold other uses of the first axis into another axis."),
     "EQ0313": ("Attribute not supported", "The message names the attribute and the values that are supported."),
     "EQ0314": ("MatMul not supported", "Operands need equal leading dimensions, or one constant matrix."),
-    "EQ0315": ("Shape not supported", "The message says which shapes the operator takes."),
+    "EQ0315": ("Operands do not fit together", "Input, weight and bias contradict each other. Export the model again."),
     "EQ0330": ("No integer form", "The operator survived normalization, but has no quantized meaning."),
     "EQ0331": ("Not a constant", "A weight or bias is computed at run time."),
     "EQ0332": ("The float model fails on the data", "It computes NaN or infinity: check the preprocessing."),

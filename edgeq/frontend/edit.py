@@ -328,7 +328,8 @@ def _one_sweep(edit: Edit, rules: Sequence[Rule], reasons: dict[tuple[str, str],
 def _tried(rule: Rule, node: ir.Node, edit: Edit) -> str | None:
     """A rule's verdict; operands that contradict each other surface in it as an error of numpy."""
     try:
-        return rule.rewrite(node, edit)
+        with np.errstate(all="ignore"):  # what is not finite is reported by check_support, with its name
+            return rule.rewrite(node, edit)
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise EdgeqError(
             "EQ0232",

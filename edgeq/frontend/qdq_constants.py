@@ -106,6 +106,9 @@ def weight_of(constant: Integers | Array, axis: int, where: str) -> Constant:
     for channel in np.nonzero(again)[0]:
         integers[channel], factor = _round_row(rows[channel].astype(np.float64), clip=whole)
         scales[channel] *= factor
+    # Exporters give a channel without weights the scale 1, which would set the shift of all channels.
+    busy = rows.any(axis=1)
+    scales = np.where(busy, scales, np.minimum(scales, scales[busy].max(initial=0.0) or 1.0))
     if whole and again.any():
         log.warning("%s: %d of %d weight channels are rounded again to fit int8", where, int(again.sum()), channels)
     moved = integers.reshape(np.moveaxis(centred, axis, 0).shape)

@@ -43,6 +43,8 @@ def spell_layers(found: Recovery) -> None:
             _spell_gemm(found, node)
         elif is_op(node, "MatMul"):
             _spell_matmul(found, node)
+        elif is_op(node, "BatchNormalization"):
+            _spell_batch_normalization(found, node)
     for node in list(found.edit.graph):
         found.edit.before(node)
         if is_op(node, "Add"):
@@ -90,6 +92,38 @@ def _widen_conv(found: Recovery, node: ir.Node) -> None:
     outer = edit.reshape(flat, shape_of(result), base=f"{base}_1d")
     found.move_params(result, outer)
     edit.hand_over(node, flat, outer)
+
+
+def _spell_batch_normalization(found: Recovery, node: ir.Node) -> None:
+    """Normalization that is quantized by itself becomes a depthwise 1x1 convolution.
+
+    One weight per channel is ±127 at the scale |factor|/127: int8 holds every factor exactly.
+    """
+    edit, x, result = found.edit, required(node, 0), node.outputs[0]
+    arrays = [edit.array(operand(node, index)) for index in range(1, 5)]
+    shape = shape_of(x)
+    stated = [array.astype(np.float64) for array in arrays if array is not None]
+    if len(stated) != 4 or len(shape) not in {2, 3, 4} or integer(node, "training_mode", 0):
+        _refuse(found, node, "the parameters of a normalization are computed at run time")
+        return
+    gamma, beta, mean, variance = stated
+    factor = gamma / np.sqrt(variance + number(node, "epsilon", 1e-5))
+    if not np.isfinite(factor).all():
+        _refuse(found, node, "a variance is not positive")
+        return
+    base, channels = name_of(result), shape[1]
+    image = shape if len(shape) == 4 else (shape[0], channels, 1, *shape[2:], *(1,) * (3 - len(shape)))
+    flat = x if len(shape) == 4 else edit.reshape(x, image, base=f"{base}_input_2d")
+    weight = edit.constant(factor.astype(np.float32).reshape(-1, 1, 1, 1), f"{base}_factor")
+    bias = edit.constant((beta - mean * factor).astype(np.float32), f"{base}_offset")
+    ones: dict[str, AttributeValue] = {"dilations": (1, 1), "kernel_shape": (1, 1), "pads": (0,) * 4, "strides": (1, 1)}
+    product = edit.node("Conv", [flat, weight, bias], {**ones, "group": channels}, base=f"{base}_conv", shape=image)
+    outer = product if flat is x else edit.reshape(product, shape, base=f"{base}_reshape")
+    found.move_params(result, outer)
+    if outer is product:
+        edit.supersede(result, product)
+    else:
+        edit.hand_over(node, product, outer)
 
 
 # --- matrix products ---------------------------------------------------------------------------------------------

@@ -51,7 +51,10 @@ def convert_to_working_opset(model: ir.Model) -> ir.Model:
             allowed=f"{MIN_OPSET} to {MAX_OPSET}",
             hint=f"export it again with opset_version={OPSET}",
         )
-    proto = ir.to_proto(model)
+    try:
+        proto = ir.to_proto(model)
+    except (ValueError, TypeError, RuntimeError, AttributeError) as error:
+        raise EdgeqError("EQ0218", "the model cannot be written out for conversion", got=one_line(error)) from error
     _use_short_domain(proto)
     _refuse_foreign(proto)
     if found < OPSET:

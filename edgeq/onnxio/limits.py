@@ -92,6 +92,8 @@ def check_model(model: ModelProto) -> None:
             got=f"{len(model.training_info)} training graphs",
             hint="export the inference graph alone",
         )
+    for name in (model.producer_name, model.producer_version, model.domain):
+        check_name(name, "header")
     for opset in model.opset_import:
         check_name(opset.domain, "opset_import")
     for item in model.metadata_props:

@@ -226,6 +226,8 @@ def _deserialize(proto: ModelProto, where: str) -> ir.Model:
     try:
         model = ir.from_proto(proto)
         if model.functions:
+            # Unused ones first: the inliner would expand them too, and limits counted only what is called.
+            RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]
             _check_function_opsets(model)
             InlinePass()(model)
             RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]
