@@ -19,7 +19,14 @@ ADD: dict[str, int | str] = {
     "clamp_min": -128,
     "clamp_max": 127,
 }
-HIGHMUL: dict[str, int | str] = {"requant": "highmul", "acc": "i32", "shift": 0, "out_zero": 1, "clamp_min": -128, "clamp_max": 127}
+HIGHMUL: dict[str, int | str] = {
+    "requant": "highmul",
+    "acc": "i32",
+    "shift": 0,
+    "out_zero": 1,
+    "clamp_min": -128,
+    "clamp_max": 127,
+}
 
 
 class Build:
@@ -68,7 +75,13 @@ class Build:
             self.constant(f"{name}.multiplier", rng.integers(1 << 20, 1 << 25, outputs).astype(np.int32)),
         )
         around = kernel // 2
-        geometry: dict[str, int | tuple[int, ...]] = {"strides": (1, 1), "pads": (around,) * 4, "dilations": (1, 1), "group": 1, "pad_value": 3}
+        geometry: dict[str, int | tuple[int, ...]] = {
+            "strides": (1, 1),
+            "pads": (around,) * 4,
+            "dilations": (1, 1),
+            "group": 1,
+            "pad_value": 3,
+        }
         return self.node("conv2d", name, x, *constants, **HIGHMUL, **geometry)
 
     def done(self, *outputs: str) -> Graph:
