@@ -195,6 +195,20 @@ def _reshape(node: ir.Node) -> Iterator[Problem]:
     yield from _computed(node, 1, "target shape")
 
 
+def _resize(node: ir.Node) -> Iterator[Problem]:
+    if text(node, "mode", "nearest") != "nearest":
+        yield _attribute(node, "mode", text(node, "mode", "nearest"), "nearest", "upsample to the nearest neighbour")
+    source, result = known_shape(operand(node, 0)), known_shape(node.outputs[0])
+    if source and result and (len(source) != 4 or any(new % old for old, new in zip(source, result, strict=True))):
+        yield _attribute(node, "size", f"{list(source)} to {list(result)}", "an image, by whole factors")
+    elif source and result and source[:2] != result[:2]:
+        yield _attribute(node, "size", f"{list(source)} to {list(result)}", "rows and columns only")
+    # With whole factors every rounding of half-pixel centres, and flooring of asymmetric ones, gives i // factor.
+    how = (text(node, "coordinate_transformation_mode", "half_pixel"), text(node, "nearest_mode", "round_prefer_floor"))
+    if how != ("asymmetric", "floor") and (how[0] != "half_pixel" or not how[1].startswith("round")):
+        yield _attribute(node, "pair of modes", how, "asymmetric and floor, or half_pixel and round_prefer_…")
+
+
 def _clip(node: ir.Node) -> Iterator[Problem]:
     low, high = (constant_of(operand(node, index)) for index in (1, 2))
     yield from _computed(node, 1, "lower bound")
@@ -229,6 +243,7 @@ CONSTRAINTS: Final[Mapping[str, Constraint]] = MappingProxyType(
         "QuantizeLinear": _border,
         "ReduceMean": _reduce_mean,
         "Reshape": _reshape,
+        "Resize": _resize,
         "Slice": _slice,
         "Softmax": _softmax,
     }

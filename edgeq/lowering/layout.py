@@ -81,6 +81,13 @@ def lower_slice(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     return ctx.emit_result("slice", target, (x.name,), attrs)
 
 
+def lower_resize(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """Resize by whole factors to the nearest neighbour."""
+    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
+    factors = (target.shape[2] // x.shape[2], target.shape[3] // x.shape[3])
+    return ctx.emit_result_nhwc("upsample", target, (ctx.to_nhwc(x).name,), {"factors": factors})
+
+
 def _clip(index: int, size: int) -> int:
     """An ONNX slice bound, which may be negative or beyond the end, as an offset in [0, size]."""
     return min(max(index + size if index < 0 else index, 0), size)

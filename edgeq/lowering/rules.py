@@ -14,6 +14,7 @@ from edgeq.lowering.layout import (
     lower_concat,
     lower_pad,
     lower_reshape,
+    lower_resize,
     lower_slice,
     lower_transpose,
 )
@@ -44,6 +45,7 @@ RULES: dict[str, Rule] = {
     "Pad": lower_pad,
     "ReduceMean": lower_mean,
     "Reshape": lower_reshape,
+    "Resize": lower_resize,
     "Slice": lower_slice,
     "Softmax": lower_softmax,
     "Squeeze": lower_reshape,

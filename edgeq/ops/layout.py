@@ -85,6 +85,19 @@ def _evaluate_transpose(node: Node, arrays: Sequence[Array]) -> list[Array]:
     return [np.ascontiguousarray(arrays[0].transpose(node.integers("perm")))]
 
 
+def _infer_upsample(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+    x, factors = _only(node, operands), node.integers("factors")
+    if len(x.shape) != 4 or len(factors) != 2 or min(factors) < 1:
+        raise invalid(node, "an image and two positive factors are needed", (x.shape, factors), "[1, H, W, C] and 2")
+    batch, rows, columns, channels = x.shape
+    return [((batch, rows * factors[0], columns * factors[1], channels), x.dtype)]
+
+
+def _evaluate_upsample(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    rows, columns = node.integers("factors")
+    return [arrays[0].repeat(rows, axis=1).repeat(columns, axis=2)]
+
+
 def _only(node: Node, operands: Sequence[Tensor]) -> Tensor:
     if len(operands) != 1:
         raise invalid(node, "wrong number of operands", len(operands), 1)
@@ -98,6 +111,12 @@ def _ints(*values: int) -> Array:
 def _slice(name: str, x: Shape, starts: Shape, ends: Shape, axes: Shape, steps: Shape) -> Sample:
     constants = {position: _ints(*values) for position, values in enumerate((starts, ends, axes, steps), start=1)}
     return Sample(name, "Slice", (x,), constants)
+
+
+def _upsample(name: str, x: Shape, rows: int, columns: int) -> Sample:
+    scales = np.array([1, 1, rows, columns], dtype=np.float32)
+    attributes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return Sample(name, "Resize", (x,), {2: scales}, attributes)
 
 
 def _transpose(name: str, x: Shape, perm: Shape) -> Sample:
@@ -212,4 +231,21 @@ TRANSPOSE = Op(
         _transpose("5d", (1, 2, 3, 2, 4), (0, 3, 1, 4, 2)),
     ),
 )
-OPS = (CONCAT, PAD, RESHAPE, SLICE, TRANSPOSE)
+
+UPSAMPLE = Op(
+    name="upsample",
+    family="layout",
+    summary="Every pixel of an NHWC image becomes a block of equal pixels",
+    attributes=(Attribute("factors", "ints", "rows and columns of the block"),),
+    infer=_infer_upsample,
+    evaluate=_evaluate_upsample,
+    macs=no_macs,
+    onnx=(OnnxForm("Resize", scale="same"),),
+    samples=(
+        _upsample("by2-c3", (1, 3, 4, 5), 2, 2),
+        _upsample("by3x2-c1", (1, 1, 3, 4), 3, 2),
+        _upsample("columns-c8", (1, 8, 2, 3), 1, 4),
+    ),
+    limits="nearest neighbour, whole factors",
+)
+OPS = (CONCAT, PAD, RESHAPE, SLICE, TRANSPOSE, UPSAMPLE)

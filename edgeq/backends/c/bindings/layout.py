@@ -194,6 +194,19 @@ def _concat(node: Node, graph: Graph, isa: Isa) -> Call:
     return Call("eq_concat", "eq_concat_t", fields, tuple(name for name, _, _ in passed), node.outputs)
 
 
+# -- upsample --------------------------------------------------------------------------------------------------------
+
+
+def _upsample(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    (x,) = graph.operands(node)
+    _, rows, columns, channels = x.shape
+    row_factor, column_factor = node.integers("factors")
+    fields: Fields = {"rows": rows, "columns": columns, "pixel": channels * x.dtype.size_bytes}
+    fields |= {"row_factor": row_factor, "column_factor": column_factor}
+    return Call("eq_upsample", "eq_upsample_t", fields, node.inputs, node.outputs)
+
+
 BINDINGS: tuple[Binding, ...] = (
     Binding("concat", "eq_concat", _concat_refusal, _concat),
     Binding("pad", "eq_copy", _nothing_padded_refusal, _copy),
@@ -203,4 +216,5 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("slice", "eq_strided_copy", _gather_refusal, _gather),
     Binding("transpose", "eq_copy", _still_refusal, _copy),
     Binding("transpose", "eq_strided_copy", _gather_refusal, _gather),
+    Binding("upsample", "eq_upsample", _always, _upsample),
 )
