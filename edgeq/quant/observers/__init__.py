@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from edgeq.quant.observers import minmax, mse, percentile
+from edgeq.quant.observers import mae, minmax, mse, percentile
 from edgeq.quant.statistics import Statistics
 
 Observer = Callable[[Statistics], tuple[float, float]]
 
 OBSERVERS: Final[dict[str, Observer]] = {
+    "mae": mae.observe,
     "minmax": minmax.observe,
     "mse": mse.observe,
     "percentile": percentile.observe,
