@@ -1,7 +1,6 @@
-"""concat, pad, reshape, slice and transpose: kernels that move bytes, whatever the element type.
+"""concat, pad, slice, transpose and upsample: kernels that move bytes, whatever the element type.
 
-An element wider than one byte is one more innermost axis. What turns out to move nothing is `eq_copy`, which may run in
-place and then costs nothing.
+An element wider than one byte is one more innermost axis.
 """
 
 from __future__ import annotations
@@ -24,12 +23,6 @@ def _bytes(graph: Graph, name: str) -> int:
     return graph.tensors[name].size_bytes
 
 
-def _copy(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
-    fields: Fields = {"bytes": _bytes(graph, node.outputs[0])}
-    return Call("eq_copy", "eq_copy_t", fields, node.inputs[:1], node.outputs, in_place=((0, 0),))
-
-
 def _always(node: Node, graph: Graph, isa: Isa) -> None:
     del node, graph, isa
 
@@ -48,16 +41,6 @@ def _gathered(node: Node, graph: Graph) -> tuple[Loops | None, int]:
         strides = [step * by for step, by in zip(dense, node.integers("steps"), strict=True)]
         start = sum(step * at for step, at in zip(dense, node.integers("starts"), strict=True))
     return collapse((*out.shape, item), ((*strides, 1),)), start
-
-
-def _still_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
-    loops, start = _gathered(node, graph)
-    size = _bytes(graph, node.inputs[0])
-    whole = (1,) * (LOOPS - 1) + (size,)
-    if loops is not None and start == 0 and loops.sizes == whole and loops.strides[0][-1] == 1:
-        return None
-    return "the elements change their order"
 
 
 def _gather_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
@@ -114,11 +97,6 @@ def _pad_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
     if len(set(value.to_bytes(item, "little"))) > 1:
         return f"the bytes of the padding value {node.integer('value')} differ"
     return None
-
-
-def _nothing_padded_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del graph, isa
-    return "there is padding" if any(node.integers("pads")) else None
 
 
 def _pad(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -209,12 +187,8 @@ def _upsample(node: Node, graph: Graph, isa: Isa) -> Call:
 
 BINDINGS: tuple[Binding, ...] = (
     Binding("concat", "eq_concat", _concat_refusal, _concat),
-    Binding("pad", "eq_copy", _nothing_padded_refusal, _copy),
     Binding("pad", "eq_pad", _pad_refusal, _pad),
-    Binding("reshape", "eq_copy", _always, _copy),
-    Binding("slice", "eq_copy", _still_refusal, _copy),
     Binding("slice", "eq_strided_copy", _gather_refusal, _gather),
-    Binding("transpose", "eq_copy", _still_refusal, _copy),
     Binding("transpose", "eq_strided_copy", _gather_refusal, _gather),
     Binding("upsample", "eq_upsample", _always, _upsample),
 )
