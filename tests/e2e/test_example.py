@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from edgeq.ir.serialize import load_graph, save_graph
 from edgeq.target import list_boards, load_board
 
 CHIPS = [name for name in list_boards() if load_board(name).flash is not None]
@@ -54,6 +55,27 @@ def test_painted_stack_is_within_the_bound(
     found = parsed(run_edgeq("emulate", compiled_example(board), "--samples", "2", "--json"))
     manifest = json.loads((compiled_example(board) / "manifest.json").read_text())
     assert 0 < found["stack_bytes"] <= manifest["stack_bytes"]
+
+
+@pytest.mark.qemu
+def test_verify_finds_one_changed_weight(
+    compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "changed"
+    shutil.copytree(compiled_example(), folder)
+    graph = load_graph(folder / "graph.json", folder / "graph.npz")
+    node = next(node for node in graph.nodes if node.op == "conv2d")
+    weight = graph.tensors[node.inputs[1]]
+    values = weight.value().copy()
+    values.reshape(-1)[3] += 1 if values.reshape(-1)[3] < 127 else -1
+    graph.tensors[weight.name] = weight.with_(data=values)
+    save_graph(graph, folder / "graph.json", folder / "graph.npz")
+    done = run_edgeq("verify", folder, "--on", "native,qemu", "--samples", "4", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert all(result["mismatches"] > 0 for result in found["results"])
+    assert found["first_mismatch"]["tensor"] == node.outputs[0]
+    assert found["first_mismatch"]["step"] == 0
 
 
 @pytest.mark.qemu
