@@ -122,6 +122,19 @@ def test_quantized_model_compiles_to_the_same_graph(
         assert (out / file).read_bytes() == (first / file).read_bytes()
 
 
+def test_without_an_arm_compiler_the_sources_are_still_written(
+    run_edgeq: Callable[..., Any], example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEQ_GCC", "no-such-compiler")
+    out = tmp_path / "out"
+    arguments = ("compile", example.model, "--data", example.calibration, "--board", "mps2-an386", "-o", out, "--json")
+    found = parsed(run_edgeq(*arguments))
+    assert any("EQ0501" in note for note in found["notes"])
+    assert (out / "model.c").is_file()
+    assert not (out / "image.elf").exists()
+    assert parsed(run_edgeq("verify", out, "--samples", "3", "--json"))["mismatches"] == 0
+
+
 def test_too_big_for_the_board_is_said_before_linking(run_edgeq: Callable[..., Any], data_dir: Path) -> None:
     source, data = data_dir / "models" / "ic_resnet8.onnx", data_dir / "data" / "ic_calib.npz"
     done = run_edgeq("compile", source, "--data", data, "--board", "microbit-v1", "-o", "too_big")
