@@ -98,7 +98,8 @@ def _conv(node: ir.Node) -> Iterator[Problem]:
     x, weight, bias = (known_shape(operand(node, index)) for index in (0, 1, 2))
     if x is not None and weight is not None and len(x) == len(weight) == _IMAGE_RANK:
         groups = integer(node, "group", 1)
-        if weight[1] * groups != x[1] or weight[0] % max(groups, 1) or bias not in (None, weight[:1]):
+        fits = weight[1] * groups == x[1] and weight[0] % max(groups, 1) == 0
+        if not fits or bias not in (None, weight[:1]) or ints(node, "kernel_shape", weight[2:]) != weight[2:]:
             yield _misfit(node, x, weight, bias)
     if text(node, "auto_pad", "NOTSET") != "NOTSET":
         yield _attribute(node, "auto_pad", text(node, "auto_pad", ""), "explicit pads")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import (
     LiftConstantsToInitializersPass,
@@ -64,13 +65,14 @@ def fold_constants(model: ir.Model) -> None:
     quiet.setLevel(logging.ERROR)
     try:
         for _ in range(_ROUNDS):
-            result = fold_constants_ir(
-                model,
-                onnx_shape_inference=True,
-                input_size_limit=_SMALL,
-                output_size_limit=MAX_FOLDED_ELEMENTS,
-                should_fold=_may_fold,
-            )
+            with np.errstate(all="ignore"):  # what is not finite is reported by check_support, with its name
+                result = fold_constants_ir(
+                    model,
+                    onnx_shape_inference=True,
+                    input_size_limit=_SMALL,
+                    output_size_limit=MAX_FOLDED_ELEMENTS,
+                    should_fold=_may_fold,
+                )
             RemoveUnusedNodesPass()(model)
             lift_constants(model)
             if not result.modified:

@@ -60,7 +60,7 @@ def normalize_qdq(model: ir.Model) -> ir.Model:
     if found.problems:
         raise EdgeqError.of(found.problems)
     result = write_qdq(found.model, found.plan)
-    _restore_border(result.graph, found)
+    restore_border(result.graph, found)
     return result
 
 
@@ -100,7 +100,7 @@ def _plan_constants(found: Recovery, plan: QdqPlan) -> None:
     forms = {name: form for name, (_, form) in onnx_forms().items()}
     for node in found.edit.graph:
         form = forms.get(node.op_type)
-        if form is None or node.domain:
+        if form is None or node.domain or str(node.name) in found.refused:
             continue
         if form.weight is not None and form.bias is not None:
             _plan_layer(found, plan, node, form)
@@ -134,8 +134,8 @@ def _constant(found: Recovery, node: ir.Node, index: int) -> Integers | Array | 
     return found.constants.get(value, array)
 
 
-def _restore_border(graph: ir.Graph, found: Recovered) -> None:
-    """Inputs and outputs that were int8 are int8 again: the Q or DQ at the border goes."""
+def restore_border(graph: ir.Graph, found: Recovered) -> None:
+    """Inputs and outputs that were int8 are int8 again: the Q or DQ at the border goes; in place."""
     for value in graph.inputs:
         if value.name not in found.integer_inputs:
             continue

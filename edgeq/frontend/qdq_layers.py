@@ -228,6 +228,7 @@ def _to_gemm(found: Recovery, value: ir.Value) -> tuple[ir.Node, ir.Node | None]
 
 
 def _refuse(found: Recovery, node: ir.Node, what: str) -> None:
+    found.refused.add(str(node.name))
     where = f"node {shown(node.name or node.op_type)}"
     hint = "export it as a constant, or as an operator of its own that is quantized"
     found.problems.append(Problem("EQ0260", what, where=where, got=node.op_type, hint=hint))

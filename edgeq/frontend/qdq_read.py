@@ -40,6 +40,7 @@ class Recovery:
         params: activation → its int8 parameters.
         constants: initializer that holds real values → the integers that they stand for.
         problems: what cannot be taken over.
+        refused: names of layers that have no normalized form.
         integer_inputs, integer_outputs: model inputs and outputs that are int8 themselves, by name.
     """
 
@@ -47,6 +48,7 @@ class Recovery:
     params: dict[ir.Value, Activation] = field(default_factory=dict)
     constants: dict[ir.Value, Integers] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
     integer_inputs: set[str] = field(default_factory=set)
     integer_outputs: set[str] = field(default_factory=set)
 

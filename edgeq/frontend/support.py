@@ -47,7 +47,6 @@ _HINTS: Final = {
     "RNN": _RECURRENT,
     "ReduceMax": "only the maximum over the two spatial axes of an image is supported",
     "ReduceSum": "use ReduceMean and scale the next layer",
-    "Resize": "resize before the model, or use strided convolutions",
     "Scan": _STATIC,
     "TopK": _ON_HOST,
     "Upsample": "resize before the model",

@@ -125,7 +125,7 @@ def _check_graph(graph: GraphProto, depth: int, budget: _Budget) -> None:
         raise EdgeqError(
             "EQ0206",
             "the model has sparse tensors",
-            where=shown(graph.sparse_initializer[0].values.name),
+            where=f"graph {shown(graph.name)}",
             hint="export the weights as dense initializers",
         )
     budget.initializers += len(graph.initializer)
@@ -162,6 +162,11 @@ def _check_attribute(attribute: AttributeProto, where: str, depth: int, budget: 
     if max(len(attribute.ints), len(attribute.floats), len(attribute.strings)) > MAX_ATTRIBUTE_ITEMS:
         raise EdgeqError("EQ0208", "an attribute has too many values", where=where, allowed=MAX_ATTRIBUTE_ITEMS)
     check_name(attribute.ref_attr_name, where)
+    for raw in (attribute.s, *attribute.strings):
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise EdgeqError("EQ0204", "a text attribute is not UTF-8", where=where) from error
     if attribute.HasField("t"):
         check_tensor(attribute.t, where)
     for tensor in attribute.tensors:

@@ -8,6 +8,7 @@ failure is an :class:`EdgeqError`; models come out without local functions, whic
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,9 @@ from edgeq.onnxio import limits
 if TYPE_CHECKING:
     import onnx_ir as ir
     from onnx import ModelProto
+
+# What onnx_ir has to say about a model is an error here; without a handler it would go to stderr as well.
+logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 
 MIN_IR_VERSION: Final = 3
 DEFAULT_DOMAINS: Final = ("", "ai.onnx")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -11,6 +12,7 @@ import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper, shape_inference
 
 from edgeq.frontend import check_support, normalize
+from edgeq.frontend.facts import known_shape
 from edgeq.onnxio import Session, model_bytes, read_model_bytes
 
 Array = np.ndarray
@@ -56,7 +58,7 @@ def run_both(model: ir.Model, dims: Mapping[str, int] | None = None, *, close: f
     rng = np.random.default_rng(7)
     for _ in range(3):
         feeds = {
-            v.name or "": rng.normal(0, 2, tuple(v.shape or ())).astype(np.float32) for v in normalized.graph.inputs
+            v.name or "": rng.normal(0, 2, known_shape(v) or ()).astype(np.float32) for v in normalized.graph.inputs
         }
         want, have = before.run(feeds), after.run(feeds)
         for name, array in want.items():
@@ -324,7 +326,7 @@ def test_convolution_over_time_becomes_two_dimensional() -> None:
 @pytest.mark.parametrize("op", ["Conv", "MaxPool", "AveragePool"])
 def test_auto_pad_is_resolved(op: str, auto_pad: str) -> None:
     """With strides, and a dilation where onnxruntime takes one."""
-    extra = {"dilations": [2, 1]} if op == "Conv" and auto_pad == "VALID" else {}
+    extra: dict[str, Any] = {"dilations": [2, 1]} if op == "Conv" and auto_pad == "VALID" else {}
     model = build(
         [
             node(
@@ -350,7 +352,7 @@ def test_auto_pad_is_resolved(op: str, auto_pad: str) -> None:
 @pytest.mark.parametrize("counted", [0, 1])
 def test_ceil_mode_is_resolved(op: str, size: int, counted: int) -> None:
     """Windows that hang over the end; padding that counts becomes a Pad."""
-    extra = {"count_include_pad": counted} if op == "AveragePool" else {}
+    extra: dict[str, Any] = {"count_include_pad": counted} if op == "AveragePool" else {}
     model = build(
         [node(op, ["x"], ["y"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 0, 0, 1], ceil_mode=1, **extra)],
         [1, 2, size, size],

@@ -25,6 +25,8 @@ def state_attributes(node: ir.Node, edit: Edit) -> str | None:
     del edit
     x, weight = required(node, 0), required(node, 1)
     kernel = shape_of(weight)[2:]
+    if ints(node, "kernel_shape", kernel) != kernel:
+        return "kernel_shape contradicts the weight"
     if _settled(node, kernel):
         return "all attributes are stated"
     strides, dilations, pads = window_attributes(node, kernel)

@@ -1,7 +1,7 @@
-"""Writes the invalid models of this folder: one fault each, a few hundred bytes, the same bytes every time.
+"""Every model in models/ is refused with the message that stands beside it, never with a traceback.
 
-Run it after adding a builder to BUILDERS; then write down the message that the model must give, in NAME.txt beside
-NAME.onnx (``pytest tests/invalid`` shows what it gives).
+Each has one fault and a few hundred bytes, made by a builder below. To add one: write its builder, run this file as a
+program, which writes the ``.onnx`` files, and write down in ``NAME.txt`` the message that the model must give.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from onnx import (
+    FunctionProto,
     GraphProto,
     ModelProto,
     NodeProto,
@@ -22,7 +24,10 @@ from onnx import (
     numpy_helper,
 )
 
-FOLDER = Path(__file__).resolve().parent
+from edgeq.errors import EXIT_MODEL, EdgeqError, exit_code_of
+from edgeq.frontend import check_support, load
+
+FOLDER = Path(__file__).resolve().parent / "models"
 node = helper.make_node
 
 
@@ -133,7 +138,9 @@ def weight_in_wrong_field() -> ModelProto:
 
 
 def nested_10_deep() -> ModelProto:
-    inner = helper.make_graph([node("Relu", ["x"], ["leaf"])], "leaf", [], [helper.make_tensor_value_info("leaf", 1, [1, 4])])
+    inner = helper.make_graph(
+        [node("Relu", ["x"], ["leaf"])], "leaf", [], [helper.make_tensor_value_info("leaf", 1, [1, 4])]
+    )
     for level in range(10):
         name = f"level{level}"
         branch = node("If", ["flag"], [name], then_branch=inner, else_branch=inner)
@@ -144,7 +151,7 @@ def nested_10_deep() -> ModelProto:
     return made
 
 
-def _function(name: str, callee: str, calls: int) -> object:
+def _function(name: str, callee: str, calls: int) -> FunctionProto:
     body = [node(callee, ["a" if i == 0 else f"t{i - 1}"], [f"t{i}"], domain="local") for i in range(calls)]
     body.append(node("Relu", [f"t{calls - 1}"], ["b"]))
     return helper.make_function(
@@ -174,7 +181,7 @@ def training_graph() -> ModelProto:
 
 
 def truncated() -> bytes:
-    return with_weight(const("w", 1, 4)).SerializeToString()[:-25]
+    return bytes(with_weight(const("w", 1, 4)).SerializeToString()[:-25])
 
 
 def empty() -> bytes:
@@ -297,15 +304,14 @@ def doubling_bomb() -> ModelProto:
 
 def unsupported_operators() -> ModelProto:
     nodes = [
-        node("Resize", ["x", "", "scales"], ["a"], name="up"),
+        node("Hardmax", ["x"], ["a"], name="winner"),
         node("Pad", ["a", "pads"], ["b"], mode="reflect", name="mirror"),
         node("InstanceNormalization", ["b", "g", "g"], ["c"], name="norm"),
         node("MaxPool", ["c"], ["d"], kernel_shape=[2, 2], dilations=[2, 2], name="pool"),
         node("PRelu", ["d", "slopes"], ["y"], name="act"),
     ]
-    scales = numpy_helper.from_array(np.array([1, 1, 2, 2], dtype=np.float32), "scales")
     slopes = numpy_helper.from_array(np.array([0.1, 0.2], dtype=np.float32).reshape(2, 1, 1), "slopes")
-    tensors = [scales, ints("pads", 0, 0, 1, 1, 0, 0, 1, 1), const("g", 2), slopes]
+    tensors = [ints("pads", 0, 0, 1, 1, 0, 0, 1, 1), const("g", 2), slopes]
     return model(nodes, tensors, shape=[1, 2, 4, 4], out=[1, 2, "h", "w"])
 
 
@@ -343,17 +349,20 @@ def branch_on_data() -> ModelProto:
 
 
 def name_hostile() -> ModelProto:
-    return model([node("Det", ["x"], ["y"], name='*/ } system("rm");\n\u202e\x1b[31m' + "a" * 300)], shape=[4, 4], out=[])
+    return model(
+        [node("Det", ["x"], ["y"], name='*/ } system("rm");\n\u202e\x1b[31m' + "a" * 300)], shape=[4, 4], out=[]
+    )
 
 
 BUILDERS: tuple[Callable[[], ModelProto | bytes], ...] = (
-    batch_8, batchnorm_of_other_size, branch_on_data, channels_differ, constant_bomb, dimension_2_to_40, dimension_negative, dimension_open,
-    doubling_bomb, elements_2_to_40, empty, external_data, external_data_in_attribute, function_explosion,
-    function_recursive, graph_cycle, half_precision, input_elements_2_to_40, input_sequence, name_hostile, nested_10_deep, no_graph,
-    no_output, operator_foreign, operator_misspelled, opset_23_new_operator, opset_24, opset_6, opset_999,
-    output_constant, range_bomb, rank_9, rank_open, shape_from_data, sparse_weight, text_file, text_input, tflite,
-    torch_zip, training_graph, truncated, unsupported_operators, value_made_twice, weight_computed, weight_cut_off,
-    weight_in_wrong_field, weight_not_a_number, weight_stated_twice,
+    batch_8, batchnorm_of_other_size, branch_on_data, channels_differ, constant_bomb, dimension_2_to_40,
+    dimension_negative, dimension_open, doubling_bomb, elements_2_to_40, empty, external_data,
+    external_data_in_attribute, function_explosion, function_recursive, graph_cycle, half_precision,
+    input_elements_2_to_40, input_sequence, name_hostile, nested_10_deep, no_graph, no_output, operator_foreign,
+    operator_misspelled, opset_23_new_operator, opset_24, opset_6, opset_999, output_constant, range_bomb, rank_9,
+    rank_open, shape_from_data, sparse_weight, text_file, text_input, tflite, torch_zip, training_graph, truncated,
+    unsupported_operators, value_made_twice, weight_computed, weight_cut_off, weight_in_wrong_field,
+    weight_not_a_number, weight_stated_twice,
 )  # fmt: skip
 """Every invalid model of the folder, sorted by name."""
 
@@ -361,7 +370,33 @@ BUILDERS: tuple[Callable[[], ModelProto | bytes], ...] = (
 def content(builder: Callable[[], ModelProto | bytes]) -> bytes:
     """The bytes of one file."""
     made = builder()
-    return made if isinstance(made, bytes) else made.SerializeToString(deterministic=True)
+    return made if isinstance(made, bytes) else bytes(made.SerializeToString(deterministic=True))
+
+
+NAMES = [builder.__name__ for builder in BUILDERS]
+
+
+def message(path: Path) -> str:
+    """What reading, normalizing and checking a model reports, with the folder left out."""
+    try:
+        problems = tuple(check_support(load(path)))
+    except EdgeqError as error:
+        problems = error.problems
+    assert {exit_code_of(problem.code) for problem in problems} == {EXIT_MODEL}
+    return "\n".join(str(problem) for problem in problems).replace(f"{path.parent}/", "") + "\n"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_invalid_model_gives_its_message(name: str) -> None:
+    assert message(FOLDER / f"{name}.onnx") == (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_folder_holds_what_the_builders_make() -> None:
+    assert sorted(NAMES) == NAMES
+    assert sorted(path.stem for path in FOLDER.glob("*.onnx")) == NAMES
+    for builder in BUILDERS:
+        path = FOLDER / f"{builder.__name__}.onnx"
+        assert path.read_bytes() == content(builder), path.name
 
 
 def main() -> None:
