@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from edgeq import __version__
 from edgeq.backends.c import CProgram, Specialize, Step, emit_c
@@ -38,9 +38,12 @@ from edgeq.target import Board, load_board
 if TYPE_CHECKING:
     import onnx_ir
 
-    from edgeq.onnxio.samples import Samples
+    from edgeq.frontend import Recovered
 
 Progress = Callable[[str, float | None], None]
+
+# What a partly quantized model leaves unsaid, and calibration data can say.
+UNSAID: Final = {"EQ0250", "EQ0251"}
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ class Job:
     folder: Path
     progress: Progress
     float_model: onnx_ir.Model | None = None
+    partly_quantized: Recovered | None = None
     qdq_model: onnx_ir.Model | None = None
-    samples: Samples | None = None
     quantization: dict[str, Any] | None = None
     graph: Graph | None = None
     program: CProgram | None = None
@@ -88,24 +91,36 @@ class Job:
 
 
 def import_model(job: Job) -> None:
-    """Read the model safely; make a float model normal, or a foreign quantized model canonical."""
+    """Read the model safely; make a float model normal, or a foreign quantized model canonical.
+
+    A model that is quantized in part waits for the next stage, where calibration data says the rest.
+    """
     from edgeq import frontend
     from edgeq.onnxio import read_model
 
     model = read_model(job.model_path)
-    if frontend.is_quantized(model):
-        job.qdq_model = frontend.normalize_qdq(frontend.normalize_structure(model, job.options.dims))
+    if not frontend.is_quantized(model):
+        job.float_model = frontend.normalize(model, job.options.dims)
+        problems = frontend.check_support(job.float_model)
+        if problems:
+            raise EdgeqError.of(problems)
         return
-    job.float_model = frontend.normalize(model, job.options.dims)
-    problems = frontend.check_support(job.float_model)
-    if problems:
-        raise EdgeqError.of(problems)
+    structured = frontend.normalize_structure(model, job.options.dims)
+    if job.data_path is not None:
+        found = frontend.recover_plan(structured)
+        if found.problems and {problem.code for problem in found.problems} <= UNSAID:
+            job.partly_quantized = found
+            return
+    job.qdq_model = frontend.normalize_qdq(structured)
 
 
 def quantize_model(job: Job) -> None:
-    """Calibrate the float model on the user's data and write scales and integer weights into a QDQ model."""
-    if job.float_model is None:
+    """Calibrate on the user's data and write scales and integer weights into a QDQ model; keep what it has already."""
+    partial = job.partly_quantized
+    model = partial.model if partial is not None else job.float_model
+    if model is None:
         return
+    from edgeq import frontend
     from edgeq.onnxio.samples import Samples
     from edgeq.quant import QuantizeOptions, quantize
 
@@ -116,10 +131,17 @@ def quantize_model(job: Job) -> None:
             where=str(job.model_path),
             hint="pass --data CALIB.npz with a few hundred typical inputs under the key x",
         )
-    job.samples = Samples.open(job.data_path, job.float_model)
-    options = QuantizeOptions(observer=job.options.observer, mode=job.options.mode)
-    quantized = quantize(job.float_model, job.samples, options, progress=lambda done: job.progress("calibrate", done))
+    samples = Samples.open(job.data_path, model)
+    quantized = quantize(
+        model,
+        samples,
+        QuantizeOptions(observer=job.options.observer, mode=job.options.mode),
+        progress=lambda done: job.progress("calibrate", done),
+        given=partial.plan if partial is not None else None,
+    )
     job.qdq_model, job.quantization = quantized.model, quantized.report.to_json()
+    if partial is not None:
+        frontend.restore_border(job.qdq_model.graph, partial)
     job.notes += quantized.report.warnings
 
 
@@ -155,7 +177,7 @@ def quantize_file(
     options = CompileOptions("native", "model", mode=mode, observer=observer, dims=dims)
     job = Job(model, data, options, load_board(options.board), output.parent, progress)
     import_model(job)
-    if job.float_model is None:
+    if job.qdq_model is not None:
         raise EdgeqError("EQ0230", "the model is quantized already", where=str(model), hint="compile it as it is")
     quantize_model(job)
     assert job.qdq_model is not None and job.quantization is not None  # noqa: PT018 - quantize_model has set them
@@ -300,7 +322,7 @@ def describe(job: Job) -> dict[str, Any]:
         "target": job.board.target.name,
         "options": {
             "mode": options.mode,
-            "observer": options.observer if job.float_model is not None else None,
+            "observer": options.observer if job.quantization is not None else None,
             "specialize": options.specialize,
             "optimize": options.optimize,
             "dims": dict(sorted(options.dims.items())),

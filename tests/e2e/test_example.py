@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgeq.ir.serialize import load_graph, save_graph
@@ -120,6 +121,39 @@ def test_quantized_model_compiles_to_the_same_graph(
     assert not (out / "float.onnx").exists()
     for file in ("model.c", "weights.c"):
         assert (out / file).read_bytes() == (first / file).read_bytes()
+
+
+class Images:
+    """Calibration data as onnxruntime's quantizer reads it."""
+
+    def __init__(self, path: Path) -> None:
+        with np.load(path) as archive:
+            self.left = list((archive["x"][:32].astype(np.float32) / 255).reshape(32, 1, 1, 28, 28))
+
+    def get_next(self) -> dict[str, Any] | None:
+        return {"image": self.left.pop()} if self.left else None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_partly_quantized_model_is_completed_from_data(
+    run_edgeq: Callable[..., Any], example: Any, tmp_path: Path
+) -> None:
+    quantization = pytest.importorskip("onnxruntime.quantization")
+    partial = tmp_path / "partial.onnx"
+    quantization.quantize_static(
+        str(example.model), str(partial), Images(example.calibration), op_types_to_quantize=["Conv"], per_channel=True
+    )
+    out = tmp_path / "out"
+    refused = run_edgeq("compile", partial, "--board", "native", "-o", out)
+    assert refused.returncode == 3
+    assert "EQ0250" in refused.stderr or "EQ0251" in refused.stderr
+    done = run_edgeq("compile", partial, "--data", example.calibration, "--board", "native", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert parsed(run_edgeq("verify", out, "--samples", "3", "--json"))["mismatches"] == 0
+    arguments = ("--data", example.evaluation, "--samples", "200", "--on", "native", "--json")
+    found = parsed(run_edgeq("eval", out, *arguments))
+    assert found["float_value"] is None
+    assert found["value"] > 0.88
 
 
 def test_without_an_arm_compiler_the_sources_are_still_written(
