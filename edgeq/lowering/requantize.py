@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.ir import Attr, DType, Quant, Source, Tensor
+from edgeq.ir import Attr, DType, Quant, Tensor
 from edgeq.lowering.context import Context, scalar_quant
 from edgeq.numerics import highmul, tflite
 from edgeq.numerics.array import Array
@@ -55,9 +55,7 @@ def emit_requantize(ctx: Context, tensor: Tensor, quant: Quant, name: str) -> Te
     ratio = np.array([scale / quant.scale[0]])
     inputs, attrs = multipliers(ctx, name, ratio, np.array([255]), (tensor.name,))
     attrs |= {"in_zero": zero, "out_zero": quant.zero_point[0], "clamp_min": -128, "clamp_max": 127}
-    rank = len(tensor.shape)
-    source = Source(tensor.name, tuple(range(rank)), tensor.shape)
-    return ctx.emit("requantize", name, (tensor.name, *inputs), attrs, quant=quant, sources=(), source=source)
+    return ctx.emit("requantize", name, (tensor.name, *inputs), attrs, quant=quant, sources=())
 
 
 def at_scale(ctx: Context, tensor: Tensor, quant: Quant, label: str) -> Tensor:

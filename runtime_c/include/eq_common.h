@@ -14,7 +14,14 @@
 #include <stdint.h>
 
 #define EQ_INLINE static inline __attribute__((always_inline, unused))
+
+/* gcc 12 can lose track of what a function stores once it has rewritten the addresses of its loops, call the function
+   free of effects, and drop the call. noipa forbids such conclusions across a call; it implies noinline. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define EQ_NOINLINE __attribute__((noinline, noipa))
+#else
 #define EQ_NOINLINE __attribute__((noinline))
+#endif
 
 #ifdef __cplusplus
 #define EQ_RESTRICT __restrict__

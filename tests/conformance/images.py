@@ -1,0 +1,81 @@
+"""Images of a zoo's graph: emitted, built and run like a compiled model's, without a folder around them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgeq.analysis.verify import Comparison, compare_runs
+from edgeq.backends.c import CProgram, Specialize, emit_c
+from edgeq.firmware import ImageFacts, Span, build_images
+from edgeq.interp import run
+from edgeq.ir import Graph
+from edgeq.numerics.array import Array
+from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
+from edgeq.runners.table import load_runner
+from edgeq.target import Board, load_board
+
+
+def compare_on(
+    board_name: str,
+    graph: Graph,
+    inputs: Sequence[list[Array]],
+    folder: Path,
+    *,
+    specialize: Specialize = "hot",
+    sanitize: bool = False,
+) -> Comparison:
+    """Every step's results and the outputs of a graph's image, on a board's emulator or this computer, bit for bit.
+
+    Args:
+        board_name: the board to build for; the host's runs natively.
+        graph: what to run.
+        inputs: one list of arrays a sample.
+        folder: an empty one, for sources and images.
+        specialize: which steps get an instance of their kernel.
+        sanitize: with address and undefined-behaviour sanitizers; host only.
+    """
+    board = load_board(board_name)
+    program = emit_c(graph, graph.name, board.target.isa, specialize)
+    program.bundle.write(folder)
+    images = build_images(folder, folder, board, _facts(graph, program), sanitize=sanitize)
+    assert not images.warnings
+    spec = _spec(graph, program, board, folder, images.files)
+    runner = load_runner("native" if board.is_host else "qemu")
+    stepped = runner.run(RunRequest(spec, inputs, steps=True))
+    whole = runner.run(RunRequest(spec, inputs))
+    result = Comparison(board_name)
+    compare_runs(result, spec, 0, [run(graph, sample).tensors for sample in inputs], stepped, whole)
+    return result
+
+
+def _facts(graph: Graph, program: CProgram) -> ImageFacts:
+    offsets = program.plan.offsets
+
+    def spans(names: tuple[str, ...]) -> tuple[Span, ...]:
+        return tuple(Span(offsets[name], graph.tensors[name].size_bytes) for name in names)
+
+    return ImageFacts(
+        name=graph.name,
+        inputs=spans(graph.inputs),
+        outputs=spans(graph.outputs),
+        results=tuple(spans(step.node.outputs) for step in program.steps),
+        arena_bytes=program.plan.arena_bytes,
+    )
+
+
+def _spec(graph: Graph, program: CProgram, board: Board, folder: Path, files: Mapping[str, str]) -> ImageSpec:
+    def tensors(names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
+        return tuple(TensorSpec(name, graph.tensors[name].dtype.value, graph.tensors[name].shape) for name in names)
+
+    return ImageSpec(
+        name=graph.name,
+        inputs=tensors(graph.inputs),
+        outputs=tensors(graph.outputs),
+        steps=tuple(tensors(step.node.outputs) for step in program.steps),
+        native=folder / files["native"] if "native" in files else None,
+        emulated=folder / files["emulated"] if "emulated" in files else None,
+        machine=board.emulator.machine if board.emulator else None,
+        machine_args=board.emulator.args if board.emulator else (),
+        macs=sum(step.macs for step in program.steps),
+    )

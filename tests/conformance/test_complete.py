@@ -1,0 +1,63 @@
+"""Nothing in the tables escapes the conformance cases: operators, ONNX types, kernels, boards."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from edgeq.backends.c import bind_kernels
+from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
+from edgeq.ops import BY_NAME, OPS, Op, onnx_forms
+from edgeq.target import list_boards, load_board
+from tests.conformance.test_images import CORES
+from tests.conformance.zoo import FAMILIES, MODES, all_cases, zoo
+
+# A reshape moves nothing: its result lies where its operand does.
+WITHOUT_KERNEL = {"reshape"}
+# Operators of newer opsets than the one that models are brought to.
+BEYOND_OPSET = {"Swish"}
+
+
+@cache
+def bound_kernels() -> frozenset[tuple[str, str]]:
+    """Every (operator, kernel) that some case uses on some instruction set."""
+    isas = {load_board(board).target.isa for board, _ in CORES.values()} | {load_board("native").target.isa}
+    graphs = [zoo(family, mode).graph for family in FAMILIES for mode in MODES]
+    return frozenset(
+        (step.node.op, step.call.kernel) for graph in graphs for isa in isas for step in bind_kernels(graph, isa)
+    )
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_operator_appears_in_its_family(op: Op) -> None:
+    for mode in MODES:
+        graph = zoo(op.family, mode).lowered
+        assert op.name in {node.op for node in graph.nodes}, f"no case of {op.family} becomes {op.name} in {mode}"
+
+
+@pytest.mark.parametrize("kind", sorted(set(onnx_forms()) - BEYOND_OPSET))
+def test_onnx_type_has_a_case(kind: str) -> None:
+    assert kind in {name for family in FAMILIES for case in all_cases(family) for name in case.types}
+
+
+def test_operator_has_a_kernel_or_a_reason() -> None:
+    bound = {binding.op for binding in BINDINGS}
+    assert bound <= set(BY_NAME)
+    assert not bound & set(UNSUPPORTED)
+    assert bound | set(UNSUPPORTED) | WITHOUT_KERNEL == set(BY_NAME)
+    assert all(UNSUPPORTED.values())
+
+
+@pytest.mark.parametrize(
+    ("op", "kernel"),
+    [pytest.param(item.op, item.kernel, id=f"{item.op}-{item.kernel}") for item in dict.fromkeys(BINDINGS)],
+)
+def test_kernel_is_used_by_a_case(op: str, kernel: str) -> None:
+    assert (op, kernel) in bound_kernels()
+
+
+def test_every_emulated_core_is_covered() -> None:
+    tried = {load_board(board).target.isa for board, _ in CORES.values()}
+    boards = [load_board(name) for name in list_boards()]
+    assert {board.target.isa for board in boards if board.emulator is not None} <= tried

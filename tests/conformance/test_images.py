@@ -1,0 +1,82 @@
+"""C against the reference: every step of every case, on this computer and on every core, bit for bit.
+
+One image holds a family; its cases are data. A failure names the tensor, and thereby the case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgeq.backends.c import Specialize
+from edgeq.ir import Graph
+from edgeq.lowering import Mode
+from tests.conformance.images import compare_on
+from tests.conformance.zoo import FAMILIES, MODES, NETWORK, input_sets, network, zoo
+
+GRAPHS = (*FAMILIES, NETWORK)
+# Every core, each with another share of specialised steps, so that every way of emitting a call meets real silicon's
+# instruction sets; the rest of the product is slow.
+CORES: dict[str, tuple[str, Specialize]] = {
+    "m0": ("mps2-m0", "hot"),
+    "m3": ("mps2-an385", "none"),
+    "m4": ("mps2-an386", "all"),
+    "m7": ("mps2-an500", "hot"),
+    "m33": ("mps2-an505", "none"),
+    "m55": ("mps3-an547", "all"),
+}
+WAYS: tuple[Specialize, ...] = ("none", "hot", "all")
+
+
+def graph_of(family: str, mode: Mode) -> Graph:
+    """The integer graph of a family, or of the small network."""
+    return network(mode) if family == NETWORK else zoo(family, mode).graph
+
+
+def check(board: str, family: str, mode: Mode, folder: Path, specialize: Specialize, *, sanitize: bool = False) -> None:
+    """Build an image and compare it."""
+    graph = graph_of(family, mode)
+    found = compare_on(board, graph, input_sets(graph), folder, specialize=specialize, sanitize=sanitize)
+    assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
+    assert found.names >= set(graph.outputs)
+
+
+@pytest.mark.parametrize("family", GRAPHS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("specialize", ["hot", "all"])
+def test_native_has_the_reference_bits(specialize: Specialize, mode: Mode, family: str, tmp_path: Path) -> None:
+    check("native", family, mode, tmp_path, specialize)
+
+
+@pytest.mark.parametrize("family", GRAPHS)
+@pytest.mark.parametrize("mode", MODES)
+def test_native_has_the_reference_bits_under_sanitizers(mode: Mode, family: str, tmp_path: Path) -> None:
+    check("native", family, mode, tmp_path, "none", sanitize=True)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("family", GRAPHS)
+@pytest.mark.parametrize("core", CORES)
+def test_core_has_the_reference_bits(
+    core: str, family: str, tmp_path: Path, needs_program: Callable[[str], str]
+) -> None:
+    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        needs_program(program)
+    board, specialize = CORES[core]
+    check(board, family, "highmul", tmp_path, specialize)
+
+
+@pytest.mark.slow
+@pytest.mark.qemu
+@pytest.mark.parametrize("family", GRAPHS)
+@pytest.mark.parametrize("specialize", WAYS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("core", CORES)
+def test_core_has_the_reference_bits_emitted_otherwise(
+    core: str, mode: Mode, specialize: Specialize, family: str, tmp_path: Path, needs_program: Callable[[str], str]
+) -> None:
+    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        needs_program(program)
+    check(CORES[core][0], family, mode, tmp_path, specialize)

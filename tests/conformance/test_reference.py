@@ -1,0 +1,81 @@
+"""The reference against onnxruntime, case by case, and against itself before the passes."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from edgeq.analysis.verify import Comparison, compare_graphs
+from edgeq.errors import EdgeqError
+from edgeq.interp import run
+from edgeq.ir import Graph
+from edgeq.lowering import Mode
+from edgeq.numerics.array import Array
+from edgeq.onnxio import Session
+from tests.conformance.zoo import FAMILIES, MODES, REFUSED, all_cases, build, cases_of, input_sets, zoo
+
+CASES = [
+    pytest.param(mode, family, case.id, id=f"{mode}-{case.id}")
+    for mode in MODES
+    for family in FAMILIES
+    for case in cases_of(family, mode)
+]
+
+
+@cache
+def differences(family: str, mode: Mode) -> dict[str, float]:
+    """The largest difference to the float result by case, in steps of the output's scale."""
+    made = zoo(family, mode)
+    session = Session(made.float_model)
+    worst = dict.fromkeys(made.cases, 0.0)
+    for inputs in input_sets(made.graph):
+        real = {
+            name: dequantized(made.graph, name, array) for name, array in zip(made.graph.inputs, inputs, strict=True)
+        }
+        expected = session.run(real)
+        outputs = run(made.graph, inputs).outputs
+        for case, name, got in zip(made.cases.values(), made.graph.outputs, outputs, strict=True):
+            worst[case.id] = max(worst[case.id], steps_apart(made.graph, name, expected[case.output], got))
+    return worst
+
+
+def dequantized(graph: Graph, name: str, integers: Array) -> Array:
+    """What an input's integers stand for, exactly as DequantizeLinear computes it."""
+    quant = graph.tensors[name].quant
+    assert quant is not None  # the border is always quantized
+    result: Array = (integers.astype(np.int32) - quant.zero_point[0]).astype(np.float32) * np.float32(quant.scale[0])
+    return result
+
+
+def steps_apart(graph: Graph, name: str, real: Array, integers: Array) -> float:
+    """The largest distance in steps; values that int8 cannot hold saturate, and those outside a domain do not count."""
+    quant = graph.tensors[name].quant
+    assert quant is not None  # the border is always quantized
+    wanted = np.clip(real.astype(np.float64) / quant.scale[0] + quant.zero_point[0], -128, 127)
+    apart = np.abs(wanted - integers.reshape(wanted.shape))
+    return float(apart[np.isfinite(real)].max(initial=0.0))
+
+
+@pytest.mark.parametrize(("mode", "family", "case"), CASES)
+def test_reference_is_onnxruntime_within_tolerance(mode: Mode, family: str, case: str) -> None:
+    assert differences(family, mode)[case] <= zoo(family, mode).cases[case].tolerance
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_passes_keep_every_bit(family: str, mode: Mode) -> None:
+    made = zoo(family, mode)
+    found = Comparison("passes")
+    for number, inputs in enumerate(input_sets(made.graph)):
+        compare_graphs(found, number, made.lowered, made.graph, inputs, run(made.graph, inputs).tensors)
+    assert found.first is None
+    assert len(found.names) >= len(made.cases)
+
+
+@pytest.mark.parametrize(("mode", "case"), [(mode, case) for mode in MODES for case in REFUSED[mode]])
+def test_what_a_mode_cannot_do_is_refused(mode: Mode, case: str) -> None:
+    found = next(item for family in FAMILIES for item in all_cases(family) if item.id == case)
+    with pytest.raises(EdgeqError):
+        build("refused", [found], mode)

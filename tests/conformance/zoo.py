@@ -1,0 +1,390 @@
+"""The conformance cases as models: one ONNX model per operator family, every case a part of its own in it.
+
+The cases are the samples of the operator table, and :data:`FURTHER`: what a single operator cannot show, such as an
+activation fused into its producer, a change of scale, and functions that need a domain. A case's constants and inputs
+lie exactly on their integer grids, so that onnxruntime's float result may be off by no more than one rounding. The
+inputs' grids are chosen, not observed: odd scales, and zero points at both ends of int8 and between.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import onnx_ir
+import quant_models
+from onnx import TensorProto, helper, numpy_helper
+
+from edgeq.frontend import check_support, normalize
+from edgeq.ir import Graph
+from edgeq.lowering import Mode, lower
+from edgeq.numerics.array import Array
+from edgeq.onnxio.qdq_form import REQUANTIZE, Activation, Constant, QdqPlan
+from edgeq.onnxio.qdq_parameters import quantize_constant
+from edgeq.onnxio.samples import Samples
+from edgeq.ops import OPS, OnnxForm, onnx_forms
+from edgeq.ops.base import Shape
+from edgeq.pipeline import to_integer_graph
+from edgeq.quant import QuantizeOptions, quantize
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from onnx import TensorProto as Initializer
+
+NETWORK = "network"
+MODES: tuple[Mode, ...] = ("highmul", "tflite")
+# Taken in turn; seven and five, so that every pair meets.
+SCALES = (0.031, 0.0173, 1 / 64, 0.0471, 0.00913, 0.0625, 0.0299)
+ZERO_POINTS = (0, -128, 127, 5, -37)
+_OPSET = 21
+_CALIBRATION_SAMPLES = 24
+# Calibration leaves out the lowest integers: there lies the zero that Log and Reciprocal cannot take.
+_CALIBRATION_LOW = -120
+_CLIP = (-0.4, 1.7)
+# LiteRT's own integer softmax is undefined in C beyond this.
+TFLITE_SOFTMAX_ROW = 511
+
+
+@dataclass(frozen=True)
+class Case:
+    """One part of a family's model.
+
+    Attributes:
+        id: ``conv2d[k3-stride2-pads_end]``; its ONNX names begin so.
+        types: ONNX operators, each but the first reads the result of the one before.
+        inputs: shapes of the activation inputs by position.
+        constants: of the first operator: position → values, or the shape of normally distributed ones.
+        attributes: of the first operator.
+        tolerance: allowed difference to the float result in steps of the output's scale.
+        grids: the inputs' grids; none takes them in turn.
+        output_grid: the output's; None is what calibration finds.
+        full_range: weights are all of int8, −128 included, as imported models may have them.
+    """
+
+    id: str
+    types: tuple[str, ...]
+    inputs: tuple[Shape, ...]
+    constants: Mapping[int, Shape | Array] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: float = 1.0
+    grids: tuple[Activation, ...] = ()
+    output_grid: Activation | None = None
+    full_range: bool = False
+
+    @property
+    def output(self) -> str:
+        """Name of its model output."""
+        return f"{self.id}.y"
+
+    def input(self, number: int) -> str:
+        """Name of one of its model inputs."""
+        return f"{self.id}.x{number}"
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """A family's cases, quantized and lowered.
+
+    Attributes:
+        cases: by id.
+        float_model: the model that onnxruntime runs.
+        lowered: the integer graph before the passes.
+        graph: the integer graph behind them.
+    """
+
+    cases: dict[str, Case]
+    float_model: onnx_ir.Model
+    lowered: Graph
+    graph: Graph
+
+
+_IMAGE: Shape = (1, 5, 4, 3)
+_CONV = {1: (8, 4, 3, 3), 2: (8,)}
+_GEMM = {1: (9, 21), 2: (9,)}
+_POSITIVE = (Activation(0.0299, -128),)
+_UNIT = (Activation(1 / 128, 0),)
+
+
+def _grid(number: int) -> Activation:
+    scale = float(np.float32(SCALES[number % len(SCALES)]))
+    return Activation(scale, ZERO_POINTS[number % len(ZERO_POINTS)])
+
+
+FURTHER: dict[str, tuple[Case, ...]] = {
+    "conv": (
+        Case("conv2d[fused-relu]", ("Conv", "Relu"), ((1, 4, 6, 5),), _CONV),
+        Case("conv2d[fused-clip]", ("Conv", "Clip"), ((1, 4, 6, 5),), _CONV),
+        Case("conv2d[fused-relu-pointwise]", ("Conv", "Relu"), ((1, 12, 4, 3),), {1: (6, 12, 1, 1), 2: (6,)}),
+        Case(
+            "conv2d[fused-clip-depthwise]", ("Conv", "Clip"), ((1, 8, 5, 5),), {1: (8, 1, 3, 3), 2: (8,)}, {"group": 8}
+        ),
+        # Half a step of the convolution's scale s = 0.30, times the sigmoid's slope 1/4, in steps of 1/256: 32·s.
+        Case("conv2d[then-sigmoid]", ("Conv", "Sigmoid"), ((1, 4, 6, 5),), _CONV, tolerance=9.7),
+        Case("conv2d[then-max_pool]", ("Conv", "Relu", "GlobalMaxPool"), ((1, 4, 6, 5),), _CONV),
+        Case("conv2d[then-flatten]", ("Conv", "Flatten"), ((1, 4, 4, 5),), _CONV),
+        Case("conv2d[full_range-k3]", ("Conv",), ((1, 4, 6, 5),), _CONV, full_range=True),
+        Case("conv2d[full_range-pointwise]", ("Conv",), ((1, 24, 3, 4),), {1: (7, 24, 1, 1), 2: (7,)}, full_range=True),
+        Case(
+            "conv2d[full_range-depthwise]",
+            ("Conv",),
+            ((1, 9, 5, 5),),
+            {1: (9, 1, 3, 3), 2: (9,)},
+            {"group": 9},
+            full_range=True,
+        ),
+    ),
+    "dense": (
+        Case("dense[fused-relu]", ("Gemm", "Relu"), ((1, 21),), _GEMM, {"transB": 1}),
+        Case("dense[fused-clip]", ("Gemm", "Clip"), ((1, 21),), _GEMM, {"transB": 1}),
+        Case("dense[full_range]", ("Gemm",), ((1, 90),), {1: (11, 90), 2: (11,)}, {"transB": 1}, full_range=True),
+        Case("matmul[fused-relu]", ("MatMul", "Relu"), ((1, 3, 6), (1, 6, 4))),
+    ),
+    "elementwise": tuple(
+        Case(f"{name}[fused-{activation.lower()}]", (kind, activation), (_IMAGE, _IMAGE))
+        for name, kind in (("add", "Add"), ("mul", "Mul"), ("sub", "Sub"))
+        for activation in ("Clip", "Relu")
+    ),
+    "lookup": (
+        Case("lookup[acos]", ("Acos",), (_IMAGE,), grids=_UNIT),
+        Case("lookup[asin]", ("Asin",), (_IMAGE,), grids=_UNIT),
+        Case("lookup[chain]", ("Tanh", "Sigmoid"), (_IMAGE,), tolerance=2.0),
+        Case("lookup[log]", ("Log",), (_IMAGE,), grids=_POSITIVE),
+        Case("lookup[reciprocal]", ("Reciprocal",), (_IMAGE,), grids=_POSITIVE),
+        Case("lookup[sqrt]", ("Sqrt",), (_IMAGE,), grids=_POSITIVE),
+        Case("lookup[tan]", ("Tan",), (_IMAGE,), grids=_UNIT),
+    ),
+    # Factors from 1/7 to 7, and every zero point on either side.
+    "requantize": tuple(
+        Case(
+            f"requantize[{name}-{number}]",
+            (REQUANTIZE,),
+            (shape,),
+            grids=(_grid(number),),
+            output_grid=_grid(3 * number + 2),
+        )
+        for name, shape in (
+            ("4d", _IMAGE),
+            ("4d-c16", (1, 16, 4, 4)),
+            ("2d", (1, 67)),
+            ("3d", (1, 9, 7)),
+            ("2d-1", (1, 1)),
+        )
+        for number in range(7)
+    ),
+}
+FURTHER["softmax"] = (
+    Case("softmax[axis1-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 1}, tolerance=1.01),
+    Case("softmax[axis2-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 2}, tolerance=1.01),
+)
+# What a mode cannot do; lowering must say so.
+REFUSED: dict[Mode, tuple[str, ...]] = {"highmul": (), "tflite": ("softmax[n512]", "softmax[n600]")}
+FAMILIES: tuple[str, ...] = tuple(sorted({op.family for op in OPS}))
+
+
+def cases_of(family: str, mode: Mode) -> tuple[Case, ...]:
+    """A family's cases: the samples of its operators that have a meaning in the mode, then the further ones."""
+    samples = (
+        Case(
+            f"{op.name}[{sample.id}]",
+            (sample.type,),
+            sample.inputs,
+            sample.constants,
+            sample.attributes,
+            sample.tolerance,
+        )
+        for op in OPS
+        if op.family == family
+        for sample in op.samples
+        if not (mode == "tflite" and sample.type == "Softmax" and sample.inputs[0][-1] > TFLITE_SOFTMAX_ROW)
+    )
+    return (*samples, *FURTHER.get(family, ()))
+
+
+def grids_of(family: str, mode: Mode) -> dict[str, Activation]:
+    """The chosen grids by value name."""
+    found: dict[str, Activation] = {}
+    number = 0
+    for case in cases_of(family, mode):
+        shares = form_of(case.types[0]).scale == "same"
+        for position in range(len(case.inputs)):
+            if case.grids:
+                found[case.input(position)] = case.grids[position]
+                continue
+            number += 1 if position == 0 or not shares else 0
+            found[case.input(position)] = _grid(number)
+        if case.output_grid is not None:
+            found[case.output] = case.output_grid
+    return found
+
+
+def form_of(kind: str) -> OnnxForm:
+    """How the operator table spells an ONNX operator."""
+    return OnnxForm(REQUANTIZE) if kind == REQUANTIZE else onnx_forms()[kind][1]
+
+
+@cache
+def zoo(family: str, mode: Mode) -> Zoo:
+    """Build, quantize and lower a family; the same for the same family and mode."""
+    return build(family, cases_of(family, mode), mode)
+
+
+def build(name: str, cases: Sequence[Case], mode: Mode) -> Zoo:
+    """Build, quantize and lower some cases.
+
+    Raises:
+        EdgeqError: a case cannot be done in this mode.
+    """
+    grids = grids_of(cases)
+    given = QdqPlan(activations=grids)
+    model = _float_model(name, cases, given)
+    # Normalization would take an Identity for what it is in a float model: nothing.
+    normal = model if REQUANTIZE in cases[0].types else normalize(model)
+    assert REQUANTIZE in cases[0].types or not check_support(normal)
+    options = QuantizeOptions(observer="minmax", mode=mode, bias_correction="off")
+    qdq = quantize(normal, Samples.of(_calibration(normal, grids), normal), options, given=given).model
+    lowered = lower(qdq, mode=mode, name=name)
+    return Zoo({case.id: case for case in cases}, normal, lowered, to_integer_graph(qdq, mode, name))
+
+
+def input_sets(graph: Graph) -> list[list[Array]]:
+    """Inputs for a run: zeros, zero points, both extremes, extremes at random, and uniform integers three times."""
+    generator = np.random.default_rng(7)
+    shapes = [graph.tensors[name].shape for name in graph.inputs]
+
+    def of(value: int) -> list[Array]:
+        return [np.full(shape, value, np.int8) for shape in shapes]
+
+    def drawn(choices: Sequence[int]) -> list[Array]:
+        return [generator.choice(np.array(choices, np.int8), shape) for shape in shapes]
+
+    zeros = [
+        np.full(shape, _zero_point(graph, name), np.int8) for name, shape in zip(graph.inputs, shapes, strict=True)
+    ]
+    return [of(0), zeros, of(-128), of(127), drawn((-128, 127)), *(drawn(range(-128, 128)) for _ in range(3))]
+
+
+def _zero_point(graph: Graph, name: str) -> int:
+    quant = graph.tensors[name].quant
+    assert quant is not None  # the border is always quantized
+    return quant.zero_point[0]
+
+
+def _calibration(model: onnx_ir.Model, grids: Mapping[str, Activation]) -> dict[str, Array]:
+    generator = np.random.default_rng(3)
+    found = {}
+    for value in model.graph.inputs:
+        assert value.name is not None and value.shape is not None  # noqa: PT018 - the zoo has named and shaped it
+        size = (_CALIBRATION_SAMPLES, *(int(str(dim)) for dim in value.shape))
+        steps = generator.integers(_CALIBRATION_LOW, 128, size) - grids[value.name].zero_point
+        found[value.name] = steps.astype(np.float32) * np.float32(grids[value.name].scale)
+    return found
+
+
+def _float_model(family: str, mode: Mode) -> onnx_ir.Model:
+    nodes: list[NodeProto] = []
+    initializers: list[Initializer] = []
+    inputs, outputs = [], []
+    grids = grids_of(family, mode)
+    for case in cases_of(family, mode):
+        operands = _operands(case, grids, nodes, initializers)
+        for position, shape in enumerate(case.inputs):
+            inputs.append(helper.make_tensor_value_info(case.input(position), TensorProto.FLOAT, _batched(shape)))
+        for number, kind in enumerate(case.types):
+            last = number == len(case.types) - 1
+            result = case.output if last else f"{case.id}.t{number}"
+            attributes = dict(case.attributes) if number == 0 else {}
+            nodes.append(helper.make_node(kind, operands, [result], name=f"{case.id}.{number}", **attributes))
+            operands = [result]
+            if not last and case.types[number + 1] == "Clip":
+                operands += _constants(case, [np.float32(bound) for bound in _CLIP], initializers)
+        outputs.append(helper.make_tensor_value_info(case.output, TensorProto.FLOAT, None))
+    graph = helper.make_graph(nodes, name, inputs, outputs, initializers)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
+    return onnx_ir.from_proto(onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True))
+
+
+def _batched(shape: Shape) -> Shape:
+    """The shape with a batch of one in front, which the frontend asks of model inputs."""
+    return shape if shape[0] == 1 else (1, *shape)
+
+
+def _operands(case: Case, given: QdqPlan, nodes: list[NodeProto], initializers: list[Initializer]) -> list[str]:
+    """The first operator's inputs in order: activations where no constant stands."""
+    found = []
+    for position in range(len(case.inputs) + len(case.constants) + _gaps(case)):
+        if position in case.constants:
+            found += _constants(case, [_values(case, position, given)], initializers)
+        elif len(_activations(found)) < len(case.inputs):
+            number = len(_activations(found))
+            name, shape = case.input(number), case.inputs[number]
+            if _batched(shape) != shape:
+                target = _constants(case, [np.array(shape, np.int64)], initializers)
+                nodes.append(helper.make_node("Reshape", [name, *target], [f"{name}.plain"], name=f"{name}.reshape"))
+                name = f"{name}.plain"
+            found.append(name)
+        else:
+            found.append("")
+    return found
+
+
+def _activations(names: Sequence[str]) -> list[str]:
+    return [name for name in names if ".x" in name.rpartition("]")[2]]
+
+
+def _gaps(case: Case) -> int:
+    """Optional inputs that stay absent before the last constant."""
+    taken = len(case.inputs) + len(case.constants)
+    return max(0, max(case.constants, default=-1) + 1 - taken)
+
+
+def _constants(case: Case, arrays: Sequence[Array | np.float32], initializers: list[Initializer]) -> list[str]:
+    names = [f"{case.id}.c{len(initializers) + number}" for number in range(len(arrays))]
+    initializers += [
+        numpy_helper.from_array(np.asarray(array), name) for name, array in zip(names, arrays, strict=True)
+    ]
+    return names
+
+
+def _values(case: Case, position: int, given: QdqPlan) -> Array:
+    """A constant's values: as stated or drawn, on the grid that its integer form will have."""
+    stated = case.constants[position]
+    form = form_of(case.types[0])
+    generator = np.random.default_rng(zlib.crc32(f"{case.id}.{position}".encode()))
+    if isinstance(stated, tuple) and position == form.weight and case.full_range:
+        constant = _full_range(stated, generator)
+        given.constants[f"{case.id}.0", position] = constant
+        return constant.real()
+    values = generator.normal(size=stated).astype(np.float32) if isinstance(stated, tuple) else stated
+    if position == form.weight:
+        return _on_channel_grid(values, 0 if case.attributes.get("transB", 1) else 1)
+    if form.activations is None and values.dtype == np.float32:
+        shared = given.activations[case.input(0)] if form.scale == "same" else None
+        return quantize_constant(values, shared).real()
+    return values
+
+
+def _full_range(shape: Shape, generator: np.random.Generator) -> Constant:
+    integers = generator.integers(-128, 128, shape).astype(np.int8)
+    integers.reshape(shape[0], -1)[:, 0] = -128
+    scales = generator.uniform(0.004, 0.02, shape[0]).astype(np.float32)
+    return Constant(integers, scales, 0, 0)
+
+
+def _on_channel_grid(weight: Array, axis: int) -> Array:
+    rest = tuple(other for other in range(weight.ndim) if other != axis)
+    scale = (np.abs(weight).max(axis=rest, keepdims=True) / 127).astype(np.float32)
+    result: Array = np.rint(weight / scale).astype(np.float32) * scale
+    return result
+
+
+@cache
+def network(mode: Mode) -> Graph:
+    """A small network with a residual, a concatenation and a fused clamp: what single operators cannot show."""
+    model = quant_models.residual_net()
+    options = QuantizeOptions(observer="minmax", mode=mode)
+    return to_integer_graph(quantize(model, quant_models.samples_for(model), options).model, mode, NETWORK)
