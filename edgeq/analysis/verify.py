@@ -1,8 +1,8 @@
 """The proof: every step's output has the same bits in the reference, on the host and in the emulator.
 
 The reference is ``interp`` on the folder's integer graph. Each runner copies every step's results out before the next
-step starts. The model is also lowered again from the folder's QDQ file and run without any pass: what survives the
-passes must have kept its bits.
+step starts, and then runs the whole model, whose outputs must have survived to its end. The model is also lowered again
+from the folder's QDQ file and run without any pass: what survives the passes must have kept its bits.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.lowering import lower
 from edgeq.numerics.array import Array
+from edgeq.runners.base import ImageSpec, RunResult
 
 PASSES = "passes"
 
@@ -141,33 +142,45 @@ def verify_folder(
     for batch in batches(inputs, BATCH):
         expected = [run(compiled.graph, sample).tensors for sample in batch]
         for offset, sample in enumerate(batch):
-            _compare_graphs(plain, done + offset, unoptimized, compiled.graph, sample, expected[offset])
+            compare_graphs(plain, done + offset, unoptimized, compiled.graph, sample, expected[offset])
         for result in results:
-            _compare_steps(result, compiled, done, batch, expected)
+            stepped = execute(compiled, result.runner, batch, steps=True)
+            whole = execute(compiled, result.runner, batch)
+            compare_runs(result, compiled.spec, done, expected, stepped, whole)
             progress(result.runner, (done + len(batch)) / len(inputs))
         done += len(batch)
     return VerifyReport(len(inputs), (*results, plain))
 
 
-def _compare_steps(
+def compare_runs(
     result: Comparison,
-    compiled: Compiled,
+    spec: ImageSpec,
     first_sample: int,
-    batch: Sequence[list[Array]],
     expected: Sequence[Mapping[str, Array]],
+    stepped: RunResult,
+    whole: RunResult,
 ) -> None:
-    found = execute(compiled, result.runner, batch, steps=True)
-    assert found.steps is not None  # they were asked for
-    spec = compiled.spec
-    for offset, (wanted, steps, outputs) in enumerate(zip(expected, found.steps, found.outputs, strict=True)):
-        for step, (tensors, arrays) in enumerate(zip(spec.steps, steps, strict=True)):
+    """Compare what an image gave with the reference's tensors.
+
+    Args:
+        result: receives the findings.
+        spec: the image.
+        first_sample: number of the first sample of the batch.
+        expected: the reference's tensors by name, one mapping a sample.
+        stepped: of a run step by step: each step's results, copied out before the next step.
+        whole: of an ordinary run: the outputs that lie in the arena at its end, which no later step may have touched.
+    """
+    assert stepped.steps is not None  # they were asked for
+    for number, wanted in enumerate(expected):
+        sample = first_sample + number
+        for step, (tensors, arrays) in enumerate(zip(spec.steps, stepped.steps[number], strict=True)):
             for tensor, array in zip(tensors, arrays, strict=True):
-                result.compare(first_sample + offset, step, tensor.name, wanted[tensor.name], array)
-        for tensor, array in zip(spec.outputs, outputs, strict=True):
-            result.compare(first_sample + offset, None, tensor.name, wanted[tensor.name], array)
+                result.compare(sample, step, tensor.name, wanted[tensor.name], array)
+        for tensor, array in zip(spec.outputs, whole.outputs[number], strict=True):
+            result.compare(sample, None, tensor.name, wanted[tensor.name], array)
 
 
-def _compare_graphs(
+def compare_graphs(
     result: Comparison,
     sample: int,
     before: Graph,

@@ -12,14 +12,13 @@ from edgeq.target import Board, list_boards, load_board
 
 @click.command("boards")
 @common
-def command(as_json: bool, quiet: bool) -> None:
+def command(as_json: bool) -> None:
     """List the boards.
 
     \b
     edgeq boards
     edgeq boards --json
     """
-    del quiet
     boards = [load_board(name) for name in list_boards()]
     if as_json:
         from edgeq.report.documents import print_document

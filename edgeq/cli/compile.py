@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edgeq.cli.options import ProgressLine, common, data_option, dim_option, model_argument, quantization_options
+from edgeq.cli.options import (
+    VERBOSE,
+    ProgressLine,
+    common,
+    data_option,
+    dim_option,
+    model_argument,
+    quantization_options,
+    talk,
+)
+from edgeq.report.printable import printable
+from edgeq.target import Board, load_board
+
+_LINE_END = "\n"
 
 
 @click.command("compile")
@@ -42,7 +56,6 @@ def command(
     backend: str,
     dims: dict[str, int],
     as_json: bool,
-    quiet: bool,
 ) -> None:
     """Compile MODEL, float or QDQ ONNX, into DIR: C sources, images, manifest.
 
@@ -63,17 +76,18 @@ def command(
         optimize=optimize,
         dims=dims,
     )
-    progress = ProgressLine(quiet)
-    manifest = compile_model(model, data, output, options, progress)
-    progress.clear()
+    with ProgressLine() as progress:
+        manifest = compile_model(model, data, output, options, progress)
     if as_json:
         from edgeq.report.documents import print_document
 
         print_document("compile", summary(manifest, str(output)))
         for note in manifest["notes"]:
-            click.echo(f"note: {note}", err=True)
-    else:
-        show(manifest, output)
+            click.echo(f"note: {printable(note, keep=_LINE_END)}", err=True)
+        return
+    show(manifest, output, load_board(board))
+    if talk() == VERBOSE:
+        show_steps(manifest)
 
 
 def summary(manifest: Mapping[str, Any], folder: str) -> dict[str, Any]:
@@ -97,26 +111,49 @@ def summary(manifest: Mapping[str, Any], folder: str) -> dict[str, Any]:
     }
 
 
-def show(manifest: Mapping[str, Any], folder: Path) -> None:
+def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
     """Bars of RAM and flash against the board, and the notes."""
     from edgeq.report.tables import bar
-    from edgeq.target import load_board
 
-    board = load_board(manifest["board"])
     sizes = manifest["sizes"] or {}
     macs = sum(step["macs"] for step in manifest["steps"])
     click.echo(f"{manifest['name']} for {board.name}: {len(manifest['steps'])} steps, {macs:,} multiply-accumulates")
-    arena, stack = manifest["arena_bytes"], manifest["stack_bytes"] or 0
-    harness = sizes.get("harness_ram_bytes") or 0
-    ram = board.ram.app_size_bytes if board.ram else None
-    detail = f"arena {arena:,}, stack at most {stack:,}, harness {harness:,}"
-    click.echo(bar("RAM", arena + stack + harness, ram, detail))
-    code, weights = sizes.get("flash_code_bytes"), sizes.get("flash_weight_bytes")
-    if code is not None and weights is not None:
-        rest = sizes.get("harness_flash_bytes") or 0
-        flash = board.flash.app_size_bytes if board.flash else None
-        detail = f"code {code:,}, weights {weights:,}, harness {rest:,}"
-        click.echo(bar("flash", code + weights + rest, flash, detail))
+    ram = {
+        "arena": manifest["arena_bytes"],
+        "stack at most": manifest["stack_bytes"],
+        "harness": sizes.get("harness_ram_bytes"),
+    }
+    flash = {
+        "code": sizes.get("flash_code_bytes"),
+        "weights": sizes.get("flash_weight_bytes"),
+        "harness": sizes.get("harness_flash_bytes"),
+    }
+    for label, parts, memory in (("RAM", ram, board.ram), ("flash", flash, board.flash)):
+        # What no compiler has measured is not shown as zero.
+        known = {name: size for name, size in parts.items() if size is not None}
+        if known:
+            detail = ", ".join(f"{name} {size:,}" for name, size in known.items())
+            click.echo(bar(label, sum(known.values()), memory.app_size_bytes if memory else None, detail))
     for note in manifest["notes"]:
-        click.echo(f"note: {note}")
-    click.echo(f"next: edgeq verify {folder}; edgeq emulate {folder}; edgeq flash {folder}")
+        click.echo(f"note: {printable(note, keep=_LINE_END)}")
+    verbs = ("verify", "emulate") if board.is_host else ("verify", "emulate", "flash")
+    click.echo("next: " + "; ".join(shlex.join(["edgeq", verb, str(folder)]) for verb in verbs))
+
+
+def show_steps(manifest: Mapping[str, Any]) -> None:
+    """Each step with its kernel, and why the kernels before it in the list were refused."""
+    from edgeq.report.tables import print_table
+
+    rows = [
+        [
+            number,
+            ", ".join(step["source"]) or step["name"],
+            step["kernel"],
+            step["macs"],
+            step["scratch_bytes"],
+            "; ".join(f"{kernel}: {reason}" for kernel, reason in step["refused"].items()),
+        ]
+        for number, step in enumerate(manifest["steps"])
+    ]
+    header = ["step", "layer", "kernel", "MACs", "scratch bytes", "not chosen"]
+    print_table("", header, rows, numeric=(0, 3, 4))

@@ -43,14 +43,13 @@ TOOLS: tuple[Tool, ...] = (
 
 @click.command("doctor")
 @common
-def command(as_json: bool, quiet: bool) -> int:
+def command(as_json: bool) -> int:
     """Look for every tool that edgeq can use. Exit code 5 where a needed one is missing.
 
     \b
     edgeq doctor
     edgeq doctor --json
     """
-    del quiet
     found = {tool.name: _version(tool) for tool in TOOLS}
     missing = [tool for tool in TOOLS if tool.needed and found[tool.name] is None]
     if as_json:

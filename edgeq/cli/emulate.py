@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.options import ProgressLine, common, folder_argument
+from edgeq.cli.options import ProgressLine, Word, common, folder_argument, runner_words
+from edgeq.report.printable import printable
 
 _SHOWN = 12
 
@@ -15,11 +16,15 @@ _SHOWN = 12
 @folder_argument
 @click.option("--input", "data", metavar="X.npz", type=click.Path(path_type=Path), help="Inputs; else corners.")
 @click.option("--samples", type=click.IntRange(min=1), help="Only the first so many.")
-@click.option("--on", "runner", metavar="NAME", help="qemu, or native on this computer.")
+@click.option(
+    "--on",
+    "runner",
+    metavar="NAME",
+    type=Word("runner", "EQ0170", runner_words("executes")),
+    help="qemu, or native on this computer; by default qemu where the board has an emulator.",
+)
 @common
-def command(
-    folder: Path, data: Path | None, samples: int | None, runner: str | None, as_json: bool, quiet: bool
-) -> None:
+def command(folder: Path, data: Path | None, samples: int | None, runner: str | None, as_json: bool) -> None:
     """Run the image in DIR and print its outputs, instructions, RAM and stack.
 
     \b
@@ -31,9 +36,8 @@ def command(
 
     compiled = Compiled.open(folder)
     chosen = runner or ("qemu" if compiled.spec.emulated else "native")
-    progress = ProgressLine(quiet)
-    report = emulate_folder(compiled, data, samples, chosen, progress)
-    progress.clear()
+    with ProgressLine() as progress:
+        report = emulate_folder(compiled, data, samples, chosen, progress)
     if as_json:
         from edgeq.report.documents import print_document
 
@@ -43,8 +47,8 @@ def command(
         for name, values in zip(report.names, sample, strict=True):
             flat = values.reshape(-1)
             shown = ", ".join(f"{value:.4g}" for value in flat[:_SHOWN])
-            more = f", … ({flat.size})" if flat.size > _SHOWN else ""
-            click.echo(f"{number}  {name}: {shown}{more}")
+            more = f", ... ({flat.size})" if flat.size > _SHOWN else ""
+            click.echo(f"{number}  {printable(name)}: {shown}{more}")
     instructions = f"{report.instructions:,} instructions; " if report.instructions is not None else ""
     stack = f", {report.stack_bytes:,} of stack used" if report.stack_bytes is not None else ""
     click.echo(f"{instructions}arena {report.ram_bytes:,} bytes{stack}")

@@ -6,14 +6,25 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.options import ProgressLine, common, data_option, folder_argument, names_option
+from edgeq.cli.options import ProgressLine, Word, common, data_option, folder_argument, names_option
+
+
+def _metrics() -> list[str]:
+    from edgeq.analysis.metrics import METRICS
+
+    return list(METRICS)
 
 
 @click.command("eval")
 @folder_argument
 @data_option(required=True, what="Labelled inputs.")
-@names_option
-@click.option("--metric", metavar="NAME", help="top1, auc, reconstruction_auc, agreement or mse; the data decides.")
+@names_option("the reference")
+@click.option(
+    "--metric",
+    metavar="NAME",
+    type=Word("metric", "EQ0109", _metrics),
+    help="top1, auc, reconstruction_auc, agreement or mse; by default what the data's keys call for.",
+)
 @click.option("--samples", type=click.IntRange(min=1), help="Only the first so many.")
 @common
 def command(
@@ -23,7 +34,6 @@ def command(
     metric: str | None,
     samples: int | None,
     as_json: bool,
-    quiet: bool,
 ) -> None:
     """Evaluate DIR on labelled data: by the reference, as C on this computer, in the emulator.
 
@@ -34,9 +44,8 @@ def command(
     from edgeq.analysis.evaluate import evaluate_folder
     from edgeq.folder import Compiled
 
-    progress = ProgressLine(quiet)
-    report = evaluate_folder(Compiled.open(folder), data, on, metric, samples, progress)
-    progress.clear()
+    with ProgressLine() as progress:
+        report = evaluate_folder(Compiled.open(folder), data, on, metric, samples, progress)
     if as_json:
         from edgeq.report.documents import print_document
 

@@ -15,14 +15,13 @@ from edgeq.errors_catalogue import CATALOGUE
 @click.command("explain")
 @click.argument("code", metavar="CODE")
 @common
-def command(code: str, as_json: bool, quiet: bool) -> None:
+def command(code: str, as_json: bool) -> None:
     """Explain an error CODE.
 
     \b
     edgeq explain EQ0401
     edgeq explain 401 --json
     """
-    del quiet
     wanted = code.upper() if code.upper().startswith("EQ") else f"EQ{code.zfill(4)}"
     if wanted not in CATALOGUE:
         near = difflib.get_close_matches(wanted, CATALOGUE, 3)

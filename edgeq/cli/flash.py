@@ -6,12 +6,18 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.options import common, folder_argument
+from edgeq.cli.options import QUIET, Word, common, folder_argument, runner_words, talk
 
 
 @click.command("flash")
 @folder_argument
-@click.option("--with", "flasher", metavar="NAME", help="pyocd, openocd, drive or gdb; else the board's first.")
+@click.option(
+    "--with",
+    "flasher",
+    metavar="NAME",
+    type=Word("flasher", "EQ0170", runner_words("flashes")),
+    help="pyocd, openocd, drive or gdb; by default the board's first that is installed.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print the command.")
 @click.option("--drive", metavar="PATH", type=click.Path(path_type=Path), help="Where the board's drive is mounted.")
 @click.option("--server", metavar="HOST:PORT", help="A GDB server that runs already.")
@@ -23,7 +29,6 @@ def command(
     drive: Path | None,
     server: str | None,
     as_json: bool,
-    quiet: bool,
 ) -> None:
     """Write the image in DIR into its board, and print the command that does it.
 
@@ -44,6 +49,7 @@ def command(
         content = {
             "with": result.runner,
             "command": list(result.command),
+            "server_command": list(result.server_command),
             "image": str(result.image),
             "dry_run": result.dry_run,
             "verified": result.verified,
@@ -56,6 +62,6 @@ def command(
     click.echo(f"$ {shell_line(result.command)}")
     if result.dry_run:
         return
-    if not quiet and result.detail:
+    if talk() != QUIET and result.detail:
         click.echo(result.detail)
     click.echo("written and compared" if result.verified else "written; the tool does not read back")

@@ -9,14 +9,13 @@ from edgeq.cli.options import common
 
 @click.command("methods")
 @common
-def command(as_json: bool, quiet: bool) -> None:
+def command(as_json: bool) -> None:
     """List observers: how the range of a tensor follows from calibration.
 
     \b
     edgeq methods
     edgeq methods --json
     """
-    del quiet
     from edgeq.quant import AUTO, OBSERVERS
 
     texts = {AUTO: "each observer is tried; what comes closest to the float model on calibration data is taken"}

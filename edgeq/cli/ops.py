@@ -12,14 +12,13 @@ from edgeq.cli.options import common
 @click.command("ops")
 @click.option("--markdown", is_flag=True, help="As a table for a README.")
 @common
-def command(markdown: bool, as_json: bool, quiet: bool) -> None:
+def command(markdown: bool, as_json: bool) -> None:
     """List the integer operators, the ONNX operators that become them, and their C kernels.
 
     \b
     edgeq ops
     edgeq ops --markdown
     """
-    del quiet
     entries = support_table()
     if as_json:
         from edgeq.report.documents import print_document

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
-from edgeq.cli.options import ProgressLine, common, data_option, folder_argument
+from edgeq.cli.options import VERBOSE, ProgressLine, common, data_option, folder_argument, talk
 
 
 @click.command("profile")
@@ -14,7 +16,7 @@ from edgeq.cli.options import ProgressLine, common, data_option, folder_argument
 @data_option(what="Inputs; without it extremes and random integers.")
 @click.option("--samples", type=click.IntRange(min=1), default=20, show_default=True, help="For the spread.")
 @common
-def command(folder: Path, data: Path | None, samples: int, as_json: bool, quiet: bool) -> None:
+def command(folder: Path, data: Path | None, samples: int, as_json: bool) -> None:
     """Count the instructions of each layer in DIR on the emulated core. Instructions are not cycles.
 
     \b
@@ -24,9 +26,8 @@ def command(folder: Path, data: Path | None, samples: int, as_json: bool, quiet:
     from edgeq.analysis.profile import profile_folder
     from edgeq.folder import Compiled
 
-    progress = ProgressLine(quiet)
-    document = profile_folder(Compiled.open(folder), samples, data, progress).to_json()
-    progress.clear()
+    with ProgressLine() as progress:
+        document = profile_folder(Compiled.open(folder), samples, data, progress).to_json()
     if as_json:
         from edgeq.report.documents import print_document
 
@@ -47,13 +48,23 @@ def command(folder: Path, data: Path | None, samples: int, as_json: bool, quiet:
     ]
     header = ["layer", "kernel", "instructions", "MACs", "per MAC", "output bytes"]
     print_table(f"{document['board']}", header, rows, numeric=(2, 3, 4, 5))
+    _show_totals(document)
+
+
+def _show_totals(document: Mapping[str, Any]) -> None:
     total, low, high = (document[key] for key in ("instructions", "instructions_min", "instructions_max"))
-    if total is not None:
+    if total is None:
+        click.echo(f"instructions are not counted: {document['board']} has no image for an emulator")
+    else:
         click.echo(f"{total:,} instructions on the first of {document['samples']} inputs, {low:,} to {high:,} over all")
-    click.echo(
-        f"RAM: arena {document['ram_bytes']:,} bytes; stack at most {document['stack_bytes'] or 0:,}, "
-        f"seen {document['stack_measured_bytes'] or 0:,}"
-    )
-    click.echo(
-        f"flash: code {document['flash_code_bytes'] or 0:,} bytes, weights {document['flash_weight_bytes'] or 0:,}"
-    )
+        if talk() == VERBOSE and document["classes"]:
+            click.echo("of these: " + ", ".join(f"{name} {count:,}" for name, count in document["classes"].items()))
+    parts = [f"arena {document['ram_bytes']:,} bytes"]
+    if document["stack_bytes"] is not None:
+        parts.append(f"stack at most {document['stack_bytes']:,}")
+    if document["stack_measured_bytes"] is not None:
+        parts.append(f"seen {document['stack_measured_bytes']:,}")
+    click.echo(f"RAM: {', '.join(parts)}")
+    if document["flash_code_bytes"] is not None:
+        code, weights = document["flash_code_bytes"], document["flash_weight_bytes"]
+        click.echo(f"flash: code {code:,} bytes, weights {weights:,}")

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from edgeq.cli.options import ProgressLine, common, data_option, dim_option, model_argument, quantization_options
+from edgeq.errors import EdgeqError
+from edgeq.report.printable import printable
 
 
 @click.command("quantize")
@@ -25,7 +27,6 @@ def command(
     mode: Any,  # noqa: ANN401 - a Literal that click has checked
     dims: dict[str, int],
     as_json: bool,
-    quiet: bool,
 ) -> None:
     """Quantize the float MODEL to int8 and write it as plain ONNX with QuantizeLinear and DequantizeLinear.
 
@@ -35,9 +36,9 @@ def command(
     """
     from edgeq.pipeline import quantize_file
 
-    progress = ProgressLine(quiet)
-    report = quantize_file(model, data, output, observer=observer, mode=mode, dims=dims, progress=progress)
-    progress.clear()
+    _check_output(output)
+    with ProgressLine() as progress:
+        report = quantize_file(model, data, output, observer=observer, mode=mode, dims=dims, progress=progress)
     if as_json:
         from edgeq.report.documents import print_document
 
@@ -45,4 +46,17 @@ def command(
         return
     click.echo(f"{output}: observer {report['observer']}, {report['samples']} calibration samples")
     for warning in report["warnings"]:
-        click.echo(f"note: {warning}")
+        click.echo(f"note: {printable(warning)}")
+    click.echo(f"next: edgeq compile {output} --board BOARD -o DIR")
+
+
+def _check_output(output: Path) -> None:
+    """Make the folder for the file now: calibration may take minutes, and must not end in an error about the path."""
+    if output.is_dir():
+        raise EdgeqError("EQ0101", "the output is a folder", where="-o", got=str(output), allowed="a file to write")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EdgeqError(
+            "EQ0101", "the output's folder cannot be made", where="-o", got=f"{output.parent}: {error.strerror}"
+        ) from error

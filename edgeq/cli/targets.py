@@ -10,14 +10,13 @@ from edgeq.target import list_targets, load_target
 
 @click.command("targets")
 @common
-def command(as_json: bool, quiet: bool) -> None:
+def command(as_json: bool) -> None:
     """List the processors.
 
     \b
     edgeq targets
     edgeq targets --json
     """
-    del quiet
     targets = [load_target(name) for name in list_targets()]
     if as_json:
         from edgeq.report.documents import print_document

@@ -8,15 +8,16 @@ import click
 
 from edgeq.cli.options import ProgressLine, common, data_option, folder_argument, names_option
 from edgeq.errors import EXIT_GATE
+from edgeq.report.printable import printable
 
 
 @click.command("verify")
 @folder_argument
-@names_option
+@names_option("all that the folder holds an image for")
 @data_option(what="Inputs; without it extremes and random integers.")
 @click.option("--samples", type=click.IntRange(min=1), default=20, show_default=True, help="How many inputs.")
 @common
-def command(folder: Path, on: tuple[str, ...], data: Path | None, samples: int, as_json: bool, quiet: bool) -> int:
+def command(folder: Path, on: tuple[str, ...], data: Path | None, samples: int, as_json: bool) -> int:
     """Compare every step's output in DIR with the reference, bit for bit, on every executor.
 
     \b
@@ -26,9 +27,8 @@ def command(folder: Path, on: tuple[str, ...], data: Path | None, samples: int, 
     from edgeq.analysis.verify import verify_folder
     from edgeq.folder import Compiled
 
-    progress = ProgressLine(quiet)
-    report = verify_folder(Compiled.open(folder), on, samples, data, progress)
-    progress.clear()
+    with ProgressLine() as progress:
+        report = verify_folder(Compiled.open(folder), on, samples, data, progress)
     document = report.to_json()
     if as_json:
         from edgeq.report.documents import print_document
@@ -43,7 +43,7 @@ def command(folder: Path, on: tuple[str, ...], data: Path | None, samples: int, 
         if first:
             click.echo(
                 f"first mismatch on {first['runner']}: sample {first['sample']}, step {first['step']}, "
-                f"{first['tensor']}{first['index']}: {first['got']}, not {first['expected']}"
+                f"{printable(first['tensor'])}{first['index']}: {first['got']}, not {first['expected']}"
             )
         else:
             click.echo("the same bits everywhere")

@@ -12,9 +12,12 @@ SCHEMA_NUMBER = 1
 
 
 def print_document(command: str, content: Mapping[str, Any]) -> None:
-    """Print a command's document; NaN and infinity, which JSON does not have, are null."""
+    """Print a command's document; NaN and infinity, which JSON does not have, are null.
+
+    The text is ASCII, so that it is valid whatever the encoding of stdout.
+    """
     document = {"schema": f"edgeq/{command}/{SCHEMA_NUMBER}", **content}
-    sys.stdout.write(json.dumps(_clean(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(_clean(document), indent=1, allow_nan=False) + "\n")
 
 
 def _clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value
