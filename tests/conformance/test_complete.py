@@ -8,6 +8,7 @@ import pytest
 
 from edgeq.backends.c import bind_kernels
 from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
+from edgeq.lowering.rules import RULES
 from edgeq.ops import BY_NAME, OPS, Op, onnx_forms
 from edgeq.target import list_boards, load_board
 from tests.conformance.test_images import CORES
@@ -39,6 +40,10 @@ def test_operator_appears_in_its_family(op: Op) -> None:
 @pytest.mark.parametrize("kind", sorted(set(onnx_forms()) - BEYOND_OPSET))
 def test_onnx_type_has_a_case(kind: str) -> None:
     assert kind in {name for family in FAMILIES for case in all_cases(family) for name in case.types}
+
+
+def test_onnx_type_has_a_rule() -> None:
+    assert set(RULES) == set(onnx_forms())
 
 
 def test_operator_has_a_kernel_or_a_reason() -> None:

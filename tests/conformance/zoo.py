@@ -46,8 +46,6 @@ _CALIBRATION_SAMPLES = 24
 # Calibration leaves out the lowest integers: there lies the zero that Log and Reciprocal cannot take.
 _CALIBRATION_LOW = -120
 _CLIP = (-0.4, 1.7)
-# LiteRT's own integer softmax is undefined in C beyond this.
-TFLITE_SOFTMAX_ROW = 511
 
 
 @dataclass(frozen=True)
@@ -181,13 +179,18 @@ FURTHER["softmax"] = (
     Case("softmax[axis1-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 1}, tolerance=1.01),
     Case("softmax[axis2-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 2}, tolerance=1.01),
 )
-# What a mode cannot do; lowering must say so.
+# What a mode cannot do, and must say: LiteRT's own integer softmax is undefined in C beyond rows of 511.
 REFUSED: dict[Mode, tuple[str, ...]] = {"highmul": (), "tflite": ("softmax[n512]", "softmax[n600]")}
 FAMILIES: tuple[str, ...] = tuple(sorted({op.family for op in OPS}))
 
 
 def cases_of(family: str, mode: Mode) -> tuple[Case, ...]:
-    """A family's cases: the samples of its operators that have a meaning in the mode, then the further ones."""
+    """A family's cases that a mode can do: the samples of its operators, then the further ones."""
+    return tuple(case for case in all_cases(family) if case.id not in REFUSED[mode])
+
+
+def all_cases(family: str) -> tuple[Case, ...]:
+    """A family's cases, also those that a mode refuses."""
     samples = (
         Case(
             f"{op.name}[{sample.id}]",
@@ -200,16 +203,15 @@ def cases_of(family: str, mode: Mode) -> tuple[Case, ...]:
         for op in OPS
         if op.family == family
         for sample in op.samples
-        if not (mode == "tflite" and sample.type == "Softmax" and sample.inputs[0][-1] > TFLITE_SOFTMAX_ROW)
     )
     return (*samples, *FURTHER.get(family, ()))
 
 
-def grids_of(family: str, mode: Mode) -> dict[str, Activation]:
+def grids_of(cases: Sequence[Case]) -> dict[str, Activation]:
     """The chosen grids by value name."""
     found: dict[str, Activation] = {}
     number = 0
-    for case in cases_of(family, mode):
+    for case in cases:
         shares = form_of(case.types[0]).scale == "same"
         for position in range(len(case.inputs)):
             if case.grids:
@@ -285,13 +287,13 @@ def _calibration(model: onnx_ir.Model, grids: Mapping[str, Activation]) -> dict[
     return found
 
 
-def _float_model(family: str, mode: Mode) -> onnx_ir.Model:
+def _float_model(name: str, cases: Sequence[Case], given: QdqPlan) -> onnx_ir.Model:
+    """The cases side by side; weights whose integers are prescribed are added to ``given``."""
     nodes: list[NodeProto] = []
     initializers: list[Initializer] = []
     inputs, outputs = [], []
-    grids = grids_of(family, mode)
-    for case in cases_of(family, mode):
-        operands = _operands(case, grids, nodes, initializers)
+    for case in cases:
+        operands = _operands(case, given, nodes, initializers)
         for position, shape in enumerate(case.inputs):
             inputs.append(helper.make_tensor_value_info(case.input(position), TensorProto.FLOAT, _batched(shape)))
         for number, kind in enumerate(case.types):
