@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,19 +13,39 @@ from edgeq.folder import Compiled
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import InputSpec, Samples
 
+if TYPE_CHECKING:
+    import onnx_ir
+
 
 @dataclass(frozen=True)
 class Border:
-    """One input or output of a compiled model: its ONNX name, and the grid of its integers."""
+    """One input or output of a compiled model.
+
+    Attributes:
+        name: in ONNX.
+        dtype: of the integers in the arena.
+        shape: as ONNX has it.
+        scale: of the integers.
+        zero_point: likewise.
+        onnx_dtype: float32, or an integer type where the ONNX model itself takes or gives integers: they pass through.
+    """
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     scale: float
     zero_point: int
+    onnx_dtype: np.dtype[Any]
+
+    @property
+    def passes_through(self) -> bool:
+        """Whether the ONNX model has integers here."""
+        return self.onnx_dtype.kind in "iu"
 
     def quantize(self, real: Array) -> Array:
         """QuantizeLinear: float32 division, half to even, saturation."""
+        if self.passes_through:
+            return np.asarray(real, self.dtype).reshape(self.shape)
         steps = np.rint(np.asarray(real, np.float32) / np.float32(self.scale)).astype(np.float64) + self.zero_point
         limits = np.iinfo(self.dtype)
         result: Array = np.clip(steps, limits.min, limits.max).astype(self.dtype).reshape(self.shape)
@@ -33,6 +53,8 @@ class Border:
 
     def dequantize(self, integers: Array) -> Array:
         """DequantizeLinear: exact difference, float32 product."""
+        if self.passes_through:
+            return integers.reshape(self.shape)
         difference = integers.astype(np.int64) - self.zero_point
         result: Array = difference.astype(np.float32) * np.float32(self.scale)
         return result.reshape(self.shape)
@@ -40,12 +62,12 @@ class Border:
 
 def input_borders(compiled: Compiled) -> tuple[Border, ...]:
     """The model's inputs."""
-    return tuple(_border(entry) for entry in compiled.manifest["inputs"])
+    return _borders(compiled.manifest["inputs"], compiled.qdq_model().graph.inputs)
 
 
 def output_borders(compiled: Compiled) -> tuple[Border, ...]:
     """The model's outputs."""
-    return tuple(_border(entry) for entry in compiled.manifest["outputs"])
+    return _borders(compiled.manifest["outputs"], compiled.qdq_model().graph.outputs)
 
 
 def open_samples(compiled: Compiled, data: Path) -> Samples:
@@ -54,7 +76,7 @@ def open_samples(compiled: Compiled, data: Path) -> Samples:
     Raises:
         EdgeqError: EQ011x where the file does not fit the model.
     """
-    specs = [InputSpec(border.name, border.shape, np.dtype(np.float32)) for border in input_borders(compiled)]
+    specs = [InputSpec(border.name, border.shape, border.onnx_dtype) for border in input_borders(compiled)]
     return Samples.open(data, specs)
 
 
@@ -100,11 +122,17 @@ def _filled(border: Border, value: str) -> Array:
     return np.full(border.shape, number, border.dtype)
 
 
-def _border(entry: dict[str, Any]) -> Border:
-    return Border(
-        entry["name"],
-        np.dtype(entry["dtype"]),
-        tuple(entry["shape"]),
-        entry["scale"],
-        entry["zero_point"],
+def _borders(entries: Sequence[Mapping[str, Any]], values: Iterable[onnx_ir.Value]) -> tuple[Border, ...]:
+    """The manifest's entries with the types of the ONNX values of the same names."""
+    types = {value.name: value.dtype.numpy() for value in values if value.dtype is not None}
+    return tuple(
+        Border(
+            name=entry["name"],
+            dtype=np.dtype(entry["dtype"]),
+            shape=tuple(entry["shape"]),
+            scale=entry["scale"],
+            zero_point=entry["zero_point"],
+            onnx_dtype=np.dtype(types.get(entry["name"], np.float32)),
+        )
+        for entry in entries
     )

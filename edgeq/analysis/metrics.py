@@ -38,7 +38,7 @@ def agreement(material: Material) -> float:
 def auc(material: Material) -> float:
     """Area under the ROC curve of one score a sample: the last of the outputs, against binary labels."""
     scores = material.outputs.reshape(len(material.outputs), -1)[:, -1]
-    return rank_auc(scores, _labels(material, "auc"))
+    return rank_auc(scores, _labels(material, "auc", len(scores)))
 
 
 def mse(material: Material) -> float:
@@ -53,22 +53,24 @@ def reconstruction_auc(material: Material) -> float:
     """AUC of the reconstruction error: mean((output − input)²) a window, averaged over each group of windows."""
     if "group" not in material.extra:
         raise _needs("reconstruction_auc", "an array `group` that says which clip each sample belongs to")
-    labels = _labels(material, "reconstruction_auc")
     outputs = material.outputs.reshape(len(material.outputs), -1).astype(np.float64)
     inputs = material.inputs.reshape(len(material.inputs), -1).astype(np.float64)
     if outputs.shape != inputs.shape:
         raise _needs("reconstruction_auc", "an output of the input's size")
     errors = np.mean((outputs - inputs) ** 2, axis=1)
     groups = material.extra["group"][: len(errors)]
+    if groups.ndim != 1 or groups.dtype.kind not in "iu" or groups.min() < 0:
+        raise _needs("reconstruction_auc", "one group number, 0 or more, a sample")
     present = np.unique(groups)
+    # Labels belong to clips: group g has label y[g].
+    labels = _labels(material, "reconstruction_auc", int(present[-1]) + 1)
     scores = np.array([errors[groups == group].mean() for group in present])
     return rank_auc(scores, labels[present])
 
 
 def top1(material: Material) -> float:
     """Share of the samples whose arg-max is the label; the first of equal values counts."""
-    labels = _labels(material, "top1")[: len(material.outputs)]
-    return float(np.mean(classes(material.outputs) == labels))
+    return float(np.mean(classes(material.outputs) == _labels(material, "top1", len(material.outputs))))
 
 
 METRICS: dict[str, Callable[[Material], float]] = {
@@ -116,10 +118,16 @@ def sqnr_db(outputs: Array, reference: Array) -> float | None:
     return None if noise == 0 or signal == 0 else float(10 * np.log10(signal / noise))
 
 
-def _labels(material: Material, metric: str) -> Array:
+def _labels(material: Material, metric: str, count: int) -> Array:
+    """The first ``count`` labels."""
     if "y" not in material.extra:
         raise _needs(metric, "labels in an array `y`")
-    return np.asarray(material.extra["y"])
+    labels = np.asarray(material.extra["y"])
+    if labels.dtype.kind not in "biuf" or labels.ndim == 0 or labels.size != len(labels):
+        raise _needs(metric, "an array `y` with one number a label")
+    if len(labels) < count:
+        raise _needs(metric, f"{count} labels in the array `y`; there are {len(labels)}")
+    return labels.reshape(-1)[:count]
 
 
 def _needs(metric: str, what: str) -> EdgeqError:

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from edgeq.backends.c import Specialize
+from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 from edgeq.lowering import Mode
 from tests.conformance.images import compare_on
 from tests.conformance.zoo import FAMILIES, MODES, NETWORK, input_sets, network, zoo
 
 GRAPHS = (*FAMILIES, NETWORK)
-# Every core, each with another share of specialised steps, so that every way of emitting a call meets real silicon's
-# instruction sets; the rest of the product is slow.
+# Every core; they share out the ways of emitting a call, since a compiler's mistake may show in one way only. The whole
+# product is slow.
 CORES: dict[str, tuple[str, Specialize]] = {
     "m0": ("mps2-m0", "hot"),
     "m3": ("mps2-an385", "none"),
@@ -75,8 +76,17 @@ def test_core_has_the_reference_bits(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("core", CORES)
 def test_core_has_the_reference_bits_emitted_otherwise(
-    core: str, mode: Mode, specialize: Specialize, family: str, tmp_path: Path, needs_program: Callable[[str], str]
+    core: str,
+    mode: Mode,
+    specialize: Specialize,
+    family: str,
+    tmp_path: Path,
+    needs_program: Callable[[str], str],
+    request: pytest.FixtureRequest,
 ) -> None:
     for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
         needs_program(program)
+    if (core, mode, specialize, family) == ("m0", "tflite", "all", "conv"):
+        reason = "gcc's call graph names a division that later optimizations remove; the stack bound then refuses"
+        request.node.add_marker(pytest.mark.xfail(raises=EdgeqError, strict=True, reason=reason))
     check(CORES[core][0], family, mode, tmp_path, specialize)

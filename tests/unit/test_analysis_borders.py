@@ -1,0 +1,121 @@
+"""The border of a compiled model against onnxruntime's own QuantizeLinear and DequantizeLinear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from quant_models import parse
+
+from edgeq.analysis.borders import (
+    Border,
+    batches,
+    input_borders,
+    integer_inputs,
+    open_samples,
+    output_borders,
+    quantized_inputs,
+    random_inputs,
+)
+from edgeq.errors import EdgeqError
+from edgeq.folder import Compiled
+from edgeq.numerics.array import Array
+from edgeq.onnxio import Session
+from edgeq.pipeline import CompileOptions, compile_model
+
+FLOAT = np.dtype(np.float32)
+INT8 = np.dtype(np.int8)
+
+
+def border(scale: float, zero: int, count: int, onnx: np.dtype[np.float32] | np.dtype[np.int8] = FLOAT) -> Border:
+    return Border("x", INT8, (1, count), float(np.float32(scale)), zero, onnx)
+
+
+def onnxruntime(values: Array, scale: float, zero: int) -> tuple[Array, Array]:
+    """The integers and what they stand for."""
+    text = f"""g (float[1,{values.size}] x) => (int8[1,{values.size}] q, float[1,{values.size}] y) {{
+        q = QuantizeLinear(x, s, z)
+        y = DequantizeLinear(q, s, z)
+    }}"""
+    session = Session(parse(text, {"s": np.float32(scale), "z": np.int8(zero)}))
+    found = session.run({"x": values.reshape(1, -1)})
+    return found["q"], found["y"]
+
+
+@pytest.mark.parametrize("zero", [-128, -37, 0, 5, 127])
+@pytest.mark.parametrize("scale", [0.5, 0.0173, 1 / 256, 3.3])
+def test_border_is_onnx_with_ties_and_saturation(scale: float, zero: int) -> None:
+    ties = (np.arange(-300, 300, dtype=np.float32) / 2) * np.float32(scale)
+    others = np.random.default_rng(0).normal(scale=80 * scale, size=400).astype(np.float32)
+    values = np.concatenate(
+        [ties, np.nextafter(ties, np.float32(1e9)), others, np.array([1e30, -1e30, 0.0], np.float32)]
+    )
+    integers, real = onnxruntime(values, scale, zero)
+    subject = border(scale, zero, values.size)
+    np.testing.assert_array_equal(subject.quantize(values), integers)
+    np.testing.assert_array_equal(subject.dequantize(integers), real)
+    assert subject.quantize(values).dtype == np.int8
+
+
+def test_integers_of_the_model_itself_pass_through() -> None:
+    subject = border(0.1, 5, 3, INT8)
+    values = np.array([[-128, 0, 127]], np.int8)
+    np.testing.assert_array_equal(subject.quantize(values), values)
+    np.testing.assert_array_equal(subject.dequantize(values), values)
+
+
+def test_model_with_integer_borders_takes_and_gives_integers(tmp_path: Path) -> None:
+    text = """g (int8[1,4] x) => (int8[1,4] y) {
+        a = DequantizeLinear(x, s, z)
+        r = Sigmoid(a)
+        y = QuantizeLinear(r, t, low)
+    }"""
+    constants = {"s": np.float32(0.05), "z": np.int8(3), "t": np.float32(1 / 256), "low": np.int8(-128)}
+    model, data, out = tmp_path / "m.onnx", tmp_path / "d.npz", tmp_path / "out"
+    from edgeq.onnxio import write_model
+
+    write_model(parse(text, constants), model)
+    values = np.array([[-128, -1, 0, 127], [3, 4, 5, 6]], np.int8)
+    np.savez(data, x=values)
+    compile_model(model, None, out, CompileOptions("native", "m"))
+    compiled = Compiled.open(out)
+    given = np.stack([arrays[0] for arrays in quantized_inputs(compiled, open_samples(compiled, data))])
+    np.testing.assert_array_equal(given.reshape(2, 4), values)
+    assert output_borders(compiled)[0].passes_through
+
+
+def test_inputs_without_data_are_corners_then_random_and_always_the_same(compiled_example: Callable[..., Path]) -> None:
+    compiled = Compiled.open(compiled_example())
+    (entry,) = input_borders(compiled)
+    first, again = random_inputs(compiled, 5), random_inputs(compiled, 5)
+    assert [len(sample) for sample in first] == [1] * 5
+    for number, value in enumerate((-128, 127, entry.zero_point)):
+        assert (first[number][0] == value).all()
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        assert (one[0].shape, one[0].dtype) == (entry.shape, entry.dtype)
+    assert not np.array_equal(first[3][0], first[4][0])
+    assert len(random_inputs(compiled, 2)) == 2
+
+
+def test_inputs_with_data_are_its_first_samples(compiled_example: Callable[..., Path], example: object) -> None:
+    compiled = Compiled.open(compiled_example())
+    evaluation: Path = example.evaluation  # type: ignore[attr-defined]
+    samples = open_samples(compiled, evaluation)
+    (entry,) = input_borders(compiled)
+    found = integer_inputs(compiled, evaluation, 3)
+    assert len(found) == 3
+    np.testing.assert_array_equal(found[2][0], entry.quantize(samples.inputs(2)[entry.name]))
+
+
+def test_data_of_another_shape_is_refused(compiled_example: Callable[..., Path], tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=np.zeros((3, 5), np.float32))
+    with pytest.raises(EdgeqError, match="EQ0113"):
+        open_samples(Compiled.open(compiled_example()), tmp_path / "d.npz")
+
+
+def test_batches_bound_what_is_held_at_once() -> None:
+    items = [[np.zeros(1)] for _ in range(7)]
+    assert [len(batch) for batch in batches(items, 3)] == [3, 3, 1]
