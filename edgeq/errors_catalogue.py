@@ -210,6 +210,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0356": ("Activation quantized per channel", "Only weights may be per channel."),
     "EQ0357": ("A shape is not known", "Every shape must be static; see --dim."),
     "EQ0358": ("Scales too far apart", "The operands of an addition differ so much that int32 cannot hold the sum."),
+    "EQ0359": ("Softmax row too long", "TFLite's integer softmax takes 511 elements a row; highmul has no limit."),
     "EQ0380": ("No C kernel", "No kernel takes the operator with these shapes. `edgeq ops` lists the limits."),
     "EQ0401": (
         "Does not fit into RAM",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, Quant, Tensor
 from edgeq.lowering.attributes import integer
 from edgeq.lowering.context import Context, Target, scalar_quant
@@ -14,6 +15,8 @@ from edgeq.numerics import softmax, tflite_softmax
 if TYPE_CHECKING:
     import onnx_ir
 
+# The sum of a longer row leaves the reference kernel's own int32, which is undefined there.
+TFLITE_ROW_MAX = 511
 RESULT = Quant.per_tensor(1 / 256, -128)
 
 
@@ -25,6 +28,15 @@ def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     scale, _ = scalar_quant(x)
     attrs: dict[str, Attr]
     if ctx.mode == "tflite":
+        if x.shape[axis] > TFLITE_ROW_MAX:
+            raise EdgeqError(
+                "EQ0359",
+                "a Softmax row is too long for TFLite's integer softmax",
+                where=f"node {node.name}",
+                got=x.shape[axis],
+                allowed=f"at most {TFLITE_ROW_MAX} elements",
+                hint="compile with --requantize highmul, which has no such limit",
+            )
         multiplier, shift, diff_min = tflite_softmax.softmax_parameters(scale)
         attrs = {
             "requant": "tflite",
