@@ -1,44 +1,43 @@
-"""``edgeq doctor``: what is here, what is missing, and the command that installs it."""
+"""``edgeq doctor``: what is here, what is missing, and the command that installs it.
+
+Programs that runners start are looked for by the runners' own entries, so that doctor and an error message never name
+two different commands.
+"""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
+from pathlib import Path
 
 import click
 
-from edgeq.cli.options import common
-from edgeq.errors import EXIT_TOOL
+from edgeq.cli.options import VERBOSE, common, talk
+from edgeq.errors import EXIT_TOOL, EdgeqError
+from edgeq.runners.process import Tool as Program
 
-_SECONDS = 20
+_APT = "apt-get install --no-install-recommends"
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A program or package, what it is for, and how to get it."""
+    """Something that edgeq uses.
+
+    Attributes:
+        name: of the program, the package, or the part.
+        purpose: what it is for.
+        install: the command that brings it.
+        find: its version, or path where it has none to tell; None where it is missing.
+        needed: without it doctor's exit code is 5.
+    """
 
     name: str
     purpose: str
     install: str
+    find: Callable[[], str | None]
     needed: bool = False
-    package: bool = False
-
-
-TOOLS: tuple[Tool, ...] = (
-    Tool(
-        "arm-none-eabi-gcc", "compile for Cortex-M", "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi", True
-    ),
-    Tool("cc", "compile for this computer, count instructions", "apt-get install gcc", True),
-    Tool("gdb-multiarch", "flash through a GDB server", "apt-get install gdb-multiarch"),
-    Tool("numpy", "arrays", "pip install edgeq", True, True),
-    Tool("onnx", "read and write models", "pip install edgeq", True, True),
-    Tool("onnxruntime", "run float models", "pip install edgeq", True, True),
-    Tool("openocd", "flash through a probe", "apt-get install openocd"),
-    Tool("pyocd", "flash through a probe", "pip install 'edgeq[flash]'"),
-    Tool("qemu-system-arm", "emulate, verify and profile", "apt-get install qemu-system-arm", True),
-)
 
 
 @click.command("doctor")
@@ -50,50 +49,133 @@ def command(as_json: bool) -> int:
     edgeq doctor
     edgeq doctor --json
     """
-    found = {tool.name: _version(tool) for tool in TOOLS}
-    missing = [tool for tool in TOOLS if tool.needed and found[tool.name] is None]
+    tools = list_tools()
+    found = {tool.name: tool.find() for tool in tools}
+    missing = [tool for tool in tools if tool.needed and found[tool.name] is None]
     if as_json:
         from edgeq.report.documents import print_document
 
         entries = [
             {
                 "name": tool.name,
+                "found": found[tool.name] is not None,
                 "version": found[tool.name],
                 "needed": tool.needed,
                 "purpose": tool.purpose,
                 "install": tool.install,
             }
-            for tool in TOOLS
+            for tool in tools
         ]
         print_document("doctor", {"ok": not missing, "tools": entries})
         return EXIT_TOOL if missing else 0
     from edgeq.report.tables import print_table
 
+    everything = talk() == VERBOSE
     rows = [
-        [tool.name, found[tool.name] or ("MISSING" if tool.needed else "absent"), tool.purpose, _advice(tool, found)]
-        for tool in TOOLS
+        [
+            tool.name,
+            found[tool.name] or ("MISSING" if tool.needed else "absent"),
+            tool.purpose,
+            tool.install if everything or found[tool.name] is None else "",
+        ]
+        for tool in tools
     ]
     print_table("", ["tool", "found", "for", "install with"], rows)
     return EXIT_TOOL if missing else 0
 
 
-def _advice(tool: Tool, found: dict[str, str | None]) -> str:
-    return "" if found[tool.name] else tool.install
+def list_tools() -> list[Tool]:
+    """All tools, sorted: the programs, then Python's packages."""
+    from edgeq.firmware.toolchain import ARM_GCC, INSTALL_ARM, INSTALL_HOST
+    from edgeq.runners.gdb import GDB
+    from edgeq.runners.openocd import OPENOCD
+    from edgeq.runners.pyocd import PYOCD
+    from edgeq.runners.qemu import QEMU
+
+    newlib = f"{_APT} libnewlib-arm-none-eabi"
+    programs = [
+        Tool(ARM_GCC, "compile for Cortex-M", INSTALL_ARM, lambda: _compiler("cortex-m4"), needed=True),
+        Tool("C library for Arm", "link images", newlib, _arm_library, needed=True),
+        Tool("counting plugin", "count instructions in QEMU", INSTALL_HOST, _plugin, needed=True),
+        Tool("host C compiler", "compile for this computer", INSTALL_HOST, lambda: _compiler("native"), needed=True),
+        *(
+            Tool(program.program, purpose, program.install, partial(_told, program), needed=needed)
+            for program, purpose, needed in (
+                (GDB, "flash through a GDB server", False),
+                (OPENOCD, "flash through a probe", False),
+                (PYOCD, "flash through a probe", False),
+                (QEMU, "emulate, verify and profile", True),
+            )
+        ),
+    ]
+    packages = [
+        Tool(name, purpose, "pip install edgeq", partial(_package, name), needed=True)
+        for name, purpose in PACKAGES.items()
+    ]
+    return programs + packages
 
 
-def _version(tool: Tool) -> str | None:
-    """The version, or None where the tool is missing or does not start."""
-    if tool.package:
-        try:
-            return metadata.version(tool.name)
-        except metadata.PackageNotFoundError:
-            return None
-    path = shutil.which(tool.name)
+PACKAGES = {
+    "bincopy": "write Intel HEX",
+    "click": "the command line",
+    "numpy": "arrays",
+    "onnx": "read and write models",
+    "onnx-ir": "models in memory",
+    "onnxruntime": "run float models",
+    "onnxscript": "convert models to the working opset",
+    "pyelftools": "read sizes and symbols",
+    "rich": "tables on a terminal",
+}
+
+
+def _compiler(target: str) -> str | None:
+    from edgeq.firmware import find_toolchain
+    from edgeq.target import load_target
+
+    try:
+        return find_toolchain(load_target(target)).name
+    except EdgeqError:
+        return None
+
+
+def _arm_library() -> str | None:
+    from edgeq.firmware import find_toolchain
+    from edgeq.firmware.toolchain import run
+    from edgeq.target import load_target
+
+    try:
+        # gcc answers with the bare name when it has no such file.
+        path = run([find_toolchain(load_target("cortex-m4")).gcc, "-print-file-name=libc.a"]).strip()
+    except EdgeqError:
+        return None
+    return path if Path(path).is_absolute() else None
+
+
+def _plugin() -> str | None:
+    from edgeq.runners.counting import build_plugin
+
+    try:
+        return build_plugin().name
+    except EdgeqError:
+        return None
+
+
+def _told(program: Program) -> str | None:
+    """The first line that a program says of its version, its path where it says nothing; None: it does not start."""
+    from edgeq.firmware.toolchain import run_both
+
+    path = program.find()
     if path is None:
         return None
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        lines = "".join(run_both([path, "--version"])).strip().splitlines()
+    except EdgeqError:
         return None
-    text = (done.stdout or done.stderr).strip()
-    return text.splitlines()[0] if text else "found"
+    return lines[0] if lines else path
+
+
+def _package(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -6,7 +6,9 @@ Commands are named here and imported when they are called, so that ``edgeq --hel
 from __future__ import annotations
 
 import difflib
+import io
 import sys
+import traceback
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
@@ -71,7 +73,7 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: edgeq compile MODEL.onnx --data CALIB.npz --board mps2-an386 -o OUT",
+    epilog="Start with: edgeq compile MODEL --data CALIB.npz --board BOARD -o DIR",
 )
 @click.version_option(__version__, prog_name="edgeq")
 def group() -> None:
@@ -83,18 +85,22 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets its escape; the command does not fail for it.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else arguments
     sys.exit(run(given))
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line; every failure becomes a message and an exit code, never a traceback."""
+    """Run the command line; every failure becomes a message and an exit code, a traceback only with ``--debug``."""
     debug, as_json = "--debug" in arguments, "--json" in arguments
     try:
         result: Any = group.main(args=arguments, prog_name="edgeq", standalone_mode=False)
     except EdgeqError as error:
         if debug:
-            raise
+            traceback.print_exc()
         _report(error.problems, as_json)
         return error.exit_code
     except click.exceptions.Exit as leave:
@@ -102,16 +108,20 @@ def run(arguments: list[str]) -> int:
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return EXIT_USAGE
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else None
         hint = f"see `{where} --help`" if where else None
         _report((Problem("EQ0101", error.format_message().rstrip("."), where=where, hint=hint),), as_json)
         return EXIT_USAGE
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
+        # Who read the output has seen enough; click answers that with SystemExit.
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
         if debug:
-            raise
+            traceback.print_exc()
         name = type(error).__name__
         problem = Problem(
             "EQ0900",
@@ -125,8 +135,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _report(problems: tuple[Problem, ...], as_json: bool) -> None:
+    # Imported here: only an error needs it.
+    from edgeq.report.printable import printable
+
     for problem in problems:
-        click.echo(str(problem), err=True)
+        click.echo(printable(str(problem), keep="\n"), err=True)
     if as_json:
         from edgeq.report.documents import print_document
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from importlib import import_module
+from typing import Final
+
 import click
 
 from edgeq.cli.options import common
+
+_REFERENCE: Final = re.compile(r":data:`(\w+)`")
 
 
 @click.command("methods")
@@ -20,7 +26,12 @@ def command(as_json: bool) -> None:
 
     texts = {AUTO: "each observer is tried; what comes closest to the float model on calibration data is taken"}
     for name, observe in sorted(OBSERVERS.items()):
-        texts[name] = " ".join((observe.__doc__ or "").split("\n\n")[0].split())
+        summary = " ".join((observe.__doc__ or "").split("\n\n")[0].split())
+        # A docstring may name a constant of its module, :data:`NAME`; its value says more here.
+        values = vars(import_module(observe.__module__))
+        for constant in _REFERENCE.findall(summary):
+            summary = summary.replace(f":data:`{constant}`", f"{values[constant]:g}")
+        texts[name] = summary
     if as_json:
         from edgeq.report.documents import print_document
 

@@ -162,7 +162,7 @@ class ProgressLine:
         self.timed = level == VERBOSE
         self.stage = ""
         self.percent = -1
-        self.since = monotonic()
+        self.since = self.last = monotonic()
 
     def __enter__(self) -> Self:
         """The line itself."""
@@ -172,7 +172,7 @@ class ProgressLine:
         """Remove the line."""
         if self.live and self.stage:
             click.echo("\r\033[K", err=True, nl=False)
-        self._tell_time()
+        self._tell_time(monotonic())
 
     def __call__(self, stage: str, done: float | None) -> None:
         """Show a stage and its share done, None where unknown."""
@@ -182,14 +182,17 @@ class ProgressLine:
             click.echo(f"\r\033[K{stage}{share}", err=True, nl=False)
         elif self.plain and stage != self.stage:
             click.echo(f"{stage} ...", err=True)
+        now = monotonic()
         if stage != self.stage:
-            self._tell_time()
-            self.since = monotonic()
-        self.stage, self.percent = stage, percent
+            # Without a share a stage begins now; with one, that share has been done since the last call.
+            begin = now if done is None else self.last
+            self._tell_time(begin)
+            self.since = begin
+        self.stage, self.percent, self.last = stage, percent, now
 
-    def _tell_time(self) -> None:
+    def _tell_time(self, end: float) -> None:
         if self.timed and self.stage:
-            click.echo(f"{self.stage}: {monotonic() - self.since:.2f} s", err=True)
+            click.echo(f"{self.stage}: {end - self.since:.2f} s", err=True)
 
 
 def _dims(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgeq.cli.doctor import PACKAGES
 from edgeq.cli.main import COMMANDS, group, run
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -53,6 +59,7 @@ def test_explain_knows_every_spelling(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
+        ([], 2, "Commands:"),
         (["comple"], 2, "Did you mean 'compile'?"),
         (["compile"], 2, "MODEL"),
         (["explain", "EQ4711"], 2, "no such error code"),
@@ -61,6 +68,13 @@ def test_explain_knows_every_spelling(capsys: pytest.CaptureFixture[str]) -> Non
         (["compile", "none.onnx", "--board", "mps2-an386", "-o", "out"], 3, "EQ0201"),
         (["compile", "none.onnx", "--board", "native", "-o", "out", "--name", "a b"], 2, "EQ0102"),
         (["compile", "none.onnx", "--board", "native", "-o", "out", "--dim", "N"], 2, "NAME=N"),
+        (["compile", "none.onnx", "--board", "native", "-o", "out", "--dim", "N=1", "--dim", "N=2"], 2, "two sizes"),
+        (["compile", "none.onnx", "--board", "native", "-o", "out", "--observer", "minmx"], 2, "did you mean minmax"),
+        (["flash", "nowhere", "--with", "pyodc"], 2, "did you mean pyocd"),
+        (["emulate", "nowhere", "--on", "qmu"], 2, "did you mean qemu"),
+        (["eval", "nowhere", "--data", "x.npz", "--metric", "tpo1"], 2, "did you mean top1"),
+        (["quantize", "none.onnx", "--data", "x.npz", "-o", "."], 2, "output is a folder"),
+        (["verify", "nowhere", "--debug"], 2, "EQ0104"),
         (["verify", "nowhere"], 2, "EQ0104"),
         (["eval", "nowhere", "--data", "x.npz"], 2, "EQ0104"),
         (["quantize", "none.onnx", "--data", "x.npz", "-o", "q.onnx"], 3, "EQ0201"),
@@ -79,7 +93,7 @@ def test_wrong_call_gets_a_message_and_a_code(
     assert run(arguments) == code
     captured = capsys.readouterr()
     assert word in captured.err
-    assert "Traceback" not in captured.err
+    assert ("Traceback" in captured.err) == ("--debug" in arguments)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -99,8 +113,8 @@ def test_defect_is_reported_without_a_traceback(
     monkeypatch.setattr("edgeq.folder.Compiled.open", broken)
     assert run(["verify", "x"]) == 70
     assert "EQ0900" in capsys.readouterr().err
-    with pytest.raises(RuntimeError, match="surprise"):
-        run(["verify", "x", "--debug"])
+    assert run(["verify", "x", "--debug"]) == 70
+    assert "RuntimeError: surprise" in capsys.readouterr().err
 
 
 def test_interrupt_leaves_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +123,101 @@ def test_interrupt_leaves_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("edgeq.folder.Compiled.open", interrupted)
     assert run(["verify", "x"]) == 130
+
+
+def test_interrupted_compilation_leaves_nothing(example: Any, tmp_path: Path, root: Path) -> None:
+    arguments = ["compile", example.model, "--data", example.calibration, "--board", "native", "-o", "out"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgeq.cli.main", *map(str, arguments)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("emit"):
+                process.send_signal(signal.SIGINT)
+                break
+        assert "interrupted" in process.stderr.read()
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reader_that_leaves_is_no_failure(tmp_path: Path, root: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "edgeq.cli.main", "ops"],
+        cwd=root,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_terminal_without_unicode_gets_escapes(root: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edgeq.cli.main", "explain", "ä…"],
+        cwd=root,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        encoding="latin-1",
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "got:     ä\\u2026" in done.stderr
+
+
+def test_doctor_names_every_dependency(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    named = [re.split(r"[<>=\[ ]", line)[0] for line in project["dependencies"]]
+    assert sorted(PACKAGES) == sorted(named)
+
+
+def test_doctor_without_programs_says_how_to_get_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("EDGEQ_GCC", raising=False)
+    assert run(["doctor", "--json"]) == 5
+    document = json.loads(capsys.readouterr().out)
+    tools = {tool["name"]: tool for tool in document["tools"]}
+    assert document["ok"] is False
+    assert tools["arm-none-eabi-gcc"]["found"] is False
+    assert tools["pyocd"]["install"] == "pip install 'edgeq[flash]'"
+    assert run(["doctor"]) == 5
+    assert "pip install 'edgeq[flash]'" in capsys.readouterr().out
+
+
+def test_methods_name_no_constants(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["methods"]) == 0
+    text = capsys.readouterr().out
+    assert ":data:" not in text
+    assert "1e-05" in text
+
+
+def test_verbose_compilation_tells_kernels_and_times(run_edgeq: Run, example: Any, tmp_path: Path) -> None:
+    arguments = ("compile", example.model, "--data", example.calibration, "--board", "native", "-o", tmp_path / "out")
+    done = run_edgeq(*arguments, "--observer", "minmax", "-v")
+    assert done.returncode == 0, done.stderr
+    assert "not chosen" in done.stdout
+    assert re.search(r"^build: \d+\.\d\d s$", done.stderr, re.MULTILINE)
+    assert run_edgeq(*arguments, "--observer", "minmax", "-q").stderr == ""
+
+
+def test_board_file_of_the_user_is_compiled_for(run_edgeq: Run, example: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "board.toml").write_text('inherits = "mps2-an386"\ndescription = "mine"\n')
+    arguments = ("compile", example.model, "--data", example.calibration, "--board", folder, "--observer", "minmax")
+    done = run_edgeq(*arguments, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("model for mine")
 
 
 def test_float_model_without_data_says_what_to_do(run_edgeq: Run, example: Any, tmp_path: Path) -> None:

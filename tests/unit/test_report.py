@@ -1,0 +1,98 @@
+"""What is printed: plain tables that tools can read, nothing that a terminal would obey, documents of valid JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeq.report.documents import print_document
+from edgeq.report.printable import printable
+from edgeq.report.tables import bar, markdown_table, plain_table, print_table
+
+
+@given(st.text())
+def test_printable_text_has_nothing_to_obey(text: str) -> None:
+    shown = printable(text)
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in shown)
+    shown.encode("utf-8")  # no lone surrogate is left
+    assert printable(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("conv/1 [same]", "conv/1 [same]"),
+        ("größe", "größe"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\x9bb", "a\\x9bb"),
+        ("a\u202eb", "a\\u202eb"),
+        ("line\nend", "line\\nend"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_printable_escapes_what_acts(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_printable_keeps_line_ends_where_asked() -> None:
+    assert printable("a\n\x07b", keep="\n") == "a\n\\x07b"
+
+
+def test_plain_table_is_aligned_and_ends_its_lines() -> None:
+    text = plain_table("title", ["name", "bytes"], [["a", "1"], ["longer", "1,000"]], numeric=(1,))
+    assert text == "title\nname    bytes\n------  -----\na           1\nlonger  1,000\n"
+
+
+def test_empty_table_is_a_header() -> None:
+    assert plain_table("", ["a", "b"], []) == "a  b\n-  -\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_markup_in_a_name_is_text(
+    terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
+    print_table("[/title]", ["name", "n"], [["conv[/b]\x1b[31m", 1000], [None, 0.5]])
+    text = capsys.readouterr().out
+    assert "[/title]" in text
+    assert "conv[/b]\\x1b[31m" in text
+    assert "1,000" in text
+
+
+def test_no_color_asks_for_plain_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    print_table("", ["a"], [["b"]])
+    assert capsys.readouterr().out == "a\n-\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("used", "available", "start"),
+    [
+        (0, 100, "RAM   [                        ]   0.0 %  0 of 100 bytes"),
+        (50, 100, "RAM   [============            ]  50.0 %  50 of 100 bytes"),
+        (1, 100, "RAM   [=                       ]   1.0 %"),
+        (300, 100, "RAM   [========================] 300.0 %"),
+        (1234, None, "RAM   1,234 bytes: "),
+    ],
+)
+def test_bar_fills_with_use(used: int, available: int | None, start: str) -> None:
+    assert bar("RAM", used, available, "arena").startswith(start)
+
+
+def test_markdown_cells_hold_no_pipe() -> None:
+    assert markdown_table(["a"], [["x|y"]]) == "| a |\n|---|\n| x/y |\n"
+
+
+def test_document_is_ascii_and_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
+    print_document("eval", {"value": math.nan, "list": [math.inf, 1.5], "name": "größe\udcff"})
+    text = capsys.readouterr().out
+    assert text.isascii()
+    expected = {"schema": "edgeq/eval/1", "value": None, "list": [None, 1.5], "name": "größe\udcff"}
+    assert json.loads(text) == expected
