@@ -36,7 +36,7 @@ format: setup ## lay out Python and C
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes --strip-extras \
-	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --extra dev -o requirements.lock pyproject.toml
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --extra dev --extra tvm --extra tflite -o requirements.lock pyproject.toml
 
 readme: setup ## write the generated tables of README.md anew
 	$(BIN)/python scripts/readme.py

@@ -1,8 +1,8 @@
 """The one error shape of edgeq.
 
-Every problem a user can meet has a code in :data:`CATALOG`, and says what, where, got, allowed and what to do next.
-The class of the code (its first two digits) fixes the exit code of the command line. Many problems travel together
-in one :class:`EdgeqError`, so that a check reports all of them at once.
+Every problem a user can meet has a code in :data:`edgeq.errors_catalogue.CATALOGUE`, and says what, where, got, allowed
+and what to do next. The class of the code (its first two digits) fixes the exit code of the command line. Many problems
+travel together in one :class:`EdgeqError`, so that a check reports all of them at once.
 """
 
 from __future__ import annotations

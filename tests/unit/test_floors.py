@@ -12,7 +12,7 @@ import pytest
 # Lowest first. Names on one line do not import each other; `edgeq` itself (the version) is below all.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("numerics", "errors", "errors_catalogue", "resources"),
-    ("ir",),
+    ("ir", "extras"),
     ("ops",),
     ("target",),
     ("onnxio",),
@@ -35,9 +35,11 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "onnx_ir": ("onnxio", "frontend", "quant", "lowering"),
     "onnxruntime": ("onnxio", "frontend", "quant", "lowering"),
     "onnxscript": ("onnxio", "frontend", "quant", "lowering"),
-    "tvm": ("backends.tvm",),
+    "tvm": ("backends.tvm", "runners.tvm"),
     "tflite": ("backends.tflite",),
-    "ai_edge_litert": ("backends.tflite",),
+    "flatbuffers": ("backends.tflite",),
+    "ai_edge_litert": ("runners.tflite",),
+    "tflite_runtime": ("runners.tflite",),
     "elftools": ("firmware", "runners"),
     "click": ("cli",),
     "rich": ("cli", "report"),

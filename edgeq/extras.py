@@ -1,0 +1,35 @@
+"""The optional parts of edgeq: which packages each brings, and what to say where they are missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Final
+
+from edgeq.errors import EdgeqError
+
+# Extra of pyproject.toml → the modules that it brings.
+EXTRAS: Final = {
+    "tflite": ("ai_edge_litert", "flatbuffers", "tflite"),
+    "tvm": ("tvm",),
+}
+
+
+def missing(extra: str) -> tuple[str, ...]:
+    """The modules of an extra that are not installed; nothing is imported."""
+    return tuple(module for module in EXTRAS[extra] if find_spec(module) is None)
+
+
+def require(extra: str) -> None:
+    """Make sure that an extra is installed.
+
+    Raises:
+        EdgeqError: EQ0530 with the command that installs it.
+    """
+    absent = missing(extra)
+    if absent:
+        raise EdgeqError(
+            "EQ0530",
+            f"the optional part `{extra}` is not installed",
+            got=f"no Python package {', '.join(absent)}",
+            hint=f"pip install 'edgeq[{extra}]'",
+        )
