@@ -71,7 +71,14 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "Inputs are stored as floats or as integers, with x_scale and x_offset where integers mean scaled values.",
     ),
     "EQ0118": ("Bad scale or offset", "x_scale and x_offset are single finite numbers; the scale is positive."),
-    "EQ0170": ("Unknown runner", "Runners execute images (native, qemu) or write them into boards (`edgeq flash`)."),
+    "EQ0170": (
+        "Unknown runner",
+        (
+            "Runners execute what was compiled (native, qemu, tvm, tvm-qemu, tflite) or write images into boards "
+            "(`edgeq flash`)."
+        ),
+    ),
+    "EQ0171": ("Unknown backend", "`--backend` takes c, tvm, tflite, or several with commas between."),
     "EQ0180": ("A board or target file is not TOML", "Open the file named; the position is in the message."),
     "EQ0181": (
         "Unknown key in a board or target file",

@@ -21,17 +21,19 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 from edgeq.ir.serialize import load_graph
 from edgeq.runners.base import ImageSpec, TensorSpec
-from edgeq.target import Board, load_board
+from edgeq.target import Board, load_saved_board
 
 if TYPE_CHECKING:
     import onnx_ir
 
 MANIFEST = "manifest.json"
+BOARD = "board.json"
 GRAPH_JSON = "graph.json"
 GRAPH_NPZ = "graph.npz"
 QDQ_MODEL = "model.qdq.onnx"
 FLOAT_MODEL = "float.onnx"
-SCHEMA = 1
+TFLITE_FOLDER = "tflite"
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,21 @@ class Compiled:
         """Prefix of the C symbols."""
         return str(self.manifest["name"])
 
-    @property
+    @cached_property
     def board(self) -> Board:
-        """The board that the folder was compiled for."""
-        return load_board(self.manifest["board"])
+        """The board that the folder was compiled for, as it was then."""
+        return load_saved_board(self.path / BOARD)
 
     @cached_property
     def graph(self) -> Graph:
         """The integer graph."""
         return load_graph(self.path / GRAPH_JSON, self.path / GRAPH_NPZ)
+
+    @cached_property
+    def tflite_graph(self) -> Graph:
+        """The integer graph in TFLite's arithmetic, which a .tflite file means whatever mode the folder has."""
+        below = self.path / TFLITE_FOLDER
+        return load_graph(below / GRAPH_JSON, below / GRAPH_NPZ) if (below / GRAPH_JSON).is_file() else self.graph
 
     @property
     def spec(self) -> ImageSpec:
@@ -103,6 +111,10 @@ class Compiled:
             steps=tuple(tuple(_tensor(entry) for entry in step["results"]) for step in self.manifest["steps"]),
             native=image("native"),
             emulated=image("emulated"),
+            tvm=image("tvm"),
+            tvm_debug=image("tvm-debug"),
+            tvm_emulated=image("tvm-emulated"),
+            tflite=image("tflite"),
             machine=emulator.machine if emulator else None,
             machine_args=emulator.args if emulator else (),
             macs=sum(step["macs"] for step in self.manifest["steps"]),

@@ -5,89 +5,48 @@ Each stage takes the :class:`Job` one step further; nothing else calls stages or
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from edgeq import __version__
-from edgeq.backends.c import CProgram, Specialize, Step, emit_c
+from edgeq.backends.c import emit_c
+from edgeq.backends.program import Program
+from edgeq.backends.table import extras_of
 from edgeq.errors import EdgeqError
-from edgeq.firmware import ImageFacts, Images, Span, build_images
+from edgeq.extras import require
+from edgeq.firmware import Images, build_images
 from edgeq.folder import (
+    BOARD,
     FLOAT_MODEL,
     GRAPH_JSON,
     GRAPH_NPZ,
     MANIFEST,
     QDQ_MODEL,
-    SCHEMA,
+    TFLITE_FOLDER,
     check_replaceable,
     replace_folder,
 )
-from edgeq.ir import Graph, Tensor
+from edgeq.ir import Graph
 from edgeq.ir.serialize import save_graph
 from edgeq.ir.verify import verify_graph
+from edgeq.job import CompileOptions, Job, Progress
 from edgeq.lowering import Mode, lower
+from edgeq.manifest import describe, image_facts, output_names
 from edgeq.ops import infer
 from edgeq.passes import PASSES
-from edgeq.target import Board, load_board
+from edgeq.target import Board, load_board, save_board
 
 if TYPE_CHECKING:
     import onnx_ir
-
-    from edgeq.frontend import Recovered
-
-Progress = Callable[[str, float | None], None]
 
 # What a partly quantized model leaves unsaid, and calibration data can say.
 UNSAID: Final = {"EQ0250", "EQ0251"}
 
 
-@dataclass(frozen=True)
-class CompileOptions:
-    """What the user may choose.
-
-    Attributes:
-        board: name of the board.
-        name: prefix of the C symbols.
-        mode: rounding of requantization.
-        observer: name of the calibration observer.
-        specialize: which steps get an instance of their kernel.
-        optimize: gcc's ``-O`` flag.
-        dims: sizes of named dynamic dimensions.
-    """
-
-    board: str
-    name: str
-    mode: Mode = "highmul"
-    observer: str = "auto"
-    specialize: Specialize = "hot"
-    optimize: str = "-O2"
-    dims: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class Job:
-    """One compilation on its way; each stage fills in what the next one reads."""
-
-    model_path: Path
-    data_path: Path | None
-    options: CompileOptions
-    board: Board
-    folder: Path
-    progress: Progress
-    float_model: onnx_ir.Model | None = None
-    partly_quantized: Recovered | None = None
-    qdq_model: onnx_ir.Model | None = None
-    quantization: dict[str, Any] | None = None
-    graph: Graph | None = None
-    program: CProgram | None = None
-    images: dict[str, Images] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    manifest: dict[str, Any] = field(default_factory=dict)
+# Where everything of a backend other than C lies in the folder.
+_TVM_FOLDER: Final = "tvm"
 
 
 def import_model(job: Job) -> None:
@@ -200,46 +159,99 @@ def to_integer_graph(model: onnx_ir.Model, mode: Mode, name: str) -> Graph:
     return graph
 
 
-def emit_program(job: Job) -> None:
-    """Bind kernels, plan memory, print C, and write everything that describes the model."""
+def emit_programs(job: Job) -> None:
+    """Let every backend print the graph, and write everything that describes the model."""
     from edgeq.onnxio import write_model
 
     assert job.graph is not None and job.qdq_model is not None  # noqa: PT018 - set by the stages before
-    job.program = emit_c(job.graph, job.options.name, job.board.target.isa, job.options.specialize)
-    job.program.bundle.write(job.folder)
+    for backend in job.options.backends:
+        EMITTERS[backend](job, job.graph)
     save_graph(job.graph, job.folder / GRAPH_JSON, job.folder / GRAPH_NPZ)
     write_model(job.qdq_model, job.folder / QDQ_MODEL)
     if job.float_model is not None:
         write_model(job.float_model, job.folder / FLOAT_MODEL)
 
 
+def _emit_c(job: Job, graph: Graph) -> None:
+    program = emit_c(graph, job.options.name, job.board.target.isa, job.options.specialize)
+    program.bundle.write(job.folder)
+    job.programs["c"] = program
+
+
+def _emit_tflite(job: Job, graph: Graph) -> None:
+    """A .tflite file means TFLite's arithmetic: what it holds was lowered for that, whatever the others use."""
+    from edgeq.backends.tflite import emit_tflite
+
+    below = job.folder / TFLITE_FOLDER
+    below.mkdir()
+    if job.options.mode != "tflite":
+        assert job.qdq_model is not None  # import_model or quantize_model has set it
+        graph = to_integer_graph(job.qdq_model, "tflite", job.options.name)
+        save_graph(graph, below / GRAPH_JSON, below / GRAPH_NPZ)
+    (below / "model.tflite").write_bytes(emit_tflite(graph, output_names(job)))
+    job.files["tflite"] = f"{TFLITE_FOLDER}/model.tflite"
+
+
+def _emit_tvm(job: Job, graph: Graph) -> None:
+    """Modules for this computer, and a program of TVM's objects for the board."""
+    from edgeq.backends.tvm.board import emit_board
+    from edgeq.backends.tvm.host import build_host
+
+    program = emit_board(graph, job.options.name, job.board.target)
+    host = build_host(graph, job.options.name)
+    for bundle in (program.bundle, host):
+        bundle.write(job.folder / _TVM_FOLDER)
+    job.programs["tvm"] = program
+    job.files |= {"tvm": f"{_TVM_FOLDER}/model.so", "tvm-debug": f"{_TVM_FOLDER}/model_debug.so"}
+
+
+EMITTERS: Final[Mapping[str, Callable[[Job, Graph], None]]] = {
+    "c": _emit_c,
+    "tflite": _emit_tflite,
+    "tvm": _emit_tvm,
+}
+
+
 def build_firmware(job: Job) -> None:
     """Compile and link for the board and for the host; a missing toolchain leaves the sources, with a note.
 
-    Weights are packed for the core that reads them, so the host gets a program of its own from the same graph.
+    Weights are packed for the core that reads them, so the host gets a C program of its own from the same graph.
     """
-    assert job.program is not None and job.graph is not None  # noqa: PT018 - set by the stages before
-    _build(job, job.board, job.program, job.folder)
+    for backend, program in job.programs.items():
+        below = "" if backend == "c" else _TVM_FOLDER
+        built = _build(job, job.board, program, job.folder / below, below)
+        if built is None:
+            continue
+        job.images[backend] = built
+        kinds = {kind: f"{below}/{name}" if below else name for kind, name in built.files.items()}
+        if backend == job.main:
+            job.files |= kinds
+        if backend != "c":
+            job.files |= {f"{backend}-{kind}": name for kind, name in kinds.items()}
     native = load_board("native")
-    if native.name != job.board.name:
+    if "c" in job.programs and job.graph is not None and native.name != job.board.name:
         with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
             program = emit_c(job.graph, job.options.name, native.target.isa, job.options.specialize)
             program.bundle.write(Path(folder))
-            _build(job, native, program, Path(folder))
+            built = _build(job, native, program, Path(folder), "")
+        if built is not None:
+            job.files |= built.files
 
 
-def _build(job: Job, board: Board, program: CProgram, sources: Path) -> None:
-    facts = image_facts(job, program)
+def _build(job: Job, board: Board, program: Program, sources: Path, below: str) -> Images | None:
+    assert job.graph is not None  # lower_model has set it
+    facts = image_facts(job.graph, program, job.options.name)
     try:
-        images = build_images(sources, job.folder, board, facts, optimize=job.options.optimize)
+        images = build_images(sources, job.folder / below, board, facts, optimize=job.options.optimize)
     except EdgeqError as error:
         if error.problems[0].code not in {"EQ0501", "EQ0502"}:
             raise
-        job.notes.append(str(error))
-        return
-    job.images[board.name] = images
+        if str(error) not in job.notes:
+            job.notes.append(str(error))
+        return None
     if images.warnings:
         job.notes.append(images.warnings)
+    return images
 
 
 def write_manifest(job: Job) -> None:
@@ -247,13 +259,14 @@ def write_manifest(job: Job) -> None:
     job.manifest = describe(job)
     text = json.dumps(job.manifest, indent=1, sort_keys=True) + "\n"
     (job.folder / MANIFEST).write_text(text, encoding="utf-8")
+    save_board(job.board, job.folder / BOARD)
 
 
 STAGES: tuple[tuple[str, Callable[[Job], None]], ...] = (
     ("import", import_model),
     ("quantize", quantize_model),
     ("lower", lower_model),
-    ("emit", emit_program),
+    ("emit", emit_programs),
     ("build", build_firmware),
     ("manifest", write_manifest),
 )
@@ -282,6 +295,8 @@ def compile_model(
         EdgeqError: whatever stops a stage.
     """
     check_replaceable(out)
+    for extra in extras_of(options.backends):
+        require(extra)
     board = load_board(options.board)
     with replace_folder(out) as folder:
         job = Job(model, data, options, board, folder, progress)
@@ -289,99 +304,3 @@ def compile_model(
             progress(name, None)
             stage(job)
     return job.manifest | {"notes": job.notes}
-
-
-def image_facts(job: Job, program: CProgram) -> ImageFacts:
-    """Where firmware finds inputs, outputs and every step's results in the arena."""
-    assert job.graph is not None  # lower_model has set it
-    graph, offsets = job.graph, program.plan.offsets
-
-    def spans(names: tuple[str, ...]) -> tuple[Span, ...]:
-        return tuple(Span(offsets[name], graph.tensors[name].size_bytes) for name in names)
-
-    return ImageFacts(
-        name=job.options.name,
-        inputs=spans(graph.inputs),
-        outputs=spans(graph.outputs),
-        results=tuple(spans(step.node.outputs) for step in program.steps),
-        arena_bytes=program.plan.arena_bytes,
-    )
-
-
-def describe(job: Job) -> dict[str, Any]:
-    """The manifest: no times, no paths, the same for the same inputs."""
-    assert job.program is not None and job.graph is not None and job.qdq_model is not None  # noqa: PT018
-    graph, program, options = job.graph, job.program, job.options
-    built = job.images.get(job.board.name)
-    outputs = tuple(str(value.name) for value in job.qdq_model.graph.outputs)
-    return {
-        "schema": SCHEMA,
-        "edgeq": __version__,
-        "name": options.name,
-        "board": job.board.name,
-        "target": job.board.target.name,
-        "options": {
-            "mode": options.mode,
-            "observer": options.observer if job.quantization is not None else None,
-            "specialize": options.specialize,
-            "optimize": options.optimize,
-            "dims": dict(sorted(options.dims.items())),
-        },
-        "sources": {
-            "model_sha256": _sha256(job.model_path),
-            "data_sha256": _sha256(job.data_path) if job.data_path is not None else None,
-        },
-        "inputs": _border(graph, graph.inputs, graph.inputs, program),
-        "outputs": _border(graph, graph.outputs, outputs, program),
-        "steps": [_step(graph, step, program) for step in program.steps],
-        "arena_bytes": program.plan.arena_bytes,
-        "arena_bound_bytes": program.plan.bound_bytes,
-        "bundle_sha256": program.bundle.digest,
-        "images": {kind: name for images in job.images.values() for kind, name in sorted(images.files.items())},
-        "sizes": built.sizes.to_json() if built else None,
-        "stack_bytes": built.stack_bytes if built else None,
-        "object_sha256": built.object_digest if built else None,
-        "compiler": built.compiler if built else None,
-        "quantization": job.quantization,
-    }
-
-
-def _border(
-    graph: Graph, names: tuple[str, ...], onnx_names: tuple[str, ...], program: CProgram
-) -> list[dict[str, Any]]:
-    entries = []
-    for name, onnx_name in zip(names, onnx_names, strict=True):
-        tensor = graph.tensors[name]
-        assert tensor.quant is not None  # the border is always quantized
-        entries.append(
-            _place(tensor, program)
-            | {"name": onnx_name, "scale": tensor.quant.scale[0], "zero_point": tensor.quant.zero_point[0]}
-        )
-    return entries
-
-
-def _step(graph: Graph, step: Step, program: CProgram) -> dict[str, Any]:
-    return {
-        "name": step.node.name,
-        "op": step.node.op,
-        "kernel": step.call.kernel,
-        "refused": step.refused,
-        "macs": step.macs,
-        "scratch_bytes": step.call.scratch_bytes,
-        "source": list(step.node.source),
-        "results": [_place(graph.tensors[name], program) for name in step.node.outputs],
-    }
-
-
-def _place(tensor: Tensor, program: CProgram) -> dict[str, Any]:
-    return {
-        "tensor": tensor.name,
-        "dtype": tensor.dtype.value,
-        "shape": list(tensor.shape),
-        "offset": program.plan.offsets[tensor.name],
-        "bytes": tensor.size_bytes,
-    }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.analysis.borders import integer_inputs, open_samples, output_borders, quantized_inputs
-from edgeq.analysis.executors import Progress, execute, silent
+from edgeq.analysis.executors import COUNTING, Progress, default_executor, execute, program_of, silent
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
 from edgeq.numerics.array import Array
@@ -24,7 +24,7 @@ class EmulateReport:
     raw: list[list[Array]]
     real: list[list[Array]]
     instructions: int | None
-    ram_bytes: int
+    ram_bytes: int | None
     stack_bytes: int | None
 
     def to_json(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def emulate_folder(
     compiled: Compiled,
     data: Path | None = None,
     samples: int | None = None,
-    runner: str = "qemu",
+    runner: str | None = None,
     progress: Progress = silent,
 ) -> EmulateReport:
     """Run the image of a compiled folder.
@@ -58,7 +58,7 @@ def emulate_folder(
         compiled: the folder.
         data: a data file; without it the model's zero points and other corners.
         samples: how many of them; None means all of the file, or one.
-        runner: what runs it.
+        runner: what runs it; None: the emulator where the folder has an image for one.
         progress: called once.
 
     Raises:
@@ -70,8 +70,9 @@ def emulate_folder(
         inputs = list(quantized_inputs(compiled, open_samples(compiled, data), samples))
     if not inputs:
         raise EdgeqError("EQ0108", "there is nothing to run", where="--samples", got=samples, allowed="1 or more")
+    runner = runner or default_executor(compiled)
     progress(runner, None)
-    result = execute(compiled, runner, inputs, count=runner == "qemu")
+    result = execute(compiled, runner, inputs, count=runner in COUNTING)
     borders = output_borders(compiled)
     return EmulateReport(
         runner=runner,
@@ -82,6 +83,6 @@ def emulate_folder(
             for arrays in result.outputs
         ],
         instructions=result.instructions[0].total if result.instructions else None,
-        ram_bytes=int(compiled.manifest["arena_bytes"]),
+        ram_bytes=program_of(compiled, runner)["arena_bytes"],
         stack_bytes=result.stack_bytes,
     )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from edgeq.analysis.borders import Border, batches, output_borders
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
 from edgeq.interp import run
+from edgeq.ir import Graph
 from edgeq.numerics.array import Array
-from edgeq.runners.base import RunRequest, RunResult
+from edgeq.runners.base import ImageSpec, RunRequest, RunResult, TensorSpec
 from edgeq.runners.table import RUNNERS, load_runner
 
 Progress = Callable[[str, float | None], None]
@@ -19,6 +21,16 @@ Progress = Callable[[str, float | None], None]
 REFERENCE: Final = "reference"
 FLOAT: Final = "float"
 EXECUTORS: Final = tuple(entry.name for entry in RUNNERS if entry.does == "executes")
+# The kind of file in the manifest that each runner executes; the first that a folder has is what `emulate` runs.
+IMAGE_OF: Final = {
+    "qemu": "emulated",
+    "native": "native",
+    "tvm": "tvm",
+    "tvm-qemu": "tvm-emulated",
+    "tflite": "tflite",
+}
+# The runners that count instructions.
+COUNTING: Final = ("qemu", "tvm-qemu")
 # Samples a runner gets at once: few starts, and no more results in memory than these.
 BATCH: Final = 64
 
@@ -49,10 +61,52 @@ def check_names(names: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]
 
 
 def default_executors(compiled: Compiled) -> tuple[str, ...]:
-    """The runners for which the folder holds an image."""
+    """The runners for which the folder holds an image; an image that has two names is run once."""
+    images: dict[str, str] = compiled.manifest["images"]
+    first: dict[str, str] = {}
+    for name, kind in IMAGE_OF.items():
+        if kind in images:
+            first.setdefault(images[kind], name)
+    return tuple(sorted(first.values()))
+
+
+def default_executor(compiled: Compiled) -> str:
+    """The runner that `emulate` uses: the emulator before this computer, C before TVM before TFLite."""
+    images = compiled.manifest["images"]
+    return next((name for name, kind in IMAGE_OF.items() if kind in images), "native")
+
+
+def graph_of(compiled: Compiled, name: str) -> Graph:
+    """The integer graph that an executor computes."""
+    return compiled.tflite_graph if name == "tflite" else compiled.graph
+
+
+def spec_of(compiled: Compiled, name: str) -> ImageSpec:
+    """What a runner must know: the folder's images, and the steps of the graph that it computes."""
     spec = compiled.spec
-    have = {"native": spec.native is not None, "qemu": spec.emulated is not None}
-    return tuple(name for name in EXECUTORS if have.get(name, False))
+    if name == "tvm-qemu":
+        return replace(spec, emulated=spec.tvm_emulated)
+    if name == "tflite":
+        graph = graph_of(compiled, name)
+        steps = tuple(
+            tuple(_tensor(graph, result) for result in node.outputs) for node in graph.nodes if node.op != "reshape"
+        )
+        outputs = tuple(_tensor(graph, output) for output in graph.outputs)
+        return replace(
+            spec, inputs=tuple(_tensor(graph, given) for given in graph.inputs), outputs=outputs, steps=steps
+        )
+    return spec
+
+
+def program_of(compiled: Compiled, name: str) -> Mapping[str, Any]:
+    """What the manifest says of the program that a runner executes: its arena, steps and sizes."""
+    own: dict[str, Any] | None = compiled.manifest["tvm"] if name == "tvm-qemu" else None
+    return compiled.manifest if own is None else own
+
+
+def _tensor(graph: Graph, name: str) -> TensorSpec:
+    tensor = graph.tensors[name]
+    return TensorSpec(name, tensor.dtype.value, tensor.shape)
 
 
 def execute(
@@ -61,13 +115,13 @@ def execute(
     """Run one batch in one start of a runner's image.
 
     Raises:
-        EdgeqError: EQ052x, EQ060x; EQ0607 where the folder holds no image for the runner.
+        EdgeqError: EQ052x, EQ060x, EQ062x; EQ0607 where the folder holds no image for the runner.
     """
     runner = load_runner(name)
     reason = runner.available()
     if reason is not None:
         raise EdgeqError("EQ0520", f"the runner {name} cannot run here", got=reason)
-    return runner.run(RunRequest(compiled.spec, inputs, steps=steps, count=count))
+    return runner.run(RunRequest(spec_of(compiled, name), inputs, steps=steps, count=count))
 
 
 def outputs_of(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeq.analysis.borders import integer_inputs
-from edgeq.analysis.executors import Progress, execute, silent
+from edgeq.analysis.executors import COUNTING, Progress, check_names, execute, program_of, silent, spec_of
 from edgeq.folder import Compiled
 from edgeq.runners.base import RunCounts, RunResult
 
@@ -20,7 +20,9 @@ class ProfileReport:
     QEMU counts instructions, not cycles.
     """
 
-    manifest: dict[str, Any]
+    board: str
+    runner: str
+    program: Mapping[str, Any]
     samples: int
     result: RunResult | None
 
@@ -28,27 +30,28 @@ class ProfileReport:
         """The document of ``edgeq profile``."""
         counts: Sequence[RunCounts] = (self.result.instructions or ()) if self.result else ()
         totals = [count.total for count in counts]
-        sizes = self.manifest["sizes"] or {}
+        sizes = self.program["sizes"] or {}
         return {
-            "board": self.manifest["board"],
+            "board": self.board,
+            "on": self.runner,
             "samples": len(totals),
             "instructions": totals[0] if totals else None,
             "instructions_min": min(totals, default=None),
             "instructions_max": max(totals, default=None),
             "classes": counts[0].whole.named() if counts else None,
-            "macs": sum(step["macs"] for step in self.manifest["steps"]),
-            "ram_bytes": self.manifest["arena_bytes"],
-            "stack_bytes": self.manifest["stack_bytes"],
+            "macs": sum(step["macs"] for step in self.program["steps"]),
+            "ram_bytes": self.program["arena_bytes"],
+            "stack_bytes": self.program["stack_bytes"],
             "stack_measured_bytes": self.result.stack_bytes if self.result else None,
             "harness_bytes": sizes.get("harness_ram_bytes"),
             "flash_code_bytes": sizes.get("flash_code_bytes"),
             "flash_weight_bytes": sizes.get("flash_weight_bytes"),
-            "layers": [_layer(step, number, counts) for number, step in enumerate(self.manifest["steps"])],
+            "layers": [_layer(step, number, counts) for number, step in enumerate(self.program["steps"])],
         }
 
 
 def profile_folder(
-    compiled: Compiled, samples: int, data: Path | None = None, progress: Progress = silent
+    compiled: Compiled, samples: int, data: Path | None = None, runner: str = "qemu", progress: Progress = silent
 ) -> ProfileReport:
     """Count the instructions of a compiled folder on its board's emulator.
 
@@ -56,16 +59,20 @@ def profile_folder(
         compiled: the folder.
         samples: how many inputs.
         data: a data file to take them from; without it extremes and random integers.
+        runner: one of ``executors.COUNTING``.
         progress: called once.
 
     Raises:
-        EdgeqError: EQ052x without QEMU or a host compiler, EQ060x where the image fails.
+        EdgeqError: EQ0170 the runner does not count, EQ052x without QEMU or a host compiler, EQ060x where the image
+            fails.
     """
-    if compiled.spec.emulated is None:
-        return ProfileReport(compiled.manifest, 0, None)
-    progress("qemu", None)
+    check_names([runner], COUNTING)
+    board, program = compiled.manifest["board"], program_of(compiled, runner)
+    if spec_of(compiled, runner).emulated is None:
+        return ProfileReport(board, runner, program, 0, None)
+    progress(runner, None)
     inputs = integer_inputs(compiled, data, samples)
-    return ProfileReport(compiled.manifest, len(inputs), execute(compiled, "qemu", inputs, count=True))
+    return ProfileReport(board, runner, program, len(inputs), execute(compiled, runner, inputs, count=True))
 
 
 def _layer(step: dict[str, Any], number: int, counts: Sequence[RunCounts]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The proof: every step's output has the same bits in the reference, on the host and in the emulator.
+"""The proof: every step's output has the same bits in the reference and on every runner.
 
 The reference is ``interp`` on the folder's integer graph. Each runner copies every step's results out before the next
 step starts, and then runs the whole model, whose outputs must have survived to its end. The model is also lowered again
-from the folder's QDQ file and run without any pass: what survives the passes must have kept its bits.
+from the folder's QDQ file and run without any pass: what survives the passes must have kept its bits. A TFLite file is
+compared with the reference in TFLite's arithmetic.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from typing import Any
 import numpy as np
 
 from edgeq.analysis.borders import batches, integer_inputs
-from edgeq.analysis.executors import BATCH, EXECUTORS, Progress, check_names, default_executors, execute, silent
+from edgeq.analysis.executors import (
+    BATCH,
+    EXECUTORS,
+    REFERENCE,
+    Progress,
+    check_names,
+    default_executors,
+    execute,
+    graph_of,
+    silent,
+    spec_of,
+)
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
 from edgeq.interp import run
@@ -60,15 +72,18 @@ class Comparison:
     names: set[str] = field(default_factory=set)
     elements: int = 0
     mismatches: int = 0
+    largest: int = 0
     first: Mismatch | None = None
 
     def compare(self, sample: int, step: int | None, name: str, expected: Array, got: Array) -> None:
         """Compare one tensor element by element."""
         self.names.add(name)
         self.elements += expected.size
-        different = np.asarray(expected).reshape(-1) != np.asarray(got).reshape(-1)
+        difference = np.abs(np.asarray(expected, np.int64).reshape(-1) - np.asarray(got, np.int64).reshape(-1))
+        different = difference != 0
         count = int(np.count_nonzero(different))
         self.mismatches += count
+        self.largest = max(self.largest, int(difference.max(initial=0)))
         if count and self.first is None:
             flat = int(np.argmax(different))
             index = tuple(int(i) for i in np.unravel_index(flat, expected.shape))
@@ -82,6 +97,7 @@ class Comparison:
             "tensors": len(self.names),
             "elements": self.elements,
             "mismatches": self.mismatches,
+            "largest_difference": self.largest,
             "first_mismatch": self.first.to_json() if self.first else None,
         }
 
@@ -123,7 +139,7 @@ def verify_folder(
 
     Args:
         compiled: the folder.
-        runners: names to compare; empty means all for which the folder holds an image.
+        runners: names to compare, ``reference`` among them or not; empty means all for which the folder has an image.
         samples: how many inputs.
         data: a data file to take them from; without it extremes and random integers.
         progress: called with a runner's name and the share done.
@@ -131,7 +147,8 @@ def verify_folder(
     Raises:
         EdgeqError: EQ0108 where nothing could be compared, EQ0170 for an unknown runner, EQ06xx where an image fails.
     """
-    names = check_names(runners, EXECUTORS) or default_executors(compiled)
+    chosen = check_names(runners, (REFERENCE, *EXECUTORS)) or default_executors(compiled)
+    names = [name for name in chosen if name != REFERENCE]
     inputs = integer_inputs(compiled, data, samples)
     if not inputs:
         raise EdgeqError("EQ0108", "there is nothing to compare", where="--samples", got=samples, allowed="1 or more")
@@ -144,9 +161,11 @@ def verify_folder(
         for offset, sample in enumerate(batch):
             compare_graphs(plain, done + offset, unoptimized, compiled.graph, sample, expected[offset])
         for result in results:
+            graph = graph_of(compiled, result.runner)
+            wanted = expected if graph is compiled.graph else [run(graph, sample).tensors for sample in batch]
             stepped = execute(compiled, result.runner, batch, steps=True)
             whole = execute(compiled, result.runner, batch)
-            compare_runs(result, compiled.spec, done, expected, stepped, whole)
+            compare_runs(result, spec_of(compiled, result.runner), done, wanted, stepped, whole)
             progress(result.runner, (done + len(batch)) / len(inputs))
         done += len(batch)
     return VerifyReport(len(inputs), (*results, plain))

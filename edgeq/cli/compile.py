@@ -16,6 +16,7 @@ from edgeq.cli.options import (
     data_option,
     dim_option,
     model_argument,
+    names_of,
     quantization_options,
     talk,
 )
@@ -40,7 +41,15 @@ _LINE_END = "\n"
     help="Which layers get a kernel of their own: more is faster and larger.",
 )
 @click.option("--optimize", type=click.Choice(["-O2", "-O3", "-Os"]), default="-O2", show_default=True, help="For gcc.")
-@click.option("--backend", type=click.Choice(["c"]), default="c", show_default=True, help="What to emit.")
+@click.option(
+    "--backend",
+    "backends",
+    metavar="NAME,...",
+    default="c",
+    show_default=True,
+    callback=names_of,
+    help="What to emit: c, tflite, tvm, or several.",
+)
 @dim_option
 @common
 def command(
@@ -53,20 +62,22 @@ def command(
     mode: Any,  # noqa: ANN401 - a Literal that click has checked
     specialize: Any,  # noqa: ANN401 - likewise
     optimize: str,
-    backend: str,
+    backends: tuple[str, ...],
     dims: dict[str, int],
     as_json: bool,
 ) -> None:
-    """Compile MODEL, float or QDQ ONNX, into DIR: C sources, images, manifest.
+    """Compile MODEL, float or QDQ ONNX, into DIR: sources, images, manifest.
 
     \b
     edgeq compile kws.onnx --data calib.npz --board mps2-an386 -o build/kws
     edgeq compile kws.qdq.onnx --board microbit-v2 -o build/kws --specialize all
+    edgeq compile kws.qdq.onnx --board mps2-an386 -o build/kws --backend c,tvm,tflite
     """
     from edgeq.backends.c.names import check_model_name, model_name_of
-    from edgeq.pipeline import CompileOptions, compile_model
+    from edgeq.backends.table import check_backends
+    from edgeq.job import CompileOptions
+    from edgeq.pipeline import compile_model
 
-    del backend  # the only one so far
     options = CompileOptions(
         board=board,
         name=check_model_name(name) if name else model_name_of(model.name.partition(".")[0]),
@@ -75,6 +86,7 @@ def command(
         specialize=specialize,
         optimize=optimize,
         dims=dims,
+        backends=check_backends(backends),
     )
     with ProgressLine() as progress:
         manifest = compile_model(model, data, output, options, progress)
@@ -97,6 +109,7 @@ def summary(manifest: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "folder": folder,
         "board": manifest["board"],
         "name": manifest["name"],
+        "backends": manifest["backends"],
         "ram_bytes": manifest["arena_bytes"],
         "stack_bytes": manifest["stack_bytes"],
         "flash_code_bytes": sizes.get("flash_code_bytes"),
@@ -104,6 +117,7 @@ def summary(manifest: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "macs": sum(step["macs"] for step in manifest["steps"]),
         "steps": len(manifest["steps"]),
         "images": manifest["images"],
+        "tflite_bytes": (manifest["tflite"] or {}).get("bytes"),
         "bundle_sha256": manifest["bundle_sha256"],
         "object_sha256": manifest["object_sha256"],
         "observer": (manifest["quantization"] or {}).get("observer"),
@@ -134,9 +148,13 @@ def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
         if known:
             detail = ", ".join(f"{name} {size:,}" for name, size in known.items())
             click.echo(bar(label, sum(known.values()), memory.app_size_bytes if memory else None, detail))
+    if manifest["tvm"] and manifest["main"] != "tvm":
+        click.echo(f"TVM: {folder / manifest['images']['tvm']}, arena {manifest['tvm']['arena_bytes']:,} on the board")
+    if manifest["tflite"]:
+        click.echo(f"TFLite: {folder / manifest['images']['tflite']}, {manifest['tflite']['bytes']:,} bytes")
     for note in manifest["notes"]:
         click.echo(f"note: {printable(note, keep=_LINE_END)}")
-    verbs = ("verify", "emulate") if board.is_host else ("verify", "emulate", "flash")
+    verbs = ("verify", "emulate") if board.is_host or manifest["main"] is None else ("verify", "emulate", "flash")
     click.echo("next: " + "; ".join(shlex.join(["edgeq", verb, str(folder)]) for verb in verbs))
 
 
@@ -148,7 +166,7 @@ def show_steps(manifest: Mapping[str, Any]) -> None:
         [
             number,
             ", ".join(step["source"]) or step["name"],
-            step["kernel"],
+            step["kernel"] or step["op"],
             step["macs"],
             step["scratch_bytes"],
             "; ".join(f"{kernel}: {reason}" for kernel, reason in step["refused"].items()),

@@ -85,7 +85,7 @@ def command(as_json: bool) -> int:
 
 
 def list_tools() -> list[Tool]:
-    """All tools, sorted: the programs, then Python's packages."""
+    """All tools, sorted: the programs, then Python's packages, then those of optional parts."""
     from edgeq.firmware.toolchain import ARM_GCC, INSTALL_ARM, INSTALL_HOST
     from edgeq.runners.gdb import GDB
     from edgeq.runners.openocd import OPENOCD
@@ -112,7 +112,11 @@ def list_tools() -> list[Tool]:
         Tool(name, purpose, "pip install edgeq", partial(_package, name), needed=True)
         for name, purpose in PACKAGES.items()
     ]
-    return programs + packages
+    extras = [
+        Tool(name, purpose, f"pip install 'edgeq[{extra}]'", partial(_package, name))
+        for name, (extra, purpose) in EXTRA_PACKAGES.items()
+    ]
+    return programs + packages + extras
 
 
 PACKAGES = {
@@ -125,6 +129,14 @@ PACKAGES = {
     "onnxscript": "convert models to the working opset",
     "pyelftools": "read sizes and symbols",
     "rich": "tables on a terminal",
+}
+
+# Package → the extra that brings it, and what it is for.
+EXTRA_PACKAGES = {
+    "ai-edge-litert": ("tflite", "run TFLite files"),
+    "apache-tvm": ("tvm", "backend tvm"),
+    "flatbuffers": ("tflite", "backend tflite"),
+    "tflite": ("tflite", "backend tflite"),
 }
 
 

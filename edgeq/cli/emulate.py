@@ -21,7 +21,7 @@ _SHOWN = 12
     "runner",
     metavar="NAME",
     type=Word("runner", "EQ0170", runner_words("executes")),
-    help="qemu, or native on this computer; by default qemu where the board has an emulator.",
+    help="qemu, native, tvm, tvm-qemu or tflite; by default qemu where the board has an emulator.",
 )
 @common
 def command(folder: Path, data: Path | None, samples: int | None, runner: str | None, as_json: bool) -> None:
@@ -34,10 +34,8 @@ def command(folder: Path, data: Path | None, samples: int | None, runner: str | 
     from edgeq.analysis.emulate import emulate_folder
     from edgeq.folder import Compiled
 
-    compiled = Compiled.open(folder)
-    chosen = runner or ("qemu" if compiled.spec.emulated else "native")
     with ProgressLine() as progress:
-        report = emulate_folder(compiled, data, samples, chosen, progress)
+        report = emulate_folder(Compiled.open(folder), data, samples, runner, progress)
     if as_json:
         from edgeq.report.documents import print_document
 
@@ -51,4 +49,5 @@ def command(folder: Path, data: Path | None, samples: int | None, runner: str | 
             click.echo(f"{number}  {printable(name)}: {shown}{more}")
     instructions = f"{report.instructions:,} instructions; " if report.instructions is not None else ""
     stack = f", {report.stack_bytes:,} of stack used" if report.stack_bytes is not None else ""
-    click.echo(f"{instructions}arena {report.ram_bytes:,} bytes{stack}")
+    arena = f"arena {report.ram_bytes:,} bytes" if report.ram_bytes is not None else f"run by {report.runner}"
+    click.echo(f"{instructions}{arena}{stack}")

@@ -41,7 +41,8 @@ def command(
     from edgeq.runners.flash import flash, shell_line
 
     compiled = Compiled.open(folder)
-    request = FlashRequest(compiled.path, compiled.board, drive=drive, server=server)
+    image = compiled.manifest["images"].get("image", "image.elf")
+    request = FlashRequest((compiled.path / image).parent, compiled.board, drive=drive, server=server)
     result = flash(request, flasher, dry_run=dry_run)
     if as_json:
         from edgeq.report.documents import print_document

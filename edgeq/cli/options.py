@@ -145,7 +145,7 @@ def _observers() -> list[str]:
 def names_option(default: str) -> Callable[[Command], Command]:
     """``--on A,B``, as a tuple; ``default`` says in words what runs without it."""
     text = f"Executors, separated by commas; by default {default}."
-    return click.option("--on", metavar="A,B", default="", callback=_names, help=text)
+    return click.option("--on", metavar="A,B", default="", callback=names_of, help=text)
 
 
 class ProgressLine:
@@ -210,6 +210,7 @@ def _dims(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...
     return found
 
 
-def _names(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+def names_of(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    """The words of a list with commas."""
     del ctx, parameter
     return tuple(name.strip() for name in value.split(",") if name.strip())

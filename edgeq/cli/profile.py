@@ -8,15 +8,24 @@ from typing import Any
 
 import click
 
-from edgeq.cli.options import VERBOSE, ProgressLine, common, data_option, folder_argument, talk
+from edgeq.cli.options import VERBOSE, ProgressLine, Word, common, data_option, folder_argument, runner_words, talk
 
 
 @click.command("profile")
 @folder_argument
 @data_option(what="Inputs; without it extremes and random integers.")
 @click.option("--samples", type=click.IntRange(min=1), default=20, show_default=True, help="For the spread.")
+@click.option(
+    "--on",
+    "runner",
+    metavar="NAME",
+    default="qemu",
+    show_default=True,
+    type=Word("runner", "EQ0170", runner_words("executes")),
+    help="qemu, or tvm-qemu for the image of TVM's objects.",
+)
 @common
-def command(folder: Path, data: Path | None, samples: int, as_json: bool) -> None:
+def command(folder: Path, data: Path | None, samples: int, runner: str, as_json: bool) -> None:
     """Count the instructions of each layer in DIR on the emulated core. Instructions are not cycles.
 
     \b
@@ -27,7 +36,7 @@ def command(folder: Path, data: Path | None, samples: int, as_json: bool) -> Non
     from edgeq.folder import Compiled
 
     with ProgressLine() as progress:
-        document = profile_folder(Compiled.open(folder), samples, data, progress).to_json()
+        document = profile_folder(Compiled.open(folder), samples, data, runner, progress).to_json()
     if as_json:
         from edgeq.report.documents import print_document
 

@@ -62,6 +62,10 @@ class ImageSpec:
         emulated: the ELF for the emulator, or None.
         machine: QEMU's machine for it, or None.
         machine_args: further arguments for QEMU.
+        tvm: TVM's module for this computer, or None.
+        tvm_debug: the module that gives every step's results, or None.
+        tvm_emulated: as `emulated`, of TVM's objects.
+        tflite: the TFLite file, or None.
         macs: multiply-accumulates of one run, which scale the time limit; 0 when unknown.
     """
 
@@ -73,6 +77,10 @@ class ImageSpec:
     emulated: Path | None = None
     machine: str | None = None
     machine_args: tuple[str, ...] = ()
+    tvm: Path | None = None
+    tvm_debug: Path | None = None
+    tvm_emulated: Path | None = None
+    tflite: Path | None = None
     macs: int = 0
 
 

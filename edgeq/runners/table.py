@@ -36,7 +36,10 @@ RUNNERS: Final = (
     Entry("native", "edgeq.runners.native", "executes", "the model as a program of this computer"),
     Entry("openocd", "edgeq.runners.openocd", "flashes", "OpenOCD and a debug probe"),
     Entry("pyocd", "edgeq.runners.pyocd", "flashes", "pyOCD and a CMSIS-DAP, ST-Link or J-Link probe"),
-    Entry("qemu", "edgeq.runners.qemu", "executes", "the image on an emulated Cortex-M, instructions counted"),
+    Entry("qemu", "edgeq.runners.qemu", "executes", "the image on an emulated board, instructions counted"),
+    Entry("tflite", "edgeq.runners.tflite", "executes", "the TFLite file with LiteRT's reference kernels"),
+    Entry("tvm", "edgeq.runners.tvm", "executes", "TVM's module on this computer"),
+    Entry("tvm-qemu", "edgeq.runners.qemu", "executes", "the image of TVM's objects on an emulated board, likewise"),
 )
 
 

@@ -14,6 +14,7 @@ from edgeq.target.board import (
     list_boards,
     load_board,
 )
+from edgeq.target.saved import load_saved_board, save_board
 from edgeq.target.target import Target, list_targets, load_target
 
 __all__ = [
@@ -29,5 +30,7 @@ __all__ = [
     "list_boards",
     "list_targets",
     "load_board",
+    "load_saved_board",
     "load_target",
+    "save_board",
 ]

@@ -156,6 +156,21 @@ def test_partly_quantized_model_is_completed_from_data(
     assert found["value"] > 0.88
 
 
+def test_board_of_the_users_own_folder_is_remembered(
+    run_edgeq: Callable[..., Any], example: Any, root: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "bench"
+    own.mkdir()
+    (own / "board.toml").write_text('inherits = "mps2-an386"\ndescription = "My bench"\n', encoding="utf-8")
+    out = tmp_path / "out"
+    done = run_edgeq("compile", example.model, "--data", example.calibration, "--board", own, "-o", out)
+    assert done.returncode == 0, done.stderr
+    (own / "board.toml").unlink()
+    for command in (("emulate",), ("verify", "--samples", "1"), ("profile", "--samples", "1"), ("flash", "--dry-run")):
+        done = run_edgeq(command[0], out, *command[1:])
+        assert done.returncode == 0, done.stderr
+
+
 def test_without_an_arm_compiler_the_sources_are_still_written(
     run_edgeq: Callable[..., Any], example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

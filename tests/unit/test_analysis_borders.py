@@ -21,9 +21,10 @@ from edgeq.analysis.borders import (
 )
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
+from edgeq.job import CompileOptions
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
-from edgeq.pipeline import CompileOptions, compile_model
+from edgeq.pipeline import compile_model
 
 FLOAT = np.dtype(np.float32)
 INT8 = np.dtype(np.int8)

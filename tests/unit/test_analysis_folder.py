@@ -49,6 +49,11 @@ def test_verify_counts_every_tensor_and_element(compiled: Compiled) -> None:
     assert next(result for result in found["results"] if result["on"] == PASSES)["elements"] > 0
 
 
+def test_verify_takes_the_reference_for_what_it_is(compiled: Compiled) -> None:
+    found = verify_folder(compiled, ["reference", "native"], 2).to_json()
+    assert found["runners"] == ["native", PASSES]
+
+
 def test_verify_names_the_first_wrong_element_of_a_step(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
     real = executors.execute
 

@@ -22,6 +22,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("firmware",),
     ("runners",),
     ("folder",),
+    ("job",),
+    ("manifest",),
     ("pipeline",),
     ("analysis",),
     ("report",),

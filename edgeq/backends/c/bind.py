@@ -29,6 +29,16 @@ class Step:
     refused: dict[str, str]
     macs: int
 
+    @property
+    def kernel(self) -> str:
+        """The C function."""
+        return self.call.kernel
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Memory that lives for this step only."""
+        return self.call.scratch_bytes
+
 
 def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
     """Bind every node that computes or moves something; a reshape is no step.

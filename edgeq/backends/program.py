@@ -1,0 +1,50 @@
+"""What firmware and reports read of a program, whichever backend printed it: C files, steps, and a memory plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from edgeq.backends.bundle import Bundle
+from edgeq.ir import Node
+from edgeq.passes.plan_memory import Plan
+
+
+class ProgramStep(Protocol):
+    """One node as one function of the program."""
+
+    @property
+    def node(self) -> Node:
+        """The node."""
+
+    @property
+    def kernel(self) -> str:
+        """What computes it."""
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Kernel → why it was not taken, for those tried before."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the node."""
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Memory that lives for this step only."""
+
+
+class Program(Protocol):
+    """A graph as sources with the interface of ``model.h``."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """The files."""
+
+    @property
+    def steps(self) -> Sequence[ProgramStep]:
+        """In schedule order."""
+
+    @property
+    def plan(self) -> Plan:
+        """Where everything lies in the arena."""

@@ -1,0 +1,93 @@
+"""One compilation: what the user chose, and what the stages hand on to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeq.backends.c import Specialize
+from edgeq.backends.program import Program
+from edgeq.firmware import Images
+from edgeq.ir import Graph
+from edgeq.lowering import Mode
+from edgeq.target import Board
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+    from edgeq.frontend import Recovered
+
+Progress = Callable[[str, float | None], None]
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """What the user may choose.
+
+    Attributes:
+        board: name of the board.
+        name: prefix of the C symbols.
+        mode: rounding of requantization.
+        observer: name of the calibration observer.
+        specialize: which steps get an instance of their kernel.
+        optimize: gcc's ``-O`` flag.
+        dims: sizes of named dynamic dimensions.
+        backends: what to emit, sorted names of ``backends.table``.
+    """
+
+    board: str
+    name: str
+    mode: Mode = "highmul"
+    observer: str = "auto"
+    specialize: Specialize = "hot"
+    optimize: str = "-O2"
+    dims: Mapping[str, int] = field(default_factory=dict)
+    backends: tuple[str, ...] = ("c",)
+
+
+@dataclass
+class Job:
+    """One compilation on its way; each stage fills in what the next one reads.
+
+    Attributes:
+        model_path: what the user gave.
+        data_path: likewise.
+        options: likewise.
+        board: as its file describes it.
+        folder: receives the results.
+        progress: called with a stage's name and its share done (None where unknown).
+        float_model: the normalized model, where a float one was given.
+        partly_quantized: what a foreign model says of its scales, where it leaves some unsaid.
+        qdq_model: the canonical quantized model.
+        quantization: the quantizer's report.
+        graph: the integer graph.
+        programs: by backend, C files that firmware can build.
+        images: by backend, the board's images; without a toolchain there are none.
+        files: every image and module by kind, as a path below the folder.
+        notes: for the user.
+        manifest: the last stage's.
+    """
+
+    model_path: Path
+    data_path: Path | None
+    options: CompileOptions
+    board: Board
+    folder: Path
+    progress: Progress
+    float_model: onnx_ir.Model | None = None
+    partly_quantized: Recovered | None = None
+    qdq_model: onnx_ir.Model | None = None
+    quantization: dict[str, Any] | None = None
+    graph: Graph | None = None
+    programs: dict[str, Program] = field(default_factory=dict)
+    images: dict[str, Images] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def main(self) -> str | None:
+        """The backend whose images are the folder's own: C where it was asked for, else TVM; TFLite has none."""
+        return next((name for name in ("c", "tvm") if name in self.programs), None)

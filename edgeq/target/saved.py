@@ -1,0 +1,57 @@
+"""A resolved board as one JSON document, so that a compiled folder needs no board file of its user's any more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from edgeq.errors import EdgeqError
+from edgeq.target.board import Board
+
+
+def save_board(board: Board, path: Path) -> None:
+    """Write a board with everything it inherits."""
+    path.write_text(json.dumps(asdict(board), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_saved_board(path: Path) -> Board:
+    """Read what :func:`save_board` wrote.
+
+    Raises:
+        EdgeqError: EQ0104 where the file is missing or something else.
+    """
+    try:
+        board = _read(Board, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EdgeqError(
+            "EQ0104",
+            "the compiled folder does not say for which board it is",
+            where=str(path),
+            got=str(error),
+            hint="compile the model again",
+        ) from error
+    assert isinstance(board, Board)  # _read gives what it is asked for
+    return board
+
+
+def _read(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any type of a field, any JSON
+    """The value of a field, by the field's type: data classes, tuples, optional ones, and what JSON has itself."""
+    options = [option for option in get_args(kind) if option is not NoneType]
+    if value is None or (options and get_origin(kind) is not tuple):
+        return None if value is None else _read(options[0], value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{kind.__name__} is {value!r}")
+        types = get_type_hints(kind)
+        return kind(**{field.name: _read(types[field.name], value[field.name]) for field in fields(kind)})
+    if get_origin(kind) is tuple:
+        if not isinstance(value, Sequence):
+            raise TypeError(f"a list is {value!r}")
+        return tuple(_read(options[0], item) for item in value)
+    if not isinstance(value, kind):
+        raise TypeError(f"{kind.__name__} is {value!r}")
+    return value

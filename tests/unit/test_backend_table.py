@@ -1,0 +1,58 @@
+"""Backends by name, and the optional parts that they need."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeq import extras
+from edgeq.backends.table import BACKENDS, check_backends, extras_of
+from edgeq.cli.main import run
+from edgeq.errors import EdgeqError
+from edgeq.pipeline import EMITTERS
+
+
+def test_every_backend_has_an_emitter_and_an_extra_that_exists() -> None:
+    assert [entry.name for entry in BACKENDS] == sorted(EMITTERS)
+    assert {entry.extra for entry in BACKENDS} - {None} == set(extras.EXTRAS)
+
+
+def test_names_are_sorted_and_unique() -> None:
+    assert check_backends(["tvm", "c", "tvm"]) == ("c", "tvm")
+    assert extras_of(["c", "tvm"]) == ("tvm",)
+
+
+def test_unknown_backend_gets_a_guess() -> None:
+    with pytest.raises(EdgeqError, match="did you mean tflite") as caught:
+        check_backends(["tflit"])
+    assert caught.value.problems[0].code == "EQ0171"
+
+
+def test_no_backend_is_refused() -> None:
+    with pytest.raises(EdgeqError, match="EQ0171"):
+        check_backends([])
+
+
+@pytest.mark.parametrize("extra", sorted(extras.EXTRAS))
+def test_missing_extra_says_how_to_install_it(extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = set(extras.EXTRAS[extra])
+    real = importlib.util.find_spec
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name in gone else real(name))
+    with pytest.raises(EdgeqError) as caught:
+        extras.require(extra)
+    assert caught.value.exit_code == 5
+    assert f"pip install 'edgeq[{extra}]'" in str(caught.value)
+
+
+def test_missing_extra_stops_compile_before_anything_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, example: Any
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    out = str(tmp_path / "out")
+    given = ["compile", str(example.model), "--data", str(example.calibration), "--board", "native"]
+    assert run([*given, "--backend", "c,tvm", "-o", out]) == 5
+    assert "EQ0530" in capsys.readouterr().err
+    assert not Path(out).exists()
