@@ -1,0 +1,49 @@
+"""Convolution, grouped and depthwise included."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tvm.tirx.script import builder as T
+
+from edgeq.backends.tvm.integers import Expression, Variable, i32, loops
+from edgeq.backends.tvm.lower.window import Window
+from edgeq.backends.tvm.step import Step
+
+
+def _conv2d(step: Step) -> None:
+    node, bias = step.node, step.inputs[2]
+    outputs, rows, columns, _ = step.operands[1].shape
+    pads, dilations = node.integers("pads"), node.integers("dilations")
+    window = Window((step.shape[1], step.shape[2]), node.integers("strides"), pads, dilations)
+    with loops(*(int(extent) for extent in step.result.shape)) as (image, top, left, channel):
+        acc = Variable(bias[channel])
+        with loops(rows, columns) as (row, column):
+            place = window.position(0, top, row), window.position(1, left, column)
+            inside = window.inside(*place)
+            tap = (channel, row, column)
+            if inside is None:
+                _accumulate(step, acc, (image, *place), tap)
+            else:
+                with T.If(inside):
+                    with T.Then():
+                        _accumulate(step, acc, (image, *place), tap)
+                    with T.Else():
+                        _accumulate(step, acc, None, tap)
+        step.store_scaled(acc.value, (image, top, left, channel), 3, channel)
+
+
+def _accumulate(
+    step: Step, acc: Variable, place: tuple[Expression, ...] | None, tap: tuple[Expression, ...]
+) -> None:
+    """Add a tap's products over the input channels of the output's group; without a place, the input is padding."""
+    x, weight = step.inputs[0], step.inputs[1]
+    outputs, _, _, depth = step.operands[1].shape
+    per_group = outputs // step.node.integer("group")
+    first = 0 if per_group == outputs else (tap[0] // per_group) * depth
+    with loops(depth) as (k,):
+        value = i32(step.node.integer("pad_value")) if place is None else i32(x[(*place, first + k)])
+        acc.add(value * i32(weight[(*tap, k)]))
+
+
+LOWERINGS: Final = {"conv2d": _conv2d}

@@ -1,0 +1,67 @@
+"""Pools over windows, and means over whole axes."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Final
+
+from tvm import tirx
+
+from edgeq.backends.tvm.integers import Expression, Variable, i32, loops, when
+from edgeq.backends.tvm.lower.window import Window
+from edgeq.backends.tvm.step import Step
+
+
+def _average_pool(step: Step) -> None:
+    node, x = step.node, step.inputs[0]
+    window = Window((step.shape[1], step.shape[2]), node.integers("strides"), node.integers("pads"))
+    rows, columns = node.integers("kernel")
+    counts = node.integers("counts")
+    with loops(*(int(extent) for extent in step.result.shape)) as (image, top, left, channel):
+        total = Variable(i32(0))
+        with loops(rows, columns) as (row, column):
+            place = window.position(0, top, row), window.position(1, left, column)
+            with when(window.inside(*place)):
+                total.add(i32(x[image, place[0], place[1], channel]))
+        count: Expression = i32(counts[0])
+        if len(counts) > 1:
+            count = Variable(window.valid(0, top, rows) * window.valid(1, left, columns)).value
+        index = (image, top, left, channel)
+        if node.text("requant") == "tflite":
+            # Half away from zero: half the count towards the sum's side, then a truncating division.
+            half = tirx.truncdiv(count, i32(2))
+            raised = total.value + tirx.Select(total.value > 0, half, i32(0) - half)
+            step.store_clamped(tirx.truncdiv(raised, count), *index)
+        else:
+            position = sum((i32(count > known) for known in counts[:-1]), i32(0))
+            step.store_scaled(total.value - count * node.integer("in_zero"), index, 1, position)
+
+
+def _max_pool(step: Step) -> None:
+    node, x = step.node, step.inputs[0]
+    window = Window((step.shape[1], step.shape[2]), node.integers("strides"), node.integers("pads"))
+    with loops(*(int(extent) for extent in step.result.shape)) as (image, top, left, channel):
+        best = Variable(i32(-128))
+        with loops(*node.integers("kernel")) as (row, column):
+            place = window.position(0, top, row), window.position(1, left, column)
+            with when(window.inside(*place)):
+                best.set(tirx.max(best.value, i32(x[image, place[0], place[1], channel])))
+        step.store_clamped(best.value, image, top, left, channel)
+
+
+def _mean(step: Step) -> None:
+    node, shape, axes = step.node, step.shape, step.node.integers("axes")
+    kept = [axis for axis in range(len(shape)) if axis not in axes]
+    count = prod(shape[axis] for axis in axes)
+    with loops(*(shape[axis] for axis in kept)) as outer:
+        total = Variable(i32(-count * node.integer("in_zero")))
+        at = dict(zip(kept, outer, strict=True))
+        with loops(*(shape[axis] for axis in axes)) as inner:
+            at |= dict(zip(axes, inner, strict=True))
+            total.add(i32(step.inputs[0][tuple(at[axis] for axis in range(len(shape)))]))
+        # An axis that was summed stays as one element where the node keeps it.
+        index = [at[axis] if axis in kept else 0 for axis in sorted(at) if axis in kept or node.integer("keepdims")]
+        step.store_scaled(total.value, index, 1)
+
+
+LOWERINGS: Final = {"average_pool": _average_pool, "max_pool": _max_pool, "mean": _mean}

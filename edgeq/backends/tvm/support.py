@@ -1,0 +1,7 @@
+"""What the TVM backend cannot lower, with the reason; importable without TVM."""
+
+from __future__ import annotations
+
+from typing import Final
+
+UNSUPPORTED: Final[dict[str, str]] = {}
