@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from edgeq.backends.bundle import Bundle
 from edgeq.ir import Node
 from edgeq.passes.plan_memory import Plan
+
+# The object that a bundle brings compiled, beside its C files.
+PREBUILT: Final = "steps.o"
 
 
 class ProgramStep(Protocol):

@@ -115,7 +115,7 @@ def _host_program(
         toolchain, objects.folder, [*objects.shared, objects.console], out_dir / name, SANITIZE if sanitize else ()
     )
     sizes = Sizes(
-        flash_code_bytes=loaded_bytes(objects.folder / "model.o").flash,
+        flash_code_bytes=total_loaded(objects.folder, objects.code).flash,
         flash_weight_bytes=loaded_bytes(objects.folder / "weights.o").flash,
         arena_bytes=facts.arena_bytes,
     )

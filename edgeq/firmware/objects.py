@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeq.backends.program import PREBUILT
 from edgeq.firmware.facts import ImageFacts, board_header, harness_model_source
 from edgeq.firmware.toolchain import Toolchain, run_both
 from edgeq.resources import boards_dir, runtime_dir
@@ -34,6 +35,8 @@ _CONSOLE_FILES = {
     "stm32": "console_uart_stm32.c",
     "stm32_lp": "console_uart_stm32_lp.c",
 }
+_UNWANTED_SECTIONS = (".ARM.exidx*", ".rel.ARM.exidx*", ".eh_frame", ".rela.eh_frame", ".text.tvm.fp16.conv")
+_UNWANTED_SYMBOLS = ("__extendhfsf2", "__truncsfhf2")
 EMULATOR_CONSOLE = "console_semihosting.c"
 
 
@@ -56,6 +59,11 @@ class Objects:
     console: str
     emulator_console: str | None
     warnings: str
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The objects of the bundle that hold code."""
+        return tuple(name for name in self.model if name != "weights.o")
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -94,6 +102,8 @@ def compile_all(
 ) -> Objects:
     """Compile everything that the images of a board are linked from, into `folder`.
 
+    What a bundle brings compiled is linked as it is.
+
     Raises:
         EdgeqError: EQ0503 the compiler refuses a file; EQ0505, EQ0510 it does not run.
     """
@@ -114,14 +124,27 @@ def compile_all(
         (folder / "eq_harness_model.c", [*target_flags, *seen]),
     ]
     messages = _compile(toolchain, jobs, folder)
+    prebuilt = [PREBUILT] if (bundle_dir / PREBUILT).is_file() else []
+    for name in prebuilt:
+        _copy_prebuilt(toolchain, bundle_dir / name, folder / name)
     return Objects(
         folder=folder,
-        model=tuple(_object(name) for name in MODEL_SOURCES),
+        model=(*(_object(name) for name in MODEL_SOURCES), *prebuilt),
         harness=tuple(sorted(_object(name) for name in (*harness, "eq_harness_model.c"))),
         console=_object(console),
         emulator_console=None if board.is_host else _object(EMULATOR_CONSOLE),
         warnings="".join(messages),
     )
+
+
+def _copy_prebuilt(toolchain: Toolchain, source: Path, target: Path) -> None:
+    """Copy an object without what no image needs: debugging, unwinding, and LLVM's half-float conversions."""
+    # On a chip no object says whether its stack is executable; one that did would make the linker ask the others.
+    sections = _UNWANTED_SECTIONS if toolchain.kind == "host" else (*_UNWANTED_SECTIONS, ".note.GNU-stack")
+    unwanted = [f"--remove-section={name}" for name in sections]
+    symbols = [f"--strip-symbol={name}" for name in _UNWANTED_SYMBOLS]
+    command = [toolchain.binutil("objcopy"), "--strip-debug", *unwanted, *symbols, str(source), str(target)]
+    run_both(command, code="EQ0504", what=f"objcopy refuses {source.name}")
 
 
 def _harness_flags(flags: Sequence[str], board: Board) -> list[str]:

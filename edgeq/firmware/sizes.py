@@ -77,7 +77,7 @@ def section_bytes(elf: Path, name: str) -> int:
 
 def image_sizes(objects: Objects, elf: Path) -> Sizes:
     """The sizes of a linked chip image."""
-    code = loaded_bytes(objects.folder / "model.o").flash
+    code = total_loaded(objects.folder, objects.code).flash
     weights = loaded_bytes(objects.folder / "weights.o").flash
     image = loaded_bytes(elf)
     arena, stack = section_bytes(elf, ".arena"), section_bytes(elf, ".stack")

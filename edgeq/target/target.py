@@ -24,6 +24,7 @@ class Target:
         flags: further compiler flags.
         isa: folders of ``runtime_c/arch`` in search order, ``("dsp", "generic")``.
         toolchain: ``arm-none-eabi`` or ``host``.
+        llvm_triple: LLVM's name of the architecture and ABI; None: that of the computer that edgeq runs on.
         exception_frame_bytes: what an interrupt pushes onto the stack of the code it stops, alignment included.
     """
 
@@ -33,6 +34,7 @@ class Target:
     flags: tuple[str, ...]
     isa: tuple[str, ...]
     toolchain: str
+    llvm_triple: str | None
     exception_frame_bytes: int
 
     @property
@@ -78,6 +80,7 @@ def read_target(path: Path) -> Target:
         flags=table.texts("flags"),
         isa=table.texts("isa"),
         toolchain=table.one_of("toolchain", TOOLCHAINS),
+        llvm_triple=table.optional_text("llvm_triple"),
         exception_frame_bytes=table.number("exception_frame_bytes", high=1024),
     )
     table.finish()

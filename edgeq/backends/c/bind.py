@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from edgeq.backends.c.binding import Call, Isa
 from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
+from edgeq.backends.planning import checked_plan
 from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import Graph, Node
 from edgeq.ops import BY_NAME
-from edgeq.passes.check_plan import check_plan
-from edgeq.passes.plan_memory import Plan, StepMemory, plan_memory
+from edgeq.passes.plan_memory import Plan, StepMemory
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,9 @@ def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
 
 
 def plan_steps(graph: Graph, steps: list[Step]) -> Plan:
-    """Plan the arena for the bound kernels, and check the plan by code that shares nothing with the planner."""
+    """Plan the arena for the bound kernels."""
     needs = {step.node.name: StepMemory(step.call.scratch_bytes, _pairs(step.call)) for step in steps}
-    plan = plan_memory(graph, needs)
-    check_plan(
-        graph,
-        arena_bytes=plan.arena_bytes,
-        offsets=plan.offsets,
-        scratch={name: (offset, needs[name].scratch_bytes) for name, offset in plan.scratch.items()},
-        in_place={name: need.in_place for name, need in needs.items()},
-    )
-    return plan
+    return checked_plan(graph, needs)
 
 
 def _pairs(call: Call) -> tuple[tuple[str, str], ...]:

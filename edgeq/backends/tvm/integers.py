@@ -1,6 +1,6 @@
 """edgeq's arithmetic as TVM expressions and statements, for the lowerings of all families.
 
-Statements go into the function that ``tvm.script``'s builder has open. Every value is int32 unless a name says
+Statements go into the function that ``tvm.tirx.script.builder`` has open. Every value is int32 unless a name says
 otherwise; the bounds that keep them there are those of lowering, and of the functions in ``edgeq.numerics`` named here.
 """
 
@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from tvm import tirx
-from tvm.tirx.script import builder as T
+from tvm.tirx.script import builder
 
 # An expression or a buffer of TVM, which publishes no types.
 Expression = Any
@@ -37,7 +37,7 @@ class Variable:
     """An integer that statements change; it lives in a register."""
 
     def __init__(self, value: Expression, dtype: str = "int32") -> None:
-        self._cell = T.alloc_buffer((1,), dtype, scope="local")
+        self._cell = builder.alloc_buffer((1,), dtype, scope="local")
         self.set(value)
 
     @property
@@ -47,7 +47,7 @@ class Variable:
 
     def set(self, value: Expression) -> None:
         """Hold another value from here on."""
-        T.buffer_store(self._cell, value, [0])
+        builder.buffer_store(self._cell, value, [0])
 
     def add(self, value: Expression) -> None:
         """Grow by a value."""
@@ -58,7 +58,7 @@ class Variable:
 def loops(*extents: int) -> Iterator[tuple[Expression, ...]]:
     """Nested loops over ``range(extent)``, the last innermost: their variables."""
     with ExitStack() as stack:
-        yield tuple(stack.enter_context(T.serial(extent)) for extent in extents)
+        yield tuple(stack.enter_context(builder.serial(extent)) for extent in extents)
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def when(condition: Expression | None) -> Iterator[None]:
     if condition is None:
         yield
         return
-    with T.If(condition), T.Then():
+    with builder.If(condition), builder.Then():
         yield
 
 

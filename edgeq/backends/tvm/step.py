@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tvm.tirx.script import builder as T
+from tvm.tirx.script import builder
 
 from edgeq.backends.tvm.integers import (
     Buffer,
@@ -51,7 +51,7 @@ class Step:
 
     def store(self, value: Expression, *index: Expression) -> None:
         """Write one element of the first output."""
-        T.buffer_store(self.result, value, list(index))
+        builder.buffer_store(self.result, value, list(index))
 
     def store_clamped(self, value: Expression, *index: Expression, dtype: str = "int32") -> None:
         """Write one element of the first output: a value of type `dtype`, within the node's clamp."""

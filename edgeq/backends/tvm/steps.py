@@ -1,16 +1,17 @@
 """From a graph to TVM functions, one a node.
 
 A function has one of two forms. With *tensors* as parameters it can be called from Relax and from any TVM runtime,
-which passes DLTensors and checks them. With *pointers* it is a plain C function: nothing of TVM is needed on the device.
+which passes DLTensors and checks them. With *pointers* it is a plain C function: a device needs nothing of TVM.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from tvm.script.ir_builder import IRBuilder
-from tvm.tirx.script import builder as T
+from tvm.tirx.script import builder
 
 from edgeq.backends.tvm.integers import Buffer
 from edgeq.backends.tvm.lower import LOWERINGS
@@ -45,6 +46,21 @@ class TvmStep:
     results: tuple[str, ...]
     macs: int
 
+    @property
+    def kernel(self) -> str:
+        """What reports call it."""
+        return "tvm"
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """There is one lowering an operator, so nothing was refused."""
+        return {}
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Functions keep their few variables in registers and on the stack."""
+        return 0
+
 
 def lower_steps(graph: Graph, name: str, form: Form) -> tuple[TvmStep, ...]:
     """A function ``NAME_step_K_tvm`` for every node but reshapes, which move nothing.
@@ -71,26 +87,26 @@ def lower_steps(graph: Graph, name: str, form: Form) -> tuple[TvmStep, ...]:
 
 def _lower(graph: Graph, node: Node, symbol: str, form: Form) -> TvmStep:
     operands, results = graph.operands(node), graph.results(node)
-    with IRBuilder() as builder, T.prim_func():
-        T.func_name(symbol)
+    with IRBuilder() as function, builder.prim_func():
+        builder.func_name(symbol)
         attributes: dict[str, object] = {"global_symbol": symbol, "tirx.noalias": True}
         if form == "pointers":
             attributes["calling_conv"] = _PLAIN_CALLING_CONVENTION
-        T.func_attr(attributes)
+        builder.func_attr(attributes)
         # A name of a model is never a name in the function: operands and results are numbered.
         given = [(f"in{number}", tensor) for number, tensor in enumerate(operands)]
         wanted = [(f"out{number}", tensor) for number, tensor in enumerate(results)]
         buffers = _parameters([*given, *wanted], form)
         LOWERINGS[node.op](Step(node, operands, buffers[: len(operands)], buffers[len(operands) :]))
     macs = BY_NAME[node.op].macs(node, operands)
-    return TvmStep(node, symbol, builder.get(), node.inputs, node.outputs, macs)
+    return TvmStep(node, symbol, function.get(), node.inputs, node.outputs, macs)
 
 
 def _parameters(tensors: list[tuple[str, Tensor]], form: Form) -> list[Buffer]:
     if form == "tensors":
-        return [T.arg(name, T.buffer(tensor.shape, tensor.dtype.value)) for name, tensor in tensors]
-    pointers = [T.arg(name, T.handle(tensor.dtype.value, "global")) for name, tensor in tensors]
+        return [builder.arg(name, builder.buffer(tensor.shape, tensor.dtype.value)) for name, tensor in tensors]
+    pointers = [builder.arg(name, builder.handle(tensor.dtype.value, "global")) for name, tensor in tensors]
     return [
-        T.decl_buffer(tensor.shape, tensor.dtype.value, data=pointer)
+        builder.decl_buffer(tensor.shape, tensor.dtype.value, data=pointer)
         for (_, tensor), pointer in zip(tensors, pointers, strict=True)
     ]

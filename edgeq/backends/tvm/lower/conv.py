@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tvm.tirx.script import builder as T
+from tvm.tirx.script import builder
 
 from edgeq.backends.tvm.integers import Expression, Variable, i32, loops
 from edgeq.backends.tvm.lower.window import Window
@@ -13,7 +13,7 @@ from edgeq.backends.tvm.step import Step
 
 def _conv2d(step: Step) -> None:
     node, bias = step.node, step.inputs[2]
-    outputs, rows, columns, _ = step.operands[1].shape
+    _, rows, columns, _ = step.operands[1].shape
     pads, dilations = node.integers("pads"), node.integers("dilations")
     window = Window((step.shape[1], step.shape[2]), node.integers("strides"), pads, dilations)
     with loops(*(int(extent) for extent in step.result.shape)) as (image, top, left, channel):
@@ -25,17 +25,15 @@ def _conv2d(step: Step) -> None:
             if inside is None:
                 _accumulate(step, acc, (image, *place), tap)
             else:
-                with T.If(inside):
-                    with T.Then():
+                with builder.If(inside):
+                    with builder.Then():
                         _accumulate(step, acc, (image, *place), tap)
-                    with T.Else():
+                    with builder.Else():
                         _accumulate(step, acc, None, tap)
         step.store_scaled(acc.value, (image, top, left, channel), 3, channel)
 
 
-def _accumulate(
-    step: Step, acc: Variable, place: tuple[Expression, ...] | None, tap: tuple[Expression, ...]
-) -> None:
+def _accumulate(step: Step, acc: Variable, place: tuple[Expression, ...] | None, tap: tuple[Expression, ...]) -> None:
     """Add a tap's products over the input channels of the output's group; without a place, the input is padding."""
     x, weight = step.inputs[0], step.inputs[1]
     outputs, _, _, depth = step.operands[1].shape

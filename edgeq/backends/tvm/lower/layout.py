@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tvm import tirx
-from tvm.tirx.script import builder as T
+from tvm.tirx.script import builder
 
 from edgeq.backends.tvm.integers import Expression, i8, i32, loops
 from edgeq.backends.tvm.step import Step
@@ -35,10 +35,10 @@ def _pad(step: Step) -> None:
                 conditions.append(at >= 0)
             if pads[axis + len(shape)]:
                 conditions.append(at < shape[axis])
-        with T.If(tirx.all(tirx.const(True, "bool"), *conditions)):
-            with T.Then():
+        with builder.If(tirx.all(tirx.const(True, "bool"), *conditions)):
+            with builder.Then():
                 step.store(step.inputs[0][tuple(place)], *index)
-            with T.Else():
+            with builder.Else():
                 step.store(i8(i32(step.node.integer("value"))), *index)
 
 
