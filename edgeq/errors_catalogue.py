@@ -270,6 +270,18 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0359": ("Softmax row too long", "TFLite's integer softmax takes 511 elements a row; highmul has no limit."),
     "EQ0380": ("No C kernel", "No kernel takes the operator with these shapes. `edgeq ops` lists the limits."),
+    "EQ0385": (
+        "The TVM backend cannot express an operator",
+        "The message lists every such node. The C backend runs them all: leave tvm out of --backend.",
+    ),
+    "EQ0390": (
+        "A TFLite file cannot express an operator",
+        (
+            "The format has its own rules for padding, ranks and clamps. The message lists every node that breaks one; "
+            "leave tflite out of --backend, or change the model there."
+        ),
+    ),
+    "EQ0391": ("A TFLite file cannot hold states", "Stateful models are for the C backend."),
     "EQ0401": (
         "Does not fit into RAM",
         (
@@ -328,9 +340,20 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0612": ("The board has no such flasher", "`edgeq boards --json` lists each board's flashers."),
     "EQ0613": ("No GDB server", "Start one (QEMU with -gdb, OpenOCD, pyocd gdbserver) or pass --server HOST:PORT."),
     "EQ0900": ("Internal error", _DEFECT),
+    "EQ0625": ("There is no TFLite file", "Compile the model again with --backend c,tflite."),
+    "EQ0626": (
+        "The interpreter does not accept the TFLite file",
+        "The file was changed, or the installed LiteRT is too old for it.",
+    ),
+    "EQ0627": (
+        "The TFLite file is not of this model",
+        "A tensor is missing, or has another type or shape: compile the folder again.",
+    ),
+    "EQ0628": ("A TFLite run failed", "LiteRT's own words are in the message."),
     "EQ0901": ("The integer graph is not valid", _DEFECT),
     "EQ0902": ("The reference contradicts the graph", _DEFECT),
     "EQ0903": ("An operator got what it does not accept", _DEFECT),
     "EQ0904": ("The reference got wrong inputs", _DEFECT),
     "EQ0905": ("The memory plan is not valid", _DEFECT),
+    "EQ0906": ("A TFLite file would not have the graph's bits", _DEFECT),
 }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from edgeq.ir import Tensor
 from edgeq.lowering.attributes import scalars
 from edgeq.lowering.context import Context, Target, scalar_quant
 from edgeq.numerics.tables import unary_table
+from edgeq.numerics.tflite_unary import tflite_table
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -16,7 +20,10 @@ CLIP_BOUNDS = {1: "min", 2: "max"}
 
 
 def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
-    """A table lookup; the fused clamp is part of the table."""
+    """A table lookup; the fused clamp is part of the table.
+
+    The attribute ``function`` names the ONNX operator and its attributes, as in ``LeakyRelu(alpha=0.25)``.
+    """
     x = ctx.activation(node, 0)
     scale, zero = scalar_quant(x)
     attributes = scalars(node)
@@ -25,8 +32,20 @@ def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
             bound = node.inputs[index] if index < len(node.inputs) else None
             if bound is not None and bound.const_value is not None:
                 attributes[key] = float(bound.const_value.numpy())
-    table = unary_table(
-        node.op_type, attributes, scale, zero, target.scale, target.zero, target.clamp_min, target.clamp_max
-    )
+    grids = (scale, zero, target.scale, target.zero)
+    table = tflite_table(node.op_type, attributes, *grids) if ctx.mode == "tflite" else None
+    if table is None:
+        table = unary_table(node.op_type, attributes, *grids, target.clamp_min, target.clamp_max)
+    else:
+        table = np.clip(table, np.int8(target.clamp_min), np.int8(target.clamp_max))
     name = ctx.add_constant(f"{target.name}.table", table)
-    return ctx.emit_result("lookup", target, (x.name, name), {"function": node.op_type})
+    return ctx.emit_result("lookup", target, (x.name, name), {"function": _spelled(node.op_type, attributes)})
+
+
+def _spelled(function: str, attributes: Mapping[str, float | int | str]) -> str:
+    """The function for people and for backends that have it; floats in the fewest digits that give the float32."""
+    words = [
+        f"{key}={np.float32(value)!s}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in sorted(attributes.items())
+    ]
+    return f"{function}({', '.join(words)})" if words else function

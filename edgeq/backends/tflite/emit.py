@@ -1,0 +1,77 @@
+"""One pass over the graph: every node is written by its family, and all that cannot be is reported together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgeq.backends.tflite.draft import Draft, cannot
+from edgeq.backends.tflite.exactness import require_mode
+from edgeq.backends.tflite.write import UNSUPPORTED, WRITERS
+from edgeq.errors import EdgeqError, Problem
+from edgeq.extras import require
+from edgeq.ir import Graph, Node
+
+_INEXPRESSIBLE = "EQ0390"
+_STATES = "EQ0391"
+
+
+def emit_tflite(graph: Graph, outputs: Sequence[str]) -> bytes:
+    """The graph as the bytes of a .tflite file: the same graph, the same bytes.
+
+    Tensors have the graph's names, scales and zero points; inputs and outputs are its integers. The signature
+    ``serving_default`` names inputs as the graph does.
+
+    Args:
+        graph: lowered in mode ``tflite``.
+        outputs: the names that the signature gives the graph's outputs, in order.
+
+    Raises:
+        EdgeqError: EQ0390, EQ0391 for all that TFLite cannot express; EQ0530 where the optional part is not installed;
+            EQ0906 where the file would compute something else than the graph.
+    """
+    require("tflite")
+    draft = draft_of(graph)
+    from edgeq.backends.tflite.flatbuffer import serialize
+
+    named = {name: name for name in graph.inputs}
+    return serialize(draft, named, dict(zip(outputs, graph.outputs, strict=True)))
+
+
+def draft_of(graph: Graph) -> Draft:
+    """The file's tensors and operators.
+
+    Raises:
+        EdgeqError: as :func:`emit_tflite`.
+    """
+    draft = Draft(graph)
+    for name in graph.inputs:
+        draft.use(name)
+    problems = [_state(state.input) for state in graph.states]
+    for node in graph.nodes:
+        try:
+            _write(draft, node)
+        except EdgeqError as error:
+            if error.problems[0].code != _INEXPRESSIBLE:
+                raise
+            problems.extend(error.problems)
+    if problems:
+        raise EdgeqError.of(dict.fromkeys(problems))
+    return draft
+
+
+def _write(draft: Draft, node: Node) -> None:
+    writer = WRITERS.get(node.op)
+    if writer is None:
+        reason = UNSUPPORTED.get(node.op, "there is no writer for it")
+        raise cannot(node, reason, hint="compile with --backend c for this model")
+    require_mode(node)
+    writer(draft, node)
+
+
+def _state(name: str) -> Problem:
+    return Problem(
+        _STATES,
+        "the TFLite backend writes no states that outlive a run",
+        where=f"state {name}",
+        hint="make the state an input and an output of the model",
+    )

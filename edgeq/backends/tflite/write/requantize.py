@@ -1,0 +1,27 @@
+"""requantize: QUANTIZE from integers to integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from edgeq.backends.tflite.draft import Draft, Writer, by_type, scalar_quant
+from edgeq.backends.tflite.exactness import clamped, require_equal, require_factors
+from edgeq.ir import Node
+
+
+def write_requantize(draft: Draft, node: Node) -> None:
+    """QUANTIZE; no fused activation."""
+    x, result = (draft.graph.tensors[name] for name in (node.inputs[0], node.outputs[0]))
+    (in_scale, in_zero), (out_scale, out_zero) = scalar_quant(x), scalar_quant(result)
+    require_equal(node, "in_zero", node.integer("in_zero"), in_zero)
+    require_equal(node, "out_zero", node.integer("out_zero"), out_zero)
+    require_factors(draft, node, 1, [in_scale / out_scale])
+
+    def append(name: str, activation: str) -> None:
+        draft.append("QUANTIZE", by_type(result, 1, 2), (x.name,), name, "QuantizeOptions")
+
+    clamped(draft, node, append, fuses=False)
+
+
+WRITERS: Final[Mapping[str, Writer]] = {"requantize": write_requantize}
