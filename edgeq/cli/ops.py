@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ from edgeq.cli.options import common
 @click.option("--markdown", is_flag=True, help="As a table for a README.")
 @common
 def command(markdown: bool, as_json: bool) -> None:
-    """List the integer operators, the ONNX operators that become them, and their C kernels.
+    """List the integer operators, the ONNX operators that become them, and what each backend has for them.
 
     \b
     edgeq ops
@@ -27,17 +28,28 @@ def command(markdown: bool, as_json: bool) -> None:
         return
     from edgeq.report.tables import markdown_table, print_table
 
-    header = ["operator", "ONNX", "C kernels", "limits"]
-    rows = [[e["op"], ", ".join(e["onnx"]), ", ".join(e["kernels"]), e["limits"]] for e in entries]
     if markdown:
-        click.echo(markdown_table(header, rows), nl=False)
+        click.echo(markdown_table(HEADER, rows(entries)), nl=False)
     else:
-        print_table("", header, rows)
+        print_table("", HEADER, rows(entries))
+
+
+HEADER = ("operator", "ONNX", "C kernels", "TVM", "TFLite", "limits")
+
+
+def rows(entries: Sequence[Mapping[str, Any]]) -> list[list[object]]:
+    """The lines of the table under :data:`HEADER`."""
+    return [
+        [e["op"], ", ".join(e["onnx"]), ", ".join(e["kernels"]), e["tvm"] or "yes", e["tflite"] or "yes", e["limits"]]
+        for e in entries
+    ]
 
 
 def support_table() -> list[dict[str, Any]]:
-    """One entry an integer operator, sorted by name."""
+    """One entry an integer operator, sorted by name; ``tvm`` and ``tflite`` are empty, or say why they cannot."""
+    from edgeq.backends import tflite
     from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
+    from edgeq.backends.tvm import support
     from edgeq.ops import OPS
 
     return [
@@ -46,6 +58,8 @@ def support_table() -> list[dict[str, Any]]:
             "summary": op.summary,
             "onnx": [form.type for form in op.onnx],
             "kernels": list(dict.fromkeys(binding.kernel for binding in BINDINGS if binding.op == op.name)),
+            "tvm": support.UNSUPPORTED.get(op.name, ""),
+            "tflite": tflite.UNSUPPORTED.get(op.name, ""),
             "limits": op.limits or UNSUPPORTED.get(op.name, ""),
         }
         for op in OPS

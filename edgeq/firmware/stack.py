@@ -120,7 +120,9 @@ def _called(code: Sequence[Instruction]) -> list[str]:
 def _falls_into(code: Sequence[Instruction], starts: Mapping[int, str]) -> list[str]:
     """The symbol right behind: hand-written routines run on into the next label."""
     end = code[-1].address + code[-1].length if code else 0
-    return [starts[end]] if end in starts and not _leaves(code[-1]) else []
+    # Behind the last instruction there may be padding.
+    last = next((item for item in reversed(code) if not item.mnemonic.startswith("nop")), None)
+    return [starts[end]] if last is not None and end in starts and not _leaves(last) else []
 
 
 def _leaves(item: Instruction) -> bool:
