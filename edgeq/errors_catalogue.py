@@ -306,6 +306,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "A tool did not finish",
         "It was stopped after its time limit. Try again when the computer is less busy.",
     ),
+    "EQ0512": (
+        "TVM's module cannot be linked",
+        "A C compiler links TVM's objects into the shared library for this computer; its own words are in the message.",
+    ),
     "EQ0520": ("The emulator is missing", "apt-get install --no-install-recommends qemu-system-arm"),
     "EQ0521": (
         "Host compiler missing",
@@ -339,7 +343,13 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0611": ("Not the board's drive", "The folder lacks the file by which such boards are known, or is read-only."),
     "EQ0612": ("The board has no such flasher", "`edgeq boards --json` lists each board's flashers."),
     "EQ0613": ("No GDB server", "Start one (QEMU with -gdb, OpenOCD, pyocd gdbserver) or pass --server HOST:PORT."),
-    "EQ0900": ("Internal error", _DEFECT),
+    "EQ0620": ("There is no TVM module", "Compile the model again with --backend c,tvm."),
+    "EQ0621": (
+        "TVM does not load the module",
+        "A module belongs to one version of TVM and one kind of computer: compile the folder again here.",
+    ),
+    "EQ0622": ("The TVM module is not of this model", "Compile the folder again."),
+    "EQ0623": ("A run of the TVM module failed", "TVM's own words are in the message."),
     "EQ0625": ("There is no TFLite file", "Compile the model again with --backend c,tflite."),
     "EQ0626": (
         "The interpreter does not accept the TFLite file",
@@ -350,6 +360,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "A tensor is missing, or has another type or shape: compile the folder again.",
     ),
     "EQ0628": ("A TFLite run failed", "LiteRT's own words are in the message."),
+    "EQ0900": ("Internal error", _DEFECT),
     "EQ0901": ("The integer graph is not valid", _DEFECT),
     "EQ0902": ("The reference contradicts the graph", _DEFECT),
     "EQ0903": ("An operator got what it does not accept", _DEFECT),

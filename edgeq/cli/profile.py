@@ -68,6 +68,8 @@ def _show_totals(document: Mapping[str, Any]) -> None:
         click.echo(f"{total:,} instructions on the first of {document['samples']} inputs, {low:,} to {high:,} over all")
         if talk() == VERBOSE and document["classes"]:
             click.echo("of these: " + ", ".join(f"{name} {count:,}" for name, count in document["classes"].items()))
+    if document["ram_bytes"] is None:
+        return
     parts = [f"arena {document['ram_bytes']:,} bytes"]
     if document["stack_bytes"] is not None:
         parts.append(f"stack at most {document['stack_bytes']:,}")

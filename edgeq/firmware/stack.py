@@ -90,7 +90,7 @@ def _pushed(item: Instruction, function: str) -> int:
         return max(0, -_immediate(item, function))
     if item.operands.startswith("sp,") and name.startswith("sub"):
         return _immediate(item, function)
-    if item.operands.startswith("sp,") and not name.startswith(("add", "cmp", "ldmia", "ldm")):
+    if item.operands.startswith("sp,") and not name.startswith(("add", "cmp", "ldm", "stm")):
         raise EdgeqError("EQ0506", "the stack of a function is not understood", where=function, got=item.mnemonic)
     return 0
 

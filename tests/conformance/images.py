@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgeq.analysis.verify import Comparison, compare_runs
-from edgeq.backends.c import CProgram, Specialize, emit_c
-from edgeq.firmware import ImageFacts, Span, build_images
+from edgeq.backends.c import Specialize, emit_c
+from edgeq.backends.program import Program
+from edgeq.firmware import build_images
 from edgeq.interp import run
 from edgeq.ir import Graph
+from edgeq.manifest import image_facts
 from edgeq.numerics.array import Array
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
@@ -24,6 +26,7 @@ def compare_on(
     *,
     specialize: Specialize = "hot",
     sanitize: bool = False,
+    tvm: bool = False,
 ) -> Comparison:
     """Every step's results and the outputs of a graph's image, on a board's emulator or this computer, bit for bit.
 
@@ -34,11 +37,12 @@ def compare_on(
         folder: an empty one, for sources and images.
         specialize: which steps get an instance of their kernel.
         sanitize: with address and undefined-behaviour sanitizers; host only.
+        tvm: the steps are TVM's functions instead of kernels.
     """
     board = load_board(board_name)
-    program = emit_c(graph, graph.name, board.target.isa, specialize)
+    program = _emit(graph, board, specialize, tvm=tvm)
     program.bundle.write(folder)
-    images = build_images(folder, folder, board, _facts(graph, program), sanitize=sanitize)
+    images = build_images(folder, folder, board, image_facts(graph, program, graph.name), sanitize=sanitize)
     assert not images.warnings
     spec = _spec(graph, program, board, folder, images.files)
     runner = load_runner("native" if board.is_host else "qemu")
@@ -49,22 +53,15 @@ def compare_on(
     return result
 
 
-def _facts(graph: Graph, program: CProgram) -> ImageFacts:
-    offsets = program.plan.offsets
+def _emit(graph: Graph, board: Board, specialize: Specialize, *, tvm: bool) -> Program:
+    if not tvm:
+        return emit_c(graph, graph.name, board.target.isa, specialize)
+    from edgeq.backends.tvm.board import emit_board
 
-    def spans(names: tuple[str, ...]) -> tuple[Span, ...]:
-        return tuple(Span(offsets[name], graph.tensors[name].size_bytes) for name in names)
-
-    return ImageFacts(
-        name=graph.name,
-        inputs=spans(graph.inputs),
-        outputs=spans(graph.outputs),
-        results=tuple(spans(step.node.outputs) for step in program.steps),
-        arena_bytes=program.plan.arena_bytes,
-    )
+    return emit_board(graph, graph.name, board.target)
 
 
-def _spec(graph: Graph, program: CProgram, board: Board, folder: Path, files: Mapping[str, str]) -> ImageSpec:
+def _spec(graph: Graph, program: Program, board: Board, folder: Path, files: Mapping[str, str]) -> ImageSpec:
     def tensors(names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
         return tuple(TensorSpec(name, graph.tensors[name].dtype.value, graph.tensors[name].shape) for name in names)
 

@@ -37,7 +37,7 @@ class Variable:
     """An integer that statements change; it lives in a register."""
 
     def __init__(self, value: Expression, dtype: str = "int32") -> None:
-        self._cell = builder.alloc_buffer((1,), dtype, scope="local")
+        self._cell = builder.alloc_buffer((1,), dtype)
         self.set(value)
 
     @property

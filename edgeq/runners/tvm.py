@@ -1,0 +1,98 @@
+"""Runner ``tvm``: the shared libraries that TVM compiled, through its runtime, in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from edgeq.errors import EdgeqError
+from edgeq.extras import missing, require
+from edgeq.runners.base import Array, RunRequest, RunResult, TensorSpec
+
+if TYPE_CHECKING:
+    from edgeq.backends.tvm.load import Module
+
+
+class TvmRunner:
+    """One module for all samples; counts no instructions and measures no stack."""
+
+    name = "tvm"
+
+    def available(self) -> str | None:
+        """None where TVM is installed, else how to install it."""
+        absent = missing("tvm")
+        return f"no Python package {', '.join(absent)}: pip install 'edgeq[tvm]'" if absent else None
+
+    def run(self, request: RunRequest) -> RunResult:
+        """Run all samples; steps come from the debug module, outputs always from the other.
+
+        Raises:
+            EdgeqError: EQ0530 TVM is not installed, EQ0620 there is no module, EQ0621 TVM does not load it, EQ0622 it
+                gives other tensors than this model's, EQ0623 a run failed.
+        """
+        require("tvm")
+        spec = request.spec
+        whole = _open(spec.tvm, "main", spec.name)
+        stepped = _open(spec.tvm_debug, "steps", spec.name) if request.steps else None
+        flat = [tensor for step in spec.steps for tensor in step]
+        outputs, steps = [], []
+        for number, sample in enumerate(request.inputs):
+            given = [_shaped(array, tensor) for array, tensor in zip(sample, spec.inputs, strict=True)]
+            outputs.append(_run(whole, given, spec.outputs, number))
+            if stepped is not None:
+                results = iter(_run(stepped, given, flat, number))
+                steps.append([[next(results) for _ in step] for step in spec.steps])
+        return RunResult(outputs, steps if request.steps else None)
+
+
+def _open(path: Path | None, function: str, name: str) -> Module:
+    if path is None or not path.is_file():
+        raise EdgeqError(
+            "EQ0620",
+            "there is no TVM module for this computer",
+            where=str(path) if path else name,
+            hint="compile again with --backend tvm",
+        )
+    from edgeq.backends.tvm.load import Module
+
+    try:
+        return Module(path.resolve(), function)
+    except (OSError, RuntimeError, ValueError) as problem:
+        raise EdgeqError(
+            "EQ0621",
+            "TVM does not load the module",
+            where=str(path),
+            got=problem,
+            hint="compile again with --backend tvm: a module belongs to one version of TVM and one kind of computer",
+        ) from problem
+
+
+def _shaped(array: Array, tensor: TensorSpec) -> Array:
+    return np.asarray(array).reshape(tensor.shape).astype(tensor.dtype, copy=False)
+
+
+def _run(
+    module: Module, given: list[Array], wanted: tuple[TensorSpec, ...] | list[TensorSpec], sample: int
+) -> list[Array]:
+    try:
+        results: list[Array] = list(module.run(*given))
+    except (RuntimeError, TypeError, ValueError) as problem:
+        raise EdgeqError("EQ0623", "the TVM module failed", where=f"sample {sample}", got=problem) from problem
+    got = [f"{array.dtype}{list(array.shape)}" for array in results]
+    allowed = [f"{tensor.dtype}{list(tensor.shape)}" for tensor in wanted]
+    if got != allowed:
+        raise EdgeqError(
+            "EQ0622",
+            "the TVM module is not of this model",
+            got=", ".join(got),
+            allowed=", ".join(allowed),
+            hint="compile the model again with --backend tvm",
+        )
+    for array in results:
+        array.setflags(write=False)
+    return results
+
+
+RUNNER: Final = TvmRunner()

@@ -1,0 +1,49 @@
+"""TVM's objects in images, against the reference: every step of every case on the boards, bit for bit.
+
+The host module has all cases in every run; here LLVM compiles the same functions for other processors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tvm", reason="the extra `tvm` is not installed")
+
+from edgeq.lowering import Mode
+from tests.conformance.images import compare_on
+from tests.conformance.test_images import CORES, GRAPHS, graph_of
+from tests.conformance.zoo import MODES, NETWORK, input_sets
+
+pytestmark = pytest.mark.qemu
+# One core of each architecture that TVM has instructions of its own for.
+USUAL = ("m0", "m4", "m55")
+
+
+def check(core: str, family: str, mode: Mode, folder: Path) -> None:
+    """Build an image and compare it."""
+    graph = graph_of(family, mode)
+    found = compare_on(CORES[core][0], graph, input_sets(graph), folder, tvm=True)
+    assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
+    assert found.names >= set(graph.outputs)
+
+
+@pytest.mark.parametrize("core", USUAL)
+def test_network_has_the_reference_bits(core: str, tmp_path: Path, needs_program: Callable[[str], str]) -> None:
+    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        needs_program(program)
+    check(core, NETWORK, "highmul", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", GRAPHS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("core", CORES)
+def test_family_has_the_reference_bits(
+    core: str, mode: Mode, family: str, tmp_path: Path, needs_program: Callable[[str], str]
+) -> None:
+    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        needs_program(program)
+    check(core, family, mode, tmp_path)
