@@ -19,7 +19,7 @@ from edgeq.frontend.qdq_layers import spell_layers, spell_operators
 from edgeq.frontend.qdq_read import Recovery, integer_operators, read_quantization
 from edgeq.frontend.qdq_scales import settle_scales
 from edgeq.numerics.array import Array
-from edgeq.onnxio.qdq_form import QdqPlan, write_qdq
+from edgeq.onnxio.qdq_form import QdqPlan, fused_activation, write_qdq
 from edgeq.ops import OnnxForm, onnx_forms
 
 
@@ -45,7 +45,8 @@ def normalize_qdq(model: ir.Model) -> ir.Model:
     """The canonical form of a quantized model.
 
     Scales, zero points and integers are those of the model wherever the canonical form can hold them: uint8 is shifted
-    to int8, a bias that is not at the scale s_x·s_w is rounded to it. Canonical models come out as they are.
+    to int8, a bias that is not at the scale s_x·s_w is rounded to it, factors and offsets per channel between a layer
+    and its quantization go into weight scales and biases. Canonical models come out as they are.
 
     Args:
         model: static shapes, opset 21; it is not changed.
@@ -121,7 +122,11 @@ def _plan_layer(found: Recovery, plan: QdqPlan, node: ir.Node, form: OnnxForm) -
         return  # reported already, or by the support check
     name = str(node.name)
     rounded = weight_of(weight, form.weight_axis, f"node {name}")
-    kernel, offsets = layer_constants(rounded, bias, params.scale)
+    activation = fused_activation(node)
+    quantized = found.params.get(node.outputs[0])
+    if quantized is None and activation is not None:
+        quantized = found.params.get(activation.outputs[0])
+    kernel, offsets = layer_constants(rounded, bias, params, quantized, form.weight_axis)
     plan.constants[name, form.weight], plan.constants[name, form.bias] = kernel, offsets
 
 

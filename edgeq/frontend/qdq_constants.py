@@ -14,15 +14,18 @@ from typing import Final
 import numpy as np
 
 from edgeq.frontend.facts import Shape
-from edgeq.numerics.array import Array
-from edgeq.onnxio.qdq_form import Constant
+from edgeq.numerics.array import INT32_MAX, Array
+from edgeq.numerics.highmul import choose_multipliers
+from edgeq.onnxio.qdq_form import Activation, Constant
 
 INT8: Final = (-128, 127)
 WEIGHT_MAX: Final = 127
-# The shifted accumulator must fit int32 and the exact error of `highmul` is |acc << s|·2^-33: 2^28 leaves three bits.
+# Biases that are rounded here stay below: the exact error of `highmul` is |acc << s|·2^-33, so 2^28 leaves three bits.
 BIAS_MAX: Final = 1 << 28
-# What a bias beyond that is brought to.
+# What a bias beyond its limit is brought to.
 BIAS_WANTED: Final = 1 << 23
+# The shift that is assumed where the scale of the result is not known yet: factors s_x·s_w/s_y below 4.
+_SHIFT_UNKNOWN: Final = 3
 # A product of scales below this is near float32's subnormal numbers.
 SCALE_MIN: Final = 2.0**-100
 # Exporters multiply scales in other orders and types; within this they mean the product s_x·s_w itself.
@@ -83,7 +86,7 @@ class Integers:
 
 
 def weight_of(constant: Integers | Array, axis: int, where: str) -> Constant:
-    """A weight: int8 with zero point 0 and one scale per output channel.
+    """A weight: int8 with zero point 0, one scale per output channel or, where the foreign model has one, one for all.
 
     Args:
         constant: the foreign integers, or float values that nobody quantized.
@@ -106,13 +109,12 @@ def weight_of(constant: Integers | Array, axis: int, where: str) -> Constant:
     for channel in np.nonzero(again)[0]:
         integers[channel], factor = _round_row(rows[channel].astype(np.float64), clip=whole)
         scales[channel] *= factor
-    # Exporters give a channel without weights the scale 1, which would set the shift of all channels.
-    busy = rows.any(axis=1)
-    scales = np.where(busy, scales, np.minimum(scales, scales[busy].max(initial=0.0) or 1.0))
     if whole and again.any():
         log.warning("%s: %d of %d weight channels are rounded again to fit int8", where, int(again.sum()), channels)
     moved = integers.reshape(np.moveaxis(centred, axis, 0).shape)
     values = np.ascontiguousarray(np.moveaxis(moved, 0, axis)).astype(np.int8)
+    if whole and np.ndim(scale) == 0 and not again.any():
+        return Constant(values, np.array(scale, np.float32), 0)
     return Constant(values, scales.astype(np.float32), 0, axis)
 
 
@@ -127,45 +129,93 @@ def _round_row(row: Array, *, clip: bool) -> tuple[Array, float]:
     return steps, factor
 
 
-def layer_constants(weight: Constant, bias: Integers | Array, x_scale: float) -> tuple[Constant, Constant]:
+def layer_constants(
+    weight: Constant, bias: Integers | Array, x: Activation, y: Activation | None, axis: int = 0
+) -> tuple[Constant, Constant]:
     """The constants of a multiply-accumulate layer, its bias at the scale float32(s_x)·float32(s_w).
 
-    Bias integers that are on this scale are kept; others, and float biases, are rounded half to even in float64. A
-    channel whose bias leaves ±2^28 gets a larger weight scale.
+    Bias integers that are on this scale are kept wherever the layer's accumulator, shifted for its multipliers, is
+    proven to fit int32, which also bounds the error of `highmul` by a quarter of a step. Others, and float biases, are
+    rounded half to even in float64. A channel that does not fit gets a larger weight scale.
 
     Args:
-        weight: int8, zero point 0, one scale per channel.
+        weight: int8, zero point 0, one scale for all or per channel.
         bias: foreign integers, or float values; [O] or one value.
-        x_scale: scale of the layer's input.
+        x: the layer's input.
+        y: the layer's result behind its fused activation, or None where it is not known yet.
+        axis: the output channels' axis of the weight.
     """
-    channels = weight.scale.size
-    product = np.float32(x_scale) * weight.scale
-    kept = np.zeros(channels, bool)
-    if isinstance(bias, Integers):
-        real = np.broadcast_to(bias.centred().reshape(-1).astype(np.float64) * bias.scale, (channels,))
-        kept = np.abs(np.broadcast_to(bias.scale, (channels,)) - product) <= _SAME_SCALE * product
-    else:
+    channels = weight.values.shape[axis]
+    rows = np.moveaxis(weight.values, axis, 0).reshape(channels, -1).astype(np.int64)
+    scales = np.broadcast_to(weight.scale, (channels,))
+    real, integers, stated = _bias_of(bias, channels)
+    wanted = scales.copy()
+    silent = ~rows.any(axis=1) & (scales > _widest(scales, rows))
+    # Zero is zero at any scale; exporters give a channel without weights the scale 1, which would set the shift of all.
+    wanted[silent & (real == 0)] = _widest(scales, rows)
+    kept = np.abs(stated - np.float32(x.scale) * wanted) <= _SAME_SCALE * np.float32(x.scale) * wanted
+    steps = _steps(real, integers, x, wanted, kept)
+    fits = _fits(rows, steps, wanted, x, y)
+    if not fits[~silent].all():
+        wanted[silent] = _widest(scales, rows)
+        kept &= ~silent
+        steps = _steps(real, integers, x, wanted, kept)
+        fits = _fits(rows, steps, wanted, x, y)
+    tight = ~fits | (~kept & (np.abs(steps) > BIAS_MAX)) | (np.float32(x.scale) * wanted < SCALE_MIN)
+    least = np.maximum(np.abs(real) / (x.scale * BIAS_WANTED), 2 * SCALE_MIN / x.scale)
+    wanted = np.where(tight, np.maximum(wanted, least), wanted).astype(np.float32)
+    steps = np.where(tight, _steps(real, integers, x, wanted, np.zeros(channels, bool)), steps)
+    if np.array_equal(wanted, scales):
+        return weight, Constant(steps.astype(np.int32), np.float32(x.scale) * weight.scale, 0, weight.axis)
+    return _coarsened(weight, scales, wanted, axis), Constant(
+        steps.astype(np.int32), np.float32(x.scale) * wanted, 0, 0
+    )
+
+
+def _bias_of(bias: Integers | Array, channels: int) -> tuple[Array, Array, Array]:
+    """A bias per channel: its real values in float64, its integers, their scale (zero where there are none)."""
+    if not isinstance(bias, Integers):
         real = np.broadcast_to(np.asarray(bias, np.float64).reshape(-1), (channels,))
+        return real, np.zeros(channels), np.zeros(channels, np.float32)
+    integers = np.broadcast_to(bias.centred().reshape(-1).astype(np.float64), (channels,))
+    scale = np.broadcast_to(bias.scale, (channels,))
+    return integers * scale, integers, scale
+
+
+def _widest(scales: Array, rows: Array) -> float:
+    """The largest scale of a channel that has weights; of any where none has."""
+    busy = rows.any(axis=1)
+    return float(scales[busy].max() if busy.any() else scales.max())
+
+
+def _steps(real: Array, integers: Array, x: Activation, scales: Array, kept: Array) -> Array:
+    """Integers of a bias, as float64: those that are kept, else the nearest on the scale s_x·s_w."""
+    product = (np.float32(x.scale) * scales).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        steps = np.rint(np.nan_to_num(real / product.astype(np.float64), nan=0.0))
-    if isinstance(bias, Integers):
-        steps = np.where(kept, np.broadcast_to(bias.centred().reshape(-1), (channels,)), steps)
-    tight = (np.abs(steps) > BIAS_MAX) | (product < SCALE_MIN)
-    if tight.any():
-        least = np.maximum(np.abs(real) / (x_scale * BIAS_WANTED), 2 * SCALE_MIN / x_scale)
-        weight = _coarsened(weight, np.where(tight, np.maximum(weight.scale, least), weight.scale))
-        product = np.float32(x_scale) * weight.scale
-        steps = np.where(tight, np.rint(real / product.astype(np.float64)), steps)
-    return weight, Constant(steps.astype(np.int32), product.astype(np.float32), 0, 0)
+        steps: Array = np.where(kept, integers, np.rint(np.nan_to_num(real / product, nan=0.0)))
+    return steps
 
 
-def _coarsened(weight: Constant, wanted: Array) -> Constant:
-    """The weight rounded again to larger scales per channel; channels whose scale stays keep their integers."""
-    axis = weight.axis or 0
-    scales = wanted.astype(np.float32)
-    ratio = weight.scale.astype(np.float64) / scales
+def _fits(rows: Array, steps: Array, scales: Array, x: Activation, y: Activation | None) -> Array:
+    """Which channels' accumulators stay in int32 for every int8 input, shifted as `highmul` will shift them."""
+    shift = _SHIFT_UNKNOWN
+    if y is not None:
+        ratio = np.float64(x.scale) * scales.astype(np.float64) / y.scale
+        shift = choose_multipliers(np.clip(ratio, 2.0**-64, 2.0**29))[1]
+    bias = steps - x.zero_point * rows.sum(axis=1)
+    positive, negative = np.maximum(rows, 0).sum(axis=1), np.minimum(rows, 0).sum(axis=1)
+    highest = np.maximum(np.abs(bias + 127 * positive - 128 * negative), np.abs(bias - 128 * positive + 127 * negative))
+    # Lowering brings the biases of channels without weights down itself.
+    limit = np.where(rows.any(axis=1), INT32_MAX / 2.0**shift, INT32_MAX)
+    fits: Array = np.maximum(np.abs(bias), highest) <= limit
+    return fits
+
+
+def _coarsened(weight: Constant, scales: Array, wanted: Array, axis: int) -> Constant:
+    """The weight rounded again to other scales per channel; channels whose scale stays keep their integers."""
+    ratio = scales.astype(np.float64) / wanted
     spread = ratio.reshape([-1 if i == axis else 1 for i in range(weight.values.ndim)])
-    return Constant(np.rint(weight.values * spread).astype(np.int8), scales, 0, axis)
+    return Constant(np.rint(weight.values * spread).astype(np.int8), wanted, 0, axis)
 
 
 def operand_of(constant: Integers | Array) -> Constant:

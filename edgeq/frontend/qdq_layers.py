@@ -15,6 +15,7 @@ import onnx_ir as ir
 from edgeq.errors import Problem
 from edgeq.frontend.edit import AttributeValue, Edit, apply_rules
 from edgeq.frontend.facts import integer, ints, is_op, name_of, number, operand, required, shape_of
+from edgeq.frontend.qdq_affine import fold_affine
 from edgeq.frontend.qdq_constants import Integers
 from edgeq.frontend.qdq_read import Recovery
 from edgeq.frontend.rules.pooling import RULES as POOLING
@@ -34,7 +35,7 @@ def spell_operators(model: ir.Model) -> None:
 
 
 def spell_layers(found: Recovery) -> None:
-    """Bring Conv, Gemm and MatMul of the float graph to the normalized form; in place."""
+    """Bring Conv, Gemm, MatMul and what scales and shifts their channels to the normalized form; in place."""
     for node in list(found.edit.graph):
         found.edit.before(node)
         if is_op(node, "Conv"):
@@ -43,12 +44,13 @@ def spell_layers(found: Recovery) -> None:
             _spell_gemm(found, node)
         elif is_op(node, "MatMul"):
             _spell_matmul(found, node)
-        elif is_op(node, "BatchNormalization"):
-            _spell_batch_normalization(found, node)
+    fold_affine(found)
     for node in list(found.edit.graph):
         found.edit.before(node)
         if is_op(node, "Add"):
             _take_bias(found, node)
+        elif is_op(node, "BatchNormalization"):
+            _spell_batch_normalization(found, node)
     found.edit.sweep()
 
 

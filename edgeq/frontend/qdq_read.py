@@ -15,8 +15,9 @@ import onnx_ir as ir
 
 from edgeq.errors import Problem
 from edgeq.frontend.edit import Edit
-from edgeq.frontend.facts import Shape, integer, ints, is_op, name_of, operand, required, shape_of
+from edgeq.frontend.facts import integer, ints, is_op, name_of, operand, required, shape_of
 from edgeq.frontend.qdq_constants import Integers
+from edgeq.frontend.qdq_grid import EIGHT_BIT, Grid
 from edgeq.numerics.array import Array
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.qdq_form import REQUANTIZE, Activation
@@ -25,9 +26,8 @@ from edgeq.onnxio.qdq_form import REQUANTIZE, Activation
 _DOMAINS: Final = ("", "ai.onnx", "com.microsoft")
 _DYNAMIC: Final = ("DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul")
 _MOVERS: Final = frozenset("Clip Concat Flatten MaxPool Pad Reshape Slice Squeeze Transpose Unsqueeze".split())
-_EIGHT_BIT: Final = {ir.DataType.INT8: 0, ir.DataType.UINT8: 128}
 _NARROW: Final = (ir.DataType.INT4, ir.DataType.UINT4, ir.DataType.INT2, ir.DataType.UINT2)
-_CONSTANT_TYPES: Final = (*_EIGHT_BIT, *_NARROW, ir.DataType.INT32)
+_CONSTANT_TYPES: Final = (*EIGHT_BIT, *_NARROW, ir.DataType.INT32)
 _SUFFIX: Final = "_quantized"
 
 
@@ -62,19 +62,6 @@ class Recovery:
         copy = self.edit.node(REQUANTIZE, [value], base=f"{name_of(value)}_requantized", shape=shape_of(value))
         self.params[copy] = params
         return copy
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Parameters of one QuantizeLinear or DequantizeLinear; ``zero`` is shifted as :class:`Integers` says."""
-
-    scale: Array
-    zero: Array
-    dtype: ir.DataType
-    axis: int
-
-    def activation(self) -> Activation:
-        return Activation(float(self.scale.reshape(-1)[0]), int(self.zero.reshape(-1)[0]))
 
 
 def read_quantization(model: ir.Model) -> Recovery:
@@ -146,14 +133,14 @@ class _Reader:
         that read it dequantized have float results.
         """
         stands_for = [(value, self.integers[value]) for value in node.inputs if value in self.integers]
-        whole = node.op_type == "Cast" or any(output.dtype in _EIGHT_BIT for output in node.outputs)
+        whole = node.op_type == "Cast" or any(output.dtype in EIGHT_BIT for output in node.outputs)
         return any(value is not real or whole for value, real in stands_for)
 
     # --- the border ----------------------------------------------------------------------------------------------
 
     def _read_input(self, value: ir.Value) -> None:
         """An input that is int8 becomes float; the DequantizeLinear behind it tells its scale."""
-        if value.dtype not in _EIGHT_BIT:
+        if value.dtype not in EIGHT_BIT:
             return
         node = _first_dequantize(value)
         if node is None:
@@ -190,19 +177,29 @@ class _Reader:
             self.failed.add(result)
             return
         if array is not None:
-            codes = self.edit.constant(_quantize(array, grid), f"{name_of(value)}{_SUFFIX}")
+            codes = self.edit.constant(grid.quantize(array), f"{name_of(value)}{_SUFFIX}")
             self.origins[codes] = value
             result.replace_all_uses_with(codes)
             self.edit.remove(node)
             return
         params = grid.activation()
-        have = self.found.params.setdefault(value, params)
-        if have == params:
+        if not self._is_read_unrounded(value, params) and self.found.params.setdefault(value, params) == params:
             self.integers[result] = value
             return
         if (value, params) not in self.copies:
             self.copies[value, params] = self.found.requantized(value, params)
         self.integers[result] = self.copies[value, params]
+
+    def _is_read_unrounded(self, value: ir.Value, params: Activation) -> bool:
+        """Whether a clamp or move of quantized values is also read as it is, on the grid that it came on.
+
+        That grid is the value's then, and who reads it quantized reads a copy: the others must not see the rounding.
+        """
+        producer = value.producer()
+        source = operand(producer, 0) if producer is not None and is_op(producer, *_MOVERS, "Relu") else None
+        given = None if source is None else self.found.params.get(source)
+        quantizing = ("QuantizeLinear", "Shape")
+        return given not in {None, params} and any(use.node.op_type not in quantizing for use in value.uses())
 
     def _read_dequantize(self, node: ir.Node) -> None:
         value, result = required(node, 0), node.outputs[0]
@@ -234,7 +231,7 @@ class _Reader:
             return
         axis = None if grid.scale.size == 1 else grid.axis % array.ndim
         shape = () if axis is None else (-1,)
-        shift = _EIGHT_BIT.get(grid.dtype, 0)
+        shift = EIGHT_BIT.get(grid.dtype, 0)
         integers = Integers(array.astype(np.int64) - shift, grid.scale.reshape(shape), grid.zero.reshape(shape), axis)
         real = self.edit.constant(integers.real(), name_of(value).removesuffix(_SUFFIX))
         self.found.constants[real] = integers
@@ -276,7 +273,7 @@ class _Reader:
             return
         (params,) = known
         assert params is not None
-        shift = _EIGHT_BIT.get(required(node, 0).dtype or ir.DataType.INT8, 0)
+        shift = EIGHT_BIT.get(required(node, 0).dtype or ir.DataType.INT8, 0)
         if node.op_type in {"Clip", "Pad"}:
             for index in (1, 2) if node.op_type == "Clip" else (2,):
                 code = self.edit.array(operand(node, index))
@@ -308,7 +305,7 @@ class _Reader:
         old.name = None
         self.edit.rename(new, name)
 
-    def _grid(self, node: ir.Node, *, activation: bool) -> _Grid | None:
+    def _grid(self, node: ir.Node, *, activation: bool) -> Grid | None:
         """The parameters of a node, or None after noting why they cannot be used."""
         value, place = required(node, 0), _place(node)
         scale, zero = self.edit.array(operand(node, 1)), self.edit.array(operand(node, 2))
@@ -322,7 +319,7 @@ class _Reader:
             self._problem("EQ0253", "a scale is not a positive number", place, str(scale.reshape(-1).min()))
             return None
         dtype = zero_value.dtype if zero_value is not None else self._default_type(node)
-        if dtype is None or dtype not in (_EIGHT_BIT if activation else _CONSTANT_TYPES):
+        if dtype is None or dtype not in (EIGHT_BIT if activation else _CONSTANT_TYPES):
             allowed = "int8 or uint8" if activation else "integers of 8 bits or less, and int32"
             got = dtype.name if dtype is not None else "unknown"
             self._problem("EQ0255", "values are quantized to another type", place, got, f"use {allowed}")
@@ -337,7 +334,7 @@ class _Reader:
             self._problem("EQ0254", "an activation is quantized per channel", place, shown(got), hint)
             return None
         offset = np.zeros(scale.shape, np.int64) if zero is None else zero.astype(np.int64).reshape(scale.shape)
-        return _Grid(scale, offset - _EIGHT_BIT.get(dtype, 0), dtype, integer(node, "axis", 1))
+        return Grid(scale, offset - EIGHT_BIT.get(dtype, 0), dtype, integer(node, "axis", 1))
 
     @staticmethod
     def _default_type(node: ir.Node) -> ir.DataType | None:
@@ -370,29 +367,3 @@ def _first_dequantize(value: ir.Value) -> ir.Node | None:
                 seen.update(fresh)
                 waiting.extend(fresh)
     return None
-
-
-_RANGES: Final = {
-    ir.DataType.INT8: (-128, 127),
-    ir.DataType.UINT8: (0, 255),
-    ir.DataType.INT4: (-8, 7),
-    ir.DataType.UINT4: (0, 15),
-    ir.DataType.INT2: (-2, 1),
-    ir.DataType.UINT2: (0, 3),
-    ir.DataType.INT32: (-(2**31), 2**31 - 1),
-}
-
-
-def _quantize(array: Array, grid: _Grid) -> Array:
-    """QuantizeLinear of a constant: float32 division, half to even, saturated."""
-    shift = _EIGHT_BIT.get(grid.dtype, 0)
-    scale, zero = grid.scale, grid.zero + shift
-    if scale.size > 1:
-        shape: Shape = tuple(-1 if axis == grid.axis % array.ndim else 1 for axis in range(array.ndim))
-        scale, zero = scale.reshape(shape), zero.reshape(shape)
-    else:
-        scale, zero = scale.reshape(()), zero.reshape(())
-    steps = np.rint((array.astype(np.float32) / scale).astype(np.float64)) + zero
-    codes: Array = np.clip(steps, *_RANGES[grid.dtype]).astype(np.int64)
-    # Narrow integers go on as int8: what matters from here on is their value.
-    return codes.astype({ir.DataType.UINT8: np.uint8, ir.DataType.INT32: np.int32}.get(grid.dtype, np.int8))

@@ -1,8 +1,9 @@
 """Scales that a foreign model leaves unsaid: taken from the neighbours where that changes no number, else reported.
 
 An operator that only moves values gives Q(op(x)) = op(Q(x)), and so do maximum pooling and clamps because rounding is
-monotone. So parameters travel backward through them to a value that nobody quantized, and forward. Softmax, Sigmoid and
-the like have ranges that are known. Everything else that lacks parameters is a problem of its node.
+monotone. So parameters travel backward through them to a value that nobody quantized, and forward; a clamp that nobody
+quantizes has its bound rounded to the grid, by half a step at most. Softmax, Sigmoid and the like have ranges that are
+known. Everything else that lacks parameters is a problem of its node.
 """
 
 from __future__ import annotations

@@ -108,19 +108,19 @@ def _target(ctx: Context, value: onnx_ir.Value, quant: Quant) -> tuple[onnx_ir.N
         operand = node.inputs[0] if node.inputs else None
         if node.op_type not in FUSED_ACTIVATIONS or operand is None or operand.name in ctx.activations:
             break
-        low, high = _clamped(node, quant, low, high)
+        low, high = _clamped(ctx.mode, node, quant, low, high)
         current = operand
     shape = _static_shape(value)
     return node, Target(str(value.name), shape, quant, low, high, tuple(reversed(sources)))
 
 
-def _clamped(node: onnx_ir.Node, quant: Quant, low: int, high: int) -> tuple[int, int]:
+def _clamped(mode: Mode, node: onnx_ir.Node, quant: Quant, low: int, high: int) -> tuple[int, int]:
     """Narrow an int8 clamp by a Relu or Clip: rounding is monotone, so clamping before or after it is the same."""
     bounds: list[float | None] = [0.0, None]
     if node.op_type == "Clip":
         attributes = scalars(node)
         bounds = [_bound(node, 1, attributes.get("min")), _bound(node, 2, attributes.get("max"))]
-    lower, upper = (None if bound is None else _quantized(bound, quant) for bound in bounds)
+    lower, upper = (None if bound is None else _quantized(bound, quant, mode) for bound in bounds)
     low = low if lower is None else max(low, lower)
     high = high if upper is None else min(high, upper)
     return low, max(low, high)
@@ -133,10 +133,11 @@ def _bound(node: onnx_ir.Node, index: int, attribute: float | str | None) -> flo
     return None if attribute is None else float(attribute)
 
 
-def _quantized(real: float, quant: Quant) -> int:
-    """QuantizeLinear of one number: float32 division, half to even, saturated to int8."""
-    steps = np.float32(real) / np.float32(quant.scale[0])
-    return int(np.clip(np.rint(np.float64(steps)) + quant.zero_point[0], DType.INT8.min, DType.INT8.max))
+def _quantized(real: float, quant: Quant, mode: Mode) -> int:
+    """QuantizeLinear of one number: float32 division, half to even (TFLite: half away from zero), saturated to int8."""
+    steps = np.float64(np.float32(real) / np.float32(quant.scale[0]))
+    whole = np.copysign(np.floor(np.abs(steps) + 0.5), steps) if mode == "tflite" else np.rint(steps)
+    return int(np.clip(whole + quant.zero_point[0], DType.INT8.min, DType.INT8.max))
 
 
 def _graph_input(ctx: Context, value: onnx_ir.Value, quant: Quant) -> Tensor:

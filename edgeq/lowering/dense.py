@@ -9,7 +9,7 @@ import numpy as np
 from edgeq.ir import Tensor
 from edgeq.lowering.context import Context, Target, scalar_quant
 from edgeq.lowering.conv import accumulate
-from edgeq.lowering.requantize import multipliers
+from edgeq.lowering.requantize import multipliers, single_product
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -27,7 +27,8 @@ def lower_matmul(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """MatMul of two int8 operands with equal batch dimensions."""
     a, b = ctx.activation(node, 0), ctx.activation(node, 1)
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
-    ratio = np.array([np.float64(a_scale) * b_scale / target.scale])
+    product = single_product(a_scale, b_scale) if ctx.mode == "tflite" else np.float64(a_scale) * b_scale
+    ratio = np.array([product / target.scale])
     bound = np.array([a.shape[-1] * 255 * 255])
     names, attrs = multipliers(ctx, target.name, ratio, bound, target.sources)
     attrs |= {

@@ -9,7 +9,7 @@ import numpy as np
 from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, Tensor
 from edgeq.lowering.context import Context, Target, scalar_quant
-from edgeq.lowering.requantize import multipliers
+from edgeq.lowering.requantize import multipliers, single_product
 from edgeq.numerics import tflite
 from edgeq.numerics.addition import choose_addition
 
@@ -31,8 +31,11 @@ def lower_mul(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """A product, requantized."""
     a, b = ctx.activation(node, 0), ctx.activation(node, 1)
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
-    ratio = np.array([np.float64(a_scale) * b_scale / target.scale])
-    names, attrs = multipliers(ctx, target.name, ratio, np.array([255 * 255]), target.sources)
+    ratio = np.float64(a_scale) * b_scale / target.scale
+    if ctx.mode == "tflite":
+        # LiteRT divides in float32, too.
+        ratio = np.float64(np.float32(single_product(a_scale, b_scale)) / np.float32(target.scale))
+    names, attrs = multipliers(ctx, target.name, np.array([ratio]), np.array([255 * 255]), target.sources)
     attrs |= {"a_zero": a_zero, "b_zero": b_zero, "out_zero": target.zero}
     return ctx.emit_result("mul", target, (a.name, b.name, *names), attrs | _clamp(target))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.ir import Attr, Tensor
+from edgeq.ir import Attr, Source, Tensor
 from edgeq.lowering.attributes import constant_ints, integer, ints
 from edgeq.lowering.context import Context, Target, scalar_quant
 from edgeq.lowering.requantize import at_scale, multipliers
@@ -59,7 +59,13 @@ def lower_mean(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
         "clamp_max": target.clamp_max,
     }
     flat = ctx.emit(
-        "mean", f"{target.name}.mean", (ordered.name, *names), attrs, quant=target.quant, sources=target.sources
+        "mean",
+        f"{target.name}.mean",
+        (ordered.name, *names),
+        attrs,
+        quant=target.quant,
+        sources=target.sources,
+        source=Source(target.name, tuple(range(len(kept))), target.shape),
     )
     return ctx.emit_result("reshape", target, (flat.name,), {"shape": target.shape})
 

@@ -42,6 +42,11 @@ def multipliers(
     return (ctx.add_constant(f"{name}.multiplier", values),), {"requant": "highmul", "acc": "i32", "shift": shift}
 
 
+def single_product(a_scale: float, b_scale: float) -> np.float64:
+    """s_a·s_b rounded to float32: TFLite's product of scales in mul, matmul and dense layers with one weight scale."""
+    return np.float64(np.float32(a_scale) * np.float32(b_scale))
+
+
 def emit_requantize(ctx: Context, tensor: Tensor, quant: Quant, name: str) -> Tensor:
     """Append an explicit change of scale and zero point.
 

@@ -87,10 +87,10 @@ def quantize(
     """
     report_progress = progress or (lambda done: None)
     _check_options(options)
-    scheme = plan_scheme(model, options.mode)
+    decided = given or QdqPlan()
+    scheme = plan_scheme(model, options.mode, decided.activations)
     statistics = calibrate(model, samples, scheme.names, lambda done: report_progress(done * _CALIBRATION_SHARE))
     candidates = tuple(OBSERVERS) if options.observer == AUTO else (options.observer,)
-    decided = given or QdqPlan()
     plans = {name: Planner(scheme, statistics, samples.grids, OBSERVERS[name], decided).plan() for name in candidates}
     judge = Judge(model, samples)
     ratios = {name: judge.ratio_db(write_qdq(model, plan)) for name, plan in plans.items()}

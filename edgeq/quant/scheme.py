@@ -6,7 +6,7 @@ scale of its own, that of its inputs, or a fixed one. Values that must share are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,7 +57,7 @@ class Scheme:
         return [name for group in self.groups for name in group]
 
 
-def plan_scheme(model: onnx_ir.Model, mode: str) -> Scheme:
+def plan_scheme(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> Scheme:
     """Read the scheme off a model.
 
     An input of fixed scale that meets others (Concat) stays apart: lowering changes its scale at the joint.
@@ -65,6 +65,8 @@ def plan_scheme(model: onnx_ir.Model, mode: str) -> Scheme:
     Args:
         model: normalized float model.
         mode: ``highmul`` or ``tflite``; TFLite shares scales in more operators.
+        kept: names of values whose quantization is decided already: one between an operator and the activation behind
+            it is rounded there, and so the activation is an operator of its own.
 
     Raises:
         EdgeqError: EQ0330 operators without an integer form, all of them; EQ0331 a weight that is computed.
@@ -79,12 +81,17 @@ def plan_scheme(model: onnx_ir.Model, mode: str) -> Scheme:
         if not value.is_initializer() and _is_float(value):
             sharing.add(str(value.name))
             sources.add(str(value.name))
-    followed = {id(reader) for node in model.graph if (reader := fused_activation(node)) is not None}
+    absorbed = {
+        id(node): reader
+        for node in model.graph
+        if (reader := fused_activation(node)) is not None and node.outputs[0].name not in kept
+    }
+    followed = {id(reader) for reader in absorbed.values()}
     for node in model.graph:
         if id(node) in followed:
             continue
         form = forms[node.op_type]
-        outputs = [str(value.name) for value in (fused_activation(node) or node).outputs if _is_float(value)]
+        outputs = [str(value.name) for value in absorbed.get(id(node), node).outputs if _is_float(value)]
         inputs, constants = _split_inputs(node, form)
         for name in outputs:
             sharing.add(name)
