@@ -118,6 +118,7 @@ _SAMPLES = (
     _sample("pointwise-c17-o5", (1, 17, 4, 3), (5, 17, 1, 1)),
     _sample("pointwise-c3-o33", (1, 3, 2, 5), (33, 3, 1, 1)),
     _sample("pointwise-stride2", (1, 5, 6, 7), (7, 5, 1, 1), strides=(2, 2)),
+    _sample("pointwise-c16-o1-stride3x2-one_column", (1, 16, 9, 2), (1, 16, 1, 1), strides=(3, 2)),
     _sample("pointwise-pads1", (1, 4, 3, 3), (6, 4, 1, 1), pads=(1, 1, 1, 1)),
     _sample("k3-valid-c3", (1, 3, 7, 6), (8, 3, 3, 3)),
     _sample("k3-same-c16", (1, 16, 4, 4), (8, 16, 3, 3), pads=(1, 1, 1, 1)),

@@ -107,7 +107,7 @@ EQ_INLINE const int8_t *eq_column_at(const void *columns, int32_t pixel, int32_t
 
 /* clang-format off */
 #define EQ_LOOP_2X2(enter)                                                                                    \
-  __asm__(enter "1:\n\t" EQ_STEP_2X2 "2:\n\t" EQ_STEP_2X2 "cmp %[x], %[end]\n\tbne 1b"                          \
+  __asm__ volatile(enter "1:\n\t" EQ_STEP_2X2 "2:\n\t" EQ_STEP_2X2 "cmp %[x], %[end]\n\tbne 1b"                          \
           : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [x] "+r"(columns), [w] "+r"(w), \
             [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [e] "=&r"(e), [f] "+r"(f)                   \
           : [end] "r"(end)                                                                                    \

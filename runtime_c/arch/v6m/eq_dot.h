@@ -25,7 +25,7 @@ EQ_INLINE void eq_dot_1x2(int32_t *s0, int32_t *s1, const int8_t *x, const int8_
   int32_t sum0 = *s0;
   int32_t sum1 = *s1;
   /* gcc hands inline assembly of Thumb-1 code to the assembler in the old syntax. */
-  __asm__(
+  __asm__ volatile(
       ".syntax unified\n"
       "1:\n\t"
       "ldrsb %[a], [%[x], %[i]]\n\t"
