@@ -111,6 +111,7 @@ class Compiled:
             steps=tuple(tuple(_tensor(entry) for entry in step["results"]) for step in self.manifest["steps"]),
             native=image("native"),
             emulated=image("emulated"),
+            user_mode=emulator is not None and emulator.machine is None,
             tvm=image("tvm"),
             tvm_debug=image("tvm-debug"),
             tvm_emulated=image("tvm-emulated"),

@@ -20,6 +20,13 @@ missing_packages() {
         echo libnewlib-arm-none-eabi # gcc answers with the bare name when it has no such file
     fi
     have qemu-system-arm || echo qemu-system-arm
+    if ! have aarch64-linux-gnu-gcc; then
+        echo gcc-aarch64-linux-gnu
+        echo libc6-dev-arm64-cross
+    elif [ "$(aarch64-linux-gnu-gcc -print-file-name=libc.a)" = libc.a ]; then
+        echo libc6-dev-arm64-cross
+    fi
+    have qemu-aarch64 || echo qemu-user
     have gdb-multiarch || echo gdb-multiarch
     have g++ || echo g++
     [ -x .venv/bin/python ] || find_python >/dev/null || echo python3-venv

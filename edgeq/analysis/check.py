@@ -111,7 +111,7 @@ def _count(model: onnx_ir.Model, operators: dict[str, int]) -> None:
 
 
 def _fit(board: Board, ram_bytes: int, weight_bytes: int) -> tuple[Problem, ...]:
-    if board.is_host:
+    if board.is_hosted:
         return ()
     try:
         check_fit(board, ram_bytes=ram_bytes, stack_bytes=_STACK_GUESS_BYTES, flash_bytes=weight_bytes)

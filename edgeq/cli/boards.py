@@ -33,13 +33,13 @@ def command(as_json: bool) -> None:
             board.target.name,
             board.flash.app_size_bytes if board.flash else None,
             board.ram.app_size_bytes if board.ram else None,
-            board.emulator.machine if board.emulator else None,
+            (board.emulator.machine or board.emulator.program) if board.emulator else None,
             ", ".join(board.flash_with.methods),
             board.description,
         ]
         for board in boards
     ]
-    header = ["board", "target", "flash bytes", "RAM bytes", "QEMU machine", "flash with", "description"]
+    header = ["board", "target", "flash bytes", "RAM bytes", "emulated by", "flash with", "description"]
     print_table("", header, rows, numeric=(2, 3))
 
 
@@ -54,5 +54,6 @@ def _entry(board: Board) -> dict[str, Any]:
         "ram_bytes": board.ram.app_size_bytes if board.ram else None,
         "ram_address": board.ram.app_base_address if board.ram else None,
         "machine": board.emulator.machine if board.emulator else None,
+        "emulator": board.emulator.program if board.emulator else None,
         "flash_with": list(board.flash_with.methods),
     }

@@ -154,7 +154,7 @@ def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
         click.echo(f"TFLite: {folder / manifest['images']['tflite']}, {manifest['tflite']['bytes']:,} bytes")
     for note in manifest["notes"]:
         click.echo(f"note: {printable(note, keep=_LINE_END)}")
-    verbs = ("verify", "emulate") if board.is_host or manifest["main"] is None else ("verify", "emulate", "flash")
+    verbs = ("verify", "emulate") if board.is_hosted or manifest["main"] is None else ("verify", "emulate", "flash")
     click.echo("next: " + "; ".join(shlex.join(["edgeq", verb, str(folder)]) for verb in verbs))
 
 

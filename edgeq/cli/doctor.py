@@ -86,14 +86,15 @@ def command(as_json: bool) -> int:
 
 def list_tools() -> list[Tool]:
     """All tools, sorted: the programs, then Python's packages, then those of optional parts."""
-    from edgeq.firmware.toolchain import ARM_GCC, INSTALL_ARM, INSTALL_HOST
+    from edgeq.firmware.toolchain import ARM_GCC, INSTALL_ARM, INSTALL_HOST, INSTALL_LINUX, LINUX_GCC
     from edgeq.runners.gdb import GDB
     from edgeq.runners.openocd import OPENOCD
     from edgeq.runners.pyocd import PYOCD
-    from edgeq.runners.qemu import QEMU
+    from edgeq.runners.qemu import QEMU, QEMU_USER
 
     newlib = f"{_APT} libnewlib-arm-none-eabi"
     programs = [
+        Tool(LINUX_GCC, "compile for Linux on 64-bit Arm", INSTALL_LINUX, lambda: _compiler("aarch64-linux")),
         Tool(ARM_GCC, "compile for Cortex-M", INSTALL_ARM, lambda: _compiler("cortex-m4"), needed=True),
         Tool("C library for Arm", "link images", newlib, _arm_library, needed=True),
         Tool("counting plugin", "count instructions in QEMU", INSTALL_HOST, _plugin, needed=True),
@@ -104,6 +105,7 @@ def list_tools() -> list[Tool]:
                 (GDB, "flash through a GDB server", False),
                 (OPENOCD, "flash through a probe", False),
                 (PYOCD, "flash through a probe", False),
+                (QEMU_USER, "run programs of 64-bit Arm Linux", False),
                 (QEMU, "emulate, verify and profile", True),
             )
         ),

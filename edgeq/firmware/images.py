@@ -102,24 +102,29 @@ def build_images(
         objects = compile_all(toolchain, board, facts, bundle_dir, folder, optimize=optimize, sanitize=sanitize)
         for item in objects.model:
             check_no_heap(folder / item)
-        if board.is_host:
-            return _host_program(toolchain, board, facts, objects, out_dir, sanitize)
+        if board.is_hosted:
+            return _hosted_program(toolchain, board, facts, objects, out_dir, sanitize)
         return _chip_images(toolchain, board, facts, objects, out_dir)
 
 
-def _host_program(
+def _hosted_program(
     toolchain: Toolchain, board: Board, facts: ImageFacts, objects: Objects, out_dir: Path, sanitize: bool
 ) -> Images:
-    name = "native_sanitized" if sanitize else "native"
-    link_host(
-        toolchain, objects.folder, [*objects.shared, objects.console], out_dir / name, SANITIZE if sanitize else ()
-    )
+    """A program of this computer, or of another one: without that one's libraries here, it brings them along."""
+    flags: tuple[str, ...] = ()
+    if board.is_host:
+        name = "native_sanitized" if sanitize else "native"
+        files, flags = {"native": name}, SANITIZE if sanitize else ()
+    else:
+        name = "program"
+        files, flags = {"image": name, "emulated": name}, ("-static",)
+    link_host(toolchain, objects.folder, [*objects.shared, objects.console], out_dir / name, flags)
     sizes = Sizes(
         flash_code_bytes=total_loaded(objects.folder, objects.code).flash,
         flash_weight_bytes=loaded_bytes(objects.folder / "weights.o").flash,
         arena_bytes=facts.arena_bytes,
     )
-    return Images(board.name, {"native": name}, sizes, None, objects.digest(), toolchain.name, objects.warnings)
+    return Images(board.name, files, sizes, None, objects.digest(), toolchain.name, objects.warnings)
 
 
 def _chip_images(toolchain: Toolchain, board: Board, facts: ImageFacts, objects: Objects, out_dir: Path) -> Images:

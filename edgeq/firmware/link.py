@@ -129,12 +129,12 @@ def _as_fit(problem: EdgeqError, board: Board) -> EdgeqError:
 
 
 def link_host(toolchain: Toolchain, folder: Path, objects: Sequence[str], output: Path, flags: Sequence[str]) -> None:
-    """Link a program for the host.
+    """Link a program for an operating system.
 
     Raises:
         EdgeqError: EQ0504 the link fails.
     """
     command = [toolchain.gcc, *flags, "-Wl,--gc-sections,--build-id=none", *objects, "-o", output.name]
-    run_both(command, cwd=folder, code="EQ0504", what="the linker refuses the native program")
+    run_both(command, cwd=folder, code="EQ0504", what=f"the linker refuses {output.name}")
     output.write_bytes((folder / output.name).read_bytes())
     output.chmod(0o755)

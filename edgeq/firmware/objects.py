@@ -111,10 +111,10 @@ def compile_all(
     (folder / "eq_board.h").write_text(board_header(board.console), encoding="utf-8")
     common = boards_dir() / "common"
     console = _CONSOLE_FILES[board.console.kind]
-    harness = list(_HOST_SOURCES if board.is_host else _CHIP_SOURCES)
-    consoles = [console] if board.is_host else [console, EMULATOR_CONSOLE]
+    harness = list(_HOST_SOURCES if board.is_hosted else _CHIP_SOURCES)
+    consoles = [console] if board.is_hosted else [console, EMULATOR_CONSOLE]
     extra = list(SANITIZE) if sanitize else []
-    if not board.is_host:
+    if not board.is_hosted:
         extra.append("-fcallgraph-info=su")
     target_flags = [*model_flags(board.target, optimize), *extra]
     seen = [flag for path in (common, bundle_dir.resolve(), folder) for flag in ("-I", str(path))]
@@ -132,7 +132,7 @@ def compile_all(
         model=(*(_object(name) for name in MODEL_SOURCES), *prebuilt),
         harness=tuple(sorted(_object(name) for name in (*harness, "eq_harness_model.c"))),
         console=_object(console),
-        emulator_console=None if board.is_host else _object(EMULATOR_CONSOLE),
+        emulator_console=None if board.is_hosted else _object(EMULATOR_CONSOLE),
         warnings="".join(messages),
     )
 
@@ -140,7 +140,7 @@ def compile_all(
 def _copy_prebuilt(toolchain: Toolchain, source: Path, target: Path) -> None:
     """Copy an object without what no image needs: debugging, unwinding, and LLVM's half-float conversions."""
     # On a chip no object says whether its stack is executable; one that did would make the linker ask the others.
-    sections = _UNWANTED_SECTIONS if toolchain.kind == "host" else (*_UNWANTED_SECTIONS, ".note.GNU-stack")
+    sections = _UNWANTED_SECTIONS if toolchain.kind != "arm-none-eabi" else (*_UNWANTED_SECTIONS, ".note.GNU-stack")
     unwanted = [f"--remove-section={name}" for name in sections]
     symbols = [f"--strip-symbol={name}" for name in _UNWANTED_SYMBOLS]
     command = [toolchain.binutil("objcopy"), "--strip-debug", *unwanted, *symbols, str(source), str(target)]
@@ -149,7 +149,7 @@ def _copy_prebuilt(toolchain: Toolchain, source: Path, target: Path) -> None:
 
 def _harness_flags(flags: Sequence[str], board: Board) -> list[str]:
     # The host's harness uses the host's C library.
-    return [flag for flag in flags if not (board.is_host and flag == "-ffreestanding")]
+    return [flag for flag in flags if not (board.is_hosted and flag == "-ffreestanding")]
 
 
 def _object(source: str) -> str:

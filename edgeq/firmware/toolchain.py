@@ -18,6 +18,8 @@ from edgeq.target import Target
 
 ARM_GCC = "arm-none-eabi-gcc"
 INSTALL_ARM = "apt-get install --no-install-recommends gcc-arm-none-eabi"
+LINUX_GCC = "aarch64-linux-gnu-gcc"
+INSTALL_LINUX = "apt-get install --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 INSTALL_HOST = "apt-get install --no-install-recommends gcc libc6-dev"
 _TIMEOUT_SECONDS = 600
 _ERROR_LINES = 12
@@ -28,7 +30,7 @@ class Toolchain:
     """A compiler.
 
     Attributes:
-        kind: ``arm-none-eabi`` or ``host``.
+        kind: as ``toolchain`` of the target.
         gcc: path of the compiler driver, which also assembles and links.
         version: as the compiler prints it, ``12.2.1``.
     """
@@ -68,16 +70,13 @@ def find_toolchain(target: Target) -> Toolchain:
                 "EQ0502", "no C compiler for this computer was found", allowed="gcc or cc", hint=INSTALL_HOST
             )
         return _described("host", str(shutil.which(name)))
-    wanted = os.environ.get("EDGEQ_GCC") or ARM_GCC
+    wanted, install = LINUX_GCC, INSTALL_LINUX
+    if not target.is_hosted:
+        wanted, install = os.environ.get("EDGEQ_GCC") or ARM_GCC, f"{INSTALL_ARM}, or set EDGEQ_GCC to its path"
     path = shutil.which(wanted)
     if path is None:
-        raise EdgeqError(
-            "EQ0501",
-            "the ARM compiler was not found",
-            got=wanted,
-            hint=f"{INSTALL_ARM}, or set EDGEQ_GCC to its path",
-        )
-    return _described("arm-none-eabi", path)
+        raise EdgeqError("EQ0501", "the ARM compiler was not found", got=wanted, hint=install)
+    return _described(target.toolchain, path)
 
 
 @cache

@@ -66,6 +66,7 @@ class ImageSpec:
         tvm_debug: the module that gives every step's results, or None.
         tvm_emulated: as `emulated`, of TVM's objects.
         tflite: the TFLite file, or None.
+        user_mode: the emulated file is a program of another Linux, for QEMU's user mode.
         macs: multiply-accumulates of one run, which scale the time limit; 0 when unknown.
     """
 
@@ -81,6 +82,7 @@ class ImageSpec:
     tvm_debug: Path | None = None
     tvm_emulated: Path | None = None
     tflite: Path | None = None
+    user_mode: bool = False
     macs: int = 0
 
 

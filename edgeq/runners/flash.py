@@ -49,7 +49,7 @@ def choose_flasher(request: FlashRequest, *, dry_run: bool = False) -> str:
             "EQ0612",
             "the board cannot be flashed",
             where=board.name,
-            hint="board native is this computer: use edgeq eval or edgeq verify" if board.is_host else None,
+            hint="a computer needs no flashing: copy the program there and run it" if board.is_hosted else None,
         )
     reasons: list[Problem] = []
     for name in methods:

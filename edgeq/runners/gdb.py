@@ -111,7 +111,7 @@ def _machine(request: FlashRequest) -> tuple[str, tuple[str, ...]] | None:
     """
     board = request.board
     emulator = board.emulator
-    if request.server is not None or emulator is None:
+    if request.server is not None or emulator is None or emulator.machine is None:
         return None
     if emulator.board == board.name or (board.flash_with.methods == ("gdb",) and _same_bases(board)):
         return (emulator.machine, emulator.args)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +9,7 @@ from typing import Final
 
 from edgeq.errors import EdgeqError
 from edgeq.runners.base import RunRequest, RunResult
-from edgeq.runners.process import Finished, run_program
-from edgeq.runners.protocol import EXIT_MEANING, progress, read_answers, write_commands
+from edgeq.runners.hosted import run_hosted
 
 _START_UP_SECONDS: Final = 30.0
 # A tenth of what the plainest kernels reach under both sanitizers on a slow computer.
@@ -46,47 +43,9 @@ class NativeRunner:
                 hint="compile again where a C compiler is installed: apt-get install --no-install-recommends gcc "
                 "libc6-dev",
             )
+        limit = request.limit_seconds(_START_UP_SECONDS, _MACS_PER_SECOND)
         with tempfile.TemporaryDirectory(prefix="edgeq-native-") as name:
-            folder = Path(name)
-            with (folder / "edgeq.in").open("wb") as file:
-                write_commands(file, request)
-            answers = folder / "edgeq.out"
-            limit = request.limit_seconds(_START_UP_SECONDS, _MACS_PER_SECOND)
-            try:
-                done = run_program(
-                    [executable.resolve()],
-                    cwd=folder,
-                    timeout_seconds=limit,
-                    stdin=folder / "edgeq.in",
-                    stdout=answers,
-                )
-            except subprocess.TimeoutExpired as problem:
-                raise EdgeqError(
-                    "EQ0603",
-                    "the native executable takes too long and was stopped",
-                    where=progress(request, answers.stat().st_size),
-                    allowed=f"{limit:.0f} s",
-                    hint="raise the time limit, or run fewer samples",
-                ) from problem
-            except OSError as problem:
-                raise EdgeqError(
-                    "EQ0605", "the native executable does not start", where=str(executable), got=problem.strerror
-                ) from problem
-            if done.code != 0:
-                raise _failure(request, done, answers.stat().st_size)
-            return read_answers(answers, request)
-
-
-def _failure(request: RunRequest, done: Finished, answered: int) -> EdgeqError:
-    reason = EXIT_MEANING.get(done.code, f"exit code {done.code}")
-    if done.code < 0:
-        reason = signal.Signals(-done.code).name
-    return EdgeqError(
-        "EQ0605",
-        "the native executable failed",
-        where=progress(request, answered),
-        got="\n".join(part for part in (reason, done.tail) if part),
-    )
+            return run_hosted(request, [executable.resolve()], Path(name), "the native executable", limit)
 
 
 RUNNER: Final = NativeRunner()

@@ -1,6 +1,8 @@
-"""Runner ``qemu``: the emulated image in ``qemu-system-arm``, all samples in one boot, instructions counted on request.
+"""Runner ``qemu``: the emulated image in QEMU, all samples in one start, instructions counted on request.
 
-The console is semihosting: ``edgeq.in`` and ``edgeq.out`` in QEMU's working folder, a fresh temporary one for each run.
+An image for a chip runs on a machine of ``qemu-system-arm``, a program for another Linux in QEMU's user mode. QEMU's
+working folder is a fresh temporary one for each run; a machine's console is semihosting, ``edgeq.in`` and ``edgeq.out``
+there.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Final
 from edgeq.errors import EdgeqError
 from edgeq.runners.base import RunRequest, RunResult
 from edgeq.runners.counting import build_plugin, read_tally, write_markers
+from edgeq.runners.hosted import run_hosted
 from edgeq.runners.process import Finished, Tool, run_program
 from edgeq.runners.protocol import (
     EXIT_FAULT,
@@ -32,6 +35,12 @@ QEMU: Final = Tool(
     "to run an image",
     "apt-get install --no-install-recommends qemu-system-arm",
 )
+QEMU_USER: Final = Tool(
+    "qemu-aarch64",
+    "EQ0520",
+    "to run a program of another Linux",
+    "apt-get install --no-install-recommends qemu-user",
+)
 _START_UP_SECONDS: Final = 60.0
 # A twentieth of what the generic kernels reach with counting, so that a busy computer is no failure.
 _MACS_PER_SECOND: Final = 2.5e5
@@ -46,13 +55,13 @@ def machine_command(program: str, machine: str, args: Sequence[str] = ()) -> lis
 
 
 class QemuRunner:
-    """Runs the ELF that is linked for the machine's own memory."""
+    """Runs the ELF that is linked for the machine's own memory, or the program of another Linux."""
 
     name = "qemu"
 
     def available(self) -> str | None:
-        """None when QEMU is installed."""
-        return QEMU.reason()
+        """None: which of QEMU's programs an image needs, only its board says."""
+        return None
 
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples in one boot.
@@ -62,56 +71,69 @@ class QemuRunner:
                 takes too long, EQ0604 it answers something else than this model's tensors, EQ0606 QEMU gave up,
                 EQ0607 there is no image for an emulator.
         """
-        program = QEMU.need()
         spec = request.spec
-        if spec.emulated is None or spec.machine is None or not spec.emulated.is_file():
+        if spec.emulated is None or (spec.machine is None and not spec.user_mode) or not spec.emulated.is_file():
             raise EdgeqError(
                 "EQ0607",
                 "there is no image for an emulator",
                 where=str(spec.emulated) if spec.emulated else spec.name,
-                hint="compile for a board with an emulator, where arm-none-eabi-gcc is installed",
+                hint="compile for a board with an emulator, where its compiler is installed: see `edgeq doctor`",
             )
+        limit = request.limit_seconds(_START_UP_SECONDS, _MACS_PER_SECOND)
         with tempfile.TemporaryDirectory(prefix="edgeq-qemu-") as name:
             folder = Path(name)
-            with (folder / "edgeq.in").open("wb") as file:
-                write_commands(file, request)
-            command = machine_command(program, spec.machine, spec.machine_args)
-            command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(spec.emulated.resolve())]
-            if request.count:
-                # QEMU splits options at commas; a comma of the path is doubled.
-                plugin = str(build_plugin()).replace(",", ",,")
-                write_markers(folder / "markers.txt", spec.emulated, spec.name, len(spec.steps))
-                command += ["-plugin", f"{plugin},markers=markers.txt,out=counts.txt"]
-            return self._finish(request, folder, command)
+            counting = _counting(request, spec.emulated, folder)
+            if spec.machine is None:
+                command = [QEMU_USER.need(), *counting, str(spec.emulated.resolve())]
+                result = run_hosted(request, command, folder, "the program in QEMU", limit)
+            else:
+                command = machine_command(QEMU.need(), spec.machine, spec.machine_args)
+                command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(spec.emulated.resolve())]
+                result = _boot(request, folder, [*command, *counting], limit)
+            return _counted(request, folder, result) if request.count else result
 
-    def _finish(self, request: RunRequest, folder: Path, command: list[str]) -> RunResult:
-        limit = request.limit_seconds(_START_UP_SECONDS, _MACS_PER_SECOND)
-        answers = folder / "edgeq.out"
-        try:
-            done = run_program(command, cwd=folder, timeout_seconds=limit)
-        except subprocess.TimeoutExpired as problem:
-            raise EdgeqError(
-                "EQ0603",
-                "the image takes too long in QEMU and was stopped",
-                where=progress(request, _size(answers)),
-                allowed=f"{limit:.0f} s",
-                hint="raise the time limit, or run fewer samples; an image for another machine can hang so too",
-            ) from problem
-        if done.code != 0:
-            raise _failure(request, done, _size(answers))
-        result = read_answers(answers, request)
-        if not request.count:
-            return result
-        tally = read_tally(folder / "counts.txt")
-        if len(tally.runs) != len(request.inputs):
-            raise EdgeqError(
-                "EQ0522",
-                "the counting plugin saw another number of runs",
-                where=request.spec.name,
-                got=len(tally.runs),
-                allowed=len(request.inputs),
-            )
-        return replace(result, instructions=tally.runs, program_instructions=tally.program.total)
+
+def _counting(request: RunRequest, image: Path, folder: Path) -> list[str]:
+    """QEMU's options for the counting plugin, where it was asked for."""
+    if not request.count:
+        return []
+    # QEMU splits options at commas; a comma of the path is doubled.
+    plugin = str(build_plugin()).replace(",", ",,")
+    write_markers(folder / "markers.txt", image, request.spec.name, len(request.spec.steps))
+    return ["-plugin", f"{plugin},markers=markers.txt,out=counts.txt"]
+
+
+def _counted(request: RunRequest, folder: Path, result: RunResult) -> RunResult:
+    tally = read_tally(folder / "counts.txt")
+    if len(tally.runs) != len(request.inputs):
+        raise EdgeqError(
+            "EQ0522",
+            "the counting plugin saw another number of runs",
+            where=request.spec.name,
+            got=len(tally.runs),
+            allowed=len(request.inputs),
+        )
+    return replace(result, instructions=tally.runs, program_instructions=tally.program.total)
+
+
+def _boot(request: RunRequest, folder: Path, command: list[str], limit: float) -> RunResult:
+    """Start a machine with an image; the console's files lie in its working folder."""
+    with (folder / "edgeq.in").open("wb") as file:
+        write_commands(file, request)
+    answers = folder / "edgeq.out"
+    try:
+        done = run_program(command, cwd=folder, timeout_seconds=limit)
+    except subprocess.TimeoutExpired as problem:
+        raise EdgeqError(
+            "EQ0603",
+            "the image takes too long in QEMU and was stopped",
+            where=progress(request, _size(answers)),
+            allowed=f"{limit:.0f} s",
+            hint="raise the time limit, or run fewer samples; an image for another machine can hang so too",
+        ) from problem
+    if done.code != 0:
+        raise _failure(request, done, _size(answers))
+    return read_answers(answers, request)
 
 
 def _size(path: Path) -> int:

@@ -16,6 +16,8 @@ from edgeq.target.table import Table, closest, read_table
 from edgeq.target.target import Target, load_target
 
 CONSOLE_KINDS = ("cmsdk", "native", "none", "nrf51", "pl011", "stm32", "stm32_lp")
+SYSTEM_EMULATOR = "qemu-system-arm"
+USER_EMULATORS = ("qemu-aarch64",)
 DRIVE_IMAGES = ("bin", "hex", "uf2")
 
 
@@ -68,21 +70,23 @@ class Console:
 
 @dataclass(frozen=True)
 class Emulator:
-    """The QEMU machine that runs a board's code, and where that machine has its memory.
+    """What runs a board's code here: a QEMU machine with its memory, or QEMU's user mode for another Linux's programs.
 
     Attributes:
-        machine: QEMU's ``-M`` name.
+        machine: QEMU's ``-M`` name; None in user mode.
         board: the board whose machine it is; the board itself where the machine is its twin.
         flash_base_address: where the emulated image is linked.
         ram_base_address: likewise for its data.
         args: further arguments for QEMU.
+        program: of QEMU.
     """
 
-    machine: str
+    machine: str | None
     board: str
-    flash_base_address: int
-    ram_base_address: int
+    flash_base_address: int = 0
+    ram_base_address: int = 0
     args: tuple[str, ...] = ()
+    program: str = SYSTEM_EMULATOR
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class FlashWith:
 
 @dataclass(frozen=True)
 class Board:
-    """A board; `flash`, `ram`, `clock_hz` and `emulator` are None for the computer that edgeq runs on."""
+    """A board; `flash`, `ram` and `clock_hz` are None for computers, `emulator` also for the one that edgeq runs on."""
 
     name: str
     description: str
@@ -136,6 +140,11 @@ class Board:
     def is_host(self) -> bool:
         """True for board ``native``."""
         return self.target.is_host
+
+    @property
+    def is_hosted(self) -> bool:
+        """True for a computer with an operating system: the host, or another one."""
+        return self.target.is_hosted
 
 
 def list_boards() -> tuple[str, ...]:
@@ -171,7 +180,7 @@ def read_board(path: Path) -> Board:
     target = load_target(table.text("target"))
     flash, ram = _memory(table, "flash"), _memory(table, "ram")
     clock_hz = table.optional_number("clock_hz", low=1)
-    if not target.is_host:
+    if not target.is_hosted:
         for key, value in (("flash", flash), ("ram", ram), ("clock_hz", clock_hz)):
             if value is None:
                 raise table.fail(key, "a required key is missing")
@@ -183,7 +192,7 @@ def read_board(path: Path) -> Board:
         flash=flash,
         ram=ram,
         console=_console(table, target),
-        emulator=_emulator(table, name, flash, ram),
+        emulator=_user_emulator(table, name) if target.is_hosted else _emulator(table, name, flash, ram),
         flash_with=_flash_with(table),
     )
     table.finish()
@@ -216,8 +225,8 @@ def _console(table: Table, target: Target) -> Console:
     if part is None:
         raise table.fail("console", "a required key is missing")
     kind = part.one_of("kind", CONSOLE_KINDS)
-    if (kind == "native") != target.is_host:
-        raise part.fail("kind", "the console does not fit the target", "native for the host and for nothing else")
+    if (kind == "native") != target.is_hosted:
+        raise part.fail("kind", "the console does not fit the target", "native for computers and for nothing else")
     console = Console(kind)
     if kind not in ("native", "none"):
         console = Console(
@@ -231,6 +240,15 @@ def _console(table: Table, target: Target) -> Console:
         )
     part.finish()
     return console
+
+
+def _user_emulator(table: Table, name: str) -> Emulator | None:
+    part = table.table("emulator")
+    if part is None:
+        return None
+    program = part.one_of("program", USER_EMULATORS)
+    part.finish()
+    return Emulator(None, name, program=program)
 
 
 def _emulator(table: Table, name: str, flash: Memory | None, ram: Memory | None) -> Emulator | None:

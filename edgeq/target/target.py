@@ -10,7 +10,7 @@ from edgeq.resources import targets_dir
 from edgeq.target.table import closest, read_table
 
 ISAS = ("dsp", "generic", "mve", "v6m", "v7m")
-TOOLCHAINS = ("arm-none-eabi", "host")
+TOOLCHAINS = ("aarch64-linux-gnu", "arm-none-eabi", "host")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Target:
         cpu: gcc's ``-mcpu`` name.
         flags: further compiler flags.
         isa: folders of ``runtime_c/arch`` in search order, ``("dsp", "generic")``.
-        toolchain: ``arm-none-eabi`` or ``host``.
+        toolchain: one of :data:`TOOLCHAINS`.
         llvm_triple: LLVM's name of the architecture and ABI; None: that of the computer that edgeq runs on.
         exception_frame_bytes: what an interrupt pushes onto the stack of the code it stops, alignment included.
     """
@@ -41,6 +41,11 @@ class Target:
     def is_host(self) -> bool:
         """True for the computer that edgeq runs on."""
         return self.toolchain == "host"
+
+    @property
+    def is_hosted(self) -> bool:
+        """True where an operating system runs programs: no linker script, no memory map, a C library."""
+        return self.toolchain != "arm-none-eabi"
 
     @property
     def gcc_flags(self) -> tuple[str, ...]:

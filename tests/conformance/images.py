@@ -72,6 +72,7 @@ def _spec(graph: Graph, program: Program, board: Board, folder: Path, files: Map
         steps=tuple(tensors(step.node.outputs) for step in program.steps),
         native=folder / files["native"] if "native" in files else None,
         emulated=folder / files["emulated"] if "emulated" in files else None,
+        user_mode=board.emulator is not None and board.emulator.machine is None,
         machine=board.emulator.machine if board.emulator else None,
         machine_args=board.emulator.args if board.emulator else (),
         macs=sum(step.macs for step in program.steps),

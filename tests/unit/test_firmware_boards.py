@@ -22,7 +22,7 @@ from edgeq.target import Board, list_boards, load_board
 SAMPLES = [bytes((7 * i + 31 * k) & 255 for i in range(INPUT_BYTES)) for k in range(3)]
 COMMANDS = b"".join(b"R" + x for x in SAMPLES) + b"V" + SAMPLES[0] + b"S"
 ANSWERS = b"".join(toy_answers(x)[1] for x in SAMPLES) + b"".join(toy_answers(SAMPLES[0]))
-CHIPS = [name for name in list_boards() if name != "native"]
+CHIPS = [name for name in list_boards() if not load_board(name).is_hosted]
 TWINS = [name for name in CHIPS if (emulator := load_board(name).emulator) and emulator.board == name]
 TIMEOUT = 60
 EXIT_FAULT, EXIT_INPUT, EXIT_COMMAND = 97, 98, 99
@@ -38,6 +38,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def qemu(board: Board, image: str, *extra: str) -> list[str]:
     assert board.emulator is not None
+    assert board.emulator.machine is not None
     plain = ["qemu-system-arm", "-M", board.emulator.machine, "-nographic", "-monitor", "none", "-kernel", image]
     return [*plain, *board.emulator.args, *extra]
 

@@ -42,7 +42,14 @@ def test_board_loads(name: str) -> None:
     assert board.name == name
     assert board.console.kind in CONSOLE_KINDS
     assert (board.emulator is None) == board.is_host
-    assert (board.flash is None) == board.is_host
+    assert (board.flash is None) == board.is_hosted
+
+
+def test_user_mode_needs_no_machine() -> None:
+    board = load_board("linux-aarch64")
+    assert (board.is_hosted, board.is_host) == (True, False)
+    assert board.emulator is not None
+    assert (board.emulator.machine, board.emulator.program) == (None, "qemu-aarch64")
 
 
 def test_files_short() -> None:

@@ -30,6 +30,9 @@ def llvm_target(target: Target) -> Any:  # noqa: ANN401 - tvm.target.Target, whi
     description: dict[str, object] = {"kind": "llvm"}
     if target.llvm_triple:
         description |= {"mtriple": target.llvm_triple, "mcpu": target.cpu.partition("+")[0]}
+    if not target.is_hosted:
+        # TVM knows the vectors of computers only, and would warn.
+        description["vector-width"] = 128
         description["mfloat-abi"] = "hard" if "-mfloat-abi=hard" in target.flags else "soft"
     return tvm.target.Target(description)
 

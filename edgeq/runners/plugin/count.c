@@ -28,7 +28,10 @@
 typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
-typedef struct qemu_info qemu_info_t;
+/* Its first member is all that is read. */
+typedef struct {
+  const char *target_name;
+} qemu_info_t;
 typedef void (*tb_trans_t)(qemu_plugin_id_t, struct qemu_plugin_tb *);
 typedef void (*exec_t)(unsigned, void *);
 typedef void (*exit_t)(qemu_plugin_id_t, void *);
@@ -75,6 +78,7 @@ enum { BUCKETS = 4096 };
 
 static segment_t *all_segments;
 static segment_t *buckets[BUCKETS];
+static bool thumb;        /* the classes are those of Thumb; elsewhere all is "other" */
 static marker_t *markers; /* sorted by address, then step */
 static size_t marker_count;
 static unsigned steps; /* 1 + the greatest step number */
@@ -262,7 +266,8 @@ static void translate_block(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
       wanted.marker = marker;
       first = index;
     }
-    wanted.held[eq_classify(qemu_plugin_insn_data(insn), (unsigned)qemu_plugin_insn_size(insn))]++;
+    const unsigned size = (unsigned)qemu_plugin_insn_size(insn);
+    wanted.held[thumb ? eq_classify(qemu_plugin_insn_data(insn), size) : EQ_OTHER]++;
   }
   if (length != 0) {
     count_segment(block, first, &wanted);
@@ -314,7 +319,7 @@ static void read_markers(const char *path) {
 }
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
-  (void)info;
+  thumb = strcmp(info->target_name, "arm") == 0;
   for (int index = 0; index < argc; index++) {
     if (strncmp(argv[index], "markers=", 8) == 0) {
       read_markers(argv[index] + 8);

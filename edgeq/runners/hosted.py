@@ -1,0 +1,63 @@
+"""Programs of an operating system: the harness's protocol through standard input and output, as files."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeq.errors import EdgeqError
+from edgeq.runners.base import RunRequest, RunResult
+from edgeq.runners.process import Finished, run_program
+from edgeq.runners.protocol import EXIT_MEANING, progress, read_answers, write_commands
+
+
+def run_hosted(
+    request: RunRequest, command: Sequence[str | Path], folder: Path, what: str, limit_seconds: float
+) -> RunResult:
+    """Run all samples of a request in one start of a program.
+
+    Args:
+        request: the program's model and inputs.
+        command: the command line.
+        folder: a fresh one, the program's working folder.
+        what: what messages call the program.
+        limit_seconds: for all samples together.
+
+    Raises:
+        EdgeqError: EQ0603 it takes too long, EQ0605 it failed or does not start, EQ0604 it answers something else than
+            this model's tensors.
+    """
+    with (folder / "edgeq.in").open("wb") as file:
+        write_commands(file, request)
+    answers = folder / "edgeq.out"
+    try:
+        done = run_program(
+            command, cwd=folder, timeout_seconds=limit_seconds, stdin=folder / "edgeq.in", stdout=answers
+        )
+    except subprocess.TimeoutExpired as problem:
+        raise EdgeqError(
+            "EQ0603",
+            f"{what} takes too long and was stopped",
+            where=progress(request, answers.stat().st_size),
+            allowed=f"{limit_seconds:.0f} s",
+            hint="raise the time limit, or run fewer samples",
+        ) from problem
+    except OSError as problem:
+        raise EdgeqError("EQ0605", f"{what} does not start", where=str(command[0]), got=problem.strerror) from problem
+    if done.code != 0:
+        raise _failure(request, done, what, answers.stat().st_size)
+    return read_answers(answers, request)
+
+
+def _failure(request: RunRequest, done: Finished, what: str, answered: int) -> EdgeqError:
+    reason = EXIT_MEANING.get(done.code, f"exit code {done.code}")
+    if done.code < 0:
+        reason = signal.Signals(-done.code).name
+    return EdgeqError(
+        "EQ0605",
+        f"{what} failed",
+        where=progress(request, answered),
+        got="\n".join(part for part in (reason, done.tail) if part),
+    )
