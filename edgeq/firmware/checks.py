@@ -1,4 +1,4 @@
-"""What must not be in an image: floating point, instructions beyond Armv6-M, the heap, printf.
+"""What an image must not hold (floating point, instructions beyond Armv6-M, the heap, printf), and must: every step.
 
 Each check reads the linked image or the object, never the source, so that nothing a compiler or library adds escapes.
 """
@@ -26,6 +26,7 @@ _PRINT = ("fprintf", "printf", "putchar", "puts", "snprintf", "sprintf", "vprint
 _FORBIDDEN_CALLS = frozenset((*_HEAP, *_PRINT, "abort", "exit"))
 # All 32-bit instructions of Armv6-M (DDI 0419, A5.3).
 _V6M_WIDE = frozenset(("bl", "dmb", "dsb", "isb", "mrs", "msr", "udf.w"))
+_TARGET = re.compile(r"<([^>+]+)>")
 _NOT_V6M = re.compile(r"cbn?z(?:\.n)?|it[te]{0,3}")
 _SHOWN = 5
 
@@ -88,6 +89,37 @@ def check_v6m_only(code: Mapping[str, Sequence[Instruction]]) -> None:
     if found:
         shown = "; ".join(found[:_SHOWN])
         raise EdgeqError("EQ0508", f"{len(found)} instructions are not Armv6-M", got=shown, allowed="Armv6-M only")
+
+
+def check_steps(code: Mapping[str, Sequence[Instruction]], name: str, steps: int) -> None:
+    """Refuse an image that lacks a step, or whose run or single step leaves out a call of one.
+
+    A compiler may drop a call whose effects it has lost sight of, as gcc 12 did before every step was `noipa`.
+
+    Args:
+        code: the image's instructions by function.
+        name: the C prefix of the model.
+        steps: how many it has.
+
+    Raises:
+        EdgeqError: EQ0511, with the first steps.
+    """
+    wanted = [f"{name}_step_{number}" for number in range(steps)]
+    single = f"{name}_step"
+    found = [f"no function {step}" for step in wanted if not code.get(step)]
+    for root in (f"{name}_run", single):
+        called = _called(code.get(root, ()))
+        if single in called:
+            called |= _called(code.get(single, ()))
+        found += [f"no call of {step} from {root}" for step in wanted if step not in called]
+    if found:
+        shown = "; ".join(found[:_SHOWN])
+        raise EdgeqError("EQ0511", f"the image leaves out {len(found)} functions or calls", got=shown)
+
+
+def _called(instructions: Sequence[Instruction]) -> set[str]:
+    """The functions to whose first instruction these jump or branch."""
+    return {match[1] for item in instructions if (match := _TARGET.search(item.operands))}
 
 
 def _beyond_v6m(item: Instruction) -> bool:

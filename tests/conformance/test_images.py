@@ -14,6 +14,7 @@ from edgeq.backends.c import Specialize
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 from edgeq.lowering import Mode
+from edgeq.target import load_board
 from tests.conformance.images import compare_on
 from tests.conformance.zoo import FAMILIES, MODES, NETWORK, input_sets, network, zoo
 
@@ -21,6 +22,7 @@ GRAPHS = (*FAMILIES, NETWORK)
 # Every core; they share out the ways of emitting a call, since a compiler's mistake may show in one way only. The whole
 # product is slow.
 CORES: dict[str, tuple[str, Specialize]] = {
+    "aarch64": ("linux-aarch64", "hot"),
     "m0": ("mps2-m0", "hot"),
     "m3": ("mps2-an385", "none"),
     "m4": ("mps2-an386", "all"),
@@ -29,6 +31,13 @@ CORES: dict[str, tuple[str, Specialize]] = {
     "m55": ("mps3-an547", "all"),
 }
 WAYS: tuple[Specialize, ...] = ("none", "hot", "all")
+
+
+def programs_of(core: str) -> tuple[str, ...]:
+    """The compiler and the emulator of a core."""
+    emulator = load_board(CORES[core][0]).emulator
+    assert emulator is not None
+    return ("aarch64-linux-gnu-gcc" if core == "aarch64" else "arm-none-eabi-gcc", emulator.program)
 
 
 def graph_of(family: str, mode: Mode) -> Graph:
@@ -63,7 +72,7 @@ def test_native_has_the_reference_bits_under_sanitizers(mode: Mode, family: str,
 def test_core_has_the_reference_bits(
     core: str, family: str, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
-    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+    for program in programs_of(core):
         needs_program(program)
     board, specialize = CORES[core]
     check(board, family, "highmul", tmp_path, specialize)
@@ -84,7 +93,7 @@ def test_core_has_the_reference_bits_emitted_otherwise(
     needs_program: Callable[[str], str],
     request: pytest.FixtureRequest,
 ) -> None:
-    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+    for program in programs_of(core):
         needs_program(program)
     if (core, mode, specialize, family) == ("m0", "tflite", "all", "conv"):
         reason = "gcc's call graph names a division that later optimizations remove; the stack bound then refuses"

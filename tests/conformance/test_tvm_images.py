@@ -14,12 +14,12 @@ pytest.importorskip("tvm", reason="the extra `tvm` is not installed")
 
 from edgeq.lowering import Mode
 from tests.conformance.images import compare_on
-from tests.conformance.test_images import CORES, GRAPHS, graph_of
+from tests.conformance.test_images import CORES, GRAPHS, graph_of, programs_of
 from tests.conformance.zoo import MODES, NETWORK, input_sets
 
 pytestmark = pytest.mark.qemu
 # One core of each architecture that TVM has instructions of its own for.
-USUAL = ("m0", "m4", "m55")
+USUAL = ("aarch64", "m0", "m4", "m55")
 
 
 def check(core: str, family: str, mode: Mode, folder: Path) -> None:
@@ -32,7 +32,7 @@ def check(core: str, family: str, mode: Mode, folder: Path) -> None:
 
 @pytest.mark.parametrize("core", USUAL)
 def test_network_has_the_reference_bits(core: str, tmp_path: Path, needs_program: Callable[[str], str]) -> None:
-    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+    for program in programs_of(core):
         needs_program(program)
     check(core, NETWORK, "highmul", tmp_path)
 
@@ -44,6 +44,6 @@ def test_network_has_the_reference_bits(core: str, tmp_path: Path, needs_program
 def test_family_has_the_reference_bits(
     core: str, mode: Mode, family: str, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
-    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+    for program in programs_of(core):
         needs_program(program)
     check(core, family, mode, tmp_path)

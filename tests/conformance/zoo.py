@@ -122,7 +122,14 @@ FURTHER: dict[str, tuple[Case, ...]] = {
             "conv2d[fused-clip-depthwise]", ("Conv", "Clip"), ((1, 8, 5, 5),), {1: (8, 1, 3, 3), 2: (8,)}, {"group": 8}
         ),
         # Half a step of the convolution's scale s = 0.30, times the sigmoid's slope 1/4, in steps of 1/256: 32·s.
-        Case("conv2d[then-sigmoid]", ("Conv", "Sigmoid"), ((1, 4, 6, 5),), _CONV, tolerance=9.7),
+        Case(
+            "conv2d[then-sigmoid]",
+            ("Conv", "Sigmoid"),
+            ((1, 4, 6, 5),),
+            _CONV,
+            tolerance=9.7,
+            grids=(Activation(1 / 64, 127),),
+        ),
         Case("conv2d[then-max_pool]", ("Conv", "Relu", "GlobalMaxPool"), ((1, 4, 6, 5),), _CONV),
         Case("conv2d[then-flatten]", ("Conv", "Flatten"), ((1, 4, 4, 5),), _CONV),
         Case("conv2d[full_range-k3]", ("Conv",), ((1, 4, 6, 5),), _CONV, full_range=True),

@@ -131,7 +131,9 @@ def sandbox(tmp_path: Path, root: Path, programs: dict[str, str]) -> dict[str, s
 
 
 TOOLCHAIN = {
+    "aarch64-linux-gnu-gcc": "echo /usr/lib/libc.a",
     "arm-none-eabi-gcc": "echo /usr/lib/libc.a",
+    "qemu-aarch64": "",
     "qemu-system-arm": "",
     "gdb-multiarch": "",
     "g++": "",
@@ -158,7 +160,7 @@ def test_setup_without_rights_prints_the_command(tmp_path: Path, root: Path) -> 
     assert done.returncode == 5
     assert done.stderr.splitlines()[-1] == (
         "apt-get install --yes --no-install-recommends gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
-        " gdb-multiarch g++ python3-venv"
+        " gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gdb-multiarch g++ python3-venv"
     )
     assert "apt-get ran" not in done.stderr
 
