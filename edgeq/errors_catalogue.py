@@ -306,6 +306,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "A tool did not finish",
         "It was stopped after its time limit. Try again when the computer is less busy.",
     ),
+    "EQ0511": (
+        "An image leaves out a step of the model",
+        "Every step must be in the linked image and be called; a compiler that drops one is a wrong result prevented.",
+    ),
     "EQ0512": (
         "TVM's module cannot be linked",
         "A C compiler links TVM's objects into the shared library for this computer; its own words are in the message.",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeq.firmware.checks import check_no_float, check_no_heap, check_v6m_only
+from edgeq.firmware.checks import check_no_float, check_no_heap, check_steps, check_v6m_only
 from edgeq.firmware.disassembly import disassemble
 from edgeq.firmware.facts import ImageFacts
 from edgeq.firmware.fit import check_fit
@@ -149,6 +149,7 @@ def _chip_images(toolchain: Toolchain, board: Board, facts: ImageFacts, objects:
         script = linker_script(layout, facts, stack)
         link_chip(toolchain, board, objects.folder, [*objects.shared, console], script, elf)
         code = disassemble(toolchain, elf)
+        check_steps(code, facts.name, facts.steps)
         check_no_float(code)
         if "v6m" in board.target.isa:
             check_v6m_only(code)
