@@ -90,7 +90,9 @@ def _pushed(item: Instruction, function: str) -> int:
         return max(0, -_immediate(item, function))
     if item.operands.startswith("sp,") and name.startswith("sub"):
         return _immediate(item, function)
-    if item.operands.startswith("sp,") and not name.startswith(("add", "cmp", "ldm", "stm")):
+    # A frame is given back by adding a number; adding a register may be how a large one is taken.
+    harmless = ("add", "cmp", "ldm", "stm") if "#" in item.operands else ("cmp", "ldm", "stm")
+    if item.operands.startswith("sp,") and not name.startswith(harmless):
         raise EdgeqError("EQ0506", "the stack of a function is not understood", where=function, got=item.mnemonic)
     return 0
 

@@ -85,7 +85,12 @@ class QemuRunner:
             counting = _counting(request, spec.emulated, folder)
             if spec.machine is None:
                 command = [QEMU_USER.need(), *counting, str(spec.emulated.resolve())]
-                result = run_hosted(request, command, folder, "the program in QEMU", limit)
+                try:
+                    result = run_hosted(request, command, folder, "the program in QEMU", limit)
+                except EdgeqError as problem:
+                    if request.count and "plugin" in str(problem):
+                        raise _plugin_refused(str(problem)) from problem
+                    raise
             else:
                 command = machine_command(QEMU.need(), spec.machine, spec.machine_args)
                 command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(spec.emulated.resolve())]
@@ -164,19 +169,23 @@ def _failure(request: RunRequest, done: Finished, answered: int) -> EdgeqError:
             hint="an image that is linked for another machine does this",
         )
     if "plugin" in done.text and answered == 0 and request.count:
-        return EdgeqError(
-            "EQ0522",
-            "QEMU refuses the counting plugin",
-            where=done.tail,
-            allowed="QEMU 4.2 to 8.2, built with plugins",
-            hint="run without counting",
-        )
+        return _plugin_refused(done.tail)
     if done.code in EXIT_MEANING:
         return EdgeqError(
             "EQ0604", "the image stopped early", where=where, got=f"{EXIT_MEANING[done.code]}\n{done.tail}".strip()
         )
     return EdgeqError(
         "EQ0606", f"QEMU gave up ({machine})", where=where, got=f"exit code {done.code}\n{done.tail}".strip()
+    )
+
+
+def _plugin_refused(talk: str) -> EdgeqError:
+    return EdgeqError(
+        "EQ0522",
+        "QEMU refuses the counting plugin",
+        where=talk,
+        allowed="QEMU 4.2 to 8.2, built with plugins",
+        hint="run without counting",
     )
 
 

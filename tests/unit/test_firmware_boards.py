@@ -258,6 +258,15 @@ def test_missing_compiler_says_how_to_install(bundle: Path, tmp_path: Path, monk
     assert "apt-get install" in str(caught.value.problems[0].hint)
 
 
+def test_missing_linux_compiler_says_how_to_install(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EdgeqError, match="EQ0501") as caught:
+        build_images(bundle, tmp_path, load_board("linux-aarch64"), FACTS)
+    assert "gcc-aarch64-linux-gnu" in str(caught.value.problems[0].hint)
+
+
 def test_span_outside_the_arena_refused() -> None:
     with pytest.raises(ValueError, match="outside the arena"):
         ImageFacts("toy", (Span(40, 16),), (), (), 48)

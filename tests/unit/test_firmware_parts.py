@@ -109,6 +109,8 @@ def test_stack_of_unknown_size_refused(tmp_path: Path) -> None:
 def test_stack_moved_by_a_register_refused(tmp_path: Path) -> None:
     with pytest.raises(EdgeqError, match="not understood"):
         add_library(read(tmp_path, GRAPH), {"memcpy": (line("mov", "sp, r7"),)})
+    with pytest.raises(EdgeqError, match="EQ0506"):
+        add_library(read(tmp_path, GRAPH), {"memcpy": (line("add", "sp, r6"),)})
 
 
 @pytest.mark.parametrize("mnemonic", ["vadd.f32", "vcvt.s32.f32", "vmul.f16", "vldmia.f64"])

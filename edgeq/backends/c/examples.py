@@ -31,13 +31,14 @@ int main(void) {{
 """
 
 
-def cmake(name: str) -> str:
-    """A library target for the user's own CMake project."""
+def cmake(name: str, *objects: str) -> str:
+    """A library target for the user's own CMake project; `objects` are compiled already."""
+    sources = " ".join(("model.c", "weights.c", *objects))
     return f"""cmake_minimum_required(VERSION 3.16)
 project({name} C)
 
 # add_subdirectory() this folder, then link your firmware with `{name}`.
-add_library({name} STATIC model.c weights.c)
+add_library({name} STATIC {sources})
 target_include_directories({name} PUBLIC . PRIVATE runtime)
 target_compile_features({name} PUBLIC c_std_11)
 """

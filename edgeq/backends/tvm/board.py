@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeq.backends.bundle import Bundle
-from edgeq.backends.c.examples import main_c
+from edgeq.backends.c.examples import cmake, main_c, quantize_header
 from edgeq.backends.c.names import comment
 from edgeq.backends.c_source import Constants, dispatch, model_header, place, weights_header, weights_source
 from edgeq.backends.planning import checked_plan
@@ -47,9 +47,11 @@ def emit_board(graph: Graph, name: str, target: Target) -> TvmProgram:
     constants = Constants(name)
     model = _model(graph, steps, plan, name, constants)
     texts = {
+        "CMakeLists.txt": cmake(name, PREBUILT),
         "main.c": main_c(name),
         "model.c": model,
         "model.h": model_header(graph, len(steps), plan, name),
+        "model_quantize.h": quantize_header(graph, name),
         "weights.c": weights_source(name, constants),
         "weights.h": weights_header(name, constants),
     }
