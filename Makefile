@@ -21,7 +21,7 @@ test: lint ## lint, types and tests
 	$(BIN)/pytest -n $(JOBS)
 
 test-slow: setup ## the tests that take minutes
-	$(BIN)/pytest -n $(JOBS) -m slow
+	EDGEQ_TFLITE_RUNTIME_PYTHON="$$(sh scripts/tflite_runtime.sh)" $(BIN)/pytest -n $(JOBS) -m slow
 
 lint: setup ## ruff, mypy, clang-format
 	$(BIN)/ruff check

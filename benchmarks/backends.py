@@ -14,13 +14,15 @@ from pathlib import Path
 
 from mlperf_tiny import BOARDS, MODELS, ROOT, edgeq
 
+CORES = {"M4": BOARDS["M4"], "M55": BOARDS["M55"], "A53": "linux-aarch64"}
+
 
 def row_of(data: Path, name: str, core: str, folder: Path, samples: int) -> list[str]:
     """Compile, verify and profile one model for one board."""
     model = data / "models" / f"{MODELS[name]}.onnx"
     calibration, evaluation = (data / "data" / f"{name}_{kind}.npz" for kind in ("calib", "eval"))
     compiled = edgeq(
-        *("compile", model, "--data", calibration, "--board", BOARDS[core]),
+        *("compile", model, "--data", calibration, "--board", CORES[core]),
         *("--backend", "c,tvm,tflite", "-o", folder),
     )
     verdict = edgeq("verify", folder, "--data", evaluation, "--samples", str(samples))
@@ -45,7 +47,7 @@ def row_of(data: Path, name: str, core: str, folder: Path, samples: int) -> list
 def main() -> None:
     """Print the table as Markdown."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--cores", default="M4,M55")
+    parser.add_argument("--cores", default=",".join(CORES))
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--samples", type=int, default=20, help="inputs that are compared bit for bit")
     options = parser.parse_args()

@@ -152,7 +152,7 @@ def test_tflite_runtime_differs_in_the_rounding_of_dense_alone(
     It also computes some operators in the place of their input, so that only outputs can be compared.
     """
     python = os.environ.get(OTHER_PYTHON)
-    if python is None:
+    if not python:
         pytest.skip(f"set {OTHER_PYTHON} to a Python that has tflite-runtime and numpy 1")
     monkeypatch.setattr("edgeq.ops.dense.requantize", lambda node, acc, scaling, once: requantize(node, acc, scaling))
     model = judged(name)
