@@ -55,6 +55,14 @@ def import_model(job: Job) -> None:
     A model that is quantized in part waits for the next stage, where calibration data says the rest.
     """
     from edgeq import frontend
+
+    with frontend.gathered() as notes:
+        _import(job)
+    job.notes += notes
+
+
+def _import(job: Job) -> None:
+    from edgeq import frontend
     from edgeq.onnxio import read_model
 
     model = read_model(job.model_path)

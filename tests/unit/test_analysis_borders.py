@@ -67,6 +67,26 @@ def test_integers_of_the_model_itself_pass_through() -> None:
     np.testing.assert_array_equal(subject.dequantize(values), values)
 
 
+def test_weights_that_are_rounded_again_are_told(tmp_path: Path) -> None:
+    text = """g (float[1,4] x) => (float[1,2] y) {
+        xq = QuantizeLinear(x, s, z)
+        xd = DequantizeLinear(xq, s, z)
+        wd = DequantizeLinear(w, t, v)
+        r = MatMul(xd, wd)
+        yq = QuantizeLinear(r, s, z)
+        y = DequantizeLinear(yq, s, z)
+    }"""
+    weights = np.array([[0, 255], [3, 7], [200, 100], [17, 90]], np.uint8)
+    constants = {"s": np.float32(0.05), "z": np.int8(3), "t": np.float32(0.01), "v": np.uint8(101), "w": weights}
+    from edgeq.onnxio import write_model
+
+    write_model(parse(text, constants), tmp_path / "m.onnx")
+    options = CompileOptions("native", "m", backends=())
+    notes = compile_model(tmp_path / "m.onnx", None, tmp_path / "out", options)["notes"]
+    assert [note for note in notes if "rounded again to fit int8" in note] == notes
+    assert len(notes) == 1
+
+
 def test_model_with_integer_borders_takes_and_gives_integers(tmp_path: Path) -> None:
     text = """g (int8[1,4] x) => (int8[1,4] y) {
         a = DequantizeLinear(x, s, z)
