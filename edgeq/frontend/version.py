@@ -32,6 +32,11 @@ _NEUTRAL: Final = {
 """Attributes newer than opset 21, and their values that say what opset 21 does anyway."""
 
 
+_SAME_ELSEWHERE: Final = {("com.microsoft", "DequantizeLinear"), ("com.microsoft", "QuantizeLinear")}
+"""Operators that onnxruntime's quantizer writes in its own domain on demand, and that mean what ONNX's mean since 13."""
+_AXIS_OPSET: Final = 13
+
+
 def convert_to_working_opset(model: ir.Model) -> ir.Model:
     """The model in opset 21; the one given is not changed.
 
@@ -55,7 +60,7 @@ def convert_to_working_opset(model: ir.Model) -> ir.Model:
         proto = ir.to_proto(model)
     except (ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise EdgeqError("EQ0218", "the model cannot be written out for conversion", got=one_line(error)) from error
-    _use_short_domain(proto)
+    _use_short_domain(proto, found)
     _refuse_foreign(proto)
     if found < OPSET:
         proto = _upgrade(proto, found)
@@ -67,9 +72,10 @@ def convert_to_working_opset(model: ir.Model) -> ir.Model:
         raise EdgeqError("EQ0218", "the converted model is not valid ONNX", got=one_line(error)) from error
 
 
-def _use_short_domain(proto: ModelProto) -> None:
+def _use_short_domain(proto: ModelProto, found: int) -> None:
     for node in _all_nodes(proto.graph):
-        if node.domain == "ai.onnx":
+        same = found >= _AXIS_OPSET and (node.domain, node.op_type) in _SAME_ELSEWHERE
+        if node.domain == "ai.onnx" or same:
             node.domain = ""
     kept = {("" if item.domain == "ai.onnx" else item.domain): item.version for item in proto.opset_import}
     del proto.opset_import[:]

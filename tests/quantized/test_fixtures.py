@@ -167,6 +167,18 @@ def test_real_models_quantized_by_onnxruntime(name: str, choice: str, data_dir: 
     check_layers(f"{name} {choice}", foreign, samples, 5, 1e-3 if CHOICES[choice].per_channel else 5e-3)
 
 
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+def test_operators_of_onnxruntimes_own_domain_are_the_same(kind: str) -> None:
+    foreign = read_model(FOLDER / f"onnxruntime_channel_{kind}.onnx")
+    moved = read_model(FOLDER / f"onnxruntime_channel_{kind}.onnx")
+    for node in moved.graph:
+        if node.op_type in {"QuantizeLinear", "DequantizeLinear"}:
+            node.domain = "com.microsoft"
+    moved.opset_imports["com.microsoft"] = 1
+    expected, got = (normalize_qdq(normalize_structure(model, {})) for model in (foreign, moved))
+    assert [(node.domain, node.op_type) for node in got.graph] == [("", node.op_type) for node in expected.graph]
+
+
 @pytest.mark.slow
 def test_torch_writes_what_the_fixtures_hold(tmp_path: Path) -> None:
     python = os.environ.get(TORCH_PYTHON)
