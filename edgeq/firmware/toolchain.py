@@ -61,7 +61,7 @@ def find_toolchain(target: Target) -> Toolchain:
     """The compiler for a target.
 
     Raises:
-        EdgeqError: EQ0501 no ARM compiler, EQ0502 no host compiler, EQ0505 it does not run.
+        EdgeqError: EQ0501 no ARM compiler, or one for Linux without a C library, EQ0502 no host compiler, EQ0505 it does not run.
     """
     if target.is_host:
         name = next((item for item in ("gcc", "cc") if shutil.which(item)), None)
@@ -76,7 +76,15 @@ def find_toolchain(target: Target) -> Toolchain:
     path = shutil.which(wanted)
     if path is None:
         raise EdgeqError("EQ0501", "the ARM compiler was not found", got=wanted, hint=install)
+    if target.is_hosted and not _has_library(path):
+        raise EdgeqError("EQ0501", "the C library of the ARM compiler was not found", got="libc.a", hint=install)
     return _described(target.toolchain, path)
+
+
+@cache
+def _has_library(gcc: str) -> bool:
+    # gcc answers with the bare name when it has no such file. Debian packs the library apart from the compiler.
+    return Path(run([gcc, "-print-file-name=libc.a"]).strip()).is_absolute()
 
 
 @cache

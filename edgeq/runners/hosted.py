@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ def run_hosted(
 
     Args:
         request: the program's model and inputs.
-        command: the command line.
+        command: the command line; its last word is the program's path.
         folder: a fresh one, the program's working folder.
         what: what messages call the program.
         limit_seconds: for all samples together.
@@ -31,6 +33,16 @@ def run_hosted(
     """
     with (folder / "edgeq.in").open("wb") as file:
         write_commands(file, request)
+    program = command[-1]
+    if not os.access(program, os.X_OK):
+        # QEMU would end without a word. Archives and drives that know no permissions drop this one.
+        raise EdgeqError(
+            "EQ0605",
+            f"{what} does not start",
+            where=str(program),
+            got="it may not be executed",
+            hint=shlex.join(["chmod", "+x", str(program)]),
+        )
     answers = folder / "edgeq.out"
     try:
         done = run_program(
