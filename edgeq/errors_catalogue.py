@@ -292,7 +292,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0402": ("Does not fit into flash", "Code, weights and harness are counted. Try --optimize=-Os, or prune."),
     "EQ0501": (
         "ARM compiler missing",
-        "apt-get install --no-install-recommends gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        (
+            "For Cortex-M: apt-get install --no-install-recommends gcc-arm-none-eabi libnewlib-arm-none-eabi. For "
+            "Linux on 64-bit Arm: gcc-aarch64-linux-gnu libc6-dev-arm64-cross."
+        ),
     ),
     "EQ0502": ("Host compiler missing", "apt-get install --no-install-recommends gcc libc6-dev"),
     "EQ0503": ("Compilation failed", "The compiler refuses generated code. " + _DEFECT),
@@ -314,7 +317,13 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "TVM's module cannot be linked",
         "A C compiler links TVM's objects into the shared library for this computer; its own words are in the message.",
     ),
-    "EQ0520": ("The emulator is missing", "apt-get install --no-install-recommends qemu-system-arm"),
+    "EQ0520": (
+        "The emulator is missing",
+        (
+            "apt-get install --no-install-recommends qemu-system-arm; for programs of 64-bit Arm Linux qemu-user "
+            "instead."
+        ),
+    ),
     "EQ0521": (
         "Host compiler missing",
         "The counting plugin is built once with it: apt-get install --no-install-recommends gcc libc6-dev",
@@ -338,7 +347,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "The image or tool did not finish within its limit. Run fewer samples, or free the computer.",
     ),
     "EQ0604": ("Wrong answer of the image", "The harness and this edgeq differ: compile the model again."),
-    "EQ0605": ("The native program failed", "It did not start or crashed. " + _DEFECT),
+    "EQ0605": ("The program failed, here or in QEMU", "It did not start or crashed. " + _DEFECT),
     "EQ0606": ("QEMU gave up", "The message has QEMU's own words."),
     "EQ0607": ("Image missing or damaged", "Compile the model again."),
     "EQ0608": ("The board holds something else", "What was read back is not what was written. Flash again."),

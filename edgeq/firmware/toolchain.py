@@ -61,7 +61,8 @@ def find_toolchain(target: Target) -> Toolchain:
     """The compiler for a target.
 
     Raises:
-        EdgeqError: EQ0501 no ARM compiler, or one for Linux without a C library, EQ0502 no host compiler, EQ0505 it does not run.
+        EdgeqError: EQ0501 no ARM compiler, or one for Linux without a C library; EQ0502 no host compiler; EQ0505 it
+            does not run.
     """
     if target.is_host:
         name = next((item for item in ("gcc", "cc") if shutil.which(item)), None)

@@ -33,7 +33,7 @@ _NEUTRAL: Final = {
 
 
 _SAME_ELSEWHERE: Final = {("com.microsoft", "DequantizeLinear"), ("com.microsoft", "QuantizeLinear")}
-"""Operators that onnxruntime's quantizer writes in its own domain on demand, and that mean what ONNX's mean since 13."""
+"""Operators that onnxruntime's quantizer writes in its own domain on demand; they mean what ONNX's mean since 13."""
 _AXIS_OPSET: Final = 13
 
 

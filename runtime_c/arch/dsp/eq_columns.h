@@ -75,8 +75,8 @@ EQ_INLINE void eq_column_fill(void *columns, int32_t pixel, int32_t depth, int32
   (void)depth;
   eq_half_t *column = (eq_half_t *)columns + 4 * pixel;
   EQ_NO_UNROLL
-  for (; n > 0; --n) {
-    eq_column_put(column, at++, value);
+  for (const int32_t end = at + n; at < end; ++at) {
+    eq_column_put(column, at, value);
   }
 }
 
@@ -106,11 +106,11 @@ EQ_INLINE const int8_t *eq_column_at(const void *columns, int32_t pixel, int32_t
 /* clang-format on */
 
 /* clang-format off */
-#define EQ_LOOP_2X2(enter)                                                                                    \
-  __asm__ volatile(enter "1:\n\t" EQ_STEP_2X2 "2:\n\t" EQ_STEP_2X2 "cmp %[x], %[end]\n\tbne 1b"                          \
+#define EQ_LOOP_2X2(enter)                                                                                      \
+  __asm__ volatile(enter "1:\n\t" EQ_STEP_2X2 "2:\n\t" EQ_STEP_2X2 "cmp %[x], %[end]\n\tbne 1b"                 \
           : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [x] "+r"(columns), [w] "+r"(w), \
             [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [e] "=&r"(e), [f] "+r"(f)                   \
-          : [end] "r"(end)                                                                                    \
+          : [end] "r"(end)                                                                                      \
           : "cc", "memory")
 /* clang-format on */
 

@@ -28,11 +28,11 @@
   "ldr %[e], [%[x]], #4\n\t"                                \
   "sxtb16 %[o], %[e], ror #8\n\t"                           \
   "sxtb16 %[e], %[e]\n\t" EQ_HALF_1X4("s0", "s1") EQ_HALF_1X4("s2", "s3")
-#define EQ_LOOP_1X4(enter)                                                                                  \
-  __asm__ volatile(enter "1:\n\t" EQ_STEP_1X4 "2:\n\t" EQ_STEP_1X4 "cmp %[x], %[end]\n\tbne 1b"                        \
-          : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [x] "+r"(x), [w] "+r"(w),             \
-            [a] "=&r"(a), [b] "=&r"(b), [e] "=&r"(e), [o] "=&r"(o), [t] "+r"(t)                               \
-          : [end] "r"(end)                                                                                  \
+#define EQ_LOOP_1X4(enter)                                                                        \
+  __asm__ volatile(enter "1:\n\t" EQ_STEP_1X4 "2:\n\t" EQ_STEP_1X4 "cmp %[x], %[end]\n\tbne 1b"   \
+          : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [x] "+r"(x), [w] "+r"(w), \
+            [a] "=&r"(a), [b] "=&r"(b), [e] "=&r"(e), [o] "=&r"(o), [t] "+r"(t)                   \
+          : [end] "r"(end)                                                                        \
           : "cc", "memory")
 /* clang-format on */
 
