@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
 from edgeq.errors import EdgeqError
@@ -31,14 +32,19 @@ _NOT_V6M = re.compile(r"cbn?z(?:\.n)?|it[te]{0,3}")
 _SHOWN = 5
 
 
-def undefined_symbols(path: Path) -> tuple[str, ...]:
-    """The names that an object leaves undefined, sorted."""
+def referenced_names(path: Path) -> frozenset[str]:
+    """The names that an object's relocations refer to: all that its code and data can reach outside of it.
+
+    Its list of undefined symbols says more, since it keeps calls that the compiler has removed.
+    """
+    names: set[str] = set()
     with path.open("rb") as file:
-        table = ELFFile(file).get_section_by_name(".symtab")
-        if not isinstance(table, SymbolTableSection):
-            return ()
-        names = {symbol.name for symbol in table.iter_symbols() if symbol["st_shndx"] == "SHN_UNDEF"}
-    return tuple(sorted(names - {""}))
+        elf = ELFFile(file)
+        for section in elf.iter_sections():
+            symbols = elf.get_section(section["sh_link"])
+            if isinstance(section, RelocationSection) and isinstance(symbols, SymbolTableSection):
+                names.update(symbols.get_symbol(item["r_info_sym"]).name for item in section.iter_relocations())
+    return frozenset(names - {""})
 
 
 def check_no_heap(path: Path) -> None:
@@ -47,7 +53,7 @@ def check_no_heap(path: Path) -> None:
     Raises:
         EdgeqError: EQ0509.
     """
-    wanted = sorted(_FORBIDDEN_CALLS & set(undefined_symbols(path)))
+    wanted = sorted(_FORBIDDEN_CALLS & referenced_names(path))
     if wanted:
         raise EdgeqError(
             "EQ0509", "the model's code calls what firmware must not have", where=path.name, got=", ".join(wanted)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from edgeq.firmware.checks import check_no_float, check_no_heap, check_steps, check_v6m_only
+from edgeq.firmware.checks import (
+    check_no_float,
+    check_no_heap,
+    check_steps,
+    check_v6m_only,
+    referenced_names,
+)
 from edgeq.firmware.disassembly import disassemble
 from edgeq.firmware.facts import ImageFacts
 from edgeq.firmware.fit import check_fit
@@ -24,6 +31,7 @@ from edgeq.firmware.objects import SANITIZE, Objects, compile_all
 from edgeq.firmware.sizes import Sizes, image_sizes, loaded_bytes, total_loaded
 from edgeq.firmware.stack import (
     add_library,
+    drop_removed_calls,
     library_calls,
     read_call_graph,
     stack_bound,
@@ -163,7 +171,9 @@ def _chip_images(toolchain: Toolchain, board: Board, facts: ImageFacts, objects:
 
 def _model_stack(toolchain: Toolchain, board: Board, facts: ImageFacts, objects: Objects) -> int:
     """The bound on the model's stack with an exception frame on top, rounded up to 8 bytes."""
-    graph = read_call_graph(objects.folder / f"{Path(name).stem}.ci" for name in ("model.o", "memory.o"))
+    compiled = [objects.folder / name for name in ("model.o", "memory.o")]
+    graph = read_call_graph(path.with_suffix(".ci") for path in compiled)
+    drop_removed_calls(graph, chain.from_iterable(referenced_names(path) for path in compiled))
     if library_calls(graph):
         probe = objects.folder / "probe" / "probe.elf"
         probe.parent.mkdir()

@@ -1,7 +1,8 @@
 """A bound on the stack that a model uses, from the compiler's call graphs; no measurement enters it.
 
-gcc writes each function's frame and calls (``-fcallgraph-info=su``). Routines of libgcc come without: their bound is
-the sum of all pushes in the linked code that they can reach, which no loop repeats. Recursion, calls through pointers
+gcc writes each function's frame and calls (``-fcallgraph-info=su``), calls that its last passes remove included: those
+that the object does not refer to are dropped. Routines of libgcc come without frames: their bound is the sum of
+all pushes in the linked code that they can reach, which no loop repeats. Recursion, calls through pointers
 and frames of unknown size are errors, since then there is no bound.
 """
 
@@ -57,6 +58,18 @@ def library_calls(graph: CallGraph) -> tuple[str, ...]:
     """The functions that are called but in none of the call graphs, sorted."""
     called = {target for targets in graph.calls.values() for target in targets}
     return tuple(sorted(called - set(graph.frames) - {_INDIRECT}))
+
+
+def drop_removed_calls(graph: CallGraph, referenced: Iterable[str]) -> None:
+    """Drop the calls out of the call graphs that no object refers to: nothing is left of them.
+
+    Args:
+        graph: loses those calls.
+        referenced: the names that the objects' relocations refer to.
+    """
+    removed = set(library_calls(graph)) - set(referenced)
+    for called in graph.calls.values():
+        called.difference_update(removed)
 
 
 def add_library(graph: CallGraph, code: Mapping[str, Sequence[Instruction]]) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from edgeq.backends.c import Specialize
-from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 from edgeq.lowering import Mode
 from edgeq.target import load_board
@@ -85,17 +84,8 @@ def test_core_has_the_reference_bits(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("core", CORES)
 def test_core_has_the_reference_bits_emitted_otherwise(
-    core: str,
-    mode: Mode,
-    specialize: Specialize,
-    family: str,
-    tmp_path: Path,
-    needs_program: Callable[[str], str],
-    request: pytest.FixtureRequest,
+    core: str, mode: Mode, specialize: Specialize, family: str, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
     for program in programs_of(core):
         needs_program(program)
-    if (core, mode, specialize, family) == ("m0", "tflite", "all", "conv"):
-        reason = "gcc's call graph names a division that later optimizations remove; the stack bound then refuses"
-        request.node.add_marker(pytest.mark.xfail(raises=EdgeqError, strict=True, reason=reason))
     check(CORES[core][0], family, mode, tmp_path, specialize)

@@ -14,7 +14,7 @@ from edgeq.firmware.facts import board_header, harness_model_source
 from edgeq.firmware.fit import check_fit
 from edgeq.firmware.formats import uf2_image
 from edgeq.firmware.link import Layout, board_layout, emulated_layout, linker_script
-from edgeq.firmware.stack import CallGraph, add_library, library_calls, read_call_graph, stack_bound
+from edgeq.firmware.stack import CallGraph, add_library, drop_removed_calls, library_calls, read_call_graph, stack_bound
 from edgeq.target import load_board
 
 
@@ -95,6 +95,15 @@ def test_stack_bound_takes_the_deepest_path(tmp_path: Path) -> None:
         },
     )
     assert stack_bound(graph, ("run",)) == 8 + max(40, 16 + 12 + 8 + 20 + 4)
+
+
+def test_a_call_that_no_object_refers_to_has_no_stack(tmp_path: Path) -> None:
+    graph = read(tmp_path, GRAPH)
+    drop_removed_calls(graph, ("memcpy", "weights"))
+    assert library_calls(graph) == ("memcpy",)
+    drop_removed_calls(graph, ("weights",))
+    assert library_calls(graph) == ()
+    assert stack_bound(graph, ("run",)) == 8 + 40
 
 
 def test_stack_of_unknown_size_refused(tmp_path: Path) -> None:
