@@ -21,7 +21,9 @@ test: lint ## lint, types and tests
 	$(BIN)/pytest -n $(JOBS)
 
 test-slow: setup ## the tests that take minutes
-	EDGEQ_TFLITE_RUNTIME_PYTHON="$$(sh scripts/tflite_runtime.sh)" $(BIN)/pytest -n $(JOBS) -m slow
+	EDGEQ_TFLITE_RUNTIME_PYTHON="$${EDGEQ_TFLITE_RUNTIME_PYTHON-$$(sh scripts/environment.sh tflite-runtime)}" \
+	EDGEQ_TORCH_PYTHON="$${EDGEQ_TORCH_PYTHON-$$(sh scripts/environment.sh torch)}" \
+	$(BIN)/pytest -n $(JOBS) -m slow
 
 lint: setup ## ruff, mypy, clang-format
 	$(BIN)/ruff check

@@ -153,7 +153,7 @@ def test_tflite_runtime_differs_in_the_rounding_of_dense_alone(
     """
     python = os.environ.get(OTHER_PYTHON)
     if not python:
-        pytest.skip(f"set {OTHER_PYTHON} to a Python that has tflite-runtime and numpy 1")
+        pytest.skip(f"set {OTHER_PYTHON} to a Python that has what tests/environments/tflite-runtime.txt names")
     monkeypatch.setattr("edgeq.ops.dense.requantize", lambda node, acc, scaling, once: requantize(node, acc, scaling))
     model = judged(name)
     inputs = model.inputs(50)
