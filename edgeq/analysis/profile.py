@@ -15,7 +15,7 @@ from edgeq.runners.base import RunCounts, RunResult
 
 @dataclass(frozen=True)
 class ProfileReport:
-    """Counts of the first sample, with the spread over all; null where the board has no emulator.
+    """Counts of the first sample, with the spread over all; null where nothing counts, with the reason.
 
     QEMU counts instructions, not cycles.
     """
@@ -36,6 +36,7 @@ class ProfileReport:
             "on": self.runner,
             "samples": len(totals),
             "instructions": totals[0] if totals else None,
+            "uncounted": None if totals else self._why_uncounted(),
             "instructions_min": min(totals, default=None),
             "instructions_max": max(totals, default=None),
             "classes": counts[0].whole.named() if counts else None,
@@ -48,6 +49,9 @@ class ProfileReport:
             "flash_weight_bytes": sizes.get("flash_weight_bytes"),
             "layers": [_layer(step, number, counts) for number, step in enumerate(self.program["steps"])],
         }
+
+    def _why_uncounted(self) -> str:
+        return f"{self.board} has no image for an emulator" if self.result is None else "this QEMU takes no plugins"
 
 
 def profile_folder(

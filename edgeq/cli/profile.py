@@ -63,7 +63,7 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
 def _show_totals(document: Mapping[str, Any]) -> None:
     total, low, high = (document[key] for key in ("instructions", "instructions_min", "instructions_max"))
     if total is None:
-        click.echo(f"instructions are not counted: {document['board']} has no image for an emulator")
+        click.echo(f"instructions are not counted: {document['uncounted']}")
     else:
         click.echo(f"{total:,} instructions on the first of {document['samples']} inputs, {low:,} to {high:,} over all")
         if talk() == VERBOSE and document["classes"]:

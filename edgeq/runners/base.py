@@ -18,7 +18,7 @@ from edgeq.target import Board
 Array = npt.NDArray[np.generic]
 
 CLASSES: Final = ("load", "store", "mac", "alu", "branch", "vector", "other")
-"""The classes of instructions, in the order of :attr:`Counts.by_class`; ``runners/plugin/classify.h`` defines them."""
+"""The classes of instructions, in the order of :attr:`Counts.by_class`; ``runners/plugin/classes.h`` defines them."""
 
 
 @dataclass(frozen=True)

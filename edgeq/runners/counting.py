@@ -23,7 +23,7 @@ from edgeq.runners.base import CLASSES, Counts, RunCounts
 from edgeq.runners.symbols import Symbols, read_symbols
 
 PLUGIN_DIR: Final = Path(__file__).resolve().parent / "plugin"
-_SOURCES: Final = ("count.c", "classify.h")
+SOURCES: Final = ("count.c", "classes.h", "classify_a64.h", "classify_thumb.h")
 _FLAGS: Final = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
 # Undefined symbols are QEMU's; macOS' linker has to be told.
 _HOST_FLAGS: Final = ("-Wl,-undefined,dynamic_lookup",) if sys.platform == "darwin" else ()
@@ -52,7 +52,7 @@ def build_plugin() -> Path:
         EdgeqError: EQ0521 there is no host compiler, EQ0522 the plugin does not build.
     """
     digest = hashlib.sha256()
-    for name in _SOURCES:
+    for name in SOURCES:
         digest.update((PLUGIN_DIR / name).read_bytes())
     digest.update(" ".join((*_FLAGS, *_HOST_FLAGS)).encode())
     name = f"edgeq-count-{digest.hexdigest()[:16]}.so"
@@ -93,7 +93,7 @@ def _compile(target: Path) -> None:
     # Built beside its place and renamed: another edgeq that starts now sees the whole file or none.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as folder:
         made = Path(folder) / target.name
-        command = [compiler, *_FLAGS, *_HOST_FLAGS, "-o", str(made), str(PLUGIN_DIR / _SOURCES[0])]
+        command = [compiler, *_FLAGS, *_HOST_FLAGS, "-o", str(made), str(PLUGIN_DIR / SOURCES[0])]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False)
         if done.returncode != 0:
             raise EdgeqError(

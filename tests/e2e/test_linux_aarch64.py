@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,23 @@ def test_instructions_are_counted(compiled: Path, run_edgeq: Callable[..., Any])
     layers = [layer["instructions"] for layer in found["layers"]]
     assert min(layers) > 0
     assert sum(layers) <= found["instructions"] <= sum(layers) + 1000
+    assert found["classes"]["load"] > 0
+    assert found["classes"]["other"] < found["instructions"] // 100
     assert document(run_edgeq("emulate", compiled, "--json"))["instructions"] > sum(layers) // 2
+
+
+@pytest.mark.qemu
+def test_a_qemu_that_counts_nothing_is_named(
+    compiled: Path, run_edgeq: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = tmp_path / EMULATOR
+    refusal = '[ "$1" = -plugin ] && echo "plugin interface not enabled in this build" >&2 && exit 1'
+    plain.write_text(f'#!/bin/sh\n{refusal}\nexec {shutil.which(EMULATOR)} "$@"\n')
+    plain.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    done = run_edgeq("profile", compiled, "--samples", "2")
+    assert done.returncode == 0, done.stderr
+    assert "instructions are not counted: this QEMU takes no plugins" in done.stdout
 
 
 @pytest.mark.qemu

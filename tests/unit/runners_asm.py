@@ -129,7 +129,7 @@ MACHINES = (
     Machine("mps3-an547", "cortex-m55", 0, 0x20000000),
 )
 
-# load, store, mac, alu, branch, vector, other; see classify.h
+# load, store, mac, alu, branch, vector, other; see classes.h
 BEFORE = (0, 1, 0, 0, 1, 0, 0)
 STEP_0 = (0, 0, 0, 1 + LOOP, LOOP + 2, 0, 0)
 STEP_2 = (0, 0, 0, 0, 2, 0, 2)

@@ -173,6 +173,7 @@ def test_profile_without_an_emulator_has_sizes_and_no_counts(
     monkeypatch.setattr(Compiled, "spec", spec)
     found = profile_folder(compiled, 20).to_json()
     assert found["instructions"] is None
+    assert found["uncounted"].endswith("has no image for an emulator")
     assert found["ram_bytes"] == compiled.manifest["arena_bytes"]
     assert [layer["op"] for layer in found["layers"]] == [step["op"] for step in compiled.manifest["steps"]]
 

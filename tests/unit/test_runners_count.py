@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm", "gcc")
 MISSING = [name for name in TOOLS if shutil.which(name) is None]
 needs_tools = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
-INSTRUCTIONS = {
+THUMB = {
     "load": "ldrd r0,r1,[r2];ldr r0,[r1];ldrb r0,[r1,r2];ldrsb.w r0,[r1];ldr.w r0,[r1,#400];ldrex r0,[r1];lda r0,[r1];"
     "pop {r0,r1};ldmia r0!,{r1,r2};pop.w {r4,r8};vldr s0,[r0];vpop {s0-s3};ldrsh r0,[r1,r2];ldr r0,[sp,#4]",
     "store": "strd r0,r1,[r2],#8;str r0,[r1];strb r0,[r1,r2];str.w r0,[r1,#400];strex r0,r1,[r2];stl r0,[r1];"
@@ -38,6 +39,35 @@ INSTRUCTIONS = {
     "vldrb.u32 q0,[r0,q1];vqadd.s16 q0,q1,r2;vmlaldav.s32 r0,r1,q0,q1",
     "other": "nop;nop.w;.inst.n 0xbf08;dmb;isb;msr basepri,r0;mrs r0,primask;svc 1;bkpt 0xab;cpsid i;pld [r0];"
     "clrm {r0,r1};vadd.f32 s0,s1,s2;vmov s0,r0;vmov r0,r1,d0;vmrs r0,fpscr;vmaxnm.f32 s0,s1,s2",
+}
+A64 = {
+    "load": "ldr x0,[x1];ldr w0,[x1,#8]!;ldrb w0,[x1,x2];ldrsb x0,[x1],#1;ldrsw x0,[x1,x2,lsl #2];ldur x0,[x1,#-1];"
+    "ldp x0,x1,[x2];ldp x29,x30,[sp],#16;ldpsw x0,x1,[x2];ldr x0,.;ldrsw x0,.;ldxr w0,[x1];ldar x0,[x1];ldrsh w0,[x1]",
+    "store": "str x0,[x1];str w0,[x1,#8]!;strb w0,[x1,x2];strb w0,[x1],#1;strh w0,[x1,x2,lsl #1];stur x0,[x1,#-1];"
+    "stp x0,x1,[x2];stp x29,x30,[sp,#-16]!;stxr w0,w1,[x2];stlr x0,[x1];str xzr,[sp,#8]",
+    "mac": "mul w0,w1,w2;madd x0,x1,x2,x3;msub w0,w1,w2,w3;mneg w0,w1,w2;smull x0,w1,w2;smaddl x0,w1,w2,x3;"
+    "umull x0,w1,w2;umsubl x0,w1,w2,x3;smulh x0,x1,x2;umulh x0,x1,x2",
+    "alu": "add w0,w1,#1;add x0,x1,x2,lsl #3;add x0,x1,w2,sxtw;sub sp,sp,#32;subs w0,w1,w2;cmp w0,#3;mov w0,#5;"
+    "movk x0,#5,lsl #16;mov x0,x1;adr x0,.;adrp x0,.;and w0,w1,#255;orr x0,x1,x2;eor w0,w1,w2;lsl w0,w1,w2;"
+    "asr x0,x1,#31;sxtb w0,w1;ubfx w0,w1,#3,#4;extr w0,w1,w2,#3;csel w0,w1,w2,eq;cset w0,lt;ccmp w0,#1,#0,ne;"
+    "sdiv w0,w1,w2;udiv x0,x1,x2;clz w0,w1;rev w0,w1;rbit x0,x1;adc x0,x1,x2",
+    "branch": "b .;bl .;b.eq .;cbz w0,.;cbnz x0,.;tbz w0,#3,.;tbnz x0,#40,.;br x0;blr x1;ret",
+    "vector": "ldr q0,[x1];str d0,[x1],#8;ldp q0,q1,[x2];ldr s0,.;ld1 {v0.16b},[x0];st2 {v0.8h,v1.8h},[x0];"
+    "ld1r {v0.4s},[x0];add v0.4s,v1.4s,v2.4s;smull v0.8h,v1.8b,v2.8b;smlal2 v0.4s,v1.8h,v2.8h;"
+    "mla v0.4s,v1.4s,v2.s[1];sadalp v0.4s,v1.8h;sqrdmulh v0.4s,v1.4s,v2.4s;sqxtn v0.4h,v1.4s;addv s0,v1.4s;"
+    "dup v0.4s,w0;umov w0,v0.s[1];ins v0.s[0],w1;movi v0.4s,#1;sshll v0.8h,v1.8b,#0;add d0,d1,d2;"
+    "tbl v0.16b,{v1.16b},v2.16b;ext v0.16b,v1.16b,v2.16b,#3;zip1 v0.8h,v1.8h,v2.8h",
+    "other": "nop;hint #34;dmb ish;isb;mrs x0,nzcv;msr nzcv,x0;svc #0;brk #1;prfm pldl1keep,[x0];prfm pldl1keep,.;"
+    "fadd s0,s1,s2;fmadd d0,d1,d2,d3;fmov w0,s0;fcmp s0,s1;scvtf s0,w0;fcvtzs w0,s0",
+}
+ISAS = {
+    "thumb": (
+        THUMB,
+        "arm-none-eabi-",
+        ["-mcpu=cortex-m55", "-mfloat-abi=hard", "-mthumb"],
+        ".syntax unified\n.thumb\n",
+    ),
+    "a64": (A64, "aarch64-linux-gnu-", ["-mcpu=cortex-a53"], ""),
 }
 
 
@@ -77,32 +107,34 @@ def test_counts_repeat_to_the_byte(tmp_path: Path) -> None:
 
 
 @needs_tools
-@pytest.mark.parametrize("kind", INSTRUCTIONS)
-def test_class_of_each_instruction(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("isa", ISAS)
+def test_class_of_each_instruction(isa: str, kind: str, tmp_path: Path, needs_program: Callable[[str], str]) -> None:
     """The assembler's opcodes, not a copy of the decoder's tables."""
-    lines = INSTRUCTIONS[kind].split(";")
+    table, prefix, flags, head = ISAS[isa]
+    needs_program(f"{prefix}gcc")
+    lines = table[kind].split(";")
     # A label after each instruction gives its size.
-    labelled = [f"{line}\nmarker_{index}:" for index, line in enumerate(lines)]
-    source = "\n".join([".syntax unified", ".thumb", *labelled, ""])
-    (tmp_path / "list.s").write_text(source, encoding="ascii")
-    target = ["-mcpu=cortex-m55", "-mfloat-abi=hard", "-mthumb"]
-    run = ["arm-none-eabi-gcc", *target, "-c", "-x", "assembler", "list.s", "-o", "list.o"]
-    subprocess.run(run, cwd=tmp_path, check=True, capture_output=True, timeout=60)
-    subprocess.run(
-        ["arm-none-eabi-objcopy", "-O", "binary", "list.o", "list.bin"], cwd=tmp_path, check=True, timeout=60
-    )
-    listed = subprocess.run(
-        ["arm-none-eabi-nm", "-n", "list.o"], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60
-    )
-    ends = [int(row.split()[0], 16) for row in listed.stdout.splitlines() if "marker_" in row]
+    labelled = "".join(f"{line}\nmarker_{index}:\n" for index, line in enumerate(lines))
+    (tmp_path / "list.s").write_text(head + labelled, encoding="ascii")
+
+    def run(program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [program, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60
+        )
+        return done.stdout
+
+    run(f"{prefix}gcc", *flags, "-c", "-x", "assembler", "list.s", "-o", "list.o")
+    run(f"{prefix}objcopy", "-O", "binary", "list.o", "list.bin")
+    listed = run(f"{prefix}nm", "-n", "list.o")
+    ends = [int(row.split()[0], 16) for row in listed.splitlines() if "marker_" in row]
     code = (tmp_path / "list.bin").read_bytes()
     (tmp_path / "class.c").write_text(
-        '#include "classify.h"\nint classify(const uint8_t *c, unsigned n);\n'
-        "int classify(const uint8_t *c, unsigned n) { return eq_classify(c, n); }\n"
+        f'#include "classify_{isa}.h"\nint classify(const uint8_t *c, unsigned n);\n'
+        f"int classify(const uint8_t *c, unsigned n) {{ return eq_classify_{isa}(c, n); }}\n"
     )
-    flags = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fPIC", "-shared"]
-    build = ["gcc", *flags, f"-I{counting.PLUGIN_DIR}", "class.c", "-o", "class.so"]
-    subprocess.run(build, cwd=tmp_path, check=True, timeout=60)
+    warnings = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+    run("gcc", "-std=c11", *warnings, "-fPIC", "-shared", f"-I{counting.PLUGIN_DIR}", "class.c", "-o", "class.so")
     classify = ctypes.CDLL(str(tmp_path / "class.so")).classify
     starts = [0, *ends[:-1]]
     found = {

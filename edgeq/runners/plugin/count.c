@@ -15,10 +15,11 @@
  * The part of the plugin interface that is used is declared here, version 1 (QEMU 4.2 to 8.2), because distributions do
  * not package its header.
  */
-#include "classify.h"
+#include "classes.h"
+#include "classify_a64.h"
+#include "classify_thumb.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -76,9 +77,9 @@ typedef struct {
 
 enum { BUCKETS = 4096 };
 
+static int (*classify)(const uint8_t *code, unsigned size);
 static segment_t *all_segments;
 static segment_t *buckets[BUCKETS];
-static bool thumb;        /* the classes are those of Thumb; elsewhere all is "other" */
 static marker_t *markers; /* sorted by address, then step */
 static size_t marker_count;
 static unsigned steps; /* 1 + the greatest step number */
@@ -266,8 +267,7 @@ static void translate_block(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
       wanted.marker = marker;
       first = index;
     }
-    const unsigned size = (unsigned)qemu_plugin_insn_size(insn);
-    wanted.held[thumb ? eq_classify(qemu_plugin_insn_data(insn), size) : EQ_OTHER]++;
+    wanted.held[classify(qemu_plugin_insn_data(insn), (unsigned)qemu_plugin_insn_size(insn))]++;
   }
   if (length != 0) {
     count_segment(block, first, &wanted);
@@ -319,7 +319,13 @@ static void read_markers(const char *path) {
 }
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
-  thumb = strcmp(info->target_name, "arm") == 0;
+  if (strcmp(info->target_name, "arm") == 0) {
+    classify = eq_classify_thumb;
+  } else if (strcmp(info->target_name, "aarch64") == 0) {
+    classify = eq_classify_a64;
+  } else {
+    fail("no classes of instructions for ", info->target_name);
+  }
   for (int index = 0; index < argc; index++) {
     if (strncmp(argv[index], "markers=", 8) == 0) {
       read_markers(argv[index] + 8);

@@ -2,20 +2,13 @@
  *
  * Written from the encoding tables of the Armv8-M manual, because the disassembler inside QEMU cannot name MVE. It is a
  * classifier, not a disassembler: undefined encodings get some class, which never matters as they are never executed.
- *
- *   load, store   core and scalar floating-point memory accesses (push and vpush too)
- *   mac           multiplies with or without accumulation (not divisions)
- *   alu           everything else that computes in core registers: moves, shifts, saturation, SIMD in core registers
- *   branch        everything that may write the PC: also pop {.., pc}, ldr pc, table branches and low-overhead loops
- *   vector        all of MVE, its memory accesses included
- *   other         IT, hints, barriers, system registers, traps, scalar floating-point arithmetic
  */
-#ifndef EQ_CLASSIFY_H
-#define EQ_CLASSIFY_H
+#ifndef EQ_CLASSIFY_THUMB_H
+#define EQ_CLASSIFY_THUMB_H
+
+#include "classes.h"
 
 #include <stdint.h>
-
-enum { EQ_LOAD, EQ_STORE, EQ_MAC, EQ_ALU, EQ_BRANCH, EQ_VECTOR, EQ_OTHER, EQ_CLASSES };
 
 /* 0xbxxx: stack, extend, compare-and-branch, hints. */
 static int eq_classify_misc16(unsigned op) {
@@ -154,7 +147,7 @@ static int eq_classify32(unsigned first, unsigned second) {
 }
 
 /* Class of the instruction whose bytes (2 or 4, little endian) stand at `code`. */
-static int eq_classify(const uint8_t *code, unsigned size) {
+static int eq_classify_thumb(const uint8_t *code, unsigned size) {
   unsigned first = code[0] | (unsigned)code[1] << 8;
   return size == 2u ? eq_classify16(first) : eq_classify32(first, code[2] | (unsigned)code[3] << 8);
 }
