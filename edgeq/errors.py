@@ -114,3 +114,11 @@ class EdgeqError(Exception):
 def exit_code_of(code: str) -> int:
     """The command line's exit code for an error code such as ``EQ0312``."""
     return _EXIT_OF_CLASS.get(code[2:4], EXIT_INTERNAL)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """A hint for a misspelt name, or None when none of the known ones is near."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else None

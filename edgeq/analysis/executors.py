@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from edgeq.analysis.borders import Border, batches, output_borders
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.folder import Compiled
 from edgeq.interp import run
 from edgeq.ir import Graph
@@ -48,14 +47,13 @@ def check_names(names: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]
     """
     for name in names:
         if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, 1)
             raise EdgeqError(
                 "EQ0170",
                 "there is no runner of that name",
                 where="--on",
                 got=name,
                 allowed=", ".join(allowed),
-                hint=f"did you mean {near[0]}?" if near else None,
+                hint=did_you_mean(name, allowed),
             )
     return tuple(dict.fromkeys(names))
 

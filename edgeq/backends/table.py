@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,13 @@ def check_backends(names: Sequence[str]) -> tuple[str, ...]:
     known = [entry.name for entry in BACKENDS]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
             raise EdgeqError(
                 "EQ0171",
                 "there is no backend of that name",
                 where="--backend",
                 got=name,
                 allowed=", ".join(known),
-                hint=f"did you mean {near[0]}?" if near else None,
+                hint=did_you_mean(name, known),
             )
     if not names:
         raise EdgeqError("EQ0171", "no backend is named", where="--backend", allowed=", ".join(known))

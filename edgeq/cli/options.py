@@ -11,7 +11,7 @@ from typing import Any, Final, Self, TypeVar
 
 import click
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, did_you_mean
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -71,16 +71,13 @@ class Word(click.ParamType):  # type: ignore[type-arg]  # generic only since cli
         known = sorted(self.words())
         if value in known:
             return value
-        # Imported here: `edgeq --help` needs no board.
-        from edgeq.target.table import closest
-
         raise EdgeqError(
             self.code,
             f"there is no {self.what} of that name",
             where=param.opts[0] if param is not None else None,
             got=value,
             allowed=", ".join(known),
-            hint=closest(value, known),
+            hint=did_you_mean(value, known),
         )
 
 

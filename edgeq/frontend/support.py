@@ -6,14 +6,13 @@ Which operators exist is :func:`edgeq.ops.onnx_forms`; what each asks of its ope
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.errors import Problem
+from edgeq.errors import Problem, did_you_mean
 from edgeq.frontend.constraints import BORDER, CONSTRAINTS, constant_of, is_constant, place
 from edgeq.frontend.facts import known_shape
 from edgeq.onnxio.limits import shown
@@ -130,8 +129,7 @@ def _hint(node: ir.Node, supported: set[str]) -> str:
     """What to use in the place of an operator."""
     if node.op_type in _HINTS:
         return _HINTS[node.op_type]
-    close = difflib.get_close_matches(node.op_type, sorted(supported), n=1)
-    return f"did you mean {close[0]}?" if close else "see `edgeq ops` for what is supported"
+    return did_you_mean(node.op_type, sorted(supported)) or "see `edgeq ops` for what is supported"
 
 
 def _of_types(node: ir.Node) -> Iterator[Problem]:

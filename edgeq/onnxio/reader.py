@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from edgeq.errors import EdgeqError, Problem
+from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.onnxio import limits
 
 if TYPE_CHECKING:
@@ -193,8 +193,6 @@ def _check(proto: ModelProto, where: str) -> None:
 
 def _unknown_operators(proto: ModelProto) -> Iterator[Problem]:
     """Nodes of ONNX's own domain whose operator ONNX does not have, or not yet in the model's opset."""
-    import difflib
-
     import onnx
 
     version = next((item.version for item in proto.opset_import if item.domain in DEFAULT_DOMAINS), None)
@@ -207,15 +205,16 @@ def _unknown_operators(proto: ModelProto) -> Iterator[Problem]:
             continue
         if onnx.defs.has(node.op_type, version, ""):
             continue
-        close = difflib.get_close_matches(node.op_type, sorted(known), n=1)
-        newer = node.op_type in known
-        hint = f"did you mean {close[0]}?" if close and not newer else "export the model with a newer opset_version"
+        if node.op_type in known:
+            hint = "export the model with a newer opset_version"
+        else:
+            hint = did_you_mean(node.op_type, sorted(known)) or "operators of other makers need their domain"
         yield Problem(
             "EQ0219",
             f"ONNX opset {version} has no operator of this name",
             where=f"node {limits.shown(node.name or (node.output[0] if node.output else '?'))}",
             got=limits.shown(node.op_type),
-            hint=hint if close or newer else "operators of other makers need their domain",
+            hint=hint,
         )
 
 

@@ -10,9 +10,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.resources import boards_dir
-from edgeq.target.table import Table, closest, read_table
+from edgeq.target.table import Table, read_table
 from edgeq.target.target import Target, load_target
 
 CONSOLE_KINDS = ("cmsdk", "native", "none", "nrf51", "pl011", "stm32", "stm32_lp")
@@ -165,7 +165,7 @@ def load_board(name_or_path: str | os.PathLike[str]) -> Board:
     known = list_boards()
     if text not in known:
         listed = ", ".join(known)
-        raise EdgeqError("EQ0184", "the board is unknown", got=text, allowed=listed, hint=closest(text, known))
+        raise EdgeqError("EQ0184", "the board is unknown", got=text, allowed=listed, hint=did_you_mean(text, known))
     return read_board(boards_dir() / text / "board.toml")
 
 
@@ -264,7 +264,11 @@ def _emulator(table: Table, name: str, flash: Memory | None, ram: Memory | None)
         raise part.fail("board", "an emulator is a machine or another board", "either machine or board")
     if not _board_file(board).is_file():
         raise EdgeqError(
-            "EQ0184", "the board is unknown", where=part.where("board"), got=board, hint=closest(board, list_boards())
+            "EQ0184",
+            "the board is unknown",
+            where=part.where("board"),
+            got=board,
+            hint=did_you_mean(board, list_boards()),
         )
     other = read_table(_board_file(board), _board_file)
     there = other.table("emulator")

@@ -12,18 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, did_you_mean
 
 _MAX_PARENTS = 8
 _REQUIRED = object()
-
-
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """A hint for a misspelt name, or None when nothing is near."""
-    import difflib
-
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]}?" if near else None
 
 
 class Table:
@@ -80,7 +72,7 @@ class Table:
                 where=self.where(key),
                 got=_shown(value),
                 allowed=", ".join(words),
-                hint=closest(value, words),
+                hint=did_you_mean(value, words),
             )
         return value
 
@@ -147,7 +139,7 @@ class Table:
                     where=self.where(key),
                     got=key,
                     allowed=", ".join(sorted(self._known)),
-                    hint=closest(key, self._known),
+                    hint=did_you_mean(key, self._known),
                 )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.resources import targets_dir
-from edgeq.target.table import closest, read_table
+from edgeq.target.table import read_table
 
 ISAS = ("dsp", "generic", "mve", "v6m", "v7m")
 TOOLCHAINS = ("aarch64-linux-gnu", "arm-none-eabi", "host")
@@ -67,7 +67,7 @@ def load_target(name: str) -> Target:
     known = list_targets()
     if name not in known:
         listed = ", ".join(known)
-        raise EdgeqError("EQ0185", "the target is unknown", got=name, allowed=listed, hint=closest(name, known))
+        raise EdgeqError("EQ0185", "the target is unknown", got=name, allowed=listed, hint=did_you_mean(name, known))
     return read_target(targets_dir() / f"{name}.toml")
 
 
