@@ -7,12 +7,9 @@ and left to LLVM, without a schedule of ours. Sizes of TensorFlow's own int8 fil
 
 from __future__ import annotations
 
-import argparse
-import os
-import tempfile
 from pathlib import Path
 
-from mlperf_tiny import BOARDS, MODELS, ROOT, edgeq
+from mlperf_tiny import BOARDS, MODELS, edgeq, print_table
 
 CORES = {"M4": BOARDS["M4"], "M55": BOARDS["M55"], "A53": "linux-aarch64"}
 
@@ -44,25 +41,9 @@ def row_of(data: Path, name: str, core: str, folder: Path, samples: int) -> list
     ]
 
 
-def main() -> None:
-    """Print the table as Markdown."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--cores", default=",".join(CORES))
-    parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--samples", type=int, default=20, help="inputs that are compared bit for bit")
-    options = parser.parse_args()
-    data = Path(os.environ.get("EDGEQ_DATA", ROOT.parent / "shared" / "data"))
-    header = [
+if __name__ == "__main__":
+    columns = [
         *("model", "core", "mismatches", "instructions C", "TVM", "ratio", "arena C", "TVM", "code C", "TVM"),
         *(".tflite", "TensorFlow's"),
     ]
-    print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in options.models.split(","):
-            for core in options.cores.split(","):
-                row = row_of(data, name, core, Path(scratch) / f"{name}_{core}", options.samples)
-                print(f"| {' | '.join(row)} |", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    print_table(str(__doc__), CORES, columns, row_of)

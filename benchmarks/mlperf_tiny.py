@@ -13,9 +13,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+Row = Callable[[Path, str, str, Path, int], list[str]]
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = {"kws": "kws_dscnn", "vww": "vww_mobilenetv1_025", "ic": "ic_resnet8", "ad": "ad_autoencoder"}
 BOARDS = {
@@ -48,45 +50,45 @@ def edgeq(*arguments: str | Path) -> dict[str, Any]:
     return document
 
 
-def measure(data: Path, name: str, board: str, folder: Path, samples: int) -> dict[str, Any]:
+def row_of(data: Path, name: str, core: str, folder: Path, samples: int) -> list[str]:
     """Compile, verify and profile one model for one board."""
     model = data / "models" / f"{MODELS[name]}.onnx"
     calibration, evaluation = (data / "data" / f"{name}_{kind}.npz" for kind in ("calib", "eval"))
-    edgeq("compile", model, "--data", calibration, "--board", board, "-o", folder)
+    edgeq("compile", model, "--data", calibration, "--board", BOARDS[core], "-o", folder)
     verdict = edgeq("verify", folder, "--data", evaluation, "--samples", str(samples))
-    return edgeq("profile", folder, "--data", evaluation) | {"mismatches": verdict["mismatches"]}
+    found = edgeq("profile", folder, "--data", evaluation)
+    foil = TFLM_INSTRUCTIONS.get(core, {}).get(name)
+    return [
+        name,
+        core,
+        f"{found['instructions']:,}",
+        f"{foil:,}" if foil else "–",
+        f"{found['instructions'] / foil:.2f}" if foil else "–",
+        f"{found['ram_bytes']:,}",
+        f"{TFLM_ARENA_BYTES[core][name]:,}" if core in TFLM_ARENA_BYTES else "–",
+        str(found["stack_bytes"]),
+        f"{found['flash_code_bytes']:,}",
+        f"{found['flash_weight_bytes']:,}",
+        str(verdict["mismatches"]),
+    ]
 
 
-def main() -> None:
-    """Print the table as Markdown."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--cores", default=",".join(BOARDS))
+def print_table(description: str, cores: Iterable[str], header: Sequence[str], row_of: Row) -> None:
+    """Read the command line and print a table as Markdown, a row for each model and core."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--cores", default=",".join(cores))
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--samples", type=int, default=20, help="inputs that are compared bit for bit")
     options = parser.parse_args()
     data = Path(os.environ.get("EDGEQ_DATA", ROOT.parent / "shared" / "data"))
-    header = "model core instructions TFLM ratio arena TFLM-arena stack code weights mismatches".split()
     print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.models.split(","):
             for core in options.cores.split(","):
-                found = measure(data, name, BOARDS[core], Path(scratch) / f"{name}_{core}", options.samples)
-                foil = TFLM_INSTRUCTIONS.get(core, {}).get(name)
-                row = [
-                    name,
-                    core,
-                    f"{found['instructions']:,}",
-                    f"{foil:,}" if foil else "–",
-                    f"{found['instructions'] / foil:.2f}" if foil else "–",
-                    f"{found['ram_bytes']:,}",
-                    f"{TFLM_ARENA_BYTES[core][name]:,}" if core in TFLM_ARENA_BYTES else "–",
-                    str(found["stack_bytes"]),
-                    f"{found['flash_code_bytes']:,}",
-                    f"{found['flash_weight_bytes']:,}",
-                    str(found["mismatches"]),
-                ]
+                row = row_of(data, name, core, Path(scratch) / f"{name}_{core}", options.samples)
                 print(f"| {' | '.join(row)} |", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    columns = "model core instructions TFLM ratio arena TFLM-arena stack code weights mismatches".split()
+    print_table(str(__doc__), BOARDS, columns, row_of)

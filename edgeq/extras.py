@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Final
 
@@ -27,9 +28,14 @@ def require(extra: str) -> None:
     """
     absent = missing(extra)
     if absent:
-        raise EdgeqError(
-            "EQ0530",
-            f"the optional part `{extra}` is not installed",
-            got=f"no Python package {', '.join(absent)}",
-            hint=f"pip install 'edgeq[{extra}]'",
-        )
+        raise not_installed(extra, absent)
+
+
+def not_installed(extra: str, absent: Sequence[str]) -> EdgeqError:
+    """The error for modules of an extra that are not there, EQ0530."""
+    return EdgeqError(
+        "EQ0530",
+        f"the optional part `{extra}` is not installed",
+        got=f"no Python package {', '.join(absent)}",
+        hint=f"pip install 'edgeq[{extra}]'",
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
-from edgeq.backends.program import Program, ProgramStep
+from edgeq.backends.program import Program, ProgramStep, step_nodes
 from edgeq.firmware import ImageFacts, Span
 from edgeq.folder import SCHEMA
 from edgeq.ir import Graph, Node, Tensor
@@ -83,7 +83,7 @@ def _program(job: Job, backend: str | None) -> dict[str, Any]:
     assert job.graph is not None  # lower_model has set it
     graph = job.graph
     if backend is None:
-        steps = [_step(graph, node, None, None) for node in graph.nodes if node.op != "reshape"]
+        steps = [_step(graph, node, None, None) for node in step_nodes(graph)]
         unknown = ("arena_bytes", "arena_bound_bytes", "bundle_sha256", "sizes", "stack_bytes")
         return {"steps": steps} | dict.fromkeys((*unknown, "object_sha256", "compiler"))
     program, built = job.programs[backend], job.images.get(backend)

@@ -43,9 +43,7 @@ if TYPE_CHECKING:
 
 # What a partly quantized model leaves unsaid, and calibration data can say.
 UNSAID: Final = {"EQ0250", "EQ0251"}
-
-
-# Where everything of a backend other than C lies in the folder.
+# Where everything of TVM lies in the folder.
 _TVM_FOLDER: Final = "tvm"
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from edgeq.analysis.borders import Border, batches, output_borders
+from edgeq.backends.program import step_nodes
 from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.folder import Compiled
 from edgeq.interp import run
@@ -86,9 +87,7 @@ def spec_of(compiled: Compiled, name: str) -> ImageSpec:
         return replace(spec, emulated=spec.tvm_emulated)
     if name == "tflite":
         graph = graph_of(compiled, name)
-        steps = tuple(
-            tuple(_tensor(graph, result) for result in node.outputs) for node in graph.nodes if node.op != "reshape"
-        )
+        steps = tuple(tuple(_tensor(graph, result) for result in node.outputs) for node in step_nodes(graph))
         outputs = tuple(_tensor(graph, output) for output in graph.outputs)
         return replace(
             spec, inputs=tuple(_tensor(graph, given) for given in graph.inputs), outputs=outputs, steps=steps

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgeq.backends.c.names import comment
-from edgeq.ir import DType, Graph, Tensor
+from edgeq.ir import DType, Graph, Node, Tensor
 from edgeq.numerics.array import Array
 from edgeq.passes.plan_memory import ALIGN_BYTES, Plan
 
@@ -35,6 +36,20 @@ def place(tensor: Tensor, plan: Plan) -> str:
     """A tensor in a comment: type, shape, offset, name in ONNX."""
     shape = "x".join(map(str, tensor.shape))
     return f"{tensor.dtype.value} {shape} at {plan.offsets[tensor.name]}: {comment(tensor.name)}"
+
+
+def step_comment(
+    number: int, node: Node, macs: int, reads: Sequence[Tensor], gives: Sequence[Tensor], plan: Plan, *more: str
+) -> list[str]:
+    """The lines of the comment over a step's function; `more` says what else there is to say."""
+    cost = f", {macs} MACs" if macs else ""
+    return [
+        f"/* step {number}: {node.op}{cost}, for {comment(', '.join(node.source) or node.name)}",
+        *(f"   reads {place(tensor, plan)}" for tensor in reads),
+        *(f"   gives {place(tensor, plan)}" for tensor in gives),
+        *(f"   {line}" for line in more),
+        "*/",
+    ]
 
 
 def dispatch(name: str, count: int) -> list[str]:

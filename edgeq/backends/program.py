@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from edgeq.backends.bundle import Bundle
-from edgeq.ir import Node
+from edgeq.ir import Graph, Node
 from edgeq.passes.plan_memory import Plan
 
 # The object that a bundle brings compiled, beside its C files.
@@ -51,3 +51,11 @@ class Program(Protocol):
     @property
     def plan(self) -> Plan:
         """Where everything lies in the arena."""
+
+
+def step_nodes(graph: Graph) -> tuple[Node, ...]:
+    """The nodes that are steps of every program, in schedule order.
+
+    A reshape is none: it moves nothing, both names share their bytes.
+    """
+    return tuple(node for node in graph.nodes if node.op != "reshape")

@@ -40,6 +40,10 @@ class TensorSpec:
         """The element type, little endian on every host."""
         return np.dtype(self.dtype).newbyteorder("<")
 
+    def shaped(self, array: Array) -> Array:
+        """The array in the tensor's shape and in this computer's form of its type."""
+        return np.asarray(array).reshape(self.shape).astype(self.dtype, copy=False)
+
     @property
     def nbytes(self) -> int:
         """The size in bytes."""

@@ -7,7 +7,6 @@ and is taken where it is what is installed; it needs numpy 1.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
@@ -15,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.extras import missing
+from edgeq.extras import not_installed
 from edgeq.runners.base import Array, ImageSpec, RunRequest, RunResult, TensorSpec
 
 _LITERT: Final = "ai_edge_litert"
@@ -29,10 +28,7 @@ class TfliteRunner:
 
     def available(self) -> str | None:
         """None where LiteRT, or tflite-runtime with a numpy that it works with, is installed; else what is missing."""
-        if _package() is not None:
-            return None
-        packages = ", ".join(module for module in missing("tflite") if module == _LITERT)
-        return f"no Python package {packages}: pip install 'edgeq[tflite]'"
+        return None if _package() is not None else f"no Python package {_LITERT}: pip install 'edgeq[tflite]'"
 
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples through one interpreter.
@@ -41,7 +37,6 @@ class TfliteRunner:
             EdgeqError: EQ0530 no interpreter is installed, EQ0625 there is no file, EQ0626 the interpreter refuses it,
                 EQ0627 it holds other tensors than the model, EQ0628 a run failed.
         """
-        request = replace(request, count=False)
         interpreter = _open(request.spec)
         details = {entry["name"]: entry for entry in interpreter.get_tensor_details()}
         given = [_find(details, tensor) for tensor in request.spec.inputs]
@@ -50,7 +45,7 @@ class TfliteRunner:
         outputs, steps = [], []
         for number, sample in enumerate(request.inputs):
             for index, tensor, array in zip(given, request.spec.inputs, sample, strict=True):
-                interpreter.set_tensor(index, np.asarray(array).reshape(tensor.shape).astype(tensor.dtype, copy=False))
+                interpreter.set_tensor(index, tensor.shaped(array))
             try:
                 interpreter.invoke()
             except (RuntimeError, ValueError) as problem:
@@ -74,12 +69,7 @@ def _package() -> str | None:
 def _open(spec: ImageSpec) -> Any:  # noqa: ANN401 - either package's Interpreter, and neither is typed
     package = _package()
     if package is None:
-        raise EdgeqError(
-            "EQ0530",
-            "the optional part `tflite` is not installed",
-            got=f"no Python package {_LITERT}",
-            hint="pip install 'edgeq[tflite]'",
-        )
+        raise not_installed("tflite", [_LITERT])
     path = spec.tflite
     if path is None or not path.is_file():
         raise EdgeqError(

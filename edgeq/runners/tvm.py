@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from edgeq.errors import EdgeqError
 from edgeq.extras import missing, require
 from edgeq.runners.base import Array, RunRequest, RunResult, TensorSpec
@@ -39,7 +37,7 @@ class TvmRunner:
         flat = [tensor for step in spec.steps for tensor in step]
         outputs, steps = [], []
         for number, sample in enumerate(request.inputs):
-            given = [_shaped(array, tensor) for array, tensor in zip(sample, spec.inputs, strict=True)]
+            given = [tensor.shaped(array) for array, tensor in zip(sample, spec.inputs, strict=True)]
             outputs.append(_run(whole, given, spec.outputs, number))
             if stepped is not None:
                 results = iter(_run(stepped, given, flat, number))
@@ -67,10 +65,6 @@ def _open(path: Path | None, function: str, name: str) -> Module:
             got=problem,
             hint="compile again with --backend tvm: a module belongs to one version of TVM and one kind of computer",
         ) from problem
-
-
-def _shaped(array: Array, tensor: TensorSpec) -> Array:
-    return np.asarray(array).reshape(tensor.shape).astype(tensor.dtype, copy=False)
 
 
 def _run(

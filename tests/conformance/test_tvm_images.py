@@ -14,7 +14,7 @@ pytest.importorskip("tvm", reason="the extra `tvm` is not installed")
 
 from edgeq.lowering import Mode
 from tests.conformance.images import compare_on
-from tests.conformance.test_images import CORES, GRAPHS, graph_of, programs_of
+from tests.conformance.test_images import CORES, GRAPHS, graph_of, need_tools
 from tests.conformance.zoo import MODES, NETWORK, input_sets
 
 pytestmark = pytest.mark.qemu
@@ -32,8 +32,7 @@ def check(core: str, family: str, mode: Mode, folder: Path) -> None:
 
 @pytest.mark.parametrize("core", USUAL)
 def test_network_has_the_reference_bits(core: str, tmp_path: Path, needs_program: Callable[[str], str]) -> None:
-    for program in programs_of(core):
-        needs_program(program)
+    need_tools(core, needs_program)
     check(core, NETWORK, "highmul", tmp_path)
 
 
@@ -44,6 +43,5 @@ def test_network_has_the_reference_bits(core: str, tmp_path: Path, needs_program
 def test_family_has_the_reference_bits(
     core: str, mode: Mode, family: str, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
-    for program in programs_of(core):
-        needs_program(program)
+    need_tools(core, needs_program)
     check(core, family, mode, tmp_path)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.images import compare_on
-from tests.conformance.test_images import CORES, WAYS, programs_of
+from tests.conformance.test_images import CORES, WAYS, need_tools
 from tests.conformance.zoo import Case, build, input_sets
 
 
@@ -22,8 +22,7 @@ from tests.conformance.zoo import Case, build, input_sets
 def test_one_column_of_results_is_computed_in_every_row(
     core: str, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
-    for program in programs_of(core):
-        needs_program(program)
+    need_tools(core, needs_program)
     weights = {1: (1, 16, 1, 1), 2: (1,)}
     case = Case("conv2d[one_column]", ("Conv",), ((1, 16, 3, 1),), weights, {"strides": (1, 2)})
     graph = build("one_column", [case], "highmul").graph

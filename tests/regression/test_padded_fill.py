@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.images import compare_on
-from tests.conformance.test_images import CORES, programs_of
+from tests.conformance.test_images import CORES, need_tools
 from tests.conformance.zoo import Case, build, input_sets
 
 
@@ -21,8 +21,7 @@ from tests.conformance.zoo import Case, build, input_sets
 def test_padded_convolution_compiles_without_warning(
     core: str, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
-    for program in programs_of(core):
-        needs_program(program)
+    need_tools(core, needs_program)
     window = {"pads": (1, 1, 1, 1), "strides": (3, 1), "dilations": (2, 1)}
     case = Case("conv2d[padded]", ("Conv",), ((1, 16, 5, 2),), {1: (9, 16, 2, 3), 2: (9,)}, window)
     graph = build("padded", [case], "highmul").graph

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeq.firmware import ImageFacts, Span
+from edgeq.runners.base import TensorSpec
 
 INPUT_BYTES, HIDDEN_OFFSET, OUTPUT_OFFSET, OUTPUT_BYTES, ARENA_BYTES = 16, 16, 32, 4, 48
 ADD = tuple((i * 53 + 5) % 100 - 50 for i in range(INPUT_BYTES))
@@ -73,6 +74,10 @@ FACTS = ImageFacts(
     results=((Span(HIDDEN_OFFSET, INPUT_BYTES),), (Span(OUTPUT_OFFSET, OUTPUT_BYTES),)),
     arena_bytes=ARENA_BYTES,
 )
+
+X = TensorSpec("x", "int8", (1, INPUT_BYTES))
+HIDDEN = TensorSpec("hidden", "int8", (1, INPUT_BYTES))
+Y = TensorSpec("y", "int8", (OUTPUT_BYTES,))
 
 
 def write_toy(folder: Path, body: str = "") -> Path:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from firmware_toy import FACTS, HIDDEN_OFFSET, INPUT_BYTES, OUTPUT_BYTES, toy_answers, write_toy
+from firmware_toy import FACTS, HIDDEN, HIDDEN_OFFSET, INPUT_BYTES, OUTPUT_BYTES, X, Y, toy_answers, write_toy
 
 from edgeq.errors import EdgeqError
 from edgeq.firmware import build_images
 from edgeq.runners import counting
-from edgeq.runners.base import Array, ImageSpec, RunRequest, TensorSpec
+from edgeq.runners.base import Array, ImageSpec, RunRequest
 from edgeq.runners.table import RUNNERS, load_flasher, load_runner
 from edgeq.target import load_board
 
@@ -23,9 +23,6 @@ TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm", "gcc")
 MISSING = [name for name in TOOLS if shutil.which(name) is None]
 needs_tools = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
-X = TensorSpec("x", "int8", (1, INPUT_BYTES))
-HIDDEN = TensorSpec("hidden", "int8", (1, INPUT_BYTES))
-Y = TensorSpec("y", "int8", (OUTPUT_BYTES,))
 SAMPLES = [np.random.default_rng(seed).integers(-128, 128, (1, INPUT_BYTES), np.int8) for seed in range(4)]
 INPUTS: list[list[Array]] = [[sample] for sample in SAMPLES]
 ANSWERS = [toy_answers(sample.tobytes()) for sample in SAMPLES]

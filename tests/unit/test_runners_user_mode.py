@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from firmware_toy import FACTS, INPUT_BYTES, OUTPUT_BYTES, toy_answers, write_toy
+from firmware_toy import FACTS, HIDDEN, INPUT_BYTES, X, Y, toy_answers, write_toy
 
 from edgeq.errors import EXIT_TOOL, EdgeqError
 from edgeq.firmware import build_images, find_toolchain
-from edgeq.runners.base import Array, ImageSpec, RunCounts, RunRequest, TensorSpec
+from edgeq.runners.base import Array, ImageSpec, RunCounts, RunRequest
 from edgeq.runners.table import load_runner
 from edgeq.target import load_board, load_target
 
@@ -20,9 +20,6 @@ TOOLS = ("aarch64-linux-gnu-gcc", "qemu-aarch64", "gcc")
 MISSING = [name for name in TOOLS if shutil.which(name) is None]
 needs_tools = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
-X = TensorSpec("x", "int8", (1, INPUT_BYTES))
-HIDDEN = TensorSpec("hidden", "int8", (1, INPUT_BYTES))
-Y = TensorSpec("y", "int8", (OUTPUT_BYTES,))
 SAMPLES = [np.random.default_rng(seed).integers(-128, 128, (1, INPUT_BYTES), np.int8) for seed in range(3)]
 INPUTS: list[list[Array]] = [[sample] for sample in SAMPLES]
 ANSWERS = [toy_answers(sample.tobytes()) for sample in SAMPLES]

@@ -14,8 +14,7 @@ from typing import Literal
 import numpy as np
 
 from edgeq.backends.c.bind import Step
-from edgeq.backends.c.names import comment
-from edgeq.backends.c_source import Constants, dispatch, model_header, place, weights_header, weights_source
+from edgeq.backends.c_source import Constants, dispatch, model_header, step_comment, weights_header, weights_source
 from edgeq.ir import Graph
 from edgeq.passes.plan_memory import Plan
 
@@ -99,21 +98,14 @@ def _step(graph: Graph, number: int, step: Step, plan: Plan, name: str, special:
     results = [graph.tensors[tensor] for tensor in call.outputs]
     arguments = [f"({tensor.dtype.c_name} *)(arena + {plan.offsets[tensor.name]})" for tensor in results]
     arguments += [f"(const {tensor.dtype.c_name} *)(arena + {plan.offsets[tensor.name]})" for tensor in operands]
+    more = []
     if call.scratch_bytes:
         arguments.append(f"arena + {plan.scratch[step.node.name]}")
+        more.append(f"scratch {call.scratch_bytes} bytes at {plan.scratch[step.node.name]}")
     function = call.kernel if special else _shared_name(name, call.kernel)
-    macs = f", {step.macs} MACs" if step.macs else ""
     return "\n".join(
         [
-            f"/* step {number}: {step.node.op}{macs}, for {comment(', '.join(step.node.source) or step.node.name)}",
-            *(f"   reads {place(tensor, plan)}" for tensor in operands),
-            *(f"   gives {place(tensor, plan)}" for tensor in results),
-            *(
-                [f"   scratch {call.scratch_bytes} bytes at {plan.scratch[step.node.name]}"]
-                if call.scratch_bytes
-                else []
-            ),
-            "*/",
+            *step_comment(number, step.node, step.macs, operands, results, plan, *more),
             f"EQ_NOINLINE void {name}_step_{number}(uint8_t *arena) {{",
             f"  {function}({', '.join([*arguments, f'&step_{number}'])});",
             "}",

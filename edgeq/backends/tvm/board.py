@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.examples import cmake, main_c, quantize_header
-from edgeq.backends.c.names import comment
-from edgeq.backends.c_source import Constants, dispatch, model_header, place, weights_header, weights_source
+from edgeq.backends.c_source import Constants, dispatch, model_header, step_comment, weights_header, weights_source
 from edgeq.backends.planning import checked_plan
 from edgeq.backends.program import PREBUILT
 from edgeq.backends.tvm.object import compile_steps
@@ -82,12 +81,9 @@ def _step(graph: Graph, number: int, step: TvmStep, plan: Plan, name: str, const
     parameters += [f"{tensor.dtype.c_name} *" for tensor in results]
     arguments = [_argument(tensor, plan, constants, number, at) for at, tensor in enumerate(operands)]
     arguments += [f"({tensor.dtype.c_name} *)(arena + {plan.offsets[tensor.name]})" for tensor in results]
-    macs = f", {step.macs} MACs" if step.macs else ""
+    reads = [tensor for tensor in operands if not tensor.is_constant]
     return [
-        f"/* step {number}: {step.node.op}{macs}, for {comment(', '.join(step.node.source) or step.node.name)}",
-        *(f"   reads {place(tensor, plan)}" for tensor in operands if not tensor.is_constant),
-        *(f"   gives {place(tensor, plan)}" for tensor in results),
-        "*/",
+        *step_comment(number, step.node, step.macs, reads, results, plan),
         f"void {step.symbol}({', '.join(parameters)});",
         f"__attribute__((noinline)) void {name}_step_{number}(uint8_t *arena) {{",
         f"  {step.symbol}({', '.join(arguments)});",

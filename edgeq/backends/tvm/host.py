@@ -83,11 +83,12 @@ def _program(graph: Graph, steps: Sequence[TvmStep], function: str, wanted: Sequ
     for tensor in graph.constants():
         # Without the type, relax.const narrows int64 to int32.
         values[tensor.name] = relax.const(tensor.value(), tensor.dtype.value)
+    # Nodes may share a name, results may not.
+    by_results = {step.results: step for step in steps}
     with builder.function(function, parameters):
         with builder.dataflow():
-            rest = iter(steps)
             for node in graph.nodes:
-                _emit(builder, graph, node, None if node.op == "reshape" else next(rest), symbols, values)
+                _emit(builder, graph, node, by_results.get(node.outputs), symbols, values)
             result = builder.emit_output(relax.Tuple([values[name] for name in wanted]))
         builder.emit_func_output(result)
     return builder.get()

@@ -45,6 +45,11 @@ class Step:
         return self.operands[0].shape
 
     @property
+    def extents(self) -> tuple[int, ...]:
+        """Shape of the first output."""
+        return tuple(int(extent) for extent in self.result.shape)
+
+    @property
     def result(self) -> Buffer:
         """The first output."""
         return self.outputs[0]

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder
 
+from edgeq.backends.program import step_nodes
 from edgeq.backends.tvm.integers import Buffer
 from edgeq.backends.tvm.lower import LOWERINGS
 from edgeq.backends.tvm.step import Step
@@ -63,12 +64,12 @@ class TvmStep:
 
 
 def lower_steps(graph: Graph, name: str, form: Form) -> tuple[TvmStep, ...]:
-    """A function ``NAME_step_K_tvm`` for every node but reshapes, which move nothing.
+    """A function ``NAME_step_K_tvm`` for every node that is a step.
 
     Raises:
         EdgeqError: EQ0385, all nodes without a lowering.
     """
-    nodes = [node for node in graph.nodes if node.op != "reshape"]
+    nodes = step_nodes(graph)
     problems = [
         Problem(
             "EQ0385",

@@ -45,7 +45,7 @@ def write_average_pool(draft: Draft, node: Node) -> None:
             allowed="windows centred on pixels",
             hint="export the pooling with count_include_pad=1, or pad by less",
         )
-    every = draft.between(f"{result.name}.every", (x.shape[0], *x.shape[1:3], x.shape[3]), result)
+    every = draft.between(f"{result.name}.every", x.shape, result)
     _append_pool(draft, node, "AVERAGE_POOL_2D", x.name, (1, 1), "SAME", every)
     ends = (x.shape[0], lasts[0] + 1, lasts[1] + 1, x.shape[3])
     append_strided_slice(draft, draft.use(every), result.name, (0, *starts, 0), ends, (1, *strides, 1))
@@ -80,11 +80,12 @@ def _append_pool(
     draft: Draft, node: Node, code: str, source: str, strides: tuple[int, ...], padding: str, result: str | None = None
 ) -> None:
     height, width = node.integers("kernel")
+    version = by_type(draft.graph.tensors[node.inputs[0]], 2, 3)
 
     def append(name: str, activation: str) -> None:
         draft.append(
             code,
-            by_type(draft.tensors[name] if name in draft.tensors else draft.graph.tensors[name], 2, 3),
+            version,
             (source,),
             name,
             "Pool2DOptions",

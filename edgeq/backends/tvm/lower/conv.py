@@ -16,7 +16,7 @@ def _conv2d(step: Step) -> None:
     _, rows, columns, _ = step.operands[1].shape
     pads, dilations = node.integers("pads"), node.integers("dilations")
     window = Window((step.shape[1], step.shape[2]), node.integers("strides"), pads, dilations)
-    with loops(*(int(extent) for extent in step.result.shape)) as (image, top, left, channel):
+    with loops(*step.extents) as (image, top, left, channel):
         acc = Variable(bias[channel])
         with loops(rows, columns) as (row, column):
             place = window.position(0, top, row), window.position(1, left, column)

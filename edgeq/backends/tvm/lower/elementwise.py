@@ -19,7 +19,7 @@ def _element(step: Step, operand: int, index: Sequence[Expression]) -> Expressio
 
 def _sum(sign: int) -> Callable[[Step], None]:
     def lower(step: Step) -> None:
-        with loops(*(int(extent) for extent in step.result.shape)) as index:
+        with loops(*step.extents) as index:
             a, b = _element(step, 0, index), _element(step, 1, index)
             if step.node.text("requant") == "highmul":
                 _add_highmul(step, a, b, sign, index)
@@ -52,7 +52,7 @@ def _add_tflite(step: Step, a: Expression, b: Expression, sign: int, index: Sequ
 
 
 def _mul(step: Step) -> None:
-    with loops(*(int(extent) for extent in step.result.shape)) as index:
+    with loops(*step.extents) as index:
         a = _element(step, 0, index) - step.node.integer("a_zero")
         b = _element(step, 1, index) - step.node.integer("b_zero")
         step.store_scaled(a * b, index, 2)

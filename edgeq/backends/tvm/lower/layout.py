@@ -11,10 +11,6 @@ from edgeq.backends.tvm.integers import Expression, i8, i32, loops
 from edgeq.backends.tvm.step import Step
 
 
-def _shape(step: Step) -> list[int]:
-    return [int(extent) for extent in step.result.shape]
-
-
 def _concat(step: Step) -> None:
     axis, start = step.node.integer("axis"), 0
     for operand, given in zip(step.operands, step.inputs, strict=True):
@@ -27,7 +23,7 @@ def _concat(step: Step) -> None:
 
 def _pad(step: Step) -> None:
     pads, shape = step.node.integers("pads"), step.shape
-    with loops(*_shape(step)) as index:
+    with loops(*step.extents) as index:
         place = [at - pads[axis] for axis, at in enumerate(index)]
         conditions: list[Expression] = []
         for axis, at in enumerate(place):
@@ -44,20 +40,20 @@ def _pad(step: Step) -> None:
 
 def _slice(step: Step) -> None:
     starts, steps = step.node.integers("starts"), step.node.integers("steps")
-    with loops(*_shape(step)) as index:
+    with loops(*step.extents) as index:
         place = tuple(start + at * by for start, at, by in zip(starts, index, steps, strict=True))
         step.store(step.inputs[0][place], *index)
 
 
 def _transpose(step: Step) -> None:
     perm = step.node.integers("perm")
-    with loops(*_shape(step)) as index:
+    with loops(*step.extents) as index:
         step.store(step.inputs[0][tuple(index[perm.index(axis)] for axis in range(len(perm)))], *index)
 
 
 def _upsample(step: Step) -> None:
     rows, columns = step.node.integers("factors")
-    with loops(*_shape(step)) as (image, row, column, channel):
+    with loops(*step.extents) as (image, row, column, channel):
         step.store(step.inputs[0][image, row // rows, column // columns, channel], image, row, column, channel)
 
 

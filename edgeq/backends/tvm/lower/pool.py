@@ -17,7 +17,7 @@ def _average_pool(step: Step) -> None:
     window = Window((step.shape[1], step.shape[2]), node.integers("strides"), node.integers("pads"))
     rows, columns = node.integers("kernel")
     counts = node.integers("counts")
-    with loops(*(int(extent) for extent in step.result.shape)) as (image, top, left, channel):
+    with loops(*step.extents) as (image, top, left, channel):
         total = Variable(i32(0))
         with loops(rows, columns) as (row, column):
             place = window.position(0, top, row), window.position(1, left, column)
@@ -40,7 +40,7 @@ def _average_pool(step: Step) -> None:
 def _max_pool(step: Step) -> None:
     node, x = step.node, step.inputs[0]
     window = Window((step.shape[1], step.shape[2]), node.integers("strides"), node.integers("pads"))
-    with loops(*(int(extent) for extent in step.result.shape)) as (image, top, left, channel):
+    with loops(*step.extents) as (image, top, left, channel):
         best = Variable(i32(-128))
         with loops(*node.integers("kernel")) as (row, column):
             place = window.position(0, top, row), window.position(1, left, column)
