@@ -27,7 +27,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pipeline",),
     ("analysis",),
     ("report",),
-    ("cli", "__main__"),
+    ("cli",),
+    ("__main__",),
 )
 
 # Third-party packages that only these folders may import. A dotted name is a folder within a folder. Imports for type
