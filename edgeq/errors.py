@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, Literal
 
 EXIT_OK: Final = 0
 EXIT_GATE: Final = 1
@@ -32,9 +32,12 @@ _EXIT_OF_CLASS: Final = {
 }
 
 
+Severity = Literal["error", "warning", "note"]
+
+
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One thing that is wrong, or that the user should know.
 
     Attributes:
         code: a key of the catalogue, ``EQ0301``.
@@ -43,6 +46,7 @@ class Problem:
         got: what was found.
         allowed: what would have been accepted.
         hint: what to do next.
+        severity: an error stops the command; warnings and notes travel with its result (see :mod:`edgeq.notes`).
     """
 
     code: str
@@ -51,9 +55,11 @@ class Problem:
     got: str | None = None
     allowed: str | None = None
     hint: str | None = None
+    severity: Severity = "error"
 
     def __str__(self) -> str:
-        lines = [f"{self.code}: {self.what}"]
+        prefix = "" if self.severity == "error" else f"{self.severity}: "
+        lines = [f"{prefix}{self.code}: {self.what}"]
         for label in ("where", "got", "allowed", "hint"):
             value = getattr(self, label)
             if value:

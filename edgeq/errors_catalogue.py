@@ -79,6 +79,29 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     "EQ0171": ("Unknown backend", "`--backend` takes c, tvm, tflite, or several with commas between."),
+    "EQ0172": (
+        "Weights are rounded again",
+        (
+            "Firmware holds weights as int8 with zero point 0. Weights that the model quantizes as uint8, or with "
+            "another zero point, can leave that range; such channels get a larger scale and lose up to one bit."
+        ),
+    ),
+    "EQ0173": (
+        "Few calibration samples",
+        "Ranges are taken from the calibration data; with few samples they are uncertain. A few hundred are enough.",
+    ),
+    "EQ0174": (
+        "A range still grew",
+        "The last quarter of the calibration data widened the range of a tensor: more data would widen it further.",
+    ),
+    "EQ0175": (
+        "The quantized outputs are poor",
+        (
+            "On the calibration data the outputs of the quantized model differ from the float model's by more than "
+            "SQNR allows. Wrong preprocessing or unusual layers are the common causes."
+        ),
+    ),
+    "EQ0176": ("The C compiler warns", "Generated code compiles without warnings. The firmware was built. " + _DEFECT),
     "EQ0180": ("A board or target file is not TOML", "Open the file named; the position is in the message."),
     "EQ0181": (
         "Unknown key in a board or target file",

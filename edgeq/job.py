@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeq.backends.c import Specialize
 from edgeq.backends.program import Program
+from edgeq.errors import Problem
 from edgeq.firmware import Images
 from edgeq.ir import Graph
 from edgeq.lowering import Mode
@@ -66,7 +67,7 @@ class Job:
         programs: by backend, C files that firmware can build.
         images: by backend, the board's images; without a toolchain there are none.
         files: every image and module by kind, as a path below the folder.
-        notes: for the user.
+        notes: notes and warnings for the user.
         manifest: the last stage's.
     """
 
@@ -84,7 +85,7 @@ class Job:
     programs: dict[str, Program] = field(default_factory=dict)
     images: dict[str, Images] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
     manifest: dict[str, Any] = field(default_factory=dict)
 
     @property

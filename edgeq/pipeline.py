@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,7 @@ from edgeq.ir.verify import verify_graph
 from edgeq.job import CompileOptions, Job, Progress
 from edgeq.lowering import Mode, lower
 from edgeq.manifest import describe, image_facts, output_names
+from edgeq.notes import gathered, tell, warn
 from edgeq.ops import infer
 from edgeq.passes import PASSES
 from edgeq.target import Board, load_board, save_board
@@ -52,14 +54,6 @@ def import_model(job: Job) -> None:
 
     A model that is quantized in part waits for the next stage, where calibration data says the rest.
     """
-    from edgeq import frontend
-
-    with frontend.gathered() as notes:
-        _import(job)
-    job.notes += notes
-
-
-def _import(job: Job) -> None:
     from edgeq import frontend
     from edgeq.onnxio import read_model
 
@@ -107,7 +101,7 @@ def quantize_model(job: Job) -> None:
     job.qdq_model, job.quantization = quantized.model, quantized.report.to_json()
     if partial is not None:
         frontend.restore_border(job.qdq_model.graph, partial)
-    job.notes += quantized.report.warnings
+    tell(*quantized.report.warnings)
 
 
 def quantize_file(
@@ -132,7 +126,7 @@ def quantize_file(
         progress: called with a stage's name and its share done.
 
     Returns:
-        The quantizer's report.
+        The quantizer's report, and ``notes``: the notes and warnings, a list of Problem.
 
     Raises:
         EdgeqError: EQ0230 where the model is quantized already; whatever stops a stage.
@@ -141,13 +135,14 @@ def quantize_file(
 
     options = CompileOptions("native", "model", mode=mode, observer=observer, dims=dims)
     job = Job(model, data, options, load_board(options.board), output.parent, progress)
-    import_model(job)
-    if job.qdq_model is not None:
-        raise EdgeqError("EQ0230", "the model is quantized already", where=str(model), hint="compile it as it is")
-    quantize_model(job)
+    with gathered(job.notes):
+        import_model(job)
+        if job.qdq_model is not None:
+            raise EdgeqError("EQ0230", "the model is quantized already", where=str(model), hint="compile it as it is")
+        quantize_model(job)
     assert job.qdq_model is not None and job.quantization is not None  # noqa: PT018 - quantize_model has set them
     write_model(job.qdq_model, output)
-    return job.quantization
+    return job.quantization | {"notes": job.notes}
 
 
 def lower_model(job: Job) -> None:
@@ -252,11 +247,10 @@ def _build(job: Job, board: Board, program: Program, sources: Path, below: str) 
     except EdgeqError as error:
         if error.problems[0].code not in {"EQ0501", "EQ0502"}:
             raise
-        if str(error) not in job.notes:
-            job.notes.append(str(error))
+        tell(*(replace(problem, severity="note") for problem in error.problems))
         return None
     if images.warnings:
-        job.notes.append(images.warnings)
+        warn("EQ0176", "the C compiler warns about generated code", where=images.compiler, got=images.warnings.strip())
     return images
 
 
@@ -295,7 +289,7 @@ def compile_model(
         progress: called with a stage's name and its share done (None where unknown).
 
     Returns:
-        The manifest.
+        The manifest, and ``notes``: the notes and warnings, a list of Problem.
 
     Raises:
         EdgeqError: whatever stops a stage.
@@ -306,7 +300,8 @@ def compile_model(
     board = load_board(options.board)
     with replace_folder(out) as folder:
         job = Job(model, data, options, board, folder, progress)
-        for name, stage in STAGES:
-            progress(name, None)
-            stage(job)
+        with gathered(job.notes):
+            for name, stage in STAGES:
+                progress(name, None)
+                stage(job)
     return job.manifest | {"notes": job.notes}

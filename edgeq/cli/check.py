@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgeq.cli.options import VERBOSE, common, dim_option, model_argument, talk
+from edgeq.cli.problems import show_problems
 from edgeq.errors import exit_code_of
 from edgeq.report.printable import printable
 
@@ -30,8 +31,7 @@ def command(model: Path, board: str | None, dims: dict[str, int], as_json: bool)
         from edgeq.report.documents import print_document
 
         print_document("check", report.to_json())
-    for problem in report.problems:
-        click.echo(printable(str(problem), keep="\n"), err=True)
+    show_problems(report.problems, err=True)
     if report.problems:
         return exit_code_of(report.problems[0].code)
     if not as_json:

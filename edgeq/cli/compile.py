@@ -20,10 +20,8 @@ from edgeq.cli.options import (
     quantization_options,
     talk,
 )
-from edgeq.report.printable import printable
+from edgeq.cli.problems import show_problems
 from edgeq.target import Board, load_board
-
-_LINE_END = "\n"
 
 
 @click.command("compile")
@@ -94,8 +92,7 @@ def command(
         from edgeq.report.documents import print_document
 
         print_document("compile", summary(manifest, str(output)))
-        for note in manifest["notes"]:
-            click.echo(f"note: {printable(note, keep=_LINE_END)}", err=True)
+        show_problems(manifest["notes"], err=True)
         return
     show(manifest, output, load_board(board))
     if talk() == VERBOSE:
@@ -121,7 +118,7 @@ def summary(manifest: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "bundle_sha256": manifest["bundle_sha256"],
         "object_sha256": manifest["object_sha256"],
         "observer": (manifest["quantization"] or {}).get("observer"),
-        "notes": manifest["notes"],
+        "notes": [note.to_json() for note in manifest["notes"]],
     }
 
 
@@ -152,8 +149,7 @@ def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
         click.echo(f"TVM: {folder / manifest['images']['tvm']}, arena {manifest['tvm']['arena_bytes']:,} on the board")
     if manifest["tflite"]:
         click.echo(f"TFLite: {folder / manifest['images']['tflite']}, {manifest['tflite']['bytes']:,} bytes")
-    for note in manifest["notes"]:
-        click.echo(f"note: {printable(note, keep=_LINE_END)}")
+    show_problems(manifest["notes"], err=False)
     verbs = ("verify", "emulate") if board.is_hosted or manifest["main"] is None else ("verify", "emulate", "flash")
     click.echo("next: " + "; ".join(shlex.join(["edgeq", verb, str(folder)]) for verb in verbs))
 

@@ -136,10 +136,9 @@ def run(arguments: list[str]) -> int:
 
 def _report(problems: tuple[Problem, ...], as_json: bool) -> None:
     # Imported here: only an error needs it.
-    from edgeq.report.printable import printable
+    from edgeq.cli.problems import show_problems
 
-    for problem in problems:
-        click.echo(printable(str(problem), keep="\n"), err=True)
+    show_problems(problems, err=True)
     if as_json:
         from edgeq.report.documents import print_document
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from edgeq.cli.options import ProgressLine, common, data_option, dim_option, model_argument, quantization_options
+from edgeq.cli.problems import show_problems
 from edgeq.errors import EdgeqError
-from edgeq.report.printable import printable
 
 
 @click.command("quantize")
@@ -42,11 +42,12 @@ def command(
     if as_json:
         from edgeq.report.documents import print_document
 
-        print_document("quantize", {"output": str(output), **report})
+        notes = [note.to_json() for note in report["notes"]]
+        print_document("quantize", {"output": str(output), **report, "notes": notes})
+        show_problems(report["notes"], err=True)
         return
     click.echo(f"{output}: observer {report['observer']}, {report['samples']} calibration samples")
-    for warning in report["warnings"]:
-        click.echo(f"note: {printable(warning)}")
+    show_problems(report["notes"], err=False)
     click.echo(f"next: edgeq compile {output} --board BOARD -o DIR")
 
 

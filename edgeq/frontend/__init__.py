@@ -5,13 +5,11 @@ from __future__ import annotations
 from edgeq.frontend.load import is_quantized, load, load_quantized
 from edgeq.frontend.normalize import normalize, normalize_structure
 from edgeq.frontend.normalize_qdq import Recovered, normalize_qdq, recover_plan, restore_border
-from edgeq.frontend.notes import gathered
 from edgeq.frontend.support import check_support
 
 __all__ = [
     "Recovered",
     "check_support",
-    "gathered",
     "is_quantized",
     "load",
     "load_quantized",

@@ -7,13 +7,13 @@ useful range) is rounded again, channel by channel, to the nearest grid that doe
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from edgeq.frontend.facts import Shape
+from edgeq.notes import warn
 from edgeq.numerics.array import INT32_MAX, Array
 from edgeq.numerics.highmul import choose_multipliers
 from edgeq.onnxio.qdq_form import Activation, Constant
@@ -30,8 +30,6 @@ _SHIFT_UNKNOWN: Final = 3
 SCALE_MIN: Final = 2.0**-100
 # Exporters multiply scales in other orders and types; within this they mean the product s_x·s_w itself.
 _SAME_SCALE: Final = 2.0**-20
-
-log = logging.getLogger("edgeq.frontend")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +89,7 @@ def weight_of(constant: Integers | Array, axis: int, where: str) -> Constant:
     Args:
         constant: the foreign integers, or float values that nobody quantized.
         axis: the output channels' axis.
-        where: the node, for the log.
+        where: the node, for the warning.
     """
     if isinstance(constant, Integers):
         centred, scale = constant.centred(), constant.scale.astype(np.float64)
@@ -110,7 +108,12 @@ def weight_of(constant: Integers | Array, axis: int, where: str) -> Constant:
         integers[channel], factor = _round_row(rows[channel].astype(np.float64), clip=whole)
         scales[channel] *= factor
     if whole and again.any():
-        log.warning("%s: %d of %d weight channels are rounded again to fit int8", where, int(again.sum()), channels)
+        warn(
+            "EQ0172",
+            f"{int(again.sum())} of {channels} weight channels are rounded again to fit int8",
+            where=where,
+            hint="quantize weights to int8 with zero point 0, so that they stay as they are",
+        )
     moved = integers.reshape(np.moveaxis(centred, axis, 0).shape)
     values = np.ascontiguousarray(np.moveaxis(moved, 0, axis)).astype(np.int8)
     if whole and np.ndim(scale) == 0 and not again.any():

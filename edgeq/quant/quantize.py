@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, Problem
 from edgeq.onnxio.qdq_form import QdqPlan, write_qdq
 from edgeq.quant.bias_correction import correct_biases
 from edgeq.quant.calibrate import Progress, calibrate
@@ -154,21 +154,40 @@ def _layer_report(layer: Layer, plan: QdqPlan) -> LayerReport:
     )
 
 
-def _warnings(count: int, statistics: Mapping[str, Statistics], ratio: float) -> list[str]:
+def _warnings(count: int, statistics: Mapping[str, Statistics], ratio: float) -> list[Problem]:
     warnings = []
     if count < FEW_SAMPLES:
         warnings.append(
-            f"only {count} calibration samples: ranges are uncertain; give {FEW_SAMPLES} or more, best a few hundred"
+            Problem(
+                "EQ0173",
+                f"only {count} calibration samples: ranges are uncertain",
+                where="--data",
+                allowed=f"{FEW_SAMPLES} or more",
+                hint="give a few hundred typical inputs",
+                severity="warning",
+            )
         )
     growing = [name for name, seen in statistics.items() if seen.still_growing]
     if growing:
         warnings.append(
-            f"the range of {len(growing)} of {len(statistics)} tensors still grew over the last quarter of the "
-            f"calibration data (first: {growing[0]}): more data would help"
+            Problem(
+                "EQ0174",
+                f"the range of {len(growing)} of {len(statistics)} tensors still grew over the last quarter of the "
+                "calibration data",
+                where=f"tensor {growing[0]}" + (" and others" if len(growing) > 1 else ""),
+                hint="give more calibration data",
+                severity="warning",
+            )
         )
     if ratio < POOR_DB:
         warnings.append(
-            f"the quantized outputs are only {ratio:.1f} dB above their error on the calibration data: "
-            "expect a loss of accuracy"
+            Problem(
+                "EQ0175",
+                "the quantized outputs are far from the float model's: expect a loss of accuracy",
+                got=f"an SQNR of {ratio:.1f} dB on the calibration data",
+                allowed=f"{POOR_DB:g} dB or more",
+                hint="compare the calibration data with the model's preprocessing; measure with edgeq eval",
+                severity="warning",
+            )
         )
     return warnings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from edgeq.errors import Problem
 from edgeq.quant.parameters import Headroom
 
 
@@ -56,7 +57,7 @@ class Report:
     output_sqnr_db: dict[str, float]
     tensors: dict[str, TensorReport]
     layers: dict[str, LayerReport]
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The fields by name."""

@@ -178,7 +178,7 @@ def test_without_an_arm_compiler_the_sources_are_still_written(
     out = tmp_path / "out"
     arguments = ("compile", example.model, "--data", example.calibration, "--board", "mps2-an386", "-o", out, "--json")
     found = parsed(run_edgeq(*arguments))
-    assert any("EQ0501" in note for note in found["notes"])
+    assert [(note["code"], note["severity"]) for note in found["notes"]] == [("EQ0501", "note")]
     assert (out / "model.c").is_file()
     assert not (out / "image.elf").exists()
     assert parsed(run_edgeq("verify", out, "--samples", "3", "--json"))["mismatches"] == 0

@@ -118,8 +118,8 @@ def test_without_its_compiler_this_computer_still_verifies(
     out = tmp_path / "out"
     done = run_edgeq("compile", example.model, "--data", example.calibration, "--board", BOARD, "-o", out, "--json")
     (note,) = document(done)["notes"]
-    assert "EQ0501" in note
-    assert "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" in note
+    assert (note["code"], note["severity"]) == ("EQ0501", "note")
+    assert "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" in note["hint"]
     assert not (out / "program").exists()
     found = document(run_edgeq("verify", out, "--samples", "2", "--json"))
     assert [result["on"] for result in found["results"]] == ["native", "passes"]

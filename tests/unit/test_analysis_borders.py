@@ -83,8 +83,8 @@ def test_weights_that_are_rounded_again_are_told(tmp_path: Path) -> None:
     write_model(parse(text, constants), tmp_path / "m.onnx")
     options = CompileOptions("native", "m", backends=())
     notes = compile_model(tmp_path / "m.onnx", None, tmp_path / "out", options)["notes"]
-    assert [note for note in notes if "rounded again to fit int8" in note] == notes
-    assert len(notes) == 1
+    assert [(note.code, note.severity) for note in notes] == [("EQ0172", "warning")]
+    assert "rounded again to fit int8" in notes[0].what
 
 
 def test_model_with_integer_borders_takes_and_gives_integers(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 # Lowest first. Names on one line do not import each other; `edgeq` itself (the version) is below all.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("numerics", "errors", "errors_catalogue", "resources"),
-    ("ir", "extras"),
+    ("ir", "extras", "notes"),
     ("ops",),
     ("target",),
     ("onnxio",),

@@ -1,0 +1,79 @@
+"""Notes and warnings: problems that do not stop a command, gathered where they are found.
+
+Any function below the pipeline may call :func:`note` or :func:`warn`; who runs it gathers them with :func:`gathered`.
+They do not pass through the logging module: its levels and handlers belong to the program that calls edgeq, and a root
+logger set to ERROR must not lose a warning about the user's model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from edgeq.errors import Problem, Severity
+
+_GATHERING: Final[ContextVar[list[Problem] | None]] = ContextVar("edgeq.notes", default=None)
+
+
+def note(
+    code: str,
+    what: str,
+    *,
+    where: str | None = None,
+    got: object = None,
+    allowed: object = None,
+    hint: str | None = None,
+) -> None:
+    """Tell the user something that needs no action."""
+    tell(_problem("note", code, what, where, got, allowed, hint))
+
+
+def warn(
+    code: str,
+    what: str,
+    *,
+    where: str | None = None,
+    got: object = None,
+    allowed: object = None,
+    hint: str | None = None,
+) -> None:
+    """Tell the user of something that is probably wrong, but does not stop the command."""
+    tell(_problem("warning", code, what, where, got, allowed, hint))
+
+
+def tell(*problems: Problem) -> None:
+    """Add notes that exist already to the list that is being gathered, each once; without such a list they are lost."""
+    found = _GATHERING.get()
+    if found is not None:
+        found += [problem for problem in dict.fromkeys(problems) if problem not in found]
+
+
+@contextmanager
+def gathered(into: list[Problem] | None = None) -> Iterator[list[Problem]]:
+    """The list that receives every note and warning given while the block runs, each once.
+
+    Args:
+        into: the list to use; a new one by default.
+    """
+    found = [] if into is None else into
+    token = _GATHERING.set(found)
+    try:
+        yield found
+    finally:
+        _GATHERING.reset(token)
+
+
+def _problem(
+    severity: Severity, code: str, what: str, where: str | None, got: object, allowed: object, hint: str | None
+) -> Problem:
+    return Problem(
+        code,
+        what,
+        where,
+        None if got is None else str(got),
+        None if allowed is None else str(allowed),
+        hint,
+        severity,
+    )
