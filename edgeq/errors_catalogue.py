@@ -90,10 +90,6 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "Few calibration samples",
         "Ranges are taken from the calibration data; with few samples they are uncertain. A few hundred are enough.",
     ),
-    "EQ0174": (
-        "A range still grew",
-        "The last quarter of the calibration data widened the range of a tensor: more data would widen it further.",
-    ),
     "EQ0175": (
         "The quantized outputs are poor",
         (

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float], None]
 
-# Whether ranges still grow says nothing on less data.
-_FEWEST_FOR_GROWTH = 8
-
 
 def calibrate(
     model: onnx_ir.Model, samples: Samples, names: Iterable[str], progress: Progress = lambda done: None
@@ -43,9 +40,6 @@ def calibrate(
     session = Session(model, tuple(statistics))
     total = len(samples)
     for index in range(total):
-        if total >= _FEWEST_FOR_GROWTH and index == total * 3 // 4:
-            for seen in statistics.values():
-                seen.mark_early()
         values = session.run(samples.inputs(index))
         for name, seen in statistics.items():
             if not np.isfinite(values[name]).all():

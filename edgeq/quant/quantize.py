@@ -114,7 +114,7 @@ def quantize(
         output_sqnr_db=ratios,
         tensors=_tensor_reports(plan, statistics),
         layers={str(layer.node.name): _layer_report(layer, plan) for layer in scheme.layers},
-        warnings=_warnings(len(samples), statistics, final),
+        warnings=_warnings(len(samples), final),
     )
     return Quantized(write_qdq(model, plan), report)
 
@@ -154,7 +154,7 @@ def _layer_report(layer: Layer, plan: QdqPlan) -> LayerReport:
     )
 
 
-def _warnings(count: int, statistics: Mapping[str, Statistics], ratio: float) -> list[Problem]:
+def _warnings(count: int, ratio: float) -> list[Problem]:
     warnings = []
     if count < FEW_SAMPLES:
         warnings.append(
@@ -164,18 +164,6 @@ def _warnings(count: int, statistics: Mapping[str, Statistics], ratio: float) ->
                 where="--data",
                 allowed=f"{FEW_SAMPLES} or more",
                 hint="give a few hundred typical inputs",
-                severity="warning",
-            )
-        )
-    growing = [name for name, seen in statistics.items() if seen.still_growing]
-    if growing:
-        warnings.append(
-            Problem(
-                "EQ0174",
-                f"the range of {len(growing)} of {len(statistics)} tensors still grew over the last quarter of the "
-                "calibration data",
-                where=f"tensor {growing[0]}" + (" and others" if len(growing) > 1 else ""),
-                hint="give more calibration data",
                 severity="warning",
             )
         )

@@ -15,7 +15,6 @@ import numpy as np
 from edgeq.numerics.array import Array
 
 BINS: Final = 4096  # 2048 on either side of zero: eight bins for a step of the finest int8 grid
-GROWTH: Final = 1.05
 
 
 @dataclass
@@ -27,7 +26,6 @@ class Statistics:
         count: number of values, ``zeros`` of which are exactly zero.
         reach: half the histogram's width; 0 before the first value other than zero.
         counts: int64 [BINS], the values other than zero.
-        early: (low, high) when three quarters of the samples had been seen, or None.
     """
 
     low: float = np.inf
@@ -36,7 +34,6 @@ class Statistics:
     zeros: int = 0
     reach: float = 0.0
     counts: Array = field(default_factory=lambda: np.zeros(BINS, np.int64))
-    early: tuple[float, float] | None = None
 
     def update(self, values: Array) -> None:
         """Add one sample of the tensor; its values are finite."""
@@ -53,18 +50,6 @@ class Statistics:
             # A value of exactly +reach would open one bin too many.
             index = np.floor((busy + self.reach) * (BINS / (2 * self.reach))).astype(np.int64)
             self.counts += np.bincount(np.clip(index, 0, BINS - 1), minlength=BINS)
-
-    def mark_early(self) -> None:
-        """Remember the present extremes, to tell at the end whether they still grew."""
-        self.early = (self.low, self.high)
-
-    @property
-    def still_growing(self) -> bool:
-        """Whether the range, zero included, grew by more than 5 % since :meth:`mark_early`."""
-        if self.early is None:
-            return False
-        before = max(self.early[1], 0.0) - min(self.early[0], 0.0)
-        return max(self.high, 0.0) - min(self.low, 0.0) > GROWTH * before
 
     @property
     def bin_width(self) -> float:

@@ -60,16 +60,6 @@ def test_memory_does_not_grow() -> None:
     assert len(sizes) == 1
 
 
-def test_growth_is_noticed() -> None:
-    statistics = collect(np.array([-1.0, 1.0]))
-    assert not statistics.still_growing
-    statistics.mark_early()
-    statistics.update(np.array([1.05]))
-    assert not statistics.still_growing
-    statistics.update(np.array([1.2]))
-    assert statistics.still_growing
-
-
 def test_an_empty_or_zero_tensor_has_a_range() -> None:
     for name, observe in OBSERVERS.items():
         assert observe(collect(np.zeros(5))) == (0.0, 0.0), name
