@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Section
 
 from edgeq.firmware.objects import Objects
 
@@ -20,10 +21,11 @@ class Sizes:
         flash_code_bytes: the model's code with its kernels and their constants.
         flash_weight_bytes: weights, biases, multipliers, tables.
         arena_bytes: from the linked image's ``.arena`` (from the plan on the host).
-        harness_flash_bytes: all else in flash: start-up, console, commands, compiler library. None on the host.
-        harness_ram_bytes: RAM besides arena and stack. None on the host.
-        image_flash_bytes: all of the image in flash. None on the host.
-        image_ram_bytes: all of its RAM, stack included. None on the host.
+        harness_flash_bytes: all else in flash: start-up, console, commands, compiler library, alignment. None on the
+            host.
+        harness_ram_bytes: RAM besides arena and stack, alignment included. None on the host.
+        image_flash_bytes: all of the image in flash, gaps between sections included. None on the host.
+        image_ram_bytes: all of its RAM, stack and gaps included. None on the host.
     """
 
     flash_code_bytes: int
@@ -41,25 +43,55 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What an object or image puts into memory, in bytes: `flash` (code, constants, initial values), `ram`."""
+    """What an object or image takes of the memories, in bytes: `flash` (code, constants, initial values), `ram`."""
 
     flash: int
     ram: int
 
 
 def loaded_bytes(path: Path) -> Loaded:
-    """Add up the allocated sections of an ELF file; initial values of variables count in both."""
+    """Add up the allocated sections of an object; initial values of variables count in both."""
     flash = ram = 0
     with path.open("rb") as file:
         for section in ELFFile(file).iter_sections():
-            flags = section["sh_flags"]
-            if not flags & SH_FLAGS.SHF_ALLOC or section["sh_type"] == "SHT_NOTE":
+            if not _is_allocated(section):
                 continue
             if section["sh_type"] != "SHT_NOBITS":
                 flash += section["sh_size"]
-            if flags & SH_FLAGS.SHF_WRITE:
+            if section["sh_flags"] & SH_FLAGS.SHF_WRITE:
                 ram += section["sh_size"]
     return Loaded(flash, ram)
+
+
+def occupied_bytes(image: Path) -> Loaded:
+    """The memory between the first and the last byte of a linked image, in flash and in RAM.
+
+    The gaps that the alignment of sections leaves belong to the image, like in its ``.bin`` file.
+    """
+    flash: list[tuple[int, int]] = []
+    ram: list[tuple[int, int]] = []
+    with image.open("rb") as file:
+        elf = ELFFile(file)
+        segments = list(elf.iter_segments("PT_LOAD"))
+        for section in elf.iter_sections():
+            size = section["sh_size"]
+            if not size or not _is_allocated(section):
+                continue
+            if section["sh_type"] != "SHT_NOBITS":
+                home = next(segment for segment in segments if segment.section_in_segment(section))
+                start = home["p_paddr"] + section["sh_offset"] - home["p_offset"]
+                flash.append((start, start + size))
+            if section["sh_flags"] & SH_FLAGS.SHF_WRITE:
+                ram.append((section["sh_addr"], section["sh_addr"] + size))
+    return Loaded(_extent(flash), _extent(ram))
+
+
+def _is_allocated(section: Section) -> bool:
+    return bool(section["sh_flags"] & SH_FLAGS.SHF_ALLOC) and section["sh_type"] != "SHT_NOTE"
+
+
+def _extent(spans: Sequence[tuple[int, int]]) -> int:
+    return max(end for _, end in spans) - min(start for start, _ in spans) if spans else 0
 
 
 def total_loaded(folder: Path, objects: Iterable[str]) -> Loaded:
@@ -79,7 +111,7 @@ def image_sizes(objects: Objects, elf: Path) -> Sizes:
     """The sizes of a linked chip image."""
     code = total_loaded(objects.folder, objects.code).flash
     weights = loaded_bytes(objects.folder / "weights.o").flash
-    image = loaded_bytes(elf)
+    image = occupied_bytes(elf)
     arena, stack = section_bytes(elf, ".arena"), section_bytes(elf, ".stack")
     return Sizes(
         flash_code_bytes=code,

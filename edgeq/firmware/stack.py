@@ -98,7 +98,8 @@ def _pushed(item: Instruction, function: str) -> int:
     if name == "push" or (name in ("stmdb", "stmfd") and item.operands.startswith("sp!")):
         return 4 * _register_count(item.operands)
     if name == "vpush":
-        return 8 * _register_count(item.operands)
+        # d registers have 8 bytes, s registers 4.
+        return (4 if "s" in item.operands else 8) * _register_count(item.operands)
     if item.operands.endswith("]!") and "[sp" in item.operands:
         return max(0, -_immediate(item, function))
     if item.operands.startswith("sp,") and name.startswith("sub"):

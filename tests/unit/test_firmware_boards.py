@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import struct
 import subprocess
@@ -196,6 +197,40 @@ def test_image_formats_hold_the_same_bytes(bundle: Path, tmp_path: Path) -> None
     assert [struct.unpack_from("<8I", block)[3:] for block in blocks] == [
         (256 * i, 256, i, len(blocks), 0x621E937A) for i in range(len(blocks))
     ]
+
+
+def map_sections(path: Path) -> dict[str, tuple[int, int, int]]:
+    """The linker map's output sections of at least one byte: address, address in flash, size."""
+    text = path.read_text(encoding="utf-8").partition("Linker script and memory map")[2]
+    pattern = r"^(\.\w+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?: load address 0x([0-9a-f]+))?$"
+    found = {}
+    for name, address, size, load in re.findall(pattern, text, re.MULTILINE):
+        if int(size, 16) and name != ".ARM":
+            found[name] = (int(address, 16), int(load or address, 16), int(size, 16))
+    return found
+
+
+# Three ends of .text, so that some gap in front of .rodata, which wants 16 bytes, is not 0; .boot_vectors on pinetime.
+@needs_arm
+@pytest.mark.parametrize("name", ["mps2-an386", "pinetime", "stm32vldiscovery", "microbit-v1"])
+@pytest.mark.parametrize("body", ["", "x += y[0];", "y[0] = (int8_t)(x[0] * x[1] - x[2]);"])
+def test_sizes_are_the_linker_maps_to_the_byte(name: str, body: str, tmp_path: Path) -> None:
+    images = build_images(write_toy(tmp_path / "b", body), tmp_path, load_board(name), FACTS)
+    sizes, sections = images.sizes, map_sections(tmp_path / "image.map")
+    in_ram = (".stack", ".arena", ".data", ".bss")
+    in_flash = [item for key, item in sections.items() if key not in {".stack", ".arena", ".bss"}]
+    first, last = min(in_flash, key=lambda item: item[1]), max(in_flash, key=lambda item: item[1])
+    assert sizes.image_flash_bytes == last[1] + last[2] - first[1] == (tmp_path / "image.bin").stat().st_size
+    ram = [item for key, item in sections.items() if key in in_ram]
+    assert sizes.image_ram_bytes == max(item[0] + item[2] for item in ram) - min(item[0] for item in ram)
+    assert sizes.harness_flash_bytes is not None
+    assert sizes.harness_ram_bytes is not None
+    assert images.stack_bytes is not None
+    stack = images.stack_bytes + HARNESS_STACK_BYTES
+    assert stack == sections[".stack"][2]
+    assert sizes.harness_ram_bytes + sizes.arena_bytes + stack == sizes.image_ram_bytes
+    model = sizes.flash_code_bytes + sizes.flash_weight_bytes
+    assert sizes.harness_flash_bytes + model == sizes.image_flash_bytes
 
 
 @needs_arm

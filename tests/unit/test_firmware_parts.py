@@ -97,6 +97,32 @@ def test_stack_bound_takes_the_deepest_path(tmp_path: Path) -> None:
     assert stack_bound(graph, ("run",)) == 8 + max(40, 16 + 12 + 8 + 20 + 4)
 
 
+# Armv7-M ARM, A7.7: each single register takes 4 bytes of stack, each double register 8; ranges include both ends.
+PUSHES = [
+    ("push", "{r4-r7, lr}", 20),
+    ("push.w", "{r4-r11, lr}", 36),
+    ("stmdb", "sp!, {r4, r5}", 8),
+    ("stmfd", "sp!, {r4-r7, r9}", 20),
+    ("vpush", "{d8}", 8),
+    ("vpush", "{d8-d9}", 16),
+    ("vpush", "{d8-d15}", 64),
+    ("vpush", "{s16-s17}", 8),
+    ("str.w", "lr, [sp, #-4]!", 4),
+    ("strd", "r0, r1, [sp, #-16]!", 16),
+    ("sub", "sp, #8", 8),
+    ("sub.w", "sp, sp, #1024", 1024),
+]
+
+
+@pytest.mark.parametrize(("mnemonic", "operands", "size"), PUSHES)
+def test_stack_of_a_library_routine_is_what_its_instructions_take(
+    mnemonic: str, operands: str, size: int, tmp_path: Path
+) -> None:
+    graph = read(tmp_path, GRAPH)
+    add_library(graph, {"memcpy": (line(mnemonic, operands),)})
+    assert graph.frames["memcpy"] == size
+
+
 def test_a_call_that_no_object_refers_to_has_no_stack(tmp_path: Path) -> None:
     graph = read(tmp_path, GRAPH)
     drop_removed_calls(graph, ("memcpy", "weights"))
