@@ -98,6 +98,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     "EQ0176": ("The C compiler warns", "Generated code compiles without warnings. The firmware was built. " + _DEFECT),
+    "EQ0177": ("Unknown error code", "`edgeq explain` without a code lists them all."),
     "EQ0180": ("A board or target file is not TOML", "Open the file named; the position is in the message."),
     "EQ0181": (
         "Unknown key in a board or target file",

@@ -9,6 +9,13 @@ import pytest
 
 from edgeq.errors import EdgeqError, Problem, exit_code_of
 from edgeq.errors_catalogue import CATALOGUE
+from edgeq.errors_examples import EXAMPLES, Example
+from edgeq.errors_examples.device import DEVICE
+from edgeq.errors_examples.internal import INTERNAL
+from edgeq.errors_examples.model import MODEL
+from edgeq.errors_examples.operators import OPERATORS
+from edgeq.errors_examples.tools import TOOLS
+from edgeq.errors_examples.usage import USAGE
 
 # Raised by the command line for click's own errors and for defects; every other code is raised where it belongs.
 _IN_CATALOGUE_ONLY: set[str] = set()
@@ -33,6 +40,19 @@ def test_catalogue_is_sorted_and_written_out() -> None:
         assert re.fullmatch(r"EQ\d{4}", code)
         assert title[0].isupper() or (title[0].islower() and not title.endswith(".")), code
         assert text, code
+
+
+def test_every_code_has_an_example_that_is_wrong_and_one_that_is_right() -> None:
+    assert sorted(EXAMPLES) == sorted(CATALOGUE), "a new code needs an entry in edgeq/errors_examples"
+    for code, example in EXAMPLES.items():
+        assert example.wrong.strip(), code
+        assert example.right.strip(), code
+        assert example.wrong != example.right, code
+
+
+@pytest.mark.parametrize("table", [USAGE, MODEL, OPERATORS, TOOLS, DEVICE, INTERNAL])
+def test_tables_of_examples_are_sorted(table: dict[str, Example]) -> None:
+    assert list(table) == sorted(table)
 
 
 @pytest.mark.parametrize(

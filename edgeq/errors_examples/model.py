@@ -1,0 +1,95 @@
+"""EQ02xx: reading a model, its shapes, and its quantization."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from edgeq.errors_examples.example import Example
+
+_EXPORT = "torch.onnx.export(model, x, 'kws.onnx', opset_version=17)"
+_STATIC = "quantize_static('kws.onnx', 'kws.qdq.onnx', reader, quant_format=QuantFormat.QDQ)"
+
+MODEL: Final[dict[str, Example]] = {
+    "EQ0201": Example("edgeq check kws.onx", "edgeq check kws.onnx"),
+    "EQ0202": Example("edgeq check llama-7b.onnx", "edgeq check kws.onnx"),
+    "EQ0203": Example("edgeq check kws.pt", f"{_EXPORT}; edgeq check kws.onnx"),
+    "EQ0204": Example("head -c 100000 kws.onnx > half.onnx; edgeq check half.onnx", "edgeq check kws.onnx"),
+    "EQ0205": Example(
+        "onnx.save(model, 'kws.onnx', save_as_external_data=True)",
+        "onnx.save(model, 'kws.onnx', save_as_external_data=False)",
+    ),
+    "EQ0206": Example(
+        "graph.sparse_initializer.append(sparse_weight)",
+        "graph.initializer.append(onnx.numpy_helper.from_array(dense_weight, 'weight'))",
+    ),
+    "EQ0207": Example("x: float32[1, 3, 100000000, 4]", "x: float32[1, 3, 224, 224]"),
+    "EQ0208": Example(
+        "a loop of 100000 steps that was unrolled at export", "the body of the loop as a model of its own"
+    ),
+    "EQ0209": Example("If nodes inside If nodes, ten levels deep", "the branch that firmware needs, exported alone"),
+    "EQ0210": Example("dims: 16, 16 with 1020 bytes of raw_data", "dims: 16, 16 with 1024 bytes of raw_data"),
+    "EQ0211": Example("a local function Block whose body calls Block", "onnx.inliner.inline_local_functions(model)"),
+    "EQ0212": Example("torch.onnx.export(model, x, 'kws.onnx', training=TrainingMode.TRAINING)", _EXPORT),
+    "EQ0213": Example("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python edgeq check kws.onnx", "edgeq check kws.onnx"),
+    "EQ0214": Example("opset_import of 99", "opset_import of 17"),
+    "EQ0215": Example(
+        "edgeq quantize kws.onnx --data calib.npz -o /usr/kws.qdq.onnx    (as an ordinary user)",
+        "edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx",
+    ),
+    "EQ0216": Example("torch.onnx.export(model, x, 'kws.onnx', opset_version=6)", _EXPORT),
+    "EQ0217": Example("opset 23, an attribute that opset 21 has not", "torch.onnx.export(..., opset_version=21)"),
+    "EQ0218": Example("opset 9 with an operator that ONNX's converter cannot convert", _EXPORT),
+    "EQ0219": Example("a node of type Relu7", "a node of type Relu"),
+    "EQ0220": Example("Reshape(x, shape) with a shape that depends on data", "Reshape(x, [1, 490])"),
+    "EQ0221": Example(
+        "a model on which rewriting does not end (a defect of edgeq)", "the same model, reported and mended"
+    ),
+    "EQ0222": Example("edgeq check kws.onnx    (x: float32[1, time, 40])", "edgeq check kws.onnx --dim time=98"),
+    "EQ0223": Example("edgeq check kws.onnx --dim length=98", "edgeq check kws.onnx --dim time=98"),
+    "EQ0224": Example(
+        "helper.make_tensor_value_info('x', TensorProto.FLOAT, None)",
+        "helper.make_tensor_value_info('x', TensorProto.FLOAT, [1, 3, 32, 32])",
+    ),
+    "EQ0225": Example("MatMul of [1, 64] and [32, 10]", "MatMul of [1, 64] and [64, 10]"),
+    "EQ0226": Example("NonZero(x)", "Mul(x, mask), where the mask has x's shape"),
+    "EQ0227": Example("Gather(constant of 4 rows, index 7)", "Gather(constant of 4 rows, index 3)"),
+    "EQ0228": Example("graph.input[0].name == ''", "graph.input[0].name == 'x'"),
+    "EQ0229": Example(
+        "a model whose shapes rewriting changed (a defect of edgeq)", "the same model, reported and mended"
+    ),
+    "EQ0230": Example(
+        "edgeq quantize kws.qdq.onnx --data calib.npz -o again.onnx",
+        "edgeq compile kws.qdq.onnx --board microbit-v2 -o build/kws",
+    ),
+    "EQ0231": Example("edgeq.frontend.load_quantized('kws.onnx')", "edgeq.frontend.load_quantized('kws.qdq.onnx')"),
+    "EQ0232": Example("Conv with 3 input channels and weights for 4", "Conv with 3 input channels and weights for 3"),
+    "EQ0240": Example("build/kws/graph.json, edited by hand", "build/kws/graph.json, as edgeq compile wrote it"),
+    "EQ0241": Example("Relu(x) of strings", "Relu(x) of float32"),
+    "EQ0242": Example("the value conv_9 of a model with eight layers", "the value conv_8"),
+    "EQ0243": Example("x of shape [1, 40, 98] where the model wants [1, 98, 40]", "x of shape [1, 98, 40]"),
+    "EQ0250": Example(
+        "edgeq compile partly.qdq.onnx --board microbit-v2 -o build/kws",
+        "edgeq compile partly.qdq.onnx --data calib.npz --board microbit-v2 -o build/kws",
+    ),
+    "EQ0251": Example(
+        "y = Relu(x)    (x is a float input of a QDQ model)", "y = Relu(DequantizeLinear(QuantizeLinear(x)))"
+    ),
+    "EQ0252": Example("quantize_static(..., quant_format=QuantFormat.QOperator)", _STATIC),
+    "EQ0253": Example("QuantizeLinear(x, scale 0)", "QuantizeLinear(x, scale 0.05)"),
+    "EQ0254": Example(
+        "QuantizeLinear(x, scale of 3 values, axis 1) on an activation", "QuantizeLinear(x, one scale) on an activation"
+    ),
+    "EQ0255": Example(
+        "quantize_static(..., activation_type=QuantType.QInt16)",
+        "quantize_static(..., activation_type=QuantType.QInt8)",
+    ),
+    "EQ0256": Example(
+        "DequantizeLinear(QuantizeLinear(x, 0.05), 0.1)", "DequantizeLinear(QuantizeLinear(x, 0.05), 0.05)"
+    ),
+    "EQ0257": Example("Relu(QuantizeLinear(x))", "Relu(DequantizeLinear(QuantizeLinear(x)))"),
+    "EQ0258": Example("x: uint8[1, 3, 32, 32]", "x: float32[1, 3, 32, 32], with QuantizeLinear inside the model"),
+    "EQ0259": Example("DequantizeLinear(weight, block_size=32)", "DequantizeLinear(weight, axis=0)"),
+    "EQ0260": Example(
+        "Conv whose weight has one scale per input channel", "Conv whose weight has one scale per output channel"
+    ),
+}

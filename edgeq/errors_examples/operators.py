@@ -1,0 +1,59 @@
+"""EQ03xx: what can be integer, and what the backends can express."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from edgeq.errors_examples.example import Example
+
+OPERATORS: Final[dict[str, Example]] = {
+    "EQ0301": Example(
+        "session_options.optimized_model_filepath = 'kws.onnx'    (holds com.microsoft.FusedConv)",
+        "torch.onnx.export(model, x, 'kws.onnx', opset_version=17)",
+    ),
+    "EQ0302": Example("y = LogSoftmax(x)", "y = x    (the class with the largest value is the same)"),
+    "EQ0303": Example("y = Relu(x) of float64", "y = Relu(x) of float32"),
+    "EQ0304": Example("x: float32[1, 0, 32]", "x: float32[1, 3, 32]"),
+    "EQ0305": Example("y, indices = MaxPool(x), both used", "y, _ = MaxPool(x)"),
+    "EQ0306": Example("Reshape(x, shape computed at run time)", "Reshape(x, [1, 490])"),
+    "EQ0307": Example("MaxPool(x) of x: float32[1, 8, 4, 16, 16]", "MaxPool(x) of x: float32[1, 32, 16, 16]"),
+    "EQ0308": Example("outputs: y and the unchanged input x", "outputs: y"),
+    "EQ0309": Example("an initializer that holds NaN", "the checkpoint of an epoch before training diverged"),
+    "EQ0310": Example("a graph without inputs", "a graph with the input x"),
+    "EQ0311": Example("RandomNormal() + x", "x + a constant"),
+    "EQ0312": Example("x: float32[8, 3, 32, 32]", "x: float32[1, 3, 32, 32]"),
+    "EQ0313": Example("Pad(x, mode='reflect')", "Pad(x, mode='constant')"),
+    "EQ0314": Example(
+        "MatMul of [1, 4, 8, 16] and a constant [1, 4, 16, 8]", "one MatMul for each of the 4 matrices, and Concat"
+    ),
+    "EQ0315": Example("Conv of 8 output channels with a bias of 4 values", "Conv of 8 output channels and 8 biases"),
+    "EQ0330": Example("an operator without integer form in a QDQ model", "`edgeq ops` lists those that have one"),
+    "EQ0331": Example("Conv(x, weight computed from another input)", "Conv(x, weight) with an initializer"),
+    "EQ0332": Example("Log(x) on samples that hold zeros", "Log(Clip(x, 1e-6)) on the same samples"),
+    "EQ0350": Example(
+        "y = Conv(x, w), without QuantizeLinear behind it", "y = DequantizeLinear(QuantizeLinear(Conv(x, w)))"
+    ),
+    "EQ0351": Example("Conv(x, float32 weight) in a QDQ model", "Conv(x, DequantizeLinear(int8 weight))"),
+    "EQ0352": Example("Slice(x, starts computed at run time)", "Slice(x, starts=[1])"),
+    "EQ0353": Example(
+        "MatMul over 200000 elements of full range in one sum", "two MatMul over 100000 elements each, and Add"
+    ),
+    "EQ0354": Example("x[:, ::-1] inside the model", "x reversed before it is given to the model"),
+    "EQ0355": Example("an operator without integer form in a QDQ model", "`edgeq ops` lists those that have one"),
+    "EQ0356": Example(
+        "QuantizeLinear(x, scale of 3 values, axis 1) on an activation", "QuantizeLinear(x, one scale) on an activation"
+    ),
+    "EQ0357": Example("x: float32[1, time, 40]", "edgeq check kws.onnx --dim time=98"),
+    "EQ0358": Example(
+        "Add(a of scale 1e9, b of scale 1e-9)", "Add(a, b) after calibration with data that exercises both"
+    ),
+    "EQ0359": Example(
+        "edgeq compile big.onnx --requantize tflite ...    (Softmax over 1000 classes)", "edgeq compile big.onnx ..."
+    ),
+    "EQ0380": Example("an operator beyond the limits that `edgeq ops` lists", "the same operator within them"),
+    "EQ0385": Example("edgeq compile kws.onnx --backend c,tvm ...", "edgeq compile kws.onnx --backend c ..."),
+    "EQ0390": Example("edgeq compile kws.onnx --backend c,tflite ...", "edgeq compile kws.onnx --backend c ..."),
+    "EQ0391": Example(
+        "edgeq compile stateful.onnx --backend tflite ...", "edgeq compile stateful.onnx --backend c ..."
+    ),
+}

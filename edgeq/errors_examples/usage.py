@@ -1,0 +1,79 @@
+"""EQ01xx: the command line, data files, boards and targets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from edgeq.errors_examples.example import Example
+
+_COMPILE = "edgeq compile kws.onnx --data calib.npz --board microbit-v2 -o build/kws"
+
+USAGE: Final[dict[str, Example]] = {
+    "EQ0101": Example("edgeq compile kws.onnx --data calib.npz -o build/kws", _COMPILE),
+    "EQ0102": Example(f"{_COMPILE} --name 8-kws", f"{_COMPILE} --name kws8"),
+    "EQ0103": Example(
+        "edgeq compile kws.qdq.onnx --board microbit-v2 -o ~/project",
+        "edgeq compile kws.qdq.onnx --board microbit-v2 -o ~/project/kws",
+    ),
+    "EQ0104": Example("edgeq verify kws.onnx", f"{_COMPILE} && edgeq verify build/kws"),
+    "EQ0105": Example(
+        "edgeq verify build/kws    (compiled by another version of edgeq)", f"{_COMPILE} && edgeq verify build/kws"
+    ),
+    "EQ0106": Example("edgeq compile kws.onnx --board microbit-v2 -o build/kws", _COMPILE),
+    "EQ0107": Example(f"{_COMPILE} --observer entropy", f"{_COMPILE} --observer percentile"),
+    "EQ0108": Example("np.savez('eval.npz', x=x[:0], y=y[:0])", "np.savez('eval.npz', x=x, y=y)"),
+    "EQ0109": Example(
+        "edgeq eval build/kws --data calib.npz --metric top1    (calib.npz holds no y)",
+        "np.savez('eval.npz', x=x, y=y); edgeq eval build/kws --data eval.npz --metric top1",
+    ),
+    "EQ0110": Example("np.save('calib.npy', x)", "np.savez_compressed('calib.npz', x=x)"),
+    "EQ0111": Example(
+        "np.savez('calib.npz', x=all_training_data)    (larger than the limit in the message)",
+        "np.savez('calib.npz', x=all_training_data[:500])",
+    ),
+    "EQ0112": Example(
+        "np.savez('calib.npz', images=x)    (the model's input is called input_1)",
+        "np.savez('calib.npz', x=x)    or    np.savez('calib.npz', input_1=x)",
+    ),
+    "EQ0113": Example(
+        "np.savez('calib.npz', x=x)    (x is [500, 32, 32, 3], the model's input [1, 3, 32, 32])",
+        "np.savez('calib.npz', x=x.transpose(0, 3, 1, 2))",
+    ),
+    "EQ0114": Example("np.savez('calib.npz', x=x[:0])", "np.savez('calib.npz', x=x[:500])"),
+    "EQ0115": Example(
+        "np.savez('calib.npz', x=np.log(energy))    (-inf where the energy is 0)",
+        "np.savez('calib.npz', x=np.log(energy + 1e-6))",
+    ),
+    "EQ0116": Example(
+        "np.savez('calib.npz', left=a[:500], right=b[:499])", "np.savez('calib.npz', left=a[:499], right=b[:499])"
+    ),
+    "EQ0117": Example("np.savez('calib.npz', x=x.astype(str))", "np.savez('calib.npz', x=x.astype(np.float32))"),
+    "EQ0118": Example(
+        "np.savez('calib.npz', x=bytes_, x_scale=-1 / 255)", "np.savez('calib.npz', x=bytes_, x_scale=1 / 255)"
+    ),
+    "EQ0170": Example("edgeq verify build/kws --on hardware", "edgeq verify build/kws --on native,qemu"),
+    "EQ0171": Example(f"{_COMPILE} --backend rust", f"{_COMPILE} --backend c,tflite"),
+    "EQ0172": Example(
+        "quantize_static(..., weight_type=QuantType.QUInt8)", "quantize_static(..., weight_type=QuantType.QInt8)"
+    ),
+    "EQ0173": Example("np.savez('calib.npz', x=x[:5])", "np.savez('calib.npz', x=x[:500])"),
+    "EQ0175": Example(
+        "np.savez('calib.npz', x=images)    (0 to 255; the model was trained on 0 to 1)",
+        "np.savez('calib.npz', x=images / 255)",
+    ),
+    "EQ0176": Example("a model for which gcc prints a warning about model.c", "every other model: gcc prints nothing"),
+    "EQ0177": Example("edgeq explain EQ0499", "edgeq explain EQ0401"),
+    "EQ0180": Example("[flash\nbase_address = 0x0", "[flash]\nbase_address = 0x0"),
+    "EQ0181": Example("[flash]\nsize = 262144", "[flash]\nsize_bytes = 262144"),
+    "EQ0182": Example('[ram]\nsize_bytes = "16 kB"', "[ram]\nsize_bytes = 16384"),
+    "EQ0183": Example('inherits = "cortex-m4f"', 'inherits = "cortex-m4"'),
+    "EQ0184": Example(
+        "edgeq compile kws.qdq.onnx --board cortex-m4 -o build/kws",
+        "edgeq compile kws.qdq.onnx --board mps2-an386 -o build/kws",
+    ),
+    "EQ0185": Example('target = "cortex-m99"', 'target = "cortex-m4"'),
+    "EQ0186": Example(
+        '[ram]\nsize_bytes = 65536\n[emulator]\nboard = "microbit-v1"    (the machine has 16384)',
+        '[ram]\nsize_bytes = 16384\n[emulator]\nboard = "microbit-v1"',
+    ),
+}
