@@ -7,14 +7,15 @@ front of a flattened dense layer is folded into its weight. A transpose that onl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import numpy as np
 
 from edgeq.ir import Graph, Node, Source, Tensor
 from edgeq.ops import BY_NAME
 from edgeq.passes.base import Pass
-from edgeq.passes.rewriting import may_replace_output, producers, replace_uses
+from edgeq.passes.rewriting import Rewriter, Rule
 
 Perm = tuple[int, ...]
 _NHWC = (0, 3, 1, 2)
@@ -22,35 +23,21 @@ _NHWC = (0, 3, 1, 2)
 
 def run(graph: Graph) -> int:
     """Rewrite to a fixed point; return the number of rewrites."""
-    changes = 0
-    while _sink_one(graph):
-        changes += 1
+    changes = Rewriter(graph).run(_REWRITES)
     changes += _turn_into_reshapes(graph)
-    while _merge_reshapes(graph):
-        changes += 1
-    return changes
+    return changes + Rewriter(graph).run({"reshape": _reshape})
 
 
-def _sink_one(graph: Graph) -> bool:
-    made = producers(graph)
-    for position, node in enumerate(graph.nodes):
-        rewrite = _REWRITES.get(node.op)
-        replacement = rewrite(graph, node, made) if rewrite else None
-        if replacement is not None:
-            graph.replace_nodes([*graph.nodes[:position], *replacement, *graph.nodes[position + 1 :]])
-            _drop_identities(graph)
-            _drop_unread(graph)
-            return True
-    return False
-
-
-def _perm_of(name: str, made: dict[str, Node]) -> Perm | None:
-    node = made.get(name)
+def _perm_of(rewriter: Rewriter, name: str) -> Perm | None:
+    node = rewriter.producer(name)
     return node.integers("perm") if node is not None and node.op == "transpose" else None
 
 
-def _before(name: str, made: dict[str, Node]) -> str:
-    return made[name].inputs[0]
+def _before(rewriter: Rewriter, name: str) -> str:
+    """The operand of the transpose that computes a tensor."""
+    node = rewriter.producer(name)
+    assert node is not None  # _perm_of has found the transpose
+    return node.inputs[0]
 
 
 def _sunk(graph: Graph, node: Node, inputs: tuple[str, ...], perm: Perm, **attrs: int | tuple[int, ...]) -> list[Node]:
@@ -70,30 +57,33 @@ def _sunk(graph: Graph, node: Node, inputs: tuple[str, ...], perm: Perm, **attrs
     return [moved, Node("transpose", old, (inner,), (old,), {"perm": perm}, node.source)]
 
 
-def _transpose(graph: Graph, node: Node, made: dict[str, Node]) -> list[Node] | None:
-    perm = _perm_of(node.inputs[0], made)
+def _transpose(rewriter: Rewriter, node: Node) -> list[Node] | str | None:
+    """Two transposes in a row are one; one that keeps the order of the axes goes."""
+    (source,), (result,) = node.inputs, node.outputs
+    perm = _perm_of(rewriter, source)
+    if perm is not None:
+        both = tuple(perm[axis] for axis in node.integers("perm"))
+        return [node.with_(inputs=(_before(rewriter, source),)).with_attrs(perm=both)]
+    ordered = list(node.integers("perm")) == sorted(node.integers("perm"))
+    return source if ordered and rewriter.may_substitute(result, source) else None
+
+
+def _unary(rewriter: Rewriter, node: Node) -> list[Node] | None:
+    perm = _perm_of(rewriter, node.inputs[0])
     if perm is None:
         return None
-    both = tuple(perm[axis] for axis in node.integers("perm"))
-    return [node.with_(inputs=(_before(node.inputs[0], made),)).with_attrs(perm=both)]
+    return _sunk(rewriter.graph, node, (_before(rewriter, node.inputs[0]), *node.inputs[1:]), perm)
 
 
-def _unary(graph: Graph, node: Node, made: dict[str, Node]) -> list[Node] | None:
-    perm = _perm_of(node.inputs[0], made)
-    if perm is None:
-        return None
-    return _sunk(graph, node, (_before(node.inputs[0], made), *node.inputs[1:]), perm)
-
-
-def _binary(graph: Graph, node: Node, made: dict[str, Node]) -> list[Node] | None:
-    perms = [_perm_of(name, made) for name in node.inputs[:2]]
+def _binary(rewriter: Rewriter, node: Node) -> list[Node] | None:
+    perms = [_perm_of(rewriter, name) for name in node.inputs[:2]]
     perm = next((found for found in perms if found is not None), None)
     if perm is None:
         return None
-    operands = []
+    graph, operands = rewriter.graph, []
     for name, found in zip(node.inputs[:2], perms, strict=True):
         if found == perm:
-            operands.append(_before(name, made))
+            operands.append(_before(rewriter, name))
         elif graph.tensors[name].is_constant and len(graph.tensors[name].shape) <= len(perm):
             operands.append(_transposed_constant(graph, graph.tensors[name], perm))
         else:
@@ -111,24 +101,24 @@ def _transposed_constant(graph: Graph, constant: Tensor, perm: Perm) -> str:
     return graph.add_tensor(Tensor.constant(name, np.ascontiguousarray(values.transpose(inverse)), constant.quant))
 
 
-def _concat(graph: Graph, node: Node, made: dict[str, Node]) -> list[Node] | None:
-    perms = {_perm_of(name, made) for name in node.inputs}
+def _concat(rewriter: Rewriter, node: Node) -> list[Node] | None:
+    perms = {_perm_of(rewriter, name) for name in node.inputs}
     perm = next(iter(perms))
     if len(perms) != 1 or perm is None:
         return None
-    inputs = tuple(_before(name, made) for name in node.inputs)
-    return _sunk(graph, node, inputs, perm, axis=perm[node.integer("axis")])
+    inputs = tuple(_before(rewriter, name) for name in node.inputs)
+    return _sunk(rewriter.graph, node, inputs, perm, axis=perm[node.integer("axis")])
 
 
-def _per_axis(*keys: str) -> Callable[[Graph, Node, dict[str, Node]], list[Node] | None]:
+def _per_axis(*keys: str) -> Callable[[Rewriter, Node], list[Node] | None]:
     """A rewrite for operators whose attributes ``keys`` hold one or two integers an axis."""
 
-    def rewrite(graph: Graph, node: Node, made: dict[str, Node]) -> list[Node] | None:
-        perm = _perm_of(node.inputs[0], made)
+    def rewrite(rewriter: Rewriter, node: Node) -> list[Node] | None:
+        perm = _perm_of(rewriter, node.inputs[0])
         if perm is None:
             return None
         attrs = {key: _permuted(node.integers(key), perm) for key in keys}
-        return _sunk(graph, node, (_before(node.inputs[0], made),), perm, **attrs)
+        return _sunk(rewriter.graph, node, (_before(rewriter, node.inputs[0]),), perm, **attrs)
 
     return rewrite
 
@@ -139,20 +129,21 @@ def _permuted(values: tuple[int, ...], perm: Perm) -> tuple[int, ...]:
     return tuple(int(item) for item in blocks[:, inverse].reshape(-1))
 
 
-def _softmax(graph: Graph, node: Node, made: dict[str, Node]) -> list[Node] | None:
-    perm = _perm_of(node.inputs[0], made)
-    return _unary(graph, node, made) if perm is not None and perm[-1] == len(perm) - 1 else None
+def _softmax(rewriter: Rewriter, node: Node) -> list[Node] | None:
+    perm = _perm_of(rewriter, node.inputs[0])
+    return _unary(rewriter, node) if perm is not None and perm[-1] == len(perm) - 1 else None
 
 
-def _dense(graph: Graph, node: Node, made: dict[str, Node]) -> list[Node] | None:
+def _dense(rewriter: Rewriter, node: Node) -> list[Node] | None:
     """dense(reshape(transpose(x))) = dense'(reshape(x)), the columns of the weight permuted."""
-    flat = made.get(node.inputs[0])
+    graph = rewriter.graph
+    flat = rewriter.producer(node.inputs[0])
     if flat is None or flat.op != "reshape":
         return None
-    perm = _perm_of(flat.inputs[0], made)
+    perm = _perm_of(rewriter, flat.inputs[0])
     if perm is None or graph.tensors[node.inputs[0]].shape[0] != 1:
         return None
-    x = graph.tensors[_before(flat.inputs[0], made)]
+    x = graph.tensors[_before(rewriter, flat.inputs[0])]
     order = np.arange(x.elements).reshape(x.shape).transpose(perm).reshape(-1)
     weight = graph.tensors[node.inputs[1]]
     columns = np.empty_like(weight.value())
@@ -164,7 +155,7 @@ def _dense(graph: Graph, node: Node, made: dict[str, Node]) -> list[Node] | None
     return [reshape, node.with_(inputs=(name, moved, *node.inputs[2:]))]
 
 
-_REWRITES: dict[str, Callable[[Graph, Node, dict[str, Node]], list[Node] | None]] = {
+_REWRITES: Final[Mapping[str, Rule]] = {
     "add": _binary,
     "concat": _concat,
     "dense": _dense,
@@ -177,24 +168,6 @@ _REWRITES: dict[str, Callable[[Graph, Node, dict[str, Node]], list[Node] | None]
     "sub": _binary,
     "transpose": _transpose,
 }
-
-
-def _drop_identities(graph: Graph) -> None:
-    same = {}
-    for node in graph.nodes:
-        if _moves_nothing(node) and may_replace_output(graph, node.outputs[0], node.inputs[0]):
-            same[node.outputs[0]] = node.inputs[0]
-    if same:
-        replace_uses(graph, same)
-
-
-def _moves_nothing(node: Node) -> bool:
-    return node.op == "transpose" and list(node.integers("perm")) == sorted(node.integers("perm"))
-
-
-def _drop_unread(graph: Graph) -> None:
-    read = {name for node in graph.nodes for name in node.inputs} | set(graph.sinks())
-    graph.replace_nodes(node for node in graph.nodes if read.intersection(node.outputs))
 
 
 def _turn_into_reshapes(graph: Graph) -> int:
@@ -212,24 +185,15 @@ def _turn_into_reshapes(graph: Graph) -> int:
     return changes
 
 
-def _merge_reshapes(graph: Graph) -> bool:
+def _reshape(rewriter: Rewriter, node: Node) -> list[Node] | str | None:
     """reshape(reshape(x)) reads x; a reshape to the same shape goes."""
-    made = producers(graph)
-    for position, node in enumerate(graph.nodes):
-        if node.op != "reshape":
-            continue
-        (source,), (result,) = node.inputs, node.outputs
-        first = made.get(source)
-        if first is not None and first.op == "reshape":
-            graph.nodes[position] = node.with_(inputs=first.inputs)
-            _drop_unread(graph)
-            return True
-        same_shape = graph.tensors[source].shape == graph.tensors[result].shape
-        if same_shape and may_replace_output(graph, result, source):
-            replace_uses(graph, {result: source})
-            _drop_unread(graph)
-            return True
-    return False
+    (source,), (result,) = node.inputs, node.outputs
+    first = rewriter.producer(source)
+    if first is not None and first.op == "reshape":
+        return [node.with_(inputs=first.inputs)]
+    tensors = rewriter.graph.tensors
+    same_shape = tensors[source].shape == tensors[result].shape
+    return source if same_shape and rewriter.may_substitute(result, source) else None
 
 
 PASS = Pass("cancel_transposes", run, ensures=("no transpose that an inverse cancels",))

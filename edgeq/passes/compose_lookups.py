@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from edgeq.ir import Graph, Tensor
+from edgeq.ir import Graph, Node, Tensor
 from edgeq.passes.base import Pass
-from edgeq.passes.rewriting import producers
+from edgeq.passes.rewriting import Rewriter
 
 
 def run(graph: Graph) -> int:
     """Compose lookup(lookup(x)) where nothing else reads the value between; return how many were composed."""
-    changes = 0
-    while _compose_one(graph):
-        changes += 1
-    return changes
+    return Rewriter(graph).run({"lookup": _compose})
 
 
-def _compose_one(graph: Graph) -> bool:
-    made = producers(graph)
-    for position, node in enumerate(graph.nodes):
-        first = made.get(node.inputs[0]) if node.op == "lookup" else None
-        if first is None or first.op != "lookup":
-            continue
-        between = first.outputs[0]
-        if between in graph.sinks() or len(graph.consumers(between)) != 1:
-            continue
-        inner, outer = (graph.tensors[step.inputs[1]].value() for step in (first, node))
-        table = outer[inner.astype(int) + 128]
-        name = graph.add_tensor(Tensor.constant(graph.fresh_name(f"{node.outputs[0]}.table"), table))
-        function = f"{first.text('function')}, {node.text('function')}"
-        composed = node.with_(inputs=(first.inputs[0], name), source=first.source + node.source)
-        graph.nodes[position] = composed.with_attrs(function=function)
-        graph.replace_nodes(step for step in graph.nodes if step is not first)
-        return True
-    return False
+def _compose(rewriter: Rewriter, node: Node) -> list[Node] | None:
+    first = rewriter.producer(node.inputs[0])
+    if first is None or first.op != "lookup" or not rewriter.is_private(first.outputs[0]):
+        return None
+    graph = rewriter.graph
+    inner, outer = (graph.tensors[step.inputs[1]].value() for step in (first, node))
+    table = Tensor.constant(graph.fresh_name(f"{node.outputs[0]}.table"), outer[inner.astype(int) + 128])
+    composed = node.with_(inputs=(first.inputs[0], graph.add_tensor(table)), source=first.source + node.source)
+    return [composed.with_attrs(function=f"{first.text('function')}, {node.text('function')}")]
 
 
 PASS = Pass("compose_lookups", run)

@@ -6,6 +6,8 @@ old order. The old order is kept where the new one is not better, so a chain nev
 
 from __future__ import annotations
 
+from heapq import heapify, heappop, heappush
+
 from edgeq.ir import Graph, Node
 from edgeq.passes.base import Pass
 
@@ -22,12 +24,13 @@ def run(graph: Graph) -> int:
 def peak_bytes(graph: Graph, nodes: list[Node]) -> int:
     """The largest number of activation bytes alive during any step of a schedule."""
     last = _last_uses(graph, nodes)
-    alive = {name for name in graph.sources() if name in last}
+    alive = sum(graph.tensors[name].size_bytes for name in dict.fromkeys(graph.sources()) if name in last)
     peak = 0
     for step, node in enumerate(nodes):
-        alive.update(node.outputs)
-        peak = max(peak, sum(graph.tensors[name].size_bytes for name in alive))
-        alive = {name for name in alive if last.get(name, step) > step}
+        alive += sum(graph.tensors[name].size_bytes for name in node.outputs)
+        peak = max(peak, alive)
+        ending = {name for name in (*node.inputs, *node.outputs) if last.get(name, step) <= step}
+        alive -= sum(graph.tensors[name].size_bytes for name in ending if not graph.tensors[name].is_constant)
     return peak
 
 
@@ -43,30 +46,51 @@ def _last_uses(graph: Graph, nodes: list[Node]) -> dict[str, int]:
 
 
 def _greedy_order(graph: Graph) -> list[Node]:
-    readers: dict[str, int] = {}
-    for node in graph.nodes:
-        for name in set(node.inputs):
-            readers[name] = readers.get(name, 0) + 1
-    for name in graph.sinks():
-        readers[name] = readers.get(name, 0) + 1
+    """Take the ready node of least growth, again and again.
+
+    The growth of a node falls when it becomes the last reader of an operand; it is queued anew then, and the outdated
+    entry is skipped. So the time grows with the number of operands (times the logarithm of the ready nodes).
+    """
+    readers: dict[str, set[int]] = {}
+    missing = []
     known = set(graph.sources()) | {tensor.name for tensor in graph.constants()}
-    waiting, ordered = list(graph.nodes), []
-    while waiting:
-        ready = [node for node in waiting if known.issuperset(node.inputs)]
-        chosen = min(ready, key=lambda node: _growth(graph, node, readers))
-        waiting.remove(chosen)
-        ordered.append(chosen)
-        known.update(chosen.outputs)
-        for name in set(chosen.inputs):
-            readers[name] -= 1
+    for number, node in enumerate(graph.nodes):
+        for name in node.inputs:
+            readers.setdefault(name, set()).add(number)
+        missing.append({name for name in node.inputs if name not in known})
+    sinks = set(graph.sinks())
+
+    def growth(number: int) -> int:
+        """Bytes alive after the node, less those alive before it."""
+        node = graph.nodes[number]
+        born = sum(tensor.size_bytes for tensor in graph.results(node))
+        dying = [name for name in set(node.inputs) if readers[name] == {number} and name not in sinks]
+        return born - sum(graph.tensors[name].size_bytes for name in dying if not graph.tensors[name].is_constant)
+
+    queue = [(growth(number), number) for number, operands in enumerate(missing) if not operands]
+    heapify(queue)
+    ordered: list[Node] = []
+    taken: set[int] = set()
+    while queue:
+        _, number = heappop(queue)
+        if number in taken:
+            continue
+        taken.add(number)
+        node = graph.nodes[number]
+        ordered.append(node)
+        changed: set[int] = set()
+        for name in set(node.inputs):
+            readers[name].discard(number)
+            if len(readers[name]) == 1:
+                changed |= readers[name]
+        for name in node.outputs:
+            for reader in readers.get(name, ()):
+                missing[reader].discard(name)
+                changed.add(reader)
+        for reader in changed:
+            if not missing[reader]:
+                heappush(queue, (growth(reader), reader))
     return ordered
-
-
-def _growth(graph: Graph, node: Node, readers: dict[str, int]) -> int:
-    """Bytes alive after the node, less those alive before it."""
-    born = sum(tensor.size_bytes for tensor in graph.results(node))
-    dying = [name for name in set(node.inputs) if readers[name] == 1 and not graph.tensors[name].is_constant]
-    return born - sum(graph.tensors[name].size_bytes for name in dying)
 
 
 PASS = Pass("order_nodes", run, requires=("no dead nodes",))

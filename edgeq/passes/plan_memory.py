@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from edgeq.ir import Graph
 
@@ -90,15 +91,14 @@ def _buffers(graph: Graph, needs: Mapping[str, StepMemory]) -> list[Buffer]:
     first, last = _lifetimes(graph)
     members: dict[str, list[str]] = {name: [name] for name in first}
     root = {name: name for name in first}
+    ends = dict(last)  # of each class, by its root
 
     def merge(kept: str, joined: str) -> None:
         a, b = root[kept], root[joined]
         for name in members[b]:
             root[name] = a
         members[a] += members.pop(b)
-
-    def class_end(name: str) -> int:
-        return max(last[member] for member in members[root[name]])
+        ends[a] = max(ends[a], ends[b])
 
     for step, node in enumerate(graph.nodes):
         if node.op == "reshape" and not graph.tensors[node.inputs[0]].is_constant:
@@ -106,17 +106,17 @@ def _buffers(graph: Graph, needs: Mapping[str, StepMemory]) -> list[Buffer]:
             continue
         for source, result in needs.get(node.name, StepMemory()).in_place:
             fits = graph.tensors[result].size_bytes <= graph.tensors[source].size_bytes
-            if fits and class_end(source) == step and root[result] == result:
+            if fits and ends[root[source]] == step and root[result] == result:
                 merge(source, result)
                 break
     return [
         Buffer(
             tuple(names),
-            max(graph.tensors[name].size_bytes for name in names),
-            min(first[name] for name in names),
-            max(last[name] for name in names),
+            max(graph.tensors[member].size_bytes for member in names),
+            min(first[member] for member in names),
+            ends[name],
         )
-        for names in members.values()
+        for name, names in members.items()
     ]
 
 
@@ -141,14 +141,15 @@ def _place(buffers: Sequence[Buffer]) -> dict[int, int]:
     The first order that reaches the bound, or the best of :data:`_ROUNDS`, wins; the same input gives the same plan.
     """
     bound = _bound(buffers)
+    rivals = _rivals(buffers)
     order = sorted(range(len(buffers)), key=lambda i: (-buffers[i].size_bytes, buffers[i].first, i))
     best: dict[int, int] = {}
     best_top = -1
     seen: set[tuple[int, ...]] = set()
     while len(seen) < _ROUNDS and tuple(order) not in seen:
         seen.add(tuple(order))
-        placed = _first_fit(buffers, order)
-        ends = {i: placed[id(buffers[i])] + _aligned(buffers[i].size_bytes) for i in order}
+        placed = _first_fit(buffers, rivals, order)
+        ends = {i: placed[i] + _aligned(buffers[i].size_bytes) for i in order}
         top = max(ends.values(), default=0)
         if best_top < 0 or top < best_top:
             best, best_top = placed, top
@@ -156,30 +157,44 @@ def _place(buffers: Sequence[Buffer]) -> dict[int, int]:
             break
         highest = [i for i in order if ends[i] == top]
         order = [*highest, *(i for i in order if ends[i] != top)]
-    return best
+    return {id(buffers[i]): offset for i, offset in best.items()}
 
 
-def _first_fit(buffers: Sequence[Buffer], order: Sequence[int]) -> dict[int, int]:
+def _rivals(buffers: Sequence[Buffer]) -> list[list[int]]:
+    """By buffer, those that are alive in one of its steps: found in the order of time, not pair by pair."""
+    found: list[list[int]] = [[] for _ in buffers]
+    alive: list[int] = []
+    for number in sorted(range(len(buffers)), key=lambda i: buffers[i].first):
+        alive = [other for other in alive if buffers[other].last >= buffers[number].first]
+        for other in alive:
+            found[number].append(other)
+            found[other].append(number)
+        alive.append(number)
+    return found
+
+
+def _first_fit(buffers: Sequence[Buffer], rivals: Sequence[Sequence[int]], order: Sequence[int]) -> dict[int, int]:
     placed: dict[int, int] = {}
-    done: list[Buffer] = []
-    for index in order:
-        buffer = buffers[index]
-        size = _aligned(buffer.size_bytes)
+    for number in order:
+        size = _aligned(buffers[number].size_bytes)
         offset = 0
-        rivals = [other for other in done if other.first <= buffer.last and buffer.first <= other.last]
-        for start, end in sorted((placed[id(o)], placed[id(o)] + _aligned(o.size_bytes)) for o in rivals):
+        taken = ((placed[i], placed[i] + _aligned(buffers[i].size_bytes)) for i in rivals[number] if i in placed)
+        for start, end in sorted(taken):
             if offset + size <= start:
                 break
             offset = max(offset, end)
-        placed[id(buffer)] = offset
-        done.append(buffer)
+        placed[number] = offset
     return placed
 
 
 def _bound(buffers: Sequence[Buffer]) -> int:
     """The largest number of aligned bytes alive at one step."""
-    steps = range(-1, max((buffer.last for buffer in buffers), default=-1) + 1)
-    return max((sum(_aligned(b.size_bytes) for b in buffers if b.first <= step <= b.last) for step in steps), default=0)
+    change: dict[int, int] = {}
+    for buffer in buffers:
+        size = _aligned(buffer.size_bytes)
+        change[buffer.first] = change.get(buffer.first, 0) + size
+        change[buffer.last + 1] = change.get(buffer.last + 1, 0) - size
+    return max(accumulate(change[step] for step in sorted(change)), default=0)
 
 
 def _aligned(size: int) -> int:

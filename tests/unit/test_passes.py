@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from integer_graphs import ADD, TO_NCHW, TO_NHWC, Build
+from work import is_linear
 
 from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.ir.verify import verify_graph
 from edgeq.ops import infer
-from edgeq.passes import PASSES
+from edgeq.passes import PASSES, Pass
 from edgeq.passes.order_nodes import peak_bytes
 
 
@@ -55,17 +58,54 @@ def lookup_chain() -> Graph:
     return b.done(b.lookup("y", b.lookup("b", b.lookup("a", "x", 1), 2), 3))
 
 
+def conv_slice_pad_conv() -> Graph:
+    """As lowered: every convolution between its own transposes, layout operators on NCHW between two of them."""
+    b = Build(1, 3, 6, 7)
+    first = b.conv("c1", b.node("transpose", "x.nhwc", "x", perm=TO_NHWC), 4, 3, 1)
+    nchw = b.node("transpose", "c1.nchw", first, perm=TO_NCHW)
+    piece = b.node("slice", "s", nchw, starts=(0, 1, 2, 0), ends=(1, 4, 6, 7), steps=(1, 1, 2, 3))
+    padded = b.node("pad", "p", piece, pads=(0, 1, 0, 2, 0, 0, 3, 1), value=-7)
+    second = b.conv("c2", b.node("transpose", "p.nhwc", padded, perm=TO_NHWC), 2, 3, 2)
+    return b.done(b.node("transpose", "y", second, perm=TO_NCHW))
+
+
+def first_of_two_tables_is_an_output() -> Graph:
+    b = Build(3, 4)
+    first = b.lookup("a", "x", 1)
+    return b.done(first, b.lookup("y", first, 2))
+
+
+def table_with_two_readers() -> Graph:
+    b = Build(3, 4)
+    first = b.lookup("a", "x", 1)
+    return b.done(b.node("add", "y", b.lookup("b", first, 2), b.lookup("c", first, 3), **ADD))
+
+
+def transposed_outputs() -> Graph:
+    """An identity may not make an output of an input, nor one tensor of two outputs."""
+    b = Build(1, 2, 3, 4)
+    there = b.node("transpose", "t", "x", perm=TO_NHWC)
+    back = b.node("transpose", "u", there, perm=TO_NCHW)
+    inner = b.lookup("a", "x", 5)
+    nhwc = b.node("transpose", "v", inner, perm=TO_NHWC)
+    return b.done(back, inner, b.node("transpose", "w", nhwc, perm=TO_NCHW), there)
+
+
 CASES = {
     case.__name__: case
     for case in (
         concat_slice_pad_of_transposed,
+        conv_slice_pad_conv,
         elementwise_between_transposes,
+        first_of_two_tables_is_an_output,
         flatten_into_dense,
         lookup_chain,
+        table_with_two_readers,
+        transposed_outputs,
         trivial_transposes,
     )
 }
-LEFT = {"concat_slice_pad_of_transposed": 1}
+LEFT = {"concat_slice_pad_of_transposed": 1, "conv_slice_pad_conv": 2, "transposed_outputs": 1}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -111,3 +151,33 @@ def test_order_lowers_the_peak() -> None:
         step.run(graph)
         verify_graph(graph, infer, after=step.name)
     assert peak_bytes(graph, graph.nodes) < before
+
+
+def conv_chain(layers: int) -> Graph:
+    """Convolutions and tables in a row, each convolution between its own transposes."""
+    b = Build(1, 2, 3, 4)
+    x = "x"
+    for number in range(layers):
+        inner = b.node("transpose", f"n{number}", x, perm=TO_NHWC)
+        back = b.node("transpose", f"b{number}", b.conv(f"c{number}", inner, 2, 1, number), perm=TO_NCHW)
+        x = b.lookup(f"r{number}", b.lookup(f"l{number}", back, number), number)
+    return b.done(x)
+
+
+def wide_graph(branches: int) -> Graph:
+    """As many branches, all from one tensor, added up one by one."""
+    b = Build(1, 2, 3, 4)
+    total = b.lookup("l", "x", 0)
+    for name in [b.lookup(f"l{number}", "x", number) for number in range(branches)]:
+        total = b.node("add", f"{name}.sum", total, name, **ADD)
+    return b.done(total)
+
+
+@pytest.mark.parametrize("step", PASSES, ids=lambda step: step.name)
+@pytest.mark.parametrize("build", [conv_chain, wide_graph], ids=lambda build: build.__name__)
+def test_the_time_of_a_pass_is_linear_in_the_layers(step: Pass, build: Callable[[int], Graph]) -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        graph = build(size)
+        return lambda: step.run(graph)
+
+    assert is_linear(prepare)
