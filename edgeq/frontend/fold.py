@@ -38,6 +38,14 @@ _CHEAP: Final = frozenset(
 )  # fmt: skip
 """Operators whose cost is about the size of their result."""
 
+_EVALUATED: Final = frozenset(
+    {
+        "Cast", "CastLike", "ConcatFromSequence", "Constant", "Dropout", "Expand", "Identity", "If", "Loop", "Scan",
+        "SequenceAt", "SequenceConstruct", "Shape", "Size", "Split", "SplitToSequence",
+    }
+)  # fmt: skip
+"""Operators that onnxscript's optimizer may replace although an operand is not constant."""
+
 _REFUSED: Final = frozenset(
     {
         "DequantizeLinear", "DynamicQuantizeLinear", "Loop", "QuantizeLinear", "RandomNormal", "RandomUniform", "Scan",
@@ -58,7 +66,36 @@ def fold_constants(model: ir.Model) -> None:
     Raises:
         EdgeqError: EQ0227 an operator cannot be evaluated.
     """
-    from onnxscript.optimizer import fold_constants_ir  # heavy: only normalization needs it
+    if _may_change(model):
+        _fold(model)
+    else:
+        RemoveUnusedNodesPass()(model)
+        lift_constants(model)
+    RemoveUnusedOpsetsPass()(model)
+
+
+def _may_change(model: ir.Model) -> bool:
+    """Whether the optimizer could find anything: importing it takes longer than the rest of normalization.
+
+    Constants alone, an operator of :data:`_EVALUATED`, a shape that is not known, a Reshape to the same shape, and a
+    Concat of one or of empty operands are all that it looks for.
+    """
+    if model.functions:
+        return True
+    for node in model.graph:
+        shapes = [known_shape(value) for value in (*node.inputs, *node.outputs) if value is not None]
+        computed = [value for value in node.inputs if value is not None and value.const_value is None]
+        if node.op_type in _EVALUATED or not computed or None in shapes:
+            return True
+        if node.op_type == "Reshape" and known_shape(node.inputs[0]) == known_shape(node.outputs[0]):
+            return True
+        if node.op_type == "Concat" and (len(node.inputs) == 1 or any(0 in (shape or ()) for shape in shapes)):
+            return True
+    return False
+
+
+def _fold(model: ir.Model) -> None:
+    from onnxscript.optimizer import fold_constants_ir  # heavy: see _may_change
 
     quiet = logging.getLogger("onnxscript")
     level = quiet.level
@@ -83,7 +120,6 @@ def fold_constants(model: ir.Model) -> None:
         raise EdgeqError("EQ0227", "a constant part of the model cannot be evaluated", got=one_line(cause)) from error
     finally:
         quiet.setLevel(level)
-    RemoveUnusedOpsetsPass()(model)
 
 
 def _may_fold(node: ir.Node) -> bool | None:
