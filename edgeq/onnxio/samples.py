@@ -1,14 +1,13 @@
-"""Data files: ``.npz`` with one array per model input, read safely and handed out one sample at a time.
+"""Data files: ``.npz`` with one array per model input, handed out one sample at a time.
 
-A data file is an input from outside: the zip's central directory and every array's header are checked against caps
-before anything is expanded, and pickled objects are never loaded. Arrays stay in the type they are stored in (images
-as uint8); each sample becomes float32 only when it is asked for, so memory does not grow with the float size.
+Every array's shape and type are compared with the model before its data is read (:mod:`edgeq.onnxio.archive`). Arrays
+stay in the type they are stored in (images as uint8); each sample becomes float32 only when it is asked for.
 """
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,17 +16,12 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.numerics.array import Array
+from edgeq.onnxio.archive import Archive, Arrays, Header, StoredArray
 
 if TYPE_CHECKING:
     import onnx_ir
 
-MAX_ENTRIES: Final = 10_000
-MAX_TOTAL_BYTES: Final = 4 << 30
-MAX_RATIO: Final = 200
-RATIO_FREE_BYTES: Final = 64 << 20  # below this an expansion cannot hurt, however dense (constant arrays are legal)
-MAX_RANK: Final = 8
-_npy: Any = np.lib.format  # numpy publishes no types for these functions
-_CHUNK: Final = 64  # samples looked at together when values are checked; bounds the temporary memory
+X_KEY: Final = "x"  # the key of the samples where the model has one input
 
 
 @dataclass(frozen=True)
@@ -72,37 +66,60 @@ def input_specs(model: onnx_ir.Model) -> tuple[InputSpec, ...]:
     return tuple(specs)
 
 
+class _Extra(Mapping[str, Array]):
+    """The arrays of a file that are no model input, read when they are asked for."""
+
+    def __init__(self, arrays: Archive | Arrays, used: set[str]) -> None:
+        self._arrays = arrays
+        self._names = tuple(name for name in arrays if name not in used)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._arrays[name]
+
+
 class Samples:
     """Samples for one model, from :meth:`open` or :meth:`of`.
 
-    ``len(samples)`` is their number, ``samples.inputs(i)`` sample i as the model takes it, ``samples.extra`` every
-    further array of the file (``y``, ``group``, ``class_names``, …), ``samples.grids`` the exact integer grids of
-    inputs that are stored as integers.
+    ``len(samples)`` is their number, ``samples.inputs(i)`` sample i as the model takes it.
+
+    Attributes:
+        where: the file, for messages.
+        specs: the model's inputs.
+        keys: by input, the key of its array.
+        stored: by input, its rows as they are stored.
+        grids: by input that is stored as integers, what they mean.
+        extra: every further array of the file (``y``, ``group``, ``class_names``, …), read when asked for.
     """
 
     def __init__(
-        self, arrays: Mapping[str, Array], specs: Sequence[InputSpec], where: str = "data", *, checked: bool = False
+        self, arrays: Archive | Arrays | Mapping[str, Array], specs: Sequence[InputSpec], where: str = "data"
     ) -> None:
+        source = arrays if isinstance(arrays, (Archive, Arrays)) else Arrays(arrays)
         self.where = where
         self.specs = tuple(specs)
-        self._stored: dict[str, Array] = {}
+        self.keys = {spec.name: _key_of(spec, self.specs, source, where) for spec in self.specs}
+        for spec in self.specs:
+            _check_array(source.headers[self.keys[spec.name]], spec, self.keys[spec.name], where)
         self.grids: dict[str, Grid] = {}
         used: set[str] = set()
         for spec in self.specs:
-            key = _key_of(spec, self.specs, arrays, where)
-            stored = arrays[key]
+            key = self.keys[spec.name]
             used |= {key, f"{key}_scale", f"{key}_offset"}
-            _check_array(stored, spec, key, where)
-            grid = _grid_of(stored, key, arrays, where)
+            grid = _grid_of(source.headers[key].dtype, key, source, where)
             if grid is not None and spec.dtype.kind == "f":
                 self.grids[spec.name] = grid
-            if not checked:
-                _check_finite(stored, key, where)
-            self._stored[spec.name] = stored
-        self.extra = {name: array for name, array in arrays.items() if name not in used}
-        lengths = {name: len(array) for name, array in self._stored.items()}
+        self.extra: Mapping[str, Array] = _Extra(source, used)
+        lengths = {name: source.headers[key].shape[0] for name, key in self.keys.items()}
         if "group" in self.extra:
-            lengths["group"] = len(self.extra["group"])
+            lengths["group"] = next(iter(source.headers["group"].shape), 0)
         if len(set(lengths.values())) > 1:
             raise EdgeqError(
                 "EQ0116",
@@ -112,6 +129,11 @@ class Samples:
                 allowed="one number",
             )
         self._count = next(iter(lengths.values()), 0)
+        self.stored: dict[str, StoredArray] = {}
+        for spec in self.specs:
+            key = self.keys[spec.name]
+            self.stored[spec.name] = source.array(key)
+            _check_finite(self.stored[spec.name], key, where)
 
     @classmethod
     def of(cls, arrays: Mapping[str, Array], model: onnx_ir.Model) -> Samples:
@@ -150,93 +172,39 @@ class Samples:
             raise IndexError(f"sample {index} of {self._count}")
         result = {}
         for spec in self.specs:
-            sample = self._stored[spec.name][index]
-            grid = self.grids.get(spec.name)
-            if grid is not None:
-                # float64 inside, so that integers times the scale round once.
-                sample = sample.astype(np.float64) * grid.scale + grid.offset
+            sample = self.real(spec, self.stored[spec.name].row(index))
             result[spec.name] = np.ascontiguousarray(np.asarray(sample).astype(spec.dtype).reshape(spec.shape))
         return result
 
+    def real(self, spec: InputSpec, stored: Array) -> Array:
+        """Stored values as the model sees them: integers times their scale, where they have one, in float64."""
+        grid = self.grids.get(spec.name)
+        # float64 inside, so that integers times the scale round once.
+        return stored if grid is None else stored.astype(np.float64) * grid.scale + grid.offset
+
     def first(self, count: int) -> Samples:
         """The first ``count`` samples (all of them where there are fewer); arrays are shared, not copied."""
-        arrays: dict[str, Array] = {name: array[:count] for name, array in self._stored.items()}
-        for name, grid in self.grids.items():
-            arrays |= {f"{name}_scale": np.array(grid.scale), f"{name}_offset": np.array(grid.offset)}
-        return Samples(arrays, self.specs, self.where, checked=True)
+        result = copy(self)
+        result.stored = {name: array.first(count) for name, array in self.stored.items()}
+        result._count = min(count, self._count)
+        return result
 
 
-def read_arrays(path: Path | str) -> dict[str, Array]:
-    """Every array of a ``.npz`` file, under the caps of this module and without pickles.
+def read_arrays(path: Path | str) -> Archive:
+    """The arrays of a ``.npz`` file, read when they are asked for, without pickles.
 
     Raises:
         EdgeqError: EQ0110, EQ0111 or EQ0117.
     """
-    where = str(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_directory(archive.infolist(), where)
-            return {info.filename[:-4]: _read_entry(archive, info, where) for info in archive.infolist()}
-    except (OSError, zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, SyntaxError) as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error).split("\n", 1)[0]
-        raise EdgeqError(
-            "EQ0110",
-            "the data file cannot be read",
-            where=where,
-            got=reason,
-            allowed="a .npz file of numpy arrays",
-            hint="numpy.savez(path, x=samples) writes one",
-        ) from None
-
-
-def _check_directory(entries: list[zipfile.ZipInfo], where: str) -> None:
-    names = [info.filename for info in entries]
-    if not names or len(set(names)) != len(names) or not all(name.endswith(".npy") for name in names):
-        raise ValueError("it is not an archive of distinct .npy arrays")
-    total = sum(info.file_size for info in entries)
-    packed = sum(info.compress_size for info in entries)
-    over = None
-    if len(entries) > MAX_ENTRIES:
-        over = (f"{len(entries)} arrays", f"{MAX_ENTRIES}")
-    elif total > MAX_TOTAL_BYTES:
-        over = (f"{total} bytes expanded", f"{MAX_TOTAL_BYTES}")
-    elif total > RATIO_FREE_BYTES and total > MAX_RATIO * packed:
-        over = (f"{total} bytes out of {packed}", f"{MAX_RATIO} times its packed size")
-    if over:
-        raise EdgeqError("EQ0111", "the data file is over the limits", where=where, got=over[0], allowed=f"≤ {over[1]}")
-
-
-def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> Array:
-    """One array; its header must declare exactly the bytes that the directory promised, or nothing is allocated."""
-    with archive.open(info) as stream:
-        version = _npy.read_magic(stream)
-        read_header = _npy.read_array_header_1_0 if version == (1, 0) else _npy.read_array_header_2_0
-        shape, fortran, dtype = read_header(stream)
-        key = info.filename[:-4]
-        if dtype.kind not in "biufU":
-            raise EdgeqError(
-                "EQ0117",
-                "the array has an element type that is not read",
-                where=f"{where}: {key}",
-                got=dtype,
-                allowed="bool, integers, floats or text",
-            )
-        count = 1
-        for dim in shape:
-            count *= dim
-        if len(shape) > MAX_RANK or count * dtype.itemsize != info.file_size - stream.tell():
-            raise ValueError(f"array {key}: its header does not fit its data")
-        data = stream.read(count * dtype.itemsize)
-    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    return Archive(path)
 
 
 def _key_of(spec: InputSpec, specs: Sequence[InputSpec], arrays: Mapping[str, Array], where: str) -> str:
     if spec.name in arrays:
         return spec.name
-    if len(specs) == 1 and "x" in arrays:
-        return "x"
-    wanted = "x" if len(specs) == 1 else ", ".join(other.name for other in specs)
+    if len(specs) == 1 and X_KEY in arrays:
+        return X_KEY
+    wanted = X_KEY if len(specs) == 1 else ", ".join(other.name for other in specs)
     raise EdgeqError(
         "EQ0112",
         f"no array for the model input {spec.name}",
@@ -254,51 +222,55 @@ def _without_leading_ones(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(dims)
 
 
-def _check_array(stored: Array, spec: InputSpec, key: str, where: str) -> None:
+def _check_array(header: Header, spec: InputSpec, key: str, where: str) -> None:
     wanted = _without_leading_ones(spec.shape)
     place = f"{where}: {key}"
-    if stored.ndim == 0 or _without_leading_ones(stored.shape[1:]) != wanted:
+    shape = header.shape
+    if not shape or _without_leading_ones(shape[1:]) != wanted:
         raise EdgeqError(
             "EQ0113",
             "the samples have another shape than the model input",
             where=place,
-            got=list(stored.shape),
+            got=list(shape),
             allowed=f"{['N', *wanted]} for input {spec.name} {list(spec.shape)}".replace("'", ""),
             hint="samples lie on axis 0, without the batch dimension of the model",
         )
-    if len(stored) == 0:
+    if shape[0] == 0:
         raise EdgeqError("EQ0114", "the data file holds no samples", where=place, got=0, allowed="at least 1")
     readable = "biuf" if spec.dtype.kind == "f" else "biu"
-    if stored.dtype.kind not in readable:
+    if header.dtype.kind not in readable:
         raise EdgeqError(
             "EQ0117",
             "the samples have another element type than the model input",
             where=place,
-            got=stored.dtype,
+            got=header.dtype,
             allowed="numbers" if readable == "biuf" else f"integers for input {spec.name} ({spec.dtype})",
         )
 
 
-def _grid_of(stored: Array, key: str, arrays: Mapping[str, Array], where: str) -> Grid | None:
-    if stored.dtype.kind not in "iu":
+def _grid_of(dtype: np.dtype[Any], key: str, arrays: Mapping[str, Array], where: str) -> Grid | None:
+    if dtype.kind not in "iu":
         return None
     parts = []
     for name, default in ((f"{key}_scale", 1.0), (f"{key}_offset", 0.0)):
         given = np.asarray(arrays.get(name, np.float64(default)))
         if given.size != 1 or given.dtype.kind not in "iuf" or not np.isfinite(given).all():
-            raise EdgeqError("EQ0118", f"{name} is not one finite number", where=where, got=given.tolist())
+            raise EdgeqError("EQ0118", f"{name} is not one finite number", where=where, got=_short(given))
         parts.append(float(given.reshape(())))
     if parts[0] <= 0:
         raise EdgeqError("EQ0118", f"{key}_scale is not positive", where=where, got=parts[0], allowed="> 0")
-    limits = np.iinfo(stored.dtype)
+    limits = np.iinfo(dtype)
     return Grid(parts[0], parts[1], int(limits.min), int(limits.max))
 
 
-def _check_finite(stored: Array, key: str, where: str) -> None:
+def _short(array: Array) -> str:
+    return str(array.tolist()) if array.size == 1 else f"{array.dtype} of shape {list(array.shape)}"
+
+
+def _check_finite(stored: StoredArray, key: str, where: str) -> None:
     if stored.dtype.kind != "f":
         return
-    for start in range(0, len(stored), _CHUNK):
-        part = stored[start : start + _CHUNK]
+    for start, part in stored.blocks():
         good = np.isfinite(part)
         if part.dtype.itemsize > np.dtype(np.float32).itemsize:
             good &= np.abs(part) <= np.finfo(np.float32).max
