@@ -22,10 +22,10 @@ from typing import Final
 
 from edgeq.errors import EdgeqError
 
-GIB: Final = 1 << 30
-MAX_MEMORY_BYTES: Final = 2 * GIB
-MAX_SECONDS: Final = 1800.0
-MAX_READ_BYTES: Final = 16 * GIB
+MEMORY_BYTES: Final = 512 << 20
+MEMORY_PER_MODEL_BYTE: Final = 16  # added for what the model file itself holds
+SECONDS: Final = 1800.0
+READ_BYTES: Final = 4 << 30
 _STATM: Final = Path("/proc/self/statm")
 _UNITS: Final = (("GiB", 30), ("MiB", 20), ("KiB", 10))
 
@@ -45,17 +45,18 @@ class Budget:
     """The limits of one command, and what of them is used.
 
     Attributes:
-        memory_bytes: by how much the process may grow.
+        memory_bytes: by how much the process may grow; None means the default, which follows the model file's size.
         seconds: wall-clock time from the creation of the budget on.
         read_bytes: bytes of input, expanded where they are compressed.
     """
 
-    memory_bytes: int = MAX_MEMORY_BYTES
-    seconds: float = MAX_SECONDS
-    read_bytes: int = MAX_READ_BYTES
+    memory_bytes: int | None = None
+    seconds: float = SECONDS
+    read_bytes: int = READ_BYTES
     _began: float = field(default_factory=monotonic, repr=False)
     _resident: int = field(default_factory=_resident_bytes, repr=False)
     _taken: int = field(default=0, repr=False)
+    _model_bytes: int = field(default=0, repr=False)
 
     @contextmanager
     def active(self) -> Iterator[Budget]:
@@ -66,14 +67,30 @@ class Budget:
         finally:
             _CURRENT.reset(token)
 
+    @property
+    def memory(self) -> int:
+        """Bytes by which the process may grow."""
+        if self.memory_bytes is not None:
+            return self.memory_bytes
+        return MEMORY_BYTES + MEMORY_PER_MODEL_BYTE * self._model_bytes
+
+    def take_model(self, size_bytes: int, where: str) -> None:
+        """Count the bytes of a model file; the default of the memory grows with them.
+
+        Raises:
+            EdgeqError: EQ0246.
+        """
+        self.take(size_bytes, where)
+        self._model_bytes = max(self._model_bytes, size_bytes)
+
     def need(self, size_bytes: int, what: str, where: str | None = None) -> None:
         """Refuse a step that needs more memory than the budget has.
 
         Raises:
             EdgeqError: EQ0244.
         """
-        if size_bytes > self.memory_bytes:
-            raise _over_memory(what, shown_bytes(size_bytes), self.memory_bytes, where)
+        if size_bytes > self.memory:
+            raise _over_memory(what, shown_bytes(size_bytes), self.memory, where)
 
     def take(self, size_bytes: int, where: str) -> None:
         """Count bytes of input.
@@ -89,7 +106,7 @@ class Budget:
                 where=where,
                 got=f"{shown_bytes(self._taken)} or more",
                 allowed=shown_bytes(self.read_bytes),
-                hint="give fewer samples; a few hundred are enough for calibration",
+                hint="raise --max-read, or give fewer samples: a few hundred are enough for calibration",
             )
 
     def tick(self, where: str | None = None) -> None:
@@ -109,8 +126,8 @@ class Budget:
                 hint="raise --max-seconds, or use a smaller model or less data",
             )
         grown = _resident_bytes() - self._resident
-        if grown > self.memory_bytes:
-            raise _over_memory("the command", shown_bytes(grown), self.memory_bytes, where)
+        if grown > self.memory:
+            raise _over_memory("the command", shown_bytes(grown), self.memory, where)
 
 
 _CURRENT: Final[ContextVar[Budget | None]] = ContextVar("edgeq.budget", default=None)
@@ -139,6 +156,13 @@ def take(size_bytes: int, where: str) -> None:
     found = _CURRENT.get()
     if found is not None:
         found.take(size_bytes, where)
+
+
+def take_model(size_bytes: int, where: str) -> None:
+    """:meth:`Budget.take_model` of the active budget."""
+    found = _CURRENT.get()
+    if found is not None:
+        found.take_model(size_bytes, where)
 
 
 def tick(where: str | None = None) -> None:

@@ -196,6 +196,24 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "onnxruntime cannot run the model",
         "An input is missing or has another shape or type. Compare the data file with the model's inputs.",
     ),
+    "EQ0244": (
+        "Too much memory",
+        (
+            "A command may use a stated amount of memory, by default 512 MiB and 16 times the model file. The message "
+            "says which step needs how much. Use a smaller model, or raise --max-memory."
+        ),
+    ),
+    "EQ0245": (
+        "Too much time",
+        "A command may take a stated time, by default 1800 s. Use a smaller model or less data, or --max-seconds.",
+    ),
+    "EQ0246": (
+        "Too much input",
+        (
+            "A command may read a stated number of bytes, by default 4 GiB, counted as they are when unpacked. Give "
+            "fewer samples, or raise --max-read."
+        ),
+    ),
     "EQ0250": (
         "Operators without quantization",
         "In a QDQ model every result needs a QuantizeLinear behind it. Give --data, or export again.",

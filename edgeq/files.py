@@ -13,8 +13,9 @@ import stat
 import struct
 import zipfile
 import zlib
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 # What the standard library and numpy raise on damaged contents. A reader turns all of it into its own error code.
 DAMAGE: Final[tuple[type[Exception], ...]] = (
@@ -46,10 +47,14 @@ _LONGEST_REASON: Final = 200
 
 
 class FileRefusedError(OSError):
-    """A path that names no regular file, or one that is too large; ``strerror`` says which."""
+    """A path that names no regular file; ``strerror`` says what it is."""
 
 
-def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+class FileTooLargeError(OSError):
+    """A file that is larger than its reader allows; ``strerror`` has the sizes."""
+
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a regular file for reading, without waiting for a writer.
 
     Raises:
@@ -63,29 +68,28 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         if error.errno == errno.ENXIO:  # what opening a socket answers
             raise FileRefusedError(errno.EINVAL, "it is a socket, not a regular file") from error
         raise
-    try:
-        mode = os.fstat(handle).st_mode
-        if not stat.S_ISREG(mode):
-            kind = next((name for test, name in _KINDS if test(mode)), "something else")
-            raise FileRefusedError(errno.EINVAL, f"it is {kind}, not a regular file")
-        return os.fdopen(handle, "rb")
-    except BaseException:
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
         os.close(handle)
-        raise
+        kind = next((name for test, name in _KINDS if test(mode)), "something else")
+        raise FileRefusedError(errno.EINVAL, f"it is {kind}, not a regular file")
+    return os.fdopen(handle, "rb")
 
 
 def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
     """The contents of a regular file of at most ``limit`` bytes.
 
     Raises:
-        FileRefusedError: it is no regular file, or larger.
+        FileRefusedError: it is no regular file.
+        FileTooLargeError: it is larger.
         OSError: it cannot be read.
+        ValueError: the path holds a null character.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         data = file.read(limit + 1) if size <= limit else b""
     if size > limit or len(data) > limit:
-        raise FileRefusedError(errno.EFBIG, f"it has {max(size, len(data))} bytes or more; {limit} are allowed")
+        raise FileTooLargeError(errno.EFBIG, f"it has {max(size, len(data))} bytes or more; {limit} are allowed")
     return data
 
 
@@ -93,8 +97,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON
     """The value that a JSON file holds.
 
     Raises:
-        FileRefusedError: it is no regular file, or larger than :data:`MAX_JSON_BYTES`.
-        OSError: it cannot be read.
+        OSError: it cannot be read, is no regular file, or is larger than :data:`MAX_JSON_BYTES`.
         ValueError: it is not JSON, not UTF-8 or nested too deep.
     """
     try:

@@ -6,7 +6,6 @@ one whole. Commands on a folder read nothing but the folder.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeq.errors import EdgeqError
+from edgeq.files import DAMAGE, read_json, reason_of
 from edgeq.ir import Graph
 from edgeq.ir.serialize import load_graph
 from edgeq.runners.base import ImageSpec, TensorSpec
@@ -57,11 +57,11 @@ class Compiled:
         """
         hint = "compile a model into it: edgeq compile MODEL --data CALIB.npz --board BOARD -o DIR"
         try:
-            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+            manifest = read_json(path / MANIFEST)
             schema = manifest["schema"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except DAMAGE as error:
             raise EdgeqError(
-                "EQ0104", "this is not a folder that edgeq compiled", where=str(path), got=str(error), hint=hint
+                "EQ0104", "this is not a folder that edgeq compiled", where=str(path), got=reason_of(error), hint=hint
             ) from error
         if schema != SCHEMA:
             raise EdgeqError(

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgeq import __version__
 from edgeq.backends.program import Program, ProgramStep, step_nodes
+from edgeq.files import open_regular
 from edgeq.firmware import ImageFacts, Span
 from edgeq.folder import SCHEMA
 from edgeq.ir import Graph, Node, Tensor
@@ -142,4 +143,5 @@ def _place(tensor: Tensor, program: Program | None) -> dict[str, Any]:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

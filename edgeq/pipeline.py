@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edgeq import budget
 from edgeq.backends.c import emit_c
 from edgeq.backends.program import Program
 from edgeq.backends.table import extras_of
@@ -135,7 +136,7 @@ def quantize_file(
 
     options = CompileOptions("native", "model", mode=mode, observer=observer, dims=dims)
     job = Job(model, data, options, load_board(options.board), output.parent, progress)
-    with gathered(job.notes):
+    with budget.ensured(), gathered(job.notes):
         import_model(job)
         if job.qdq_model is not None:
             raise EdgeqError("EQ0230", "the model is quantized already", where=str(model), hint="compile it as it is")
@@ -298,10 +299,11 @@ def compile_model(
     for extra in extras_of(options.backends):
         require(extra)
     board = load_board(options.board)
-    with replace_folder(out) as folder:
+    with budget.ensured(), replace_folder(out) as folder:
         job = Job(model, data, options, board, folder, progress)
         with gathered(job.notes):
             for name, stage in STAGES:
+                budget.tick(name)
                 progress(name, None)
                 stage(job)
     return job.manifest | {"notes": job.notes}

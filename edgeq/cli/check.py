@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgeq.cli.limits import budget_options
 from edgeq.cli.options import VERBOSE, common, dim_option, model_argument, talk
 from edgeq.cli.problems import show_problems
 from edgeq.errors import exit_code_of
@@ -16,6 +17,7 @@ from edgeq.report.printable import printable
 @model_argument
 @click.option("--board", metavar="BOARD", help="Also check that it fits.")
 @dim_option
+@budget_options
 @common
 def command(model: Path, board: str | None, dims: dict[str, int], as_json: bool) -> int:
     """Check MODEL: operators, shapes, types, and the fit on a board. Needs no data and no compiler.

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from edgeq.cli.limits import budget_options
 from edgeq.cli.options import (
     VERBOSE,
     ProgressLine,
@@ -49,6 +50,7 @@ from edgeq.target import Board, load_board
     help="What to emit: c, tflite, tvm, or several.",
 )
 @dim_option
+@budget_options
 @common
 def command(
     model: Path,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgeq.cli.limits import budget_options
 from edgeq.cli.options import ProgressLine, Word, common, folder_argument, runner_words
 from edgeq.report.printable import printable
 
@@ -23,6 +24,7 @@ _SHOWN = 12
     type=Word("runner", "EQ0170", runner_words("executes")),
     help="qemu, native, tvm, tvm-qemu or tflite; by default qemu where the board has an emulator.",
 )
+@budget_options
 @common
 def command(folder: Path, data: Path | None, samples: int | None, runner: str | None, as_json: bool) -> None:
     """Run the image in DIR and print its outputs, instructions, RAM and stack.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgeq.cli.limits import budget_options
 from edgeq.cli.options import ProgressLine, Word, common, data_option, folder_argument, names_option
 
 
@@ -26,6 +27,7 @@ def _metrics() -> list[str]:
     help="top1, auc, reconstruction_auc, agreement or mse; by default what the data's keys call for.",
 )
 @click.option("--samples", type=click.IntRange(min=1), help="Only the first so many.")
+@budget_options
 @common
 def command(
     folder: Path,

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgeq.cli.limits import budget_options
 from edgeq.cli.options import VERBOSE, ProgressLine, Word, common, data_option, folder_argument, runner_words, talk
 
 
@@ -24,6 +25,7 @@ from edgeq.cli.options import VERBOSE, ProgressLine, Word, common, data_option, 
     type=Word("runner", "EQ0170", runner_words("executes")),
     help="qemu, or tvm-qemu for the image of TVM's objects.",
 )
+@budget_options
 @common
 def command(folder: Path, data: Path | None, samples: int, runner: str, as_json: bool) -> None:
     """Count the instructions of each layer in DIR on the emulated core. Instructions are not cycles.

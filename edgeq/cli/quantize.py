@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edgeq.cli.limits import budget_options
 from edgeq.cli.options import ProgressLine, common, data_option, dim_option, model_argument, quantization_options
 from edgeq.cli.problems import show_problems
 from edgeq.errors import EdgeqError
@@ -18,6 +19,7 @@ from edgeq.errors import EdgeqError
 @click.option("-o", "--output", required=True, metavar="Q.onnx", type=click.Path(path_type=Path))
 @quantization_options
 @dim_option
+@budget_options
 @common
 def command(
     model: Path,

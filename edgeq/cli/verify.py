@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgeq.cli.limits import budget_options
 from edgeq.cli.options import ProgressLine, common, data_option, folder_argument, names_option
 from edgeq.errors import EXIT_GATE
 from edgeq.report.printable import printable
@@ -16,6 +17,7 @@ from edgeq.report.printable import printable
 @names_option("all that the folder holds an image for")
 @data_option(what="Inputs; without it extremes and random integers.")
 @click.option("--samples", type=click.IntRange(min=1), default=20, show_default=True, help="How many inputs.")
+@budget_options
 @common
 def command(folder: Path, on: tuple[str, ...], data: Path | None, samples: int, as_json: bool) -> int:
     """Compare every step's output in DIR with the reference, bit for bit, on every executor.

@@ -67,6 +67,15 @@ MODEL: Final[dict[str, Example]] = {
     "EQ0241": Example("Relu(x) of strings", "Relu(x) of float32"),
     "EQ0242": Example("the value conv_9 of a model with eight layers", "the value conv_8"),
     "EQ0243": Example("x of shape [1, 40, 98] where the model wants [1, 98, 40]", "x of shape [1, 98, 40]"),
+    "EQ0244": Example("y = Relu(x)    (x is [1, 64, 1024, 1024])", "y = Relu(x)    (x is [1, 64, 64, 64])"),
+    "EQ0245": Example(
+        "edgeq quantize kws.onnx --data calib.npz -o q.onnx --max-seconds 1",
+        "edgeq quantize kws.onnx --data calib.npz -o q.onnx",
+    ),
+    "EQ0246": Example(
+        "edgeq quantize kws.onnx --data all_training_data.npz -o q.onnx    (5 GiB)",
+        "edgeq quantize kws.onnx --data calib.npz -o q.onnx    (a few hundred samples)",
+    ),
     "EQ0250": Example(
         "edgeq compile partly.qdq.onnx --board microbit-v2 -o build/kws",
         "edgeq compile partly.qdq.onnx --data calib.npz --board microbit-v2 -o build/kws",

@@ -14,6 +14,7 @@ from edgeq.errors import EdgeqError
 from edgeq.frontend.edit import Edit, apply_rules
 from edgeq.frontend.facts import known_shape
 from edgeq.frontend.fold import clear_annotations, fold_constants, lift_constants
+from edgeq.frontend.memory import check_memory
 from edgeq.frontend.rules import PHASES, STRUCTURE
 from edgeq.frontend.shapes import drop_constant_inputs, infer_shapes, pin_inputs, require_static
 from edgeq.frontend.version import convert_to_working_opset
@@ -38,6 +39,7 @@ def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Mode
     fold_constants(work)
     infer_shapes(work, forget=False)
     require_static(work)
+    check_memory(work)
     _name_everything(work)
     for _, rules in PHASES:
         apply_rules(Edit(work), rules)
@@ -51,6 +53,7 @@ def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) 
     """
     work = _static(model, dims or {})
     require_static(work)
+    check_memory(work)
     _name_everything(work)
     apply_rules(Edit(work), STRUCTURE)
     return _finished(work)

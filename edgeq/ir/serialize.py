@@ -11,17 +11,20 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from edgeq.archive import Archive
 from edgeq.errors import EdgeqError
+from edgeq.files import DAMAGE, read_json, reason_of
 from edgeq.ir.dtype import DType
 from edgeq.ir.graph import Graph, Node, State
 from edgeq.ir.tensor import Quant, Source, Tensor
 from edgeq.numerics.array import Array
 
 SCHEMA = 1
+_BROKEN: Final[tuple[type[Exception], ...]] = (*DAMAGE, EdgeqError)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -38,27 +41,45 @@ def load_graph(json_path: Path, npz_path: Path) -> Graph:
         EdgeqError: EQ0240 where a file is missing, damaged or of another schema.
     """
     try:
-        document = json.loads(json_path.read_text(encoding="utf-8"))
-        with np.load(npz_path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        if document["schema"] != SCHEMA:
-            raise EdgeqError(
-                "EQ0240",
-                "the integer graph was written by another version of edgeq",
-                where=json_path.name,
-                got=f"schema {document['schema']}",
-                allowed=f"schema {SCHEMA}",
-                hint="compile the model again",
-            )
-        return _graph_from_json(document, arrays)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        document = read_json(json_path)
+        schema = document["schema"]
+        if schema == SCHEMA:
+            return _graph_from_json(document, _read_constants(document, npz_path))
+    except _BROKEN as error:
         raise EdgeqError(
             "EQ0240",
             "the integer graph of this folder cannot be read",
             where=f"{json_path.name}, {npz_path.name}",
-            got=str(error),
+            got=_reason(error),
             hint="compile the model again",
         ) from error
+    raise EdgeqError(
+        "EQ0240",
+        "the integer graph was written by another version of edgeq",
+        where=json_path.name,
+        got=f"schema {schema}",
+        allowed=f"schema {SCHEMA}",
+        hint="compile the model again",
+    )
+
+
+def _reason(error: BaseException) -> str:
+    return error.problems[0].got or error.problems[0].what if isinstance(error, EdgeqError) else reason_of(error)
+
+
+def _read_constants(document: Mapping[str, Any], path: Path) -> dict[str, Array]:
+    """The constants that the document names; an array is read only where its header says what the document says."""
+    archive = Archive(path)
+    arrays: dict[str, Array] = {}
+    for record in document["tensors"]:
+        if not record.get("constant"):
+            continue
+        name = record["name"]
+        header = archive.headers[name]
+        if list(header.shape) != record["shape"] or header.dtype != DType(record["dtype"]).numpy:
+            raise ValueError(f"constant {name} is {header.dtype}{list(header.shape)} in {path.name}")
+        arrays[name] = archive.whole(name)
+    return arrays
 
 
 def graph_to_json(graph: Graph) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from edgeq import budget
 from edgeq.errors import EdgeqError, Problem, did_you_mean
+from edgeq.files import FileTooLargeError, read_limited, reason_of
 from edgeq.onnxio import limits
 
 if TYPE_CHECKING:
@@ -57,22 +59,12 @@ def read_model(path: str | Path) -> ir.Model:
     """
     place = Path(path)
     try:
-        if not place.is_file():
-            what = "the model is a folder" if place.is_dir() else "the model file does not exist"
-            raise EdgeqError("EQ0201", what, where=str(place))
-        size = place.stat().st_size
-        if size > limits.MAX_FILE_BYTES:
-            raise EdgeqError(
-                "EQ0202",
-                "the model file is too large",
-                where=str(place),
-                got=f"{size} bytes",
-                allowed=f"{limits.MAX_FILE_BYTES} bytes",
-            )
-        with place.open("rb") as file:
-            data = file.read(limits.MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise EdgeqError("EQ0201", "the model file cannot be read", where=str(place), got=error.strerror) from error
+        data = read_limited(place, limits.MAX_FILE_BYTES)
+    except FileTooLargeError as error:
+        raise EdgeqError("EQ0202", "the model file is too large", where=str(place), got=reason_of(error)) from error
+    except (OSError, ValueError) as error:
+        raise EdgeqError("EQ0201", "the model file cannot be read", where=str(place), got=reason_of(error)) from error
+    budget.take_model(len(data), str(place))
     return read_model_bytes(data, where=str(place))
 
 
@@ -127,7 +119,7 @@ def _is_json(head: bytes, data: bytes) -> bool:
         return True
     try:
         json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

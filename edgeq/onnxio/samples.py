@@ -1,6 +1,6 @@
 """Data files: ``.npz`` with one array per model input, handed out one sample at a time.
 
-Every array's shape and type are compared with the model before its data is read (:mod:`edgeq.onnxio.archive`). Arrays
+Every array's shape and type are compared with the model before its data is read (:mod:`edgeq.archive`). Arrays
 stay in the type they are stored in (images as uint8); each sample becomes float32 only when it is asked for.
 """
 
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from edgeq.archive import Archive, Arrays, Header, StoredArray
 from edgeq.errors import EdgeqError
 from edgeq.numerics.array import Array
-from edgeq.onnxio.archive import Archive, Arrays, Header, StoredArray
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -78,6 +78,10 @@ class _Extra(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is an array of that name; it is not read for that."""
+        return name in self._names
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._names:
@@ -186,7 +190,7 @@ class Samples:
         """The first ``count`` samples (all of them where there are fewer); arrays are shared, not copied."""
         result = copy(self)
         result.stored = {name: array.first(count) for name, array in self.stored.items()}
-        result._count = min(count, self._count)
+        vars(result)["_count"] = min(count, self._count)
         return result
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeq import budget
 from edgeq.errors import EdgeqError
 from edgeq.onnxio import Session
 from edgeq.quant.statistics import Statistics
@@ -40,6 +41,7 @@ def calibrate(
     session = Session(model, tuple(statistics))
     total = len(samples)
     for index in range(total):
+        budget.tick("calibration")
         values = session.run(samples.inputs(index))
         for name, seen in statistics.items():
             if not np.isfinite(values[name]).all():

@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from edgeq.errors import EdgeqError
+from edgeq.files import DAMAGE, read_json, reason_of
 from edgeq.target.board import Board
 
 
@@ -25,13 +26,13 @@ def load_saved_board(path: Path) -> Board:
         EdgeqError: EQ0104 where the file is missing or something else.
     """
     try:
-        board = _read(Board, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        board = _read(Board, read_json(path))
+    except DAMAGE as error:
         raise EdgeqError(
             "EQ0104",
             "the compiled folder does not say for which board it is",
             where=str(path),
-            got=str(error),
+            got=reason_of(error),
             hint="compile the model again",
         ) from error
     assert isinstance(board, Board)  # _read gives what it is asked for

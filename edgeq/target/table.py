@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from edgeq.errors import EdgeqError, did_you_mean
+from edgeq.files import DAMAGE, MAX_TOML_BYTES, read_limited, reason_of
 
 _MAX_PARENTS = 8
 _REQUIRED = object()
@@ -185,9 +186,9 @@ def _parent(path: Path, name: object, locate: Callable[[str], Path]) -> Path | N
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+        return tomllib.loads(read_limited(path, MAX_TOML_BYTES).decode("utf-8"))
+    except DAMAGE as problem:
+        reason = reason_of(problem)
         raise EdgeqError("EQ0180", "the file cannot be read as TOML", where=_short(path), got=reason) from problem
 
 

@@ -204,6 +204,10 @@ class Archive(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, name: object) -> bool:
+        """Whether there is an array of that name; it is not read for that."""
+        return name in self._entries
+
     def __getitem__(self, name: str) -> Array:
         """A whole array.
 
@@ -220,7 +224,7 @@ class Archive(Mapping[str, Array]):
                 got=f"{header.size_bytes} bytes",
                 allowed=f"≤ {IN_MEMORY_BYTES} bytes for an array that is no model input",
             )
-        return self._whole(name)
+        return self.whole(name)
 
     def array(self, name: str) -> StoredArray:
         """An array of any size, to be read by rows.
@@ -232,8 +236,7 @@ class Archive(Mapping[str, Array]):
         header = self.headers[name]
         native = header.dtype.newbyteorder("=")
         if header.size_bytes <= IN_MEMORY_BYTES:
-            whole = self._whole(name)
-            return StoredArray(header.shape, native, whole)
+            return StoredArray(header.shape, native, self.whole(name))
         place = f"{self.where}: {name}"
         if header.fortran and len(header.shape) > 1:
             raise EdgeqError(
@@ -247,8 +250,15 @@ class Archive(Mapping[str, Array]):
         handle, offset = self._spread(name, header)
         return StoredArray(header.shape, native, None, handle, offset, header.dtype)
 
-    def _whole(self, name: str) -> Array:
+    def whole(self, name: str) -> Array:
+        """A whole array of any size.
+
+        Raises:
+            KeyError: there is none of that name.
+            EdgeqError: EQ0110 its data is damaged, EQ0244 and EQ0246 over the budget.
+        """
         header = self.headers[name]
+        budget.need(header.size_bytes, "an array of the file", f"{self.where}: {name}")
         data = b"".join(self._blocks(name, header))
         array = np.frombuffer(data, header.dtype).reshape(header.shape, order="F" if header.fortran else "C")
         return array.astype(header.dtype.newbyteorder("="), copy=False)
