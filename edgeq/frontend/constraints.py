@@ -204,10 +204,24 @@ def _resize(node: ir.Node) -> Iterator[Problem]:
         yield _attribute(node, "size", f"{list(source)} to {list(result)}", "an image, by whole factors")
     elif source and result and source[:2] != result[:2]:
         yield _attribute(node, "size", f"{list(source)} to {list(result)}", "rows and columns only")
+    elif source and result:
+        yield from _exact_scales(node, source, result)
     # With whole factors every rounding of half-pixel centres, and flooring of asymmetric ones, gives i // factor.
     how = (text(node, "coordinate_transformation_mode", "half_pixel"), text(node, "nearest_mode", "round_prefer_floor"))
     if how != ("asymmetric", "floor") and (how[0] != "half_pixel" or not how[1].startswith("round")):
         yield _attribute(node, "pair of modes", how, "asymmetric and floor, or half_pixel and round_prefer_…")
+
+
+def _exact_scales(node: ir.Node, source: tuple[int, ...], result: tuple[int, ...]) -> Iterator[Problem]:
+    """Scales are the whole factors themselves: 2.1 doubles six rows as 2 does, but takes other ones."""
+    yield from _computed(node, 2, "list of scales")
+    scales = constant_of(operand(node, 2))
+    if scales is None or not scales.size:
+        return
+    axes = ints(node, "axes", tuple(range(len(source))))
+    wanted = [result[axis] / source[axis] for axis in axes]
+    if len(wanted) != scales.size or not np.array_equal(scales.reshape(-1).astype(np.float64), wanted):
+        yield _attribute(node, "list of scales", scales.reshape(-1).tolist(), "whole numbers")
 
 
 def _clip(node: ir.Node) -> Iterator[Problem]:

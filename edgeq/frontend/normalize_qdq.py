@@ -8,6 +8,7 @@ to undo every exporter's placement of Q and DQ one by one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from edgeq.frontend.qdq_constants import Integers, layer_constants, operand_of, 
 from edgeq.frontend.qdq_layers import spell_layers, spell_operators
 from edgeq.frontend.qdq_read import Recovery, integer_operators, read_quantization
 from edgeq.frontend.qdq_scales import settle_scales
+from edgeq.frontend.support import check_support
 from edgeq.numerics.array import Array
 from edgeq.onnxio.qdq_form import QdqPlan, fused_activation, write_qdq
 from edgeq.ops import OnnxForm, onnx_forms
@@ -85,15 +87,25 @@ def recover_plan(model: ir.Model) -> Recovered:
     found = read_quantization(work)
     spell_layers(found)
     settle_scales(found)
-    plan = QdqPlan({str(value.name): params for value, params in found.params.items() if value.name})
-    _plan_constants(found, plan)
+    unsupported = check_support(found.edit.model)
+    plan = QdqPlan({str(value.name): found.params[value] for value in _activations(found) if value in found.params})
+    if not unsupported:
+        _plan_constants(found, plan)
+    places = {problem.where for problem in unsupported}
     return Recovered(
         found.edit.model,
         plan,
-        tuple(dict.fromkeys(found.problems)),
+        (*unsupported, *dict.fromkeys(problem for problem in found.problems if problem.where not in places)),
         frozenset(found.integer_inputs),
         frozenset(found.integer_outputs),
     )
+
+
+def _activations(found: Recovery) -> Iterator[ir.Value]:
+    """Every value of the float graph that is given or computed."""
+    yield from found.edit.graph.inputs
+    for node in found.edit.graph:
+        yield from (output for output in node.outputs if output.name)
 
 
 def _plan_constants(found: Recovery, plan: QdqPlan) -> None:

@@ -18,24 +18,21 @@ from edgeq.frontend.facts import integer, ints, is_op, name_of, number, operand,
 from edgeq.frontend.qdq_affine import fold_affine
 from edgeq.frontend.qdq_constants import Integers
 from edgeq.frontend.qdq_read import Recovery
-from edgeq.frontend.rules.pooling import RULES as POOLING
-from edgeq.frontend.rules.simplify import RULES as SIMPLIFYING
+from edgeq.frontend.rules import RECOVERED, UNREAD
 from edgeq.numerics.array import Array
 from edgeq.onnxio.limits import shown
 
 _GEMM: Final[dict[str, AttributeValue]] = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
-_SAFE_RULES = tuple(
-    rule for rule in (*POOLING, *SIMPLIFYING) if rule.name in {"widen_to_2d", "split_to_slices", "gather_to_slice"}
-)
 
 
 def spell_operators(model: ir.Model) -> None:
     """Rules for operators without quantized constants, on the foreign model itself; in place."""
-    apply_rules(Edit(model), _SAFE_RULES)
+    apply_rules(Edit(model), UNREAD)
 
 
 def spell_layers(found: Recovery) -> None:
-    """Bring Conv, Gemm, MatMul and what scales and shifts their channels to the normalized form; in place."""
+    """Bring every operator, with what scales and shifts its channels, to the normalized form; in place."""
+    apply_rules(found.edit, RECOVERED)
     for node in list(found.edit.graph):
         found.edit.before(node)
         if is_op(node, "Conv"):
@@ -92,7 +89,6 @@ def _widen_conv(found: Recovery, node: ir.Node) -> None:
         "Conv", [wide, weight, required(node, 2)], attributes, base=f"{base}_2d", shape=(batch, filters, 1, steps)
     )
     outer = edit.reshape(flat, shape_of(result), base=f"{base}_1d")
-    found.move_params(result, outer)
     edit.hand_over(node, flat, outer)
 
 
@@ -114,14 +110,18 @@ def _spell_batch_normalization(found: Recovery, node: ir.Node) -> None:
         _refuse(found, node, "a variance is not positive")
         return
     base, channels = name_of(result), shape[1]
-    image = shape if len(shape) == 4 else (shape[0], channels, 1, *shape[2:], *(1,) * (3 - len(shape)))
+    rows = len(shape) == 2 and shape[0] > 1
+    if rows:
+        x = edit.transpose(x, (1, 0), base=f"{base}_input_turned")
+    image = {2: (1, channels, shape[0], 1), 3: (shape[0], channels, 1, shape[-1])}.get(len(shape), shape)
     flat = x if len(shape) == 4 else edit.reshape(x, image, base=f"{base}_input_2d")
     weight = edit.constant(factor.astype(np.float32).reshape(-1, 1, 1, 1), f"{base}_factor")
     bias = edit.constant((beta - mean * factor).astype(np.float32), f"{base}_offset")
     ones: dict[str, AttributeValue] = {"dilations": (1, 1), "kernel_shape": (1, 1), "pads": (0,) * 4, "strides": (1, 1)}
     product = edit.node("Conv", [flat, weight, bias], {**ones, "group": channels}, base=f"{base}_conv", shape=image)
-    outer = product if flat is x else edit.reshape(product, shape, base=f"{base}_reshape")
-    found.move_params(result, outer)
+    outer = product if flat is x else edit.reshape(product, shape_of(x), base=f"{base}_reshape")
+    if rows:
+        outer = edit.transpose(outer, (1, 0), base=f"{base}_turned_back")
     if outer is product:
         edit.supersede(result, product)
     else:
@@ -135,41 +135,46 @@ def _spell_gemm(found: Recovery, node: ir.Node) -> None:
     edit = found.edit
     x, weight, bias = required(node, 0), edit.array(operand(node, 1)), operand(node, 2)
     result = node.outputs[0]
-    if weight is None:
+    alpha, beta = number(node, "alpha", 1.0), number(node, "beta", 1.0)
+    if weight is None or (bias is not None and edit.array(bias) is None and beta != 1.0):
         _refuse(found, node, "a weight or bias is computed at run time")
         return
     outputs = shape_of(result)[1]
-    alpha, beta = number(node, "alpha", 1.0), number(node, "beta", 1.0)
     turns = integer(node, "transA", 0), integer(node, "transB", 0)
     values = edit.array(bias)
     if turns == (0, 1) and (alpha, beta) == (1.0, 1.0) and values is not None and values.shape == (outputs,):
         return
     per_output = values is not None and (values.size == 1 or values.shape[-1:] == (outputs,) == (values.size,))
-    if bias is not None and not per_output:
-        _refuse(found, node, "what a Gemm adds is not one constant per output")
-        return
     if turns[0]:
         x = edit.transpose(x, (1, 0), base=f"{name_of(result)}_operand")
     kernel = _scaled(found, required(node, 1), alpha)
     if not turns[1]:
         kernel = _moved(found, kernel, np.asarray(edit.array(kernel)).T, perm=(1, 0))
-    offsets = _zeros(edit, node, outputs) if bias is None else _row(found, _scaled(found, bias, beta), outputs)
+    whole = bias is not None and per_output
+    offsets = _row(found, _scaled(found, required(node, 2), beta), outputs) if whole else _zeros(edit, node, outputs)
     product = edit.node("Gemm", [x, kernel, offsets], _GEMM, base=f"{name_of(result)}_gemm", shape=shape_of(result))
-    found.move_params(result, product)
+    if bias is not None and not whole:
+        # Neither a column, a matrix nor a computed value is a bias: it stays an addition of its own.
+        product = edit.node(
+            "Add", [product, _scaled(found, bias, beta)], base=f"{name_of(result)}_add", shape=shape_of(result)
+        )
     edit.supersede(result, product)
 
 
 def _spell_matmul(found: Recovery, node: ir.Node) -> None:
-    """x · W with a constant matrix W becomes Gemm, between Reshapes where x is no matrix."""
+    """x · W with a constant matrix W becomes Gemm, between Reshapes where x is no matrix; W · x turns around."""
     edit, result = found.edit, node.outputs[0]
     x, weight = required(node, 0), edit.array(operand(node, 1))
     if weight is None or not edit.is_computed(x):
+        _turn_left_matrix(found, node)
         return
-    matrix = (
-        weight.reshape(weight.shape[-2:]) if weight.ndim > 2 and weight.size == math.prod(weight.shape[-2:]) else weight
-    )
-    if matrix.ndim != 2 or weight.ndim > len(shape_of(x)) or len(shape_of(x)) < 2:
-        return  # a product of two activations, one of them constant
+    matrix = weight
+    if weight.ndim == 1:
+        matrix = weight[:, np.newaxis]
+    elif weight.ndim > 2 and weight.size == math.prod(weight.shape[-2:]) and weight.ndim <= len(shape_of(x)):
+        matrix = weight.reshape(weight.shape[-2:])
+    if matrix.ndim != 2 or len(shape_of(x)) < 2:
+        return  # a stack of matrices, or a product of vectors
     base, shape = name_of(result), shape_of(x)
     kernel = required(node, 1)
     if matrix is not weight:
@@ -178,12 +183,23 @@ def _spell_matmul(found: Recovery, node: ir.Node) -> None:
     flat = x if len(shape) == 2 else edit.reshape(x, (math.prod(shape[:-1]), shape[-1]), base=f"{base}_rows")
     operands = [flat, kernel, _zeros(edit, node, matrix.shape[1])]
     product = edit.node("Gemm", operands, _GEMM, base=f"{base}_gemm", shape=(shape_of(flat)[0], matrix.shape[1]))
-    outer = product if len(shape) == 2 else edit.reshape(product, shape_of(result), base=f"{base}_reshape")
-    found.move_params(result, outer)
-    if outer is product:
+    if shape_of(product) == shape_of(result):
         edit.supersede(result, product)
     else:
-        edit.hand_over(node, product, outer)
+        edit.hand_over(node, product, edit.reshape(product, shape_of(result), base=f"{base}_reshape"))
+
+
+def _turn_left_matrix(found: Recovery, node: ir.Node) -> None:
+    """W · x becomes the transpose of xᵀ · Wᵀ."""
+    edit, result = found.edit, node.outputs[0]
+    weight, x = edit.array(operand(node, 0)), required(node, 1)
+    if weight is None or not edit.is_computed(x) or weight.ndim != 2 or len(shape_of(x)) != 2:
+        return
+    base = name_of(result)
+    turned = edit.transpose(x, (1, 0), base=f"{base}_operand")
+    operands = [turned, required(node, 0), _zeros(edit, node, weight.shape[0])]
+    product = edit.node("Gemm", operands, _GEMM, base=f"{base}_gemm", shape=(shape_of(turned)[0], weight.shape[0]))
+    edit.hand_over(node, product, edit.transpose(product, (1, 0), base=f"{base}_transpose"))
 
 
 def _take_bias(found: Recovery, node: ir.Node) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import Problem
-from edgeq.frontend.edit import Edit
 from edgeq.frontend.facts import integer, ints, is_op, name_of, operand, required, shape_of
 from edgeq.frontend.qdq_constants import Integers
+from edgeq.frontend.qdq_edit import QuantizedEdit
 from edgeq.frontend.qdq_grid import EIGHT_BIT, Grid
 from edgeq.numerics.array import Array
 from edgeq.onnxio.limits import shown
@@ -37,20 +37,23 @@ class Recovery:
 
     Attributes:
         edit: the graph.
-        params: activation → its int8 parameters.
         constants: initializer that holds real values → the integers that they stand for.
         problems: what cannot be taken over.
         refused: names of layers that have no normalized form.
         integer_inputs, integer_outputs: model inputs and outputs that are int8 themselves, by name.
     """
 
-    edit: Edit
-    params: dict[ir.Value, Activation] = field(default_factory=dict)
+    edit: QuantizedEdit
     constants: dict[ir.Value, Integers] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     integer_inputs: set[str] = field(default_factory=set)
     integer_outputs: set[str] = field(default_factory=set)
+
+    @property
+    def params(self) -> dict[ir.Value, Activation]:
+        """Activation → its int8 parameters."""
+        return self.edit.params
 
     def move_params(self, old: ir.Value, new: ir.Value) -> None:
         """Parameters of a value that is about to be replaced."""
@@ -73,7 +76,7 @@ def read_quantization(model: ir.Model) -> Recovery:
     Returns:
         The float graph with what is known of its integers; problems are collected in it.
     """
-    found = Recovery(Edit(model.clone()))
+    found = Recovery(QuantizedEdit(model.clone()))
     _Reader(found).read()
     found.edit.sweep()
     return found

@@ -165,11 +165,12 @@ def test_every_form_of_gemm(attributes: str, shape: tuple[int, int], bias: tuple
     assert difference(model) <= (3 if "-" in attributes else 1)
 
 
-def test_what_is_added_per_row_is_refused() -> None:
+def test_what_is_added_per_row_stays_an_addition_that_needs_a_scale() -> None:
     body = FIRST + "wd = DequantizeLinear(w, sx)\n c = Gemm <transB = 1> (xd, wd, b)" + LAST.format("c")
     extra = {"w": np.ones((4, 6), np.int8), "b": normal(3, 1)}
     found = recover_plan(structured(body, "(float[3,6] x) => (float[3,4] y)", extra))
-    assert [problem.code for problem in found.problems] == ["EQ0260"]
+    assert [problem.code for problem in found.problems] == ["EQ0250"]
+    assert [node.op_type for node in found.model.graph] == ["Gemm", "Add"]
 
 
 def test_pytorch_limits_activations_to_seven_bits_by_a_clip_of_integers() -> None:
@@ -193,7 +194,7 @@ def test_weights_in_blocks_and_computed_weights_are_refused() -> None:
     assert "EQ0259" in [problem.code for problem in found.problems]
     body = FIRST + "c = Conv(xd, w)" + LAST.format("c")
     found = recover_plan(structured(body, "(float[1,2,4,4] x, float[3,2,1,1] w) => (float[1,3,4,4] y)"))
-    assert "EQ0260" in [problem.code for problem in found.problems]
+    assert [problem.code for problem in found.problems] == ["EQ0306", "EQ0251"]
 
 
 def test_a_partly_quantized_model_is_completed_with_data() -> None:

@@ -6,6 +6,8 @@ second, attributes stated, composed activations recognised before their constant
 
 from __future__ import annotations
 
+from typing import Final
+
 from edgeq.frontend.edit import Rule
 from edgeq.frontend.rules import activation, affine, convolution, dense, layout, padding, pooling, simplify, sinking
 
@@ -42,4 +44,31 @@ STRUCTURE: tuple[Rule, ...] = (
 )
 """For quantized models: spelling only, no constant changes and nothing moves past a QuantizeLinear."""
 
-__all__ = ["FINAL", "FOLDING", "PHASES", "SPELLING", "STRUCTURE"]
+_UNREAD: Final = {"gather_to_slice", "split_to_slices", "widen_to_2d"}
+UNREAD: tuple[Rule, ...] = tuple(rule for rule in (*pooling.RULES, *simplify.RULES) if rule.name in _UNREAD)
+"""For quantized models before their Q and DQ are taken out: movements, also of integers."""
+
+_RECOVERED: Final = {
+    "divide_by_multiplying",
+    "extreme_to_clip",
+    "merge_clamps",
+    "move_factor_off_operand",
+    "pool_globally",
+    "prelu_to_leaky",
+    "recognise_hard_sigmoid",
+    "recognise_hard_swish",
+    "remove_cast",
+    "remove_neutral",
+    "remove_unchanged",
+    "softmax_last",
+    "split_computed_gemm",
+    "split_sum",
+    "square_by_multiplying",
+    "state_axes",
+    "state_pads",
+}
+RECOVERED: tuple[Rule, ...] = tuple(dict.fromkeys(rule for rule in FOLDING if rule.name in _RECOVERED))
+"""For the float graph of a quantized model: what float models get, but for what changes a constant that has integers
+and for what moves an operator past a rounding."""
+
+__all__ = ["FINAL", "FOLDING", "PHASES", "RECOVERED", "SPELLING", "STRUCTURE", "UNREAD"]

@@ -1,0 +1,36 @@
+"""Editing a recovered float graph, whose values carry quantization parameters beside them."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgeq.frontend.edit import Edit
+from edgeq.onnxio.qdq_form import Activation
+
+
+class QuantizedEdit(Edit):
+    """An :class:`Edit` under which a rule of float models cannot lose a rounding.
+
+    A value with parameters is rounded to them. So it is never merged away between its producer and its reader, no value
+    of other parameters takes its place, and its parameters move to the value that supersedes it.
+    """
+
+    def __init__(self, model: ir.Model) -> None:
+        super().__init__(model)
+        self.params: dict[ir.Value, Activation] = {}
+
+    def only_user(self, value: ir.Value) -> ir.Node | None:
+        """As :meth:`Edit.only_user`; None too for a value that is rounded."""
+        return None if value in self.params else super().only_user(value)
+
+    def can_alias(self, old: ir.Value, new: ir.Value) -> bool:
+        """As :meth:`Edit.can_alias`; False too where ``old`` is rounded to parameters that ``new`` does not have."""
+        stated = self.params.get(old)
+        return super().can_alias(old, new) and stated in {None, self.params.get(new)}
+
+    def replace(self, old: ir.Value, new: ir.Value) -> None:
+        """As :meth:`Edit.replace`; the parameters move along."""
+        stated = self.params.pop(old, None)
+        if stated is not None:
+            self.params.setdefault(new, stated)
+        super().replace(old, new)
