@@ -71,6 +71,13 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "Inputs are stored as floats or as integers, with x_scale and x_offset where integers mean scaled values.",
     ),
     "EQ0118": ("Bad scale or offset", "x_scale and x_offset are single finite numbers; the scale is positive."),
+    "EQ0120": (
+        "The disk is full or cannot be written",
+        (
+            "Nothing half-written is left: the output is as it was. Results are written beside the output, temporary "
+            "files to the folder that TMPDIR names; quotas and limits of file sizes count as a full disk too."
+        ),
+    ),
     "EQ0170": (
         "Unknown runner",
         (
@@ -374,9 +381,21 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0524": ("pyOCD missing", "pip install 'edgeq[flash]'"),
     "EQ0525": ("OpenOCD missing", "apt-get install --no-install-recommends openocd"),
     "EQ0526": ("No flasher available", "The message lists what each of the board's flashers lacks."),
+    "EQ0527": ("A tool prints without end", "It was stopped. `edgeq doctor` shows which program is used."),
+    "EQ0528": (
+        "A tool made no file",
+        "It ended as if it had succeeded. Is it the tool that its name says? `edgeq doctor` shows which one is used.",
+    ),
     "EQ0530": (
         "An optional part is not installed",
         "Backends and runners that need large packages are extras: pip install 'edgeq[NAME]' brings one.",
+    ),
+    "EQ0531": (
+        "QEMU without a sandbox",
+        (
+            "An image in QEMU can ask for programs of this computer; QEMU's sandbox (seccomp, Linux) denies that, and "
+            "edgeq runs no image without it. Distributions build QEMU with it."
+        ),
     ),
     "EQ0601": ("No probe found", "Check the cable, the board's power, and the permissions of the USB device (udev)."),
     "EQ0602": ("The image faulted", "The message names the fault, the function and the sample. " + _DEFECT),
@@ -411,6 +430,14 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "A tensor is missing, or has another type or shape: compile the folder again.",
     ),
     "EQ0628": ("A TFLite run failed", "LiteRT's own words are in the message."),
+    "EQ0629": (
+        "The image answers without end",
+        "More bytes came than its outputs have, or it printed megabytes. The image does not belong to this model.",
+    ),
+    "EQ0630": (
+        "An image tried to run a program of this computer",
+        "QEMU's sandbox stopped it. No image that edgeq builds does this; do not trust the folder it comes from.",
+    ),
     "EQ0900": ("Internal error", _DEFECT),
     "EQ0901": ("The integer graph is not valid", _DEFECT),
     "EQ0902": ("The reference contradicts the graph", _DEFECT),

@@ -6,7 +6,6 @@ Each stage takes the :class:`Job` one step further; nothing else calls stages or
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +39,7 @@ from edgeq.notes import gathered, tell, warn
 from edgeq.ops import infer
 from edgeq.passes import PASSES
 from edgeq.target import Board, load_board, save_board
+from edgeq.writing import scratch_folder
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -232,10 +232,10 @@ def build_firmware(job: Job) -> None:
             job.files |= {f"{backend}-{kind}": name for kind, name in kinds.items()}
     native = load_board("native")
     if "c" in job.programs and job.graph is not None and native.name != job.board.name:
-        with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        with scratch_folder("native") as folder:
             program = emit_c(job.graph, job.options.name, native.target.isa, job.options.specialize)
-            program.bundle.write(Path(folder))
-            built = _build(job, native, program, Path(folder), "")
+            program.bundle.write(folder)
+            built = _build(job, native, program, folder, "")
         if built is not None:
             job.files |= built.files
 

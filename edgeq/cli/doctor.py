@@ -16,7 +16,7 @@ import click
 
 from edgeq.cli.options import VERBOSE, common, talk
 from edgeq.errors import EXIT_TOOL, EdgeqError
-from edgeq.runners.process import Tool as Program
+from edgeq.process import Tool as Program
 
 _APT = "apt-get install --no-install-recommends"
 

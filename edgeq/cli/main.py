@@ -6,7 +6,6 @@ Commands are named here and imported when they are called, so that ``edgeq --hel
 from __future__ import annotations
 
 import difflib
-import io
 import sys
 import traceback
 from importlib import import_module
@@ -14,8 +13,10 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from edgeq import __version__
-from edgeq.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, EdgeqError, Problem
+from edgeq import __version__, signals
+from edgeq.cli.streams import flush_output, guard_streams, say_last
+from edgeq.errors import EXIT_INTERNAL, EXIT_USAGE, EdgeqError, Problem
+from edgeq.writing import disk_problem, remove_scratch
 
 # name → one line of help; the module is edgeq.cli.<name>, its function the command.
 COMMANDS: Final = {
@@ -85,12 +86,13 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character gets its escape; the command does not fail for it.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    signals.install()
+    guard_streams()
     given = sys.argv[1:] if arguments is None else arguments
-    sys.exit(run(given))
+    code = run(given)
+    # What is left to do, leaving, has nothing to unwind: another signal may end it at once.
+    signals.uninstall()
+    sys.exit(flush_output(code))
 
 
 def run(arguments: list[str]) -> int:
@@ -99,15 +101,13 @@ def run(arguments: list[str]) -> int:
     try:
         result: Any = group.main(args=arguments, prog_name="edgeq", standalone_mode=False)
     except EdgeqError as error:
-        if debug:
-            traceback.print_exc()
-        _report(error.problems, as_json)
-        return error.exit_code
+        return _refused(error, debug, as_json)
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return EXIT_INTERRUPTED
+        remove_scratch()
+        say_last(signals.name())
+        return signals.exit_code()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return EXIT_USAGE
@@ -116,22 +116,32 @@ def run(arguments: list[str]) -> int:
         hint = f"see `{where} --help`" if where else None
         _report((Problem("EQ0101", error.format_message().rstrip("."), where=where, hint=hint),), as_json)
         return EXIT_USAGE
-    except (BrokenPipeError, SystemExit):
-        # Who read the output has seen enough; click answers that with SystemExit.
-        return 0
+    except OSError as error:
+        problem = disk_problem(error)
+        return _defect(error, debug, as_json) if problem is None else _refused(problem, debug, as_json)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
-        if debug:
-            traceback.print_exc()
-        name = type(error).__name__
-        problem = Problem(
-            "EQ0900",
-            "edgeq failed in a way that it should not",
-            got=f"{name}: {' '.join(str(error).split())[:400]}",
-            hint="report it with the model; --debug shows where it happened",
-        )
-        _report((problem,), as_json)
-        return EXIT_INTERNAL
+        return _defect(error, debug, as_json)
     return result if isinstance(result, int) else 0
+
+
+def _refused(error: EdgeqError, debug: bool, as_json: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    _report(error.problems, as_json)
+    return error.exit_code
+
+
+def _defect(error: Exception, debug: bool, as_json: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    problem = Problem(
+        "EQ0900",
+        "edgeq failed in a way that it should not",
+        got=f"{type(error).__name__}: {' '.join(str(error).split())[:400]}",
+        hint="report it with the model; --debug shows where it happened",
+    )
+    _report((problem,), as_json)
+    return EXIT_INTERNAL
 
 
 def _report(problems: tuple[Problem, ...], as_json: bool) -> None:

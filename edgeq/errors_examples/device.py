@@ -50,4 +50,6 @@ DEVICE: Final[dict[str, Example]] = {
     "EQ0626": Example("build/kws/tflite/model.tflite, cut off", f"{_AGAIN} --backend c,tflite"),
     "EQ0627": Example("build/kws/tflite/model.tflite of another model", f"{_AGAIN} --backend c,tflite"),
     "EQ0628": Example("build/kws/tflite/model.tflite, edited", f"{_AGAIN} --backend c,tflite"),
+    "EQ0629": Example("an image that answers 3 GB where its outputs have 10 bytes", _AGAIN),
+    "EQ0630": Example("an image that calls SYS_SYSTEM by semihosting", _AGAIN),
 }

@@ -39,7 +39,10 @@ TOOLS: Final[dict[str, Example]] = {
     "EQ0524": Example("edgeq flash build/kws --with pyocd, without pyOCD", "pip install pyocd"),
     "EQ0525": Example("edgeq flash build/kws --with openocd, without OpenOCD", f"{_APT} openocd"),
     "EQ0526": Example("edgeq flash build/kws on a computer without flashers", "pip install pyocd"),
+    "EQ0527": Example("EDGEQ_GCC=yes edgeq compile ...", "EDGEQ_GCC=arm-none-eabi-gcc edgeq compile ..."),
+    "EQ0528": Example("EDGEQ_GCC=true edgeq compile ...", "EDGEQ_GCC=arm-none-eabi-gcc edgeq compile ..."),
     "EQ0530": Example(
         "edgeq compile kws.onnx --backend tflite, without flatbuffers", "pip install tflite flatbuffers ai-edge-litert"
     ),
+    "EQ0531": Example("a QEMU built with --disable-seccomp", f"{_APT} qemu-system-arm"),
 }

@@ -51,6 +51,7 @@ USAGE: Final[dict[str, Example]] = {
     "EQ0118": Example(
         "np.savez('calib.npz', x=bytes_, x_scale=-1 / 255)", "np.savez('calib.npz', x=bytes_, x_scale=1 / 255)"
     ),
+    "EQ0120": Example("df build: 0 bytes available", "df build: 40 MB available"),
     "EQ0170": Example("edgeq verify build/kws --on hardware", "edgeq verify build/kws --on native,qemu"),
     "EQ0171": Example(f"{_COMPILE} --backend rust", f"{_COMPILE} --backend c,tflite"),
     "EQ0172": Example(

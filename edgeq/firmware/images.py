@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -38,6 +37,7 @@ from edgeq.firmware.stack import (
 )
 from edgeq.firmware.toolchain import Toolchain, find_toolchain
 from edgeq.target import Board
+from edgeq.writing import scratch_folder
 
 # The harness's own frames, without or with a fault's report on top; a test bounds both.
 HARNESS_STACK_BYTES = 256
@@ -105,8 +105,7 @@ def build_images(
         raise ValueError("sanitizers need the host")
     toolchain = find_toolchain(board.target)
     out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="edgeq-") as name:
-        folder = Path(name)
+    with scratch_folder("build") as folder:
         objects = compile_all(toolchain, board, facts, bundle_dir, folder, optimize=optimize, sanitize=sanitize)
         for item in objects.model:
             check_no_heap(folder / item)

@@ -12,6 +12,7 @@ from edgeq.firmware.facts import ImageFacts
 from edgeq.firmware.toolchain import Toolchain, run_both
 from edgeq.resources import boards_dir
 from edgeq.target import Board
+from edgeq.writing import write_whole
 
 # VTOR has no bits below this; 16 vectors would need half of it (ARMv7-M ARM, B3.2.5).
 _VECTOR_ALIGN = 128
@@ -112,7 +113,8 @@ def link_chip(
         output.name,
     ]
     try:
-        run_both(command, cwd=folder, code="EQ0504", what=f"the linker refuses {output.name}")
+        made = [folder / output.name, folder / f"{output.stem}.map"]
+        run_both(command, cwd=folder, code="EQ0504", what=f"the linker refuses {output.name}", makes=made)
     except EdgeqError as problem:
         raise _as_fit(problem, board) from problem
     for path in (output, output.with_suffix(".map")):
@@ -135,6 +137,6 @@ def link_host(toolchain: Toolchain, folder: Path, objects: Sequence[str], output
         EdgeqError: EQ0504 the link fails.
     """
     command = [toolchain.gcc, *flags, "-Wl,--gc-sections,--build-id=none", *objects, "-o", output.name]
-    run_both(command, cwd=folder, code="EQ0504", what=f"the linker refuses {output.name}")
-    output.write_bytes((folder / output.name).read_bytes())
-    output.chmod(0o755)
+    made = folder / output.name
+    run_both(command, cwd=folder, code="EQ0504", what=f"the linker refuses {output.name}", makes=[made])
+    write_whole(output, made.read_bytes(), mode=0o777)

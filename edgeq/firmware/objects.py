@@ -6,15 +6,14 @@ Each file is compiled from its own folder by its bare name, so that no path ente
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.backends.program import PREBUILT
 from edgeq.firmware.facts import ImageFacts, board_header, harness_model_source
 from edgeq.firmware.toolchain import Toolchain, run_both
+from edgeq.process import worker_pool
 from edgeq.resources import boards_dir, runtime_dir
 from edgeq.target import Board, Target
 
@@ -37,6 +36,7 @@ _CONSOLE_FILES = {
 }
 _UNWANTED_SECTIONS = (".ARM.exidx*", ".rel.ARM.exidx*", ".eh_frame", ".rela.eh_frame", ".text.tvm.fp16.conv")
 _UNWANTED_SYMBOLS = ("__extendhfsf2", "__truncsfhf2")
+_CALL_GRAPH = "-fcallgraph-info=su"
 EMULATOR_CONSOLE = "console_semihosting.c"
 
 
@@ -115,7 +115,7 @@ def compile_all(
     consoles = [console] if board.is_hosted else [console, EMULATOR_CONSOLE]
     extra = list(SANITIZE) if sanitize else []
     if not board.is_hosted:
-        extra.append("-fcallgraph-info=su")
+        extra.append(_CALL_GRAPH)
     target_flags = [*model_flags(board.target, optimize), *extra]
     seen = [flag for path in (common, bundle_dir.resolve(), folder) for flag in ("-I", str(path))]
     jobs = [
@@ -144,7 +144,7 @@ def _copy_prebuilt(toolchain: Toolchain, source: Path, target: Path) -> None:
     unwanted = [f"--remove-section={name}" for name in sections]
     symbols = [f"--strip-symbol={name}" for name in _UNWANTED_SYMBOLS]
     command = [toolchain.binutil("objcopy"), "--strip-debug", *unwanted, *symbols, str(source), str(target)]
-    run_both(command, code="EQ0504", what=f"objcopy refuses {source.name}")
+    run_both(command, code="EQ0504", what=f"objcopy refuses {source.name}", makes=[target])
 
 
 def _harness_flags(flags: Sequence[str], board: Board) -> list[str]:
@@ -169,8 +169,11 @@ def _compile(toolchain: Toolchain, jobs: Iterable[tuple[Path, list[str]]], folde
             "-o",
             str(folder / _object(source.name)),
         ]
+        made = [folder / _object(source.name)]
+        if _CALL_GRAPH in flags:
+            made.append(made[0].with_suffix(".ci"))
         what = f"the compiler refuses {source.name}"
-        return run_both(command, cwd=source.parent, code="EQ0503", what=what)[1]
+        return run_both(command, cwd=source.parent, code="EQ0503", what=what, makes=made)[1]
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with worker_pool() as pool:
         return list(pool.map(one, jobs))

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
+from edgeq.process import Stopped, run_program
 from edgeq.target import Target
+from edgeq.writing.problems import NO_SPACE, disk_problem
 
 ARM_GCC = "arm-none-eabi-gcc"
 INSTALL_ARM = "apt-get install --no-install-recommends gcc-arm-none-eabi"
@@ -90,46 +91,77 @@ def _has_library(gcc: str) -> bool:
 
 @cache
 def _described(kind: str, gcc: str) -> Toolchain:
-    return Toolchain(kind, gcc, run([gcc, "-dumpfullversion", "-dumpversion"]).strip())
+    version = run([gcc, "-dumpfullversion", "-dumpversion"]).strip()
+    if not version:
+        raise EdgeqError("EQ0528", "the compiler does not say its version", where=gcc, hint="reinstall the compiler")
+    return Toolchain(kind, gcc, version)
 
 
 def run(
-    command: Sequence[str], *, cwd: Path | None = None, code: str = "EQ0505", what: str = "the program failed"
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    code: str = "EQ0505",
+    what: str = "the program failed",
+    makes: Sequence[Path] = (),
 ) -> str:
     """Run a program to its end and return its standard output; warnings are on standard error, see :func:`run_both`.
 
     Raises:
-        EdgeqError: `code` it failed, with its first error lines; EQ0505 it does not start; EQ0510 it does not end.
+        EdgeqError: as of :func:`run_both`.
     """
-    return run_both(command, cwd=cwd, code=code, what=what)[0]
+    return run_both(command, cwd=cwd, code=code, what=what, makes=makes)[0]
 
 
 def run_both(
-    command: Sequence[str], *, cwd: Path | None = None, code: str = "EQ0505", what: str = "the program failed"
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    code: str = "EQ0505",
+    what: str = "the program failed",
+    makes: Sequence[Path] = (),
 ) -> tuple[str, str]:
-    """As :func:`run`, returning standard output and standard error. Messages come in English whatever the locale."""
-    environment = os.environ | {"LC_ALL": "C.UTF-8"}
+    """Run a program to its end and return standard output and standard error, in English whatever the locale.
+
+    Args:
+        command: the program and its arguments.
+        cwd: its working folder.
+        code: the error when it fails.
+        what: the message then.
+        makes: files that it must leave, none of them empty.
+
+    Raises:
+        EdgeqError: `code` it failed, with its first error lines; EQ0120 the disk is full; EQ0505 it does not start;
+            EQ0510 it does not end; EQ0527 it prints without end; EQ0528 it succeeded, but made no file.
+    """
+    name = Path(command[0]).name
     try:
-        done = subprocess.run(
-            list(command),
-            cwd=cwd,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as problem:
+        done = run_program(command, cwd=cwd, timeout_seconds=_TIMEOUT_SECONDS, apart=True)
+    except Stopped as problem:
+        if problem.time:
+            raise EdgeqError("EQ0510", "a tool did not finish", where=command[0], got=problem.reason) from problem
         raise EdgeqError(
-            "EQ0510", "a tool did not finish", got=command[0], allowed=f"{_TIMEOUT_SECONDS} s"
+            "EQ0527", "a tool prints too much and was stopped", where=command[0], got=problem.reason
         ) from problem
     except OSError as problem:
-        raise EdgeqError("EQ0505", "a tool cannot be run", got=command[0], hint=problem.strerror) from problem
-    if done.returncode != 0:
-        raise EdgeqError(code, what, where=Path(command[0]).name, got=_first_errors(done.stderr or done.stdout))
-    return done.stdout, done.stderr
+        raise disk_problem(problem) or EdgeqError(
+            "EQ0505", "a tool cannot be run", where=command[0], got=problem.strerror
+        ) from problem
+    if done.code != 0:
+        said = done.errors or done.text
+        if NO_SPACE in said:
+            raise EdgeqError("EQ0120", "the disk is full", where=name, got=_first_errors(said))
+        raise EdgeqError(code, what, where=name, got=_first_errors(said) if said.strip() else f"exit code {done.code}")
+    for path in makes:
+        if not path.is_file() or not path.stat().st_size:
+            raise EdgeqError(
+                "EQ0528",
+                "a tool ended as if it had succeeded, but made no file",
+                where=command[0],
+                got=f"{path.name} is {'empty' if path.is_file() else 'missing'}",
+                hint=f"is this really {name}? `edgeq doctor` shows which programs are used",
+            )
+    return done.text, done.errors
 
 
 def _first_errors(text: str) -> str:

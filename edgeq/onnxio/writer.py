@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError
+from edgeq.writing import disk_problem, write_whole
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -46,21 +45,14 @@ def write_model(model: ir.Model, path: str | Path) -> None:
     """Write a model to a file, replacing an old one in one step.
 
     Raises:
-        EdgeqError: EQ0215 the file cannot be written.
+        EdgeqError: EQ0215 the file cannot be written, EQ0120 the disk is full.
     """
     place = Path(path)
     data = model_bytes(model)
-    temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(place)
+        write_whole(place, data)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise EdgeqError("EQ0215", "the model cannot be written", where=str(place), got=error.strerror) from error
+        problem = disk_problem(error)
+        raise problem or EdgeqError(
+            "EQ0215", "the model cannot be written", where=str(place), got=error.strerror
+        ) from error

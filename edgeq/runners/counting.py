@@ -7,20 +7,23 @@ decided against: the wheel would no longer be pure Python for 20 KB that build i
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shlex
 import shutil
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from edgeq.errors import EdgeqError
+from edgeq.process import Stopped, run_program
 from edgeq.runners.base import CLASSES, Counts, RunCounts
 from edgeq.runners.symbols import Symbols, read_symbols
+from edgeq.writing import disk_problem, remove_scratch, scratch_folder, write_whole
+from edgeq.writing.scratch import make_scratch
 
 PLUGIN_DIR: Final = Path(__file__).resolve().parent / "plugin"
 SOURCES: Final = ("count.c", "classes.h", "classify_a64.h", "classify_thumb.h")
@@ -77,7 +80,9 @@ def _writable(folder: Path) -> Path:
 @cache
 def _private_folder() -> Path:
     """A fresh folder: a fixed name in a folder that all may write would let others put their program there."""
-    return Path(tempfile.mkdtemp(prefix="edgeq-cache-"))
+    folder = make_scratch("cache")
+    atexit.register(remove_scratch)
+    return folder
 
 
 def _compile(target: Path) -> None:
@@ -90,16 +95,24 @@ def _compile(target: Path) -> None:
             allowed=", ".join(_COMPILERS),
             hint="apt-get install --no-install-recommends gcc libc6-dev",
         )
-    # Built beside its place and renamed: another edgeq that starts now sees the whole file or none.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as folder:
-        made = Path(folder) / target.name
+    with scratch_folder("plugin") as folder:
+        made = folder / target.name
         command = [compiler, *_FLAGS, *_HOST_FLAGS, "-o", str(made), str(PLUGIN_DIR / SOURCES[0])]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False)
-        if done.returncode != 0:
-            raise EdgeqError(
-                "EQ0522", "QEMU's counting plugin does not build", where=" ".join(command), got=done.stderr.strip()
-            )
-        made.replace(target)
+        try:
+            done = run_program(command, timeout_seconds=_BUILD_SECONDS)
+        except (Stopped, OSError) as problem:
+            got = problem.reason if isinstance(problem, Stopped) else problem.strerror
+            raise EdgeqError("EQ0522", "the C compiler cannot be run", where=compiler, got=got) from problem
+        if done.code != 0 or not made.is_file():
+            got = done.tail or f"exit code {done.code}, and no file"
+            raise EdgeqError("EQ0522", "QEMU's counting plugin does not build", where=shlex.join(command), got=got)
+        try:
+            # Another edgeq that starts now sees the whole file or none.
+            write_whole(target, made.read_bytes(), mode=0o777)
+        except OSError as problem:
+            raise disk_problem(problem) or EdgeqError(
+                "EQ0522", "QEMU's counting plugin cannot be kept", where=str(target), got=problem.strerror
+            ) from problem
 
 
 def write_markers(path: Path, image: Path, name: str, steps: int) -> Symbols:

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import re
 import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from edgeq.errors import EdgeqError
+from edgeq.process import Finished, Tool, started
 from edgeq.runners.base import FlashPlan, FlashRequest, FlashResult
-from edgeq.runners.probe import image_file, not_for_board
-from edgeq.runners.process import Finished, Tool, run_program
+from edgeq.runners.probe import image_file, not_for_board, run_flasher
 from edgeq.runners.qemu import QEMU, machine_command
 from edgeq.target import Board
+from edgeq.writing import scratch_folder
 
 _INSTALL: Final = "apt-get install --no-install-recommends gdb-multiarch"
 GDB: Final = Tool(
@@ -71,18 +70,9 @@ class GdbFlasher:
         """See :class:`edgeq.runners.base.Flasher`."""
         plan = self._plan(request, _free_port())
         GDB.need()
-        with tempfile.TemporaryDirectory(prefix="edgeq-gdb-") as name:
-            folder = Path(name)
+        with scratch_folder("gdb") as folder:
             with _server(plan.server_command, folder):
-                try:
-                    done = run_program(plan.command, cwd=folder, timeout_seconds=request.timeout_seconds)
-                except subprocess.TimeoutExpired as problem:
-                    raise EdgeqError(
-                        "EQ0603",
-                        "GDB takes too long and was stopped",
-                        where=request.board.name,
-                        allowed=f"{request.timeout_seconds:.0f} s",
-                    ) from problem
+                done = run_flasher("GDB", plan.command, request)
             talk = folder / "server.txt"
             said = talk.read_text(encoding="utf-8", errors="replace") if talk.exists() else ""
         size = _check(done, request, said)
@@ -147,13 +137,12 @@ def _server(command: tuple[str, ...], folder: Path) -> Iterator[None]:
         yield
         return
     QEMU.need()
-    with (folder / "server.txt").open("wb") as talk:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=talk, stderr=subprocess.STDOUT)
-        try:
-            yield
-        finally:
-            process.kill()
-            process.wait()
+    talk_bytes = 1 << 20
+    with (
+        (folder / "server.txt").open("wb") as talk,
+        started(command, cwd=folder, stdout=talk, file_bytes=talk_bytes),
+    ):
+        yield
 
 
 def _check(done: Finished, request: FlashRequest, said: str) -> int:

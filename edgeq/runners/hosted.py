@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
+from edgeq.process import Finished, Stopped, run_program
 from edgeq.runners.base import RunRequest, RunResult
-from edgeq.runners.process import Finished, run_program
-from edgeq.runners.protocol import EXIT_MEANING, progress, read_answers, write_commands
+from edgeq.runners.protocol import (
+    EXIT_MEANING,
+    SPARE_BYTES,
+    answer_bytes,
+    progress,
+    read_answers,
+    too_much,
+    write_commands,
+)
 
 
 def run_hosted(
@@ -29,7 +36,7 @@ def run_hosted(
 
     Raises:
         EdgeqError: EQ0603 it takes too long, EQ0605 it failed or does not start, EQ0604 it answers something else than
-            this model's tensors.
+            this model's tensors, EQ0629 it answers or prints without end.
     """
     with (folder / "edgeq.in").open("wb") as file:
         write_commands(file, request)
@@ -46,9 +53,16 @@ def run_hosted(
     answers = folder / "edgeq.out"
     try:
         done = run_program(
-            command, cwd=folder, timeout_seconds=limit_seconds, stdin=folder / "edgeq.in", stdout=answers
+            command,
+            cwd=folder,
+            timeout_seconds=limit_seconds,
+            stdin=folder / "edgeq.in",
+            stdout=answers,
+            file_bytes=answer_bytes(request) + SPARE_BYTES,
         )
-    except subprocess.TimeoutExpired as problem:
+    except Stopped as problem:
+        if not problem.time:
+            raise too_much(request, what, problem.reason) from problem
         raise EdgeqError(
             "EQ0603",
             f"{what} takes too long and was stopped",
@@ -58,6 +72,8 @@ def run_hosted(
         ) from problem
     except OSError as problem:
         raise EdgeqError("EQ0605", f"{what} does not start", where=str(command[0]), got=problem.strerror) from problem
+    if done.code == -signal.SIGXFSZ:
+        raise too_much(request, what, f"more than {answer_bytes(request)} bytes")
     if done.code != 0:
         raise _failure(request, done, what, answers.stat().st_size)
     return read_answers(answers, request)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from edgeq.errors import EdgeqError
 from edgeq.runners.base import RunRequest, RunResult
 from edgeq.runners.hosted import run_hosted
+from edgeq.writing import scratch_folder
 
 _START_UP_SECONDS: Final = 30.0
 # A tenth of what the plainest kernels reach under both sanitizers on a slow computer.
@@ -44,8 +43,8 @@ class NativeRunner:
                 "libc6-dev",
             )
         limit = request.limit_seconds(_START_UP_SECONDS, _MACS_PER_SECOND)
-        with tempfile.TemporaryDirectory(prefix="edgeq-native-") as name:
-            return run_hosted(request, [executable.resolve()], Path(name), "the native executable", limit)
+        with scratch_folder("native") as folder:
+            return run_hosted(request, [executable.resolve()], folder, "the native executable", limit)
 
 
 RUNNER: Final = NativeRunner()

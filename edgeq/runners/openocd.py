@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from edgeq.errors import EdgeqError
+from edgeq.process import Tool
 from edgeq.runners.base import FlashPlan, FlashRequest, FlashResult
 from edgeq.runners.probe import flash_by_probe, image_file, not_for_board
-from edgeq.runners.process import Tool
 
 OPENOCD: Final = Tool("openocd", "EQ0525", "to flash with it", "apt-get install --no-install-recommends openocd")
 # What OpenOCD 0.12 prints for CMSIS-DAP, ST-Link and FTDI adapters that are not there.

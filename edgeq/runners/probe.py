@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgeq.errors import EdgeqError
+from edgeq.process import Finished, Stopped, Tool, run_program
 from edgeq.runners.base import FlashPlan, FlashRequest
-from edgeq.runners.process import Finished, Tool, run_program
 from edgeq.target import Board
 
 
@@ -59,17 +57,7 @@ def flash_by_probe(
         EdgeqError: the tool's own code when it is missing, EQ0601 no probe, EQ0603 it takes too long, EQ0609 the rest.
     """
     tool.need()
-    with tempfile.TemporaryDirectory(prefix="edgeq-flash-") as folder:
-        try:
-            done = run_program(plan.command, cwd=Path(folder), timeout_seconds=request.timeout_seconds)
-        except subprocess.TimeoutExpired as problem:
-            raise EdgeqError(
-                "EQ0603",
-                f"{name} takes too long and was stopped",
-                where=request.board.name,
-                allowed=f"{request.timeout_seconds:.0f} s",
-                hint="reset the board, unplug and plug in the probe, try again",
-            ) from problem
+    done = run_flasher(name, plan.command, request)
     if done.code == 0 and (failed is None or failed not in done.text):
         return done
     if any(text in done.text for text in no_probe):
@@ -82,3 +70,23 @@ def flash_by_probe(
             "(udev rules), and that no other debugger holds the probe",
         )
     raise EdgeqError("EQ0609", f"{name} failed", where=request.board.name, got=f"exit code {done.code}\n{done.tail}")
+
+
+def run_flasher(name: str, command: Sequence[str], request: FlashRequest) -> Finished:
+    """Run a program that writes the image, in an empty folder.
+
+    Raises:
+        EdgeqError: EQ0603 it takes too long, EQ0609 it does not start or prints without end.
+    """
+    try:
+        return run_program(command, timeout_seconds=request.timeout_seconds)
+    except Stopped as problem:
+        raise EdgeqError(
+            "EQ0603" if problem.time else "EQ0609",
+            f"{name} takes too long and was stopped" if problem.time else f"{name} prints too much and was stopped",
+            where=request.board.name,
+            got=problem.reason,
+            hint="reset the board, unplug and plug in the probe, try again",
+        ) from problem
+    except OSError as problem:
+        raise EdgeqError("EQ0609", f"{name} does not start", where=command[0], got=problem.strerror) from problem

@@ -23,6 +23,8 @@ EXIT_MEANING: Final = {
     99: "a command that the harness does not know",
 }
 """The exit codes of ``harness.h``: an old image under a newer edgeq, as a rule."""
+SPARE_BYTES: Final = 64 << 20
+"""What files besides the answers may hold: counts of instructions, the talk of a sanitizer."""
 
 
 @dataclass(frozen=True)
@@ -87,24 +89,42 @@ def progress(request: RunRequest, answered: int) -> str:
     return "after the last sample"
 
 
+def answer_bytes(request: RunRequest) -> int:
+    """The exact size of the answers to a request."""
+    return sum(part.tensor.nbytes for part in _parts(request)) + _STACK.nbytes
+
+
+def too_much(request: RunRequest, what: str, got: str) -> EdgeqError:
+    """The error for an image that answers or prints without end and was stopped."""
+    return EdgeqError(
+        "EQ0629",
+        f"{what} answers or prints without end and was stopped",
+        where=request.spec.name,
+        got=got,
+        allowed=f"{answer_bytes(request)} bytes of answers for {len(request.inputs)} samples",
+        hint="the image does not belong to this model: compile again",
+    )
+
+
 def read_answers(path: Path, request: RunRequest) -> RunResult:
     """Cut the file of answers into arrays.
 
     Raises:
         EdgeqError: EQ0604, the file is not exactly as long as the answers are.
     """
-    data = path.read_bytes() if path.exists() else b""
+    size = path.stat().st_size if path.exists() else 0
     spec = request.spec
-    expected = sum(part.tensor.nbytes for part in _parts(request)) + _STACK.nbytes
-    if len(data) != expected:
+    expected = answer_bytes(request)
+    if size != expected:
         raise EdgeqError(
             "EQ0604",
             "the image's answer has the wrong length",
-            where=progress(request, len(data)) if len(data) < expected else spec.name,
-            got=f"{len(data)} bytes",
+            where=progress(request, size) if size < expected else spec.name,
+            got=f"{size} bytes",
             allowed=f"{expected} bytes for {len(request.inputs)} samples",
             hint="the image does not belong to this model: compile again",
         )
+    data = path.read_bytes()
     offset = 0
 
     def take(tensor: TensorSpec) -> Array:

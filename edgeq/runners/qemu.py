@@ -8,26 +8,29 @@ there.
 from __future__ import annotations
 
 import re
-import subprocess
-import tempfile
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from edgeq.errors import EdgeqError
+from edgeq.process import Finished, Stopped, Tool, run_program
 from edgeq.runners.base import RunRequest, RunResult
 from edgeq.runners.counting import build_plugin, read_tally, write_markers
 from edgeq.runners.hosted import run_hosted
-from edgeq.runners.process import Finished, Tool, run_program
 from edgeq.runners.protocol import (
     EXIT_FAULT,
     EXIT_MEANING,
+    SPARE_BYTES,
+    answer_bytes,
     progress,
     read_answers,
+    too_much,
     write_commands,
 )
 from edgeq.runners.symbols import read_symbols
+from edgeq.writing import scratch_folder
 
 QEMU: Final = Tool(
     "qemu-system-arm",
@@ -50,8 +53,12 @@ _REGISTER: Final = re.compile(r"\bR15=([0-9a-f]{8})")
 
 
 def machine_command(program: str, machine: str, args: Sequence[str] = ()) -> list[str]:
-    """QEMU without windows, monitor and serial line for one machine."""
-    return [program, "-M", machine, *args, "-display", "none", "-monitor", "none", "-serial", "null"]
+    """QEMU without windows, monitor and serial line for one machine, and unable to start programs or gain rights.
+
+    Semihosting gives an image the host's files and, by SYS_SYSTEM, its shell; the sandbox kills QEMU at that call.
+    """
+    quiet = ("-display", "none", "-monitor", "none", "-serial", "null")
+    return [program, "-M", machine, *args, *quiet, "-sandbox", "on,spawn=deny,elevateprivileges=deny"]
 
 
 class QemuRunner:
@@ -80,8 +87,7 @@ class QemuRunner:
                 hint="compile for a board with an emulator, where its compiler is installed: see `edgeq doctor`",
             )
         limit = request.limit_seconds(_START_UP_SECONDS, _MACS_PER_SECOND)
-        with tempfile.TemporaryDirectory(prefix="edgeq-qemu-") as name:
-            folder = Path(name)
+        with scratch_folder("qemu") as folder:
             if spec.machine is None:
                 return _run_program(request, folder, spec.emulated, limit)
             command = machine_command(QEMU.need(), spec.machine, spec.machine_args)
@@ -136,8 +142,10 @@ def _boot(request: RunRequest, folder: Path, command: list[str], limit: float) -
         write_commands(file, request)
     answers = folder / "edgeq.out"
     try:
-        done = run_program(command, cwd=folder, timeout_seconds=limit)
-    except subprocess.TimeoutExpired as problem:
+        done = run_program(command, cwd=folder, timeout_seconds=limit, file_bytes=answer_bytes(request) + SPARE_BYTES)
+    except Stopped as problem:
+        if not problem.time:
+            raise too_much(request, "the image in QEMU", problem.reason) from problem
         raise EdgeqError(
             "EQ0603",
             "the image takes too long in QEMU and was stopped",
@@ -158,6 +166,24 @@ def _failure(request: RunRequest, done: Finished, answered: int) -> EdgeqError:
     """The error for an exit code: a fault report, a lockup, the harness's own codes, or QEMU's refusal to start."""
     where = progress(request, answered)
     machine = request.spec.machine
+    if done.code == -signal.SIGXFSZ:
+        return too_much(request, "the image in QEMU", f"{answered} bytes")
+    if done.code == -signal.SIGSYS:
+        return EdgeqError(
+            "EQ0630",
+            "the image was stopped by QEMU's sandbox: it asked this computer to run a program",
+            where=where,
+            allowed="reading and writing its own files",
+            hint="no image that edgeq builds does this: where does the folder come from?",
+        )
+    if "-sandbox" in done.text and answered == 0:
+        return EdgeqError(
+            "EQ0531",
+            "this QEMU has no sandbox, without which edgeq runs no image",
+            where=QEMU.program,
+            got=done.tail,
+            hint="use a QEMU that is built with seccomp, as Debian's is",
+        )
     fault = _FAULT.search(done.text)
     if done.code == EXIT_FAULT and fault:
         return EdgeqError(

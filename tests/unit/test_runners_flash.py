@@ -96,7 +96,8 @@ def test_dry_run_tells_the_server(folder: Path) -> None:
     result = flash(FlashRequest(folder, load_board("mps2-an386")), dry_run=True)
     assert result.runner == "gdb"
     assert shell_line(result.server_command) == (
-        "qemu-system-arm -M mps2-an386 -display none -monitor none -serial null -S -gdb tcp:127.0.0.1:3333"
+        "qemu-system-arm -M mps2-an386 -display none -monitor none -serial null "
+        "-sandbox on,spawn=deny,elevateprivileges=deny -S -gdb tcp:127.0.0.1:3333"
     )
     given = flash(FlashRequest(folder, load_board("mps2-an386"), server="probe:2331"), dry_run=True)
     assert given.server_command == ()

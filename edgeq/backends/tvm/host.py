@@ -8,8 +8,6 @@ without extensions, so that the library runs on every such computer; integers ha
 from __future__ import annotations
 
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +19,8 @@ from edgeq.backends.bundle import Bundle
 from edgeq.backends.tvm.steps import TvmStep, lower_steps
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph, Node, Tensor
+from edgeq.process import Stopped, run_program
+from edgeq.writing import scratch_folder
 
 MODULE: Final = "model.so"
 DEBUG_MODULE: Final = "model_debug.so"
@@ -43,7 +43,6 @@ _PASSES: Final = (
 )
 _LINKERS: Final = ("cc", "gcc", "clang")
 _LINK_SECONDS: Final = 300
-_ERROR_LINES: Final = 12
 
 
 def build_host(graph: Graph, name: str) -> Bundle:
@@ -120,13 +119,13 @@ def _type(tensor: Tensor) -> Any:  # noqa: ANN401 - TVM publishes no types
 def _compile(program: Any, linker: str) -> bytes:  # noqa: ANN401 - TVM publishes no types
     passes = tvm.transform.Sequential([make() for make in _PASSES])
     executable = relax.build(program, target=tvm.target.Target("llvm"), relax_pipeline=passes)
-    with tempfile.TemporaryDirectory(prefix="edgeq-tvm-") as name:
-        library = Path(name) / "model.so"
+    with scratch_folder("tvm") as folder:
+        library = folder / "model.so"
 
         def link(output: str, files: Sequence[str]) -> None:
             _link(linker, output, files)
 
-        executable.export_library(str(library), fcompile=link, workspace_dir=name)
+        executable.export_library(str(library), fcompile=link, workspace_dir=str(folder))
         return library.read_bytes()
 
 
@@ -146,12 +145,17 @@ def _find_linker() -> str:
 def _link(linker: str, output: str, files: Sequence[str]) -> None:
     """Link objects into a shared library that says nothing of where or when it was made."""
     command = [linker, "-shared", "-fPIC", "-Wl,--build-id=none", "-o", output, *files]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_LINK_SECONDS, check=False)
-    if done.returncode != 0:
+    hint = "apt-get install --no-install-recommends gcc libc6-dev"
+    try:
+        done = run_program(command, timeout_seconds=_LINK_SECONDS)
+    except (Stopped, OSError) as problem:
+        got = problem.reason if isinstance(problem, Stopped) else problem.strerror
+        raise EdgeqError("EQ0512", "the linker cannot be run", where=linker, got=got, hint=hint) from problem
+    if done.code != 0 or not Path(output).is_file():
         raise EdgeqError(
             "EQ0512",
             "TVM's objects could not be linked into a shared library",
             where=linker,
-            got="\n".join(done.stderr.strip().splitlines()[-_ERROR_LINES:]),
-            hint="apt-get install --no-install-recommends gcc libc6-dev",
+            got=done.tail or f"exit code {done.code}, and no library",
+            hint=hint,
         )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import tvm
@@ -12,6 +10,7 @@ from tvm import tirx
 
 from edgeq.backends.tvm.steps import TvmStep
 from edgeq.target import Target
+from edgeq.writing import scratch_folder
 
 # What plain functions need of TVM's pipeline; the rest of it makes packed calls and speaks to TVM's runtime.
 _PASSES: Final = (
@@ -44,7 +43,7 @@ def compile_steps(steps: Sequence[TvmStep], target: Target) -> bytes:
     passes = [tirx.transform.BindTarget(llvm.with_host(llvm)), *(make() for make in _PASSES)]
     lowered = tvm.ir.transform.Sequential(passes)(module)
     built = tvm.get_global_func(f"target.build.{llvm.kind.name}")(lowered, llvm)
-    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        path = Path(folder) / "steps.o"
+    with scratch_folder("tvm") as folder:
+        path = folder / "steps.o"
         built.write_to_file(str(path))
         return path.read_bytes()

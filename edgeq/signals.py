@@ -1,0 +1,108 @@
+"""Signals that end edgeq: SIGINT, SIGTERM and SIGHUP stop every child process and unwind the stack like Ctrl-C.
+
+Python raises ``KeyboardInterrupt`` for SIGINT alone, and its default for SIGTERM and SIGHUP ends the process without
+removing temporary folders or stopping children. :func:`install` gives all three one handler. Code that must not be cut
+in two (making or removing a folder) runs inside :func:`shield`, which delays the exception, never the end of children.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_NAMES: Final = {signal.SIGHUP: "hung up", signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+
+class _State:
+    """What the handler has seen; one for the process, written by the main thread alone."""
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self.raised = False
+        self.shields = 0
+        self.actions: list[Callable[[], None]] = []
+
+
+_STATE: Final = _State()
+
+
+def install() -> None:
+    """Handle the signals of :data:`ENDING`; one that the parent process ignores (nohup) stays ignored."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _handle)
+
+
+def uninstall() -> None:
+    """End at once on these signals: for the time after clean-up, when a second Ctrl-C has nothing to unwind."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def on_end(action: Callable[[], None]) -> None:
+    """Call `action` when a signal arrives, before the exception is raised; it must be quick and must not fail."""
+    _STATE.actions.append(action)
+
+
+def ending() -> bool:
+    """Whether a signal has arrived: threads start nothing any more."""
+    return _STATE.received is not None
+
+
+def check() -> None:
+    """Raise in a thread of our own what the handler raises in the main thread.
+
+    Raises:
+        KeyboardInterrupt: a signal has arrived.
+    """
+    if ending():
+        raise KeyboardInterrupt
+
+
+def exit_code() -> int:
+    """128 and the signal's number, as shells count: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
+    return 128 + (_STATE.received or signal.SIGINT)
+
+
+def name() -> str:
+    """One word for people."""
+    return _NAMES[_STATE.received or signal.SIGINT]
+
+
+@contextmanager
+def shield() -> Iterator[None]:
+    """Delay the exception until the block has ended. Only the main thread receives it, so only there this counts.
+
+    Raises:
+        KeyboardInterrupt: a signal arrived inside the block.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _STATE.shields += 1
+    try:
+        yield
+    finally:
+        _STATE.shields -= 1
+        _raise_once()
+
+
+def _handle(number: int, frame: FrameType | None) -> None:
+    """Only the first signal counts: a second one must not cut the clean-up short."""
+    if _STATE.received is None:
+        _STATE.received = signal.Signals(number)
+        for action in _STATE.actions:
+            action()
+        _raise_once()
+
+
+def _raise_once() -> None:
+    if _STATE.received is not None and not _STATE.raised and not _STATE.shields:
+        _STATE.raised = True
+        raise KeyboardInterrupt

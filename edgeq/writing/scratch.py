@@ -1,0 +1,91 @@
+"""Temporary folders that go away: at the end of the block, at the end of edgeq, or when the next edgeq starts.
+
+The process that made a folder keeps it locked (flock). A process that is killed with SIGKILL cannot remove its folders;
+the next edgeq of the same user removes those whose process is gone and whose lock is free (see ``names.py``).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgeq import signals
+from edgeq.writing.lock import lock_now, open_folder
+from edgeq.writing.names import fresh_name, stale_entries
+from edgeq.writing.problems import disk_problem
+
+_OPEN: dict[Path, int] = {}
+_SWEPT: set[tuple[int, Path]] = set()
+
+
+@contextmanager
+def scratch_folder(purpose: str) -> Iterator[Path]:
+    """A fresh folder below the system's temporary folder, for this user alone; removed after the block.
+
+    Args:
+        purpose: a word of lower-case letters for its name, ``qemu``.
+
+    Raises:
+        EdgeqError: EQ0120 the disk is full.
+    """
+    with signals.shield():
+        path = make_scratch(purpose)
+    try:
+        yield path
+    finally:
+        with signals.shield():
+            _remove(path)
+
+
+def make_scratch(purpose: str) -> Path:
+    """A folder as of :func:`scratch_folder` that stays until :func:`remove_scratch`.
+
+    Raises:
+        EdgeqError: EQ0120 the disk is full.
+    """
+    base = Path(tempfile.gettempdir())
+    _sweep(base)
+    path = base / fresh_name(purpose)
+    try:
+        path.mkdir(mode=0o700)
+        _OPEN[path] = open_folder(path)
+    except OSError as error:
+        problem = disk_problem(error)
+        raise problem or error from error
+    lock_now(_OPEN[path])
+    return path
+
+
+def remove_scratch() -> None:
+    """Remove every folder that this process still has, for the end of the process."""
+    for path in list(_OPEN):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    descriptor = _OPEN.pop(path, None)
+    shutil.rmtree(path, ignore_errors=True)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _sweep(base: Path) -> None:
+    """Remove what killed processes of this user left behind; once a process and folder."""
+    key = (os.getpid(), base)
+    if key in _SWEPT:
+        return
+    _SWEPT.add(key)
+    for path in stale_entries(base, "", "", purpose=True):
+        try:
+            descriptor = open_folder(path)
+        except OSError:
+            continue
+        try:
+            if lock_now(descriptor):
+                shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(descriptor)
