@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import __version__
+from edgeq.backends.c_source import version_of
 from edgeq.backends.program import Program, ProgramStep, step_nodes
 from edgeq.files import open_regular
 from edgeq.firmware import ImageFacts, Span
@@ -54,6 +55,7 @@ def describe(job: Job) -> dict[str, Any]:
         "schema": SCHEMA,
         "edgeq": __version__,
         "name": options.name,
+        "graph_sha256": version_of(graph),
         "board": job.board.name,
         "target": job.board.target.name,
         "backends": list(options.backends),

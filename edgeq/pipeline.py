@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edgeq import budget
 from edgeq.backends.c import emit_c
+from edgeq.backends.c_source import stack_line
 from edgeq.backends.program import Program
 from edgeq.backends.table import extras_of
 from edgeq.errors import EdgeqError
@@ -175,7 +176,8 @@ def emit_programs(job: Job) -> None:
 
 
 def _emit_c(job: Job, graph: Graph) -> None:
-    program = emit_c(graph, job.options.name, job.board.target.isa, job.options.specialize)
+    options, target = job.options, job.board.target
+    program = emit_c(graph, options.name, target, options.specialize, onnx_outputs=output_names(job))
     program.bundle.write(job.folder)
     job.programs["c"] = program
 
@@ -199,7 +201,7 @@ def _emit_tvm(job: Job, graph: Graph) -> None:
     from edgeq.backends.tvm.board import emit_board
     from edgeq.backends.tvm.host import build_host
 
-    program = emit_board(graph, job.options.name, job.board.target)
+    program = emit_board(graph, job.options.name, job.board.target, output_names(job))
     host = build_host(graph, job.options.name)
     for bundle in (program.bundle, host):
         bundle.write(job.folder / _TVM_FOLDER)
@@ -225,6 +227,7 @@ def build_firmware(job: Job) -> None:
         if built is None:
             continue
         job.images[backend] = built
+        _state_stack(job, job.folder / below, built)
         kinds = {kind: f"{below}/{name}" if below else name for kind, name in built.files.items()}
         if backend == job.main:
             job.files |= kinds
@@ -233,18 +236,33 @@ def build_firmware(job: Job) -> None:
     native = load_board("native")
     if "c" in job.programs and job.graph is not None and native.name != job.board.name:
         with scratch_folder("native") as folder:
-            program = emit_c(job.graph, job.options.name, native.target.isa, job.options.specialize)
+            program = emit_c(job.graph, job.options.name, native.target, job.options.specialize, complete=False)
             program.bundle.write(folder)
             built = _build(job, native, program, folder, "")
         if built is not None:
             job.files |= built.files
 
 
+def _state_stack(job: Job, folder: Path, built: Images) -> None:
+    """Write the bound on the stack, which only the built program tells, into the model's header."""
+    name = job.options.name
+    header = folder / f"{name}.h"
+    stated = stack_line(name, built.stack_bytes, f"{built.compiler} {job.options.optimize}")
+    header.write_text(header.read_text(encoding="utf-8").replace(stack_line(name), stated), encoding="utf-8")
+
+
 def _build(job: Job, board: Board, program: Program, sources: Path, below: str) -> Images | None:
     assert job.graph is not None  # lower_model has set it
     facts = image_facts(job.graph, program, job.options.name)
     try:
-        images = build_images(sources, job.folder / below, board, facts, optimize=job.options.optimize)
+        images = build_images(
+            sources,
+            job.folder / below,
+            board,
+            facts,
+            constants=program.constants,
+            optimize=job.options.optimize,
+        )
     except EdgeqError as error:
         if error.problems[0].code not in {"EQ0501", "EQ0502"}:
             raise

@@ -93,7 +93,7 @@ def _program(model: Path, board: Board, dims: Mapping[str, int], operators: dict
             raise EdgeqError.of(problems)
         options = QuantizeOptions(observer="minmax", bias_correction="off")
         qdq = quantize(normal, _random_samples(normal), options).model
-    return emit_c(to_integer_graph(qdq, "highmul", "checked"), "checked", board.target.isa, "hot")
+    return emit_c(to_integer_graph(qdq, "highmul", "checked"), "checked", board.target, "hot", complete=False)
 
 
 def _random_samples(model: onnx_ir.Model) -> Any:  # noqa: ANN401 - onnxio.samples.Samples, imported lazily

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from edgeq.backends.bundle import Bundle
+from edgeq.backends.constants import Constants
 from edgeq.ir import Graph, Node
 from edgeq.passes.plan_memory import Plan
 
@@ -38,7 +39,7 @@ class ProgramStep(Protocol):
 
 
 class Program(Protocol):
-    """A graph as sources with the interface of ``model.h``."""
+    """A graph as sources with the interface of ``NAME.h``."""
 
     @property
     def bundle(self) -> Bundle:
@@ -51,6 +52,10 @@ class Program(Protocol):
     @property
     def plan(self) -> Plan:
         """Where everything lies in the arena."""
+
+    @property
+    def constants(self) -> Constants:
+        """The arrays of ``NAME_weights.c``."""
 
 
 def step_nodes(graph: Graph) -> tuple[Node, ...]:

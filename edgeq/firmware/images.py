@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from edgeq.backends.constants import Constants
 from edgeq.firmware.checks import (
     check_no_float,
     check_no_heap,
@@ -26,7 +27,7 @@ from edgeq.firmware.link import (
     link_host,
     linker_script,
 )
-from edgeq.firmware.objects import SANITIZE, Objects, compile_all
+from edgeq.firmware.objects import MODEL_OBJECT, SANITIZE, WEIGHTS_OBJECT, Objects, compile_all
 from edgeq.firmware.sizes import Sizes, image_sizes, loaded_bytes, total_loaded
 from edgeq.firmware.stack import (
     add_library,
@@ -84,16 +85,18 @@ def build_images(
     board: Board,
     facts: ImageFacts,
     *,
+    constants: Constants | None = None,
     optimize: str = "-O2",
     sanitize: bool = False,
 ) -> Images:
-    """Build a board's images from a bundle (``model.h model.c weights.c``).
+    """Build a board's images from a bundle (``NAME.h NAME.c NAME_weights.h NAME_weights.c``).
 
     Args:
         bundle_dir: the bundle; nothing is written there.
         out_dir: receives the images; existing files of the same names are replaced.
         board: what to build for.
         facts: about the model.
+        constants: the arrays of ``NAME_weights.c``, which is then not compiled; None: it is.
         optimize: gcc's ``-O`` flag.
         sanitize: address and undefined-behaviour sanitizers; host only.
 
@@ -106,7 +109,16 @@ def build_images(
     toolchain = find_toolchain(board.target)
     out_dir.mkdir(parents=True, exist_ok=True)
     with scratch_folder("build") as folder:
-        objects = compile_all(toolchain, board, facts, bundle_dir, folder, optimize=optimize, sanitize=sanitize)
+        objects = compile_all(
+            toolchain,
+            board,
+            facts,
+            bundle_dir,
+            folder,
+            optimize=optimize,
+            sanitize=sanitize,
+            constants=constants,
+        )
         for item in objects.model:
             check_no_heap(folder / item)
         if board.is_hosted:
@@ -128,7 +140,7 @@ def _hosted_program(
     link_host(toolchain, objects.folder, [*objects.shared, objects.console], out_dir / name, flags)
     sizes = Sizes(
         flash_code_bytes=total_loaded(objects.folder, objects.code).flash,
-        flash_weight_bytes=loaded_bytes(objects.folder / "weights.o").flash,
+        flash_weight_bytes=loaded_bytes(objects.folder / WEIGHTS_OBJECT).flash,
         arena_bytes=facts.arena_bytes,
     )
     return Images(board.name, files, sizes, None, objects.digest(), toolchain.name, objects.warnings)
@@ -170,7 +182,7 @@ def _chip_images(toolchain: Toolchain, board: Board, facts: ImageFacts, objects:
 
 def _model_stack(toolchain: Toolchain, board: Board, facts: ImageFacts, objects: Objects) -> int:
     """The bound on the model's stack with an exception frame on top, rounded up to 8 bytes."""
-    compiled = [objects.folder / name for name in ("model.o", "memory.o")]
+    compiled = [objects.folder / name for name in (MODEL_OBJECT, "memory.o")]
     graph = read_call_graph(path.with_suffix(".ci") for path in compiled)
     drop_removed_calls(graph, chain.from_iterable(referenced_names(path) for path in compiled))
     if library_calls(graph):

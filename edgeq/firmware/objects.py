@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeq.backends.constants import Constants, weights_assembly
 from edgeq.backends.program import PREBUILT
 from edgeq.firmware.facts import ImageFacts, board_header, harness_model_source
 from edgeq.firmware.toolchain import Toolchain, run_both
@@ -22,7 +23,6 @@ _LANGUAGE = ("-std=c11", "-ffunction-sections", "-fdata-sections", "-fno-common"
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 # gcc would turn the loops of memcpy and memset into calls of themselves.
 _OF_FILE = {"memory.c": ("-fno-tree-loop-distribute-patterns",)}
-MODEL_SOURCES = ("model.c", "weights.c")
 _CHIP_SOURCES = ("fault.c", "harness.c", "measure_thumb.c", "memory.c", "startup.c")
 _HOST_SOURCES = ("harness.c", "measure_host.c")
 _CONSOLE_FILES = {
@@ -38,6 +38,8 @@ _UNWANTED_SECTIONS = (".ARM.exidx*", ".rel.ARM.exidx*", ".eh_frame", ".rela.eh_f
 _UNWANTED_SYMBOLS = ("__extendhfsf2", "__truncsfhf2")
 _CALL_GRAPH = "-fcallgraph-info=su"
 EMULATOR_CONSOLE = "console_semihosting.c"
+MODEL_OBJECT, WEIGHTS_OBJECT = "model.o", "weights.o"
+_WEIGHTS_BLOB = "weights.bin"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Objects:
     @property
     def code(self) -> tuple[str, ...]:
         """The objects of the bundle that hold code."""
-        return tuple(name for name in self.model if name != "weights.o")
+        return tuple(name for name in self.model if name != WEIGHTS_OBJECT)
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -76,6 +78,15 @@ class Objects:
         for name in self.shared:
             total.update(name.encode() + b"\0" + hashlib.sha256((self.folder / name).read_bytes()).digest())
         return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A file to compile: its flags, and its object's name where that does not follow from the file's."""
+
+    source: Path
+    flags: list[str]
+    object: str | None = None
 
 
 def include_flags(target: Target) -> list[str]:
@@ -99,10 +110,19 @@ def compile_all(
     *,
     optimize: str,
     sanitize: bool,
+    constants: Constants | None = None,
 ) -> Objects:
     """Compile everything that the images of a board are linked from, into `folder`.
 
-    What a bundle brings compiled is linked as it is.
+    Args:
+        toolchain: the compiler.
+        board: what to build for.
+        facts: about the model; its C files are called after it.
+        bundle_dir: the model's C files. What a bundle brings compiled is linked as it is.
+        folder: receives the objects, and the files that are generated for them.
+        optimize: gcc's ``-O`` flag.
+        sanitize: with address and undefined-behaviour sanitizers.
+        constants: the arrays of ``NAME_weights.c``, which is then not compiled; None: it is.
 
     Raises:
         EdgeqError: EQ0503 the compiler refuses a file; EQ0505, EQ0510 it does not run.
@@ -118,10 +138,12 @@ def compile_all(
         extra.append(_CALL_GRAPH)
     target_flags = [*model_flags(board.target, optimize), *extra]
     seen = [flag for path in (common, bundle_dir.resolve(), folder) for flag in ("-I", str(path))]
+    bundle = bundle_dir.resolve()
     jobs = [
-        *((bundle_dir.resolve() / name, [*target_flags, *seen[2:4]]) for name in MODEL_SOURCES),
-        *((common / name, [*_harness_flags(target_flags, board), *seen]) for name in (*harness, *consoles)),
-        (folder / "eq_harness_model.c", [*target_flags, *seen]),
+        _Job(bundle / f"{facts.name}.c", [*target_flags, *seen[2:4]], MODEL_OBJECT),
+        _weights_job(facts.name, constants, board, bundle, folder, target_flags),
+        *(_Job(common / name, [*_harness_flags(target_flags, board), *seen]) for name in (*harness, *consoles)),
+        _Job(folder / "eq_harness_model.c", [*target_flags, *seen]),
     ]
     messages = _compile(toolchain, jobs, folder)
     prebuilt = [PREBUILT] if (bundle_dir / PREBUILT).is_file() else []
@@ -129,7 +151,7 @@ def compile_all(
         _copy_prebuilt(toolchain, bundle_dir / name, folder / name)
     return Objects(
         folder=folder,
-        model=(*(_object(name) for name in MODEL_SOURCES), *prebuilt),
+        model=(MODEL_OBJECT, WEIGHTS_OBJECT, *prebuilt),
         harness=tuple(sorted(_object(name) for name in (*harness, "eq_harness_model.c"))),
         console=_object(console),
         emulator_console=None if board.is_hosted else _object(EMULATOR_CONSOLE),
@@ -152,22 +174,34 @@ def _harness_flags(flags: Sequence[str], board: Board) -> list[str]:
     return [flag for flag in flags if not (board.is_hosted and flag == "-ffreestanding")]
 
 
+def _weights_job(
+    name: str, constants: Constants | None, board: Board, bundle: Path, folder: Path, flags: list[str]
+) -> _Job:
+    """The weights through the assembler: a compiler needs microseconds and much memory for each number of a text."""
+    if constants is None:
+        return _Job(bundle / f"{name}_weights.c", flags, WEIGHTS_OBJECT)
+    text, blob = weights_assembly(constants.arrays, _WEIGHTS_BLOB, hosted=board.is_hosted)
+    (folder / "weights.s").write_text(text, encoding="ascii")
+    (folder / _WEIGHTS_BLOB).write_bytes(blob)
+    return _Job(folder / "weights.s", list(board.target.gcc_flags), WEIGHTS_OBJECT)
+
+
 def _object(source: str) -> str:
     return f"{Path(source).stem}.o"
 
 
-def _compile(toolchain: Toolchain, jobs: Iterable[tuple[Path, list[str]]], folder: Path) -> list[str]:
-    def one(job: tuple[Path, list[str]]) -> str:
-        source, flags = job
+def _compile(toolchain: Toolchain, jobs: Iterable[_Job], folder: Path) -> list[str]:
+    def one(job: _Job) -> str:
+        source = job.source
         command = [
             toolchain.gcc,
-            *flags,
+            *job.flags,
             *_OF_FILE.get(source.name, ()),
             f"-ffile-prefix-map={source.parent}=.",
             "-c",
             source.name,
             "-o",
-            str(folder / _object(source.name)),
+            str(folder / (job.object or _object(source.name))),
         ]
         made = [folder / _object(source.name)]
         if _CALL_GRAPH in flags:

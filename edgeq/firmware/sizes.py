@@ -10,7 +10,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section
 
-from edgeq.firmware.objects import Objects
+from edgeq.firmware.objects import WEIGHTS_OBJECT, Objects
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def section_bytes(elf: Path, name: str) -> int:
 def image_sizes(objects: Objects, elf: Path) -> Sizes:
     """The sizes of a linked chip image."""
     code = total_loaded(objects.folder, objects.code).flash
-    weights = loaded_bytes(objects.folder / "weights.o").flash
+    weights = loaded_bytes(objects.folder / WEIGHTS_OBJECT).flash
     image = occupied_bytes(elf)
     arena, stack = section_bytes(elf, ".arena"), section_bytes(elf, ".stack")
     return Sizes(

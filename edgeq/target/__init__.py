@@ -15,10 +15,11 @@ from edgeq.target.board import (
     load_board,
 )
 from edgeq.target.saved import load_saved_board, save_board
-from edgeq.target.target import Target, list_targets, load_target
+from edgeq.target.target import UNALIGNED_FLAG, Target, list_targets, load_target
 
 __all__ = [
     "CONSOLE_KINDS",
+    "UNALIGNED_FLAG",
     "Board",
     "Console",
     "Drive",

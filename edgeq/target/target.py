@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeq.errors import EdgeqError, did_you_mean
@@ -10,6 +10,8 @@ from edgeq.resources import targets_dir
 from edgeq.target.table import read_table
 
 ISAS = ("dsp", "generic", "mve", "v6m", "v7m")
+# For memory that traps unaligned loads: no compiler joins bytes to words then, and kernels read bytes.
+UNALIGNED_FLAG = "-mno-unaligned-access"
 TOOLCHAINS = ("aarch64-linux-gnu", "arm-none-eabi", "host")
 
 
@@ -51,6 +53,28 @@ class Target:
     def gcc_flags(self) -> tuple[str, ...]:
         """All flags that choose the CPU, ``-mcpu`` included."""
         return self.flags if self.is_host else (f"-mcpu={self.cpu}", *self.flags)
+
+    @property
+    def aligned_loads(self) -> bool:
+        """True for code that makes no unaligned load or store."""
+        return UNALIGNED_FLAG in self.flags
+
+    def with_aligned_loads(self) -> Target:
+        """The same CPU with code for memory that traps unaligned loads.
+
+        Raises:
+            EdgeqError: EQ0381 an operating system runs its programs, and its memory allows them.
+        """
+        if self.is_hosted:
+            raise EdgeqError(
+                "EQ0381",
+                "this target has no memory that traps unaligned loads",
+                where="--aligned-loads",
+                got=self.name,
+                allowed="a microcontroller",
+                hint="leave the option out",
+            )
+        return self if self.aligned_loads else replace(self, flags=(*self.flags, UNALIGNED_FLAG))
 
 
 def list_targets() -> tuple[str, ...]:

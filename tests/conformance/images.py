@@ -42,7 +42,8 @@ def compare_on(
     board = load_board(board_name)
     program = _emit(graph, board, specialize, tvm=tvm)
     program.bundle.write(folder)
-    images = build_images(folder, folder, board, image_facts(graph, program, graph.name), sanitize=sanitize)
+    facts = image_facts(graph, program, graph.name)
+    images = build_images(folder, folder, board, facts, constants=program.constants, sanitize=sanitize)
     assert not images.warnings
     spec = _spec(graph, program, board, folder, images.files)
     runner = load_runner("native" if board.is_host else "qemu")
@@ -55,7 +56,7 @@ def compare_on(
 
 def _emit(graph: Graph, board: Board, specialize: Specialize, *, tvm: bool) -> Program:
     if not tvm:
-        return emit_c(graph, graph.name, board.target.isa, specialize)
+        return emit_c(graph, graph.name, board.target, specialize)
     from edgeq.backends.tvm.board import emit_board
 
     return emit_board(graph, graph.name, board.target)

@@ -119,7 +119,7 @@ def test_quantized_model_compiles_to_the_same_graph(
     done = run_edgeq("compile", first / "model.qdq.onnx", "--board", "mps2-an386", "--name", name, "-o", out)
     assert done.returncode == 0, done.stderr
     assert not (out / "float.onnx").exists()
-    for file in ("model.c", "weights.c"):
+    for file in ("model.c", "model_weights.c"):
         assert (out / file).read_bytes() == (first / file).read_bytes()
 
 

@@ -94,7 +94,8 @@ def test_installed_command_compiles_from_another_folder(
     arguments = ("model.onnx", "--data", "calib.npz", "--board", board, "-o", "out")
     run(installed / "edgeq", "compile", *arguments, cwd=tmp_path)
     out = tmp_path / "out"
-    for name in ("model.c", "model.h", "weights.c", "main.c", "CMakeLists.txt", "model.qdq.onnx", "float.onnx"):
+    sources = ("model.c", "model.h", "model_weights.c", "model_quantize.h", "example/main.c", "CMakeLists.txt")
+    for name in (*sources, "model.qdq.onnx", "float.onnx"):
         assert (out / name).is_file(), name
     manifest = json.loads((out / "manifest.json").read_text("utf-8"))
     assert manifest

@@ -22,7 +22,7 @@ void toy_step(void *arena, uint32_t step);
 
 # The 64-bit product makes a Cortex-M0 call libgcc, whose stack no call graph tells.
 _MODEL_C = f"""
-#include "model.h"
+#include "toy.h"
 extern const int8_t toy_add[{INPUT_BYTES}];
 extern const int8_t toy_weight[{INPUT_BYTES * OUTPUT_BYTES}];
 
@@ -83,14 +83,14 @@ Y = TensorSpec("y", "int8", (OUTPUT_BYTES,))
 def write_toy(folder: Path, body: str = "") -> Path:
     """Write the bundle; `body` is C put into the first step."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.h").write_text(_MODEL_H, encoding="utf-8")
-    (folder / "model.c").write_text(_MODEL_C.replace("@body@", body), encoding="utf-8")
+    (folder / "toy.h").write_text(_MODEL_H, encoding="utf-8")
+    (folder / "toy.c").write_text(_MODEL_C.replace("@body@", body), encoding="utf-8")
     arrays = (("add", ADD), ("weight", WEIGHT))
     lines = ["#include <stdint.h>"]
     for name, values in arrays:
         lines.append(f"extern const int8_t toy_{name}[{len(values)}];")
         lines.append(f"const int8_t toy_{name}[{len(values)}] = {{{', '.join(map(str, values))}}};")
-    (folder / "weights.c").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "toy_weights.c").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
 

@@ -18,10 +18,10 @@ from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
-from edgeq.target import load_board
+from edgeq.target import load_board, load_target
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
-ISA = ("generic",)
+HOST = load_target("native")
 
 
 def network() -> Graph:
@@ -41,7 +41,7 @@ def names_of(graph: Graph, names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
 @pytest.mark.parametrize("specialize", SPECIALIZE)
 def test_native_program_has_the_reference_bits(specialize: Specialize, tmp_path: Path) -> None:
     graph = network()
-    program = emit_c(graph, "net", ISA, specialize)
+    program = emit_c(graph, "net", HOST, specialize)
     program.bundle.write(tmp_path)
     offsets = program.plan.offsets
 
@@ -73,17 +73,17 @@ def test_native_program_has_the_reference_bits(specialize: Specialize, tmp_path:
 
 @pytest.mark.parametrize("compiler", [["cc", "-std=c11"], ["c++", "-std=c++17", "-x", "c++"]], ids=["as_c", "as_c++"])
 def test_sources_compile_without_a_warning(compiler: list[str], tmp_path: Path) -> None:
-    emit_c(network(), "net", ISA, "hot").bundle.write(tmp_path)
-    for source in ("model.c", "weights.c"):
+    emit_c(network(), "net", HOST, "hot").bundle.write(tmp_path)
+    for source in ("net.c", "net_weights.c"):
         command = [*compiler, *WARNINGS, "-Iruntime", "-I.", "-c", source, "-o", f"{source}.o"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
 
 def test_example_program_builds_from_the_folder_alone(tmp_path: Path) -> None:
-    emit_c(network(), "net", ISA, "hot").bundle.write(tmp_path)
-    (tmp_path / "use.c").write_text('#include "model_quantize.h"\nint main(void);\n')
-    sources = ["main.c", "model.c", "weights.c"]
+    emit_c(network(), "net", HOST, "hot").bundle.write(tmp_path)
+    (tmp_path / "use.c").write_text('#include "net_quantize.h"\nint main(void);\n')
+    sources = ["example/main.c", "net.c", "net_weights.c"]
     command = ["cc", "-std=c11", *WARNINGS, "-Iruntime", "-I.", *sources, "-o", "demo"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     assert subprocess.run([tmp_path / "demo"], check=False).returncode in range(3)
@@ -94,9 +94,9 @@ def test_two_models_link_together(tmp_path: Path) -> None:
     objects = []
     for name in ("left", "right"):
         folder = tmp_path / name
-        emit_c(network(), name, ISA, "none").bundle.write(folder)
-        for source in ("model", "weights"):
-            objects.append(f"{name}_{source}.o")
+        emit_c(network(), name, HOST, "none").bundle.write(folder)
+        for source in (name, f"{name}_weights"):
+            objects.append(f"{source}.o")
             command = ["cc", "-Iruntime", "-I.", "-c", f"{source}.c", "-o", str(tmp_path / objects[-1])]
             subprocess.run(command, cwd=folder, check=True)
     (tmp_path / "main.c").write_text(
@@ -111,12 +111,12 @@ def test_two_models_link_together(tmp_path: Path) -> None:
 def test_equal_constants_are_stored_once() -> None:
     b = Build(1, 8)
     graph = b.done(b.dense("y", b.dense("a", "x", 8, 1), 8, 1))
-    weights = emit_c(graph, "net", ISA, "hot").bundle.files["weights.c"].decode()
+    weights = emit_c(graph, "net", HOST, "hot").bundle.files["net_weights.c"].decode()
     assert weights.count("int8_t net_w") == 1
 
 
 def test_bundle_is_the_same_every_time() -> None:
-    assert emit_c(network(), "net", ISA, "hot").bundle.digest == emit_c(network(), "net", ISA, "hot").bundle.digest
+    assert emit_c(network(), "net", HOST, "hot").bundle.digest == emit_c(network(), "net", HOST, "hot").bundle.digest
 
 
 def test_names_of_a_model_cannot_leave_a_comment() -> None:

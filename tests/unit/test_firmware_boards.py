@@ -247,7 +247,7 @@ def test_pinetime_boots_behind_the_header(bundle: Path, tmp_path: Path) -> None:
 @needs_arm
 def test_too_big_names_need_have_and_help(tmp_path: Path) -> None:
     bundle = write_toy(tmp_path / "bundle")
-    header = bundle / "model.h"
+    header = bundle / "toy.h"
     header.write_text(header.read_text(encoding="utf-8").replace("BYTES 48", "BYTES 8192"), encoding="utf-8")
     facts = ImageFacts("toy", FACTS.inputs, FACTS.outputs, FACTS.results, 8192)
     with pytest.raises(EdgeqError) as caught:

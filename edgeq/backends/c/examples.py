@@ -1,29 +1,75 @@
-"""The files beside the model that show how to use it: main.c, CMakeLists.txt and the optional float header."""
+"""The files beside the model that show how to use it: example/main.c, CMakeLists.txt and the optional float header."""
 
 from __future__ import annotations
 
-from edgeq.ir import Graph
+from string import Template
+
+from edgeq.ir import DType, Graph, Tensor
+from edgeq.target import UNALIGNED_FLAG, Target
+
+_CMAKE = Template("""\
+cmake_minimum_required(VERSION 3.16)
+project($name C)
+
+# add_subdirectory() this folder, then link your firmware with `$name`.
+add_library($name STATIC $sources)
+target_include_directories($name PUBLIC "$${CMAKE_CURRENT_SOURCE_DIR}" PRIVATE "$${CMAKE_CURRENT_SOURCE_DIR}/runtime")
+target_compile_features($name PUBLIC c_std_11)
+$cpu
+# Shows how to call it; built only when it is asked for: cmake --build DIR --target ${name}_example
+add_executable(${name}_example EXCLUDE_FROM_ALL example/main.c)
+target_link_libraries(${name}_example PRIVATE $name)
+""")
+_CPU = Template("""
+# The flags of $target, unless the project chooses the CPU itself: with -mcpu in its toolchain file or compile options.
+get_directory_property(${upper}_PROJECT_OPTIONS COMPILE_OPTIONS)
+if("$${CMAKE_C_FLAGS} $${${upper}_PROJECT_OPTIONS}" MATCHES "-mcpu=")
+  set(${upper}_CPU_DEFAULT "")
+else()
+  set(${upper}_CPU_DEFAULT $flags)
+endif()
+set(${upper}_CPU_FLAGS "$${${upper}_CPU_DEFAULT}" CACHE STRING "Compiler flags that choose the CPU of $name")
+target_compile_options($name PRIVATE $${${upper}_CPU_FLAGS}$always)
+""")
 
 
-def main_c(name: str) -> str:
-    """A program of some twenty lines: an arena, an input, a run, an output."""
+def project_files(graph: Graph, name: str, target: Target, *objects: str) -> dict[str, bytes]:
+    """What a user's project needs besides the model, by path; `objects` of the program are compiled already."""
+    texts = {
+        "CMakeLists.txt": cmake(name, target, *objects),
+        f"{name}_quantize.h": quantize_header(graph, name),
+        "example/main.c": main_c(graph, name),
+    }
+    return {path: text.encode() for path, text in texts.items()}
+
+
+def main_c(graph: Graph, name: str) -> str:
+    """A program of some twenty lines: an arena, the inputs, a run, an output. Clean as C11 and as C++11."""
     upper = name.upper()
-    return f"""/* How to call {name}: fill the input, run, read the output. Put your own code for the loops. */
+    fills = []
+    for index, tensor_name in enumerate(graph.inputs):
+        macro = f"{upper}_INPUT_{index}"
+        zero = f"{macro}_ZERO_POINT" if graph.tensors[tensor_name].quant is not None else "0"
+        fills.append(f"""\
+  {macro}_TYPE *input_{index} = ({macro}_TYPE *)(arena + {macro}_OFFSET);
+  for (int32_t i = 0; i < {macro}_ELEMENTS; i++) {{
+    input_{index}[i] = {zero};
+  }}
+""")
+    return f"""/* How to call {name}: fill the inputs, run, read the output. Put your own code in place of the loops.
+   q = round(real / scale) + zero point: {name}_quantize.h does that for real numbers. */
 #include <stdint.h>
 
-#include "model.h"
+#include "{name}.h"
 
-static _Alignas({upper}_ARENA_ALIGN) uint8_t arena[{upper}_ARENA_BYTES];
+static {upper}_ALIGNED uint8_t arena[{upper}_ARENA_BYTES];
 
 int main(void) {{
-  int8_t *input = (int8_t *)(arena + {upper}_INPUT_0_OFFSET);
-  for (int32_t i = 0; i < {upper}_INPUT_0_BYTES; i++) {{
-    input[i] = {upper}_INPUT_0_ZERO_POINT; /* q = round(real / scale) + zero point; see model_quantize.h */
-  }}
+{"".join(fills)}\
   {name}_run(arena);
-  const int8_t *output = (const int8_t *)(arena + {upper}_OUTPUT_0_OFFSET);
+  const {upper}_OUTPUT_0_TYPE *output = (const {upper}_OUTPUT_0_TYPE *)(arena + {upper}_OUTPUT_0_OFFSET);
   int32_t best = 0;
-  for (int32_t i = 1; i < {upper}_OUTPUT_0_BYTES; i++) {{
+  for (int32_t i = 1; i < {upper}_OUTPUT_0_ELEMENTS; i++) {{
     if (output[i] > output[best]) best = i;
   }}
   return (int)best;
@@ -31,53 +77,63 @@ int main(void) {{
 """
 
 
-def cmake(name: str, *objects: str) -> str:
+def cmake(name: str, target: Target, *objects: str) -> str:
     """A library target for the user's own CMake project; `objects` are compiled already."""
-    sources = " ".join(("model.c", "weights.c", *objects))
-    return f"""cmake_minimum_required(VERSION 3.16)
-project({name} C)
-
-# add_subdirectory() this folder, then link your firmware with `{name}`.
-add_library({name} STATIC {sources})
-target_include_directories({name} PUBLIC . PRIVATE runtime)
-target_compile_features({name} PUBLIC c_std_11)
-"""
+    sources = " ".join((f"{name}.c", f"{name}_weights.c", *objects))
+    cpu = "\n"
+    if not target.is_host:
+        always = f" {UNALIGNED_FLAG}" if target.aligned_loads else ""
+        flags = " ".join(flag for flag in target.gcc_flags if flag != UNALIGNED_FLAG)
+        cpu = _CPU.substitute(name=name, upper=name.upper(), target=target.name, flags=flags, always=always) + "\n"
+    return _CMAKE.substitute(name=name, sources=sources, cpu=cpu)
 
 
 def quantize_header(graph: Graph, name: str) -> str:
-    """Float helpers for the border, in a header of their own because the model itself has no float."""
+    """Float functions for inputs and outputs, in a header of their own because the model itself has no float."""
     upper = name.upper()
     lines = [
-        f"/* {name}: generated by edgeq. Optional: conversion between real numbers and the model's int8, in float. */",
-        f"#ifndef {upper}_MODEL_QUANTIZE_H",
-        f"#define {upper}_MODEL_QUANTIZE_H",
-        '#include "model.h"',
+        f"/* {name}: generated by edgeq. Optional: between real numbers and the model's integers, in float. */",
+        f"#ifndef {upper}_QUANTIZE_H",
+        f"#define {upper}_QUANTIZE_H",
+        f'#include "{name}.h"',
         "",
-        "/* Nearest, ties to even, saturated: what QuantizeLinear does. */",
-        f"static inline int8_t {name}_quantize(float real, float scale, int32_t zero_point) {{",
+        "/* Nearest, ties to even, saturated to [low, high]: what QuantizeLinear does; not a number gives low. */",
+        f"static inline int32_t {name}_quantize(",
+        "    float real, float scale, int32_t zero_point, int32_t low, int32_t high) {",
         "  const float steps = real / scale;",
-        "  if (!(steps > -512.0f)) return -128;",
-        "  if (steps > 512.0f) return 127;",
+        "  if (!(steps > -131072.0f)) return low;",
+        "  if (steps > 131072.0f) return high;",
         "  int32_t q = (int32_t)steps; /* towards zero */",
         "  const float rest = steps - (float)q;",
         "  if (rest > 0.5f || (rest == 0.5f && (q & 1) != 0)) q++;",
         "  if (rest < -0.5f || (rest == -0.5f && (q & 1) != 0)) q--;",
         "  q += zero_point;",
-        "  return (int8_t)(q < -128 ? -128 : q > 127 ? 127 : q);",
+        "  return q < low ? low : q > high ? high : q;",
         "}",
         "",
-        f"static inline float {name}_dequantize(int8_t q, float scale, int32_t zero_point) {{",
+        f"static inline float {name}_dequantize(int32_t q, float scale, int32_t zero_point) {{",
         "  return (float)(q - zero_point) * scale;",
         "}",
     ]
-    for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
-        for index in range(len(names)):
-            macro = f"{upper}_{kind.upper()}_{index}"
-            call = f"{macro}_SCALE, {macro}_ZERO_POINT"
-            if kind == "input":
-                lines += [f"static inline int8_t {name}_quantize_input_{index}(float real) {{"]
-                lines += [f"  return {name}_quantize(real, {call});", "}"]
-            else:
-                lines += [f"static inline float {name}_dequantize_output_{index}(int8_t q) {{"]
-                lines += [f"  return {name}_dequantize(q, {call});", "}"]
+    for index, tensor_name in enumerate(graph.inputs):
+        tensor, macro = graph.tensors[tensor_name], f"{upper}_INPUT_{index}"
+        if _is_scaled(tensor):
+            low, high = tensor.dtype.min, tensor.dtype.max
+            lines += [
+                f"static inline {macro}_TYPE {name}_quantize_input_{index}(float real) {{",
+                f"  return ({macro}_TYPE){name}_quantize(real, {macro}_SCALE, {macro}_ZERO_POINT, {low}, {high});",
+                "}",
+            ]
+    for index, tensor_name in enumerate(graph.outputs):
+        tensor, macro = graph.tensors[tensor_name], f"{upper}_OUTPUT_{index}"
+        if _is_scaled(tensor):
+            lines += [
+                f"static inline float {name}_dequantize_output_{index}({macro}_TYPE q) {{",
+                f"  return {name}_dequantize(q, {macro}_SCALE, {macro}_ZERO_POINT);",
+                "}",
+            ]
     return "\n".join([*lines, "#endif", ""])
+
+
+def _is_scaled(tensor: Tensor) -> bool:
+    return tensor.quant is not None and tensor.dtype in {DType.INT8, DType.UINT8, DType.INT16}

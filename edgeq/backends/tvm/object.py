@@ -32,6 +32,8 @@ def llvm_target(target: Target) -> Any:  # noqa: ANN401 - tvm.target.Target, whi
     if not target.is_hosted:
         # TVM knows the vectors of computers only, and would warn.
         description["vector-width"] = 128
+        if target.aligned_loads:
+            description["mattr"] = ["+strict-align"]
         description["mfloat-abi"] = "hard" if "-mfloat-abi=hard" in target.flags else "soft"
     return tvm.target.Target(description)
 
