@@ -315,6 +315,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0359": ("Softmax row too long", "TFLite's integer softmax takes 511 elements a row; highmul has no limit."),
     "EQ0380": ("No C kernel", "No kernel takes the operator with these shapes. `edgeq ops` lists the limits."),
+    "EQ0381": (
+        "No memory that traps unaligned loads",
+        "--aligned-loads is for microcontrollers; computers allow unaligned loads. Leave the option out.",
+    ),
     "EQ0385": (
         "The TVM backend cannot express an operator",
         "The message lists every such node. The C backend runs them all: leave tvm out of --backend.",

@@ -51,6 +51,9 @@ OPERATORS: Final[dict[str, Example]] = {
         "edgeq compile big.onnx --requantize tflite ...    (Softmax over 1000 classes)", "edgeq compile big.onnx ..."
     ),
     "EQ0380": Example("an operator beyond the limits that `edgeq ops` lists", "the same operator within them"),
+    "EQ0381": Example(
+        "edgeq compile kws.onnx --board native --aligned-loads ...", "edgeq compile kws.onnx --board native ..."
+    ),
     "EQ0385": Example("edgeq compile kws.onnx --backend c,tvm ...", "edgeq compile kws.onnx --backend c ..."),
     "EQ0390": Example("edgeq compile kws.onnx --backend c,tflite ...", "edgeq compile kws.onnx --backend c ..."),
     "EQ0391": Example(
