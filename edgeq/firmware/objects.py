@@ -193,6 +193,7 @@ def _object(source: str) -> str:
 def _compile(toolchain: Toolchain, jobs: Iterable[_Job], folder: Path) -> list[str]:
     def one(job: _Job) -> str:
         source = job.source
+        made = [folder / (job.object or _object(source.name))]
         command = [
             toolchain.gcc,
             *job.flags,
@@ -201,10 +202,9 @@ def _compile(toolchain: Toolchain, jobs: Iterable[_Job], folder: Path) -> list[s
             "-c",
             source.name,
             "-o",
-            str(folder / (job.object or _object(source.name))),
+            str(made[0]),
         ]
-        made = [folder / _object(source.name)]
-        if _CALL_GRAPH in flags:
+        if _CALL_GRAPH in job.flags:
             made.append(made[0].with_suffix(".ci"))
         what = f"the compiler refuses {source.name}"
         return run_both(command, cwd=source.parent, code="EQ0503", what=what, makes=made)[1]
