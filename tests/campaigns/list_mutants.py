@@ -1,0 +1,83 @@
+"""Prints a seeded sample of mutants of Python files, a JSON object a line. Runs in the environment of cosmic-ray.
+
+    python tests/campaigns/list_mutants.py COUNT SEED FILE ...
+
+A site is a position that some operator can change; each site gives at most one mutant, so that operators with many
+replacements do not crowd out the others. Left out, since no test can tell them from the source: annotations (they are
+not evaluated), decorators, `is` against `==`, and the operators' samples, which are the tests' own data.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+
+_LEFT_OUT = ("RemoveDecorator", "_Is", "_IsNot", "VariableReplacer", "VariableInserter")
+_SAMPLE_MAKERS = {"_sample", "_upsample"}
+
+Span = tuple[tuple[int, int], tuple[int, int]]
+
+
+def main() -> None:
+    """Print the sample."""
+    count, seed, *paths = sys.argv[1:]
+    sites: dict[tuple[str, Span], list[tuple[str, int]]] = defaultdict(list)
+    for path in sorted(paths):
+        for span, name, occurrence in mutations(Path(path).read_text(encoding="utf-8")):
+            sites[path, span].append((name, occurrence))
+    chance = random.Random(int(seed))  # noqa: S311 - a sample, not a secret
+    chosen = sorted(chance.sample(sorted(sites), min(int(count), len(sites))))
+    for path, span in chosen:
+        name, occurrence = chance.choice(sites[path, span])
+        source = Path(path).read_text(encoding="utf-8")
+        mutated = mutate_code(source, get_operator(name)(), occurrence)
+        print(
+            json.dumps({"path": path, "line": span[0][0], "operator": name.partition("/")[2], "mutated": mutated}),
+        )
+
+
+def mutations(source: str) -> Iterator[tuple[Span, str, int]]:
+    """Each mutation that a test could see: where, by which operator, and which occurrence of it."""
+    unseen = list(unseen_lines(source))
+    tree = get_ast(source)
+    nodes = list(ast_nodes(tree))
+    for name in operator_names():
+        if any(part in name for part in _LEFT_OUT):
+            continue
+        operator = get_operator(name)()
+        spans = (span for node in nodes for span in operator.mutation_positions(node))
+        for occurrence, span in enumerate(spans):
+            if not any(start <= span[0] and span[1] <= end for start, end in unseen):
+                yield span, name, occurrence
+
+
+def unseen_lines(source: str) -> Iterator[Span]:
+    """Where a change has no effect that a test could see: annotations, decorators, samples."""
+    for node in ast.walk(ast.parse(source)):
+        parts: list[ast.expr | None] = []
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            parts += node.decorator_list
+        if isinstance(node, ast.FunctionDef):
+            parts.append(node.returns)
+        if isinstance(node, ast.arg | ast.AnnAssign):
+            parts.append(node.annotation)
+        if isinstance(node, ast.keyword) and node.arg == "samples":
+            parts.append(node.value)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SAMPLE_MAKERS:
+            parts.append(node)
+        for part in parts:
+            if part is not None and part.end_lineno is not None and part.end_col_offset is not None:
+                yield (part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset)
+
+
+if __name__ == "__main__":
+    main()
