@@ -20,9 +20,9 @@ from edgeq.ops import (
     softmax,
 )
 from edgeq.ops.accumulator import invalid
-from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape
+from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, ScaleRule, Shape
 
-__all__ = ["BY_NAME", "OPS", "Attribute", "OnnxForm", "Op", "Sample", "infer", "onnx_forms"]
+__all__ = ["BY_NAME", "OPS", "Attribute", "OnnxForm", "Op", "Sample", "ScaleRule", "infer", "onnx_forms"]
 
 OPS: tuple[Op, ...] = tuple(
     sorted(

@@ -42,6 +42,7 @@ class OnnxForm:
         scale: ``own`` = observed; ``same`` = input and output share one scale; ``fixed`` = given below.
         fixed: (scale, zero_point) in int8 where ``scale`` is ``fixed``.
         tflite_scale: the rule where the mode is ``tflite`` and TFLite's own rule differs.
+        fill: index of the input whose value the result holds beside the operand's values, or None.
     """
 
     type: str
@@ -52,6 +53,7 @@ class OnnxForm:
     scale: ScaleRule = "own"
     fixed: tuple[float, int] | None = None
     tflite_scale: ScaleRule | None = None
+    fill: int | None = None
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ PAD = Op(
     infer=_infer_pad,
     evaluate=_evaluate_pad,
     macs=no_macs,
-    onnx=(OnnxForm("Pad", scale="same"),),
+    onnx=(OnnxForm("Pad", scale="same", fill=2),),
     samples=(
         Sample("4d-spatial", "Pad", ((1, 3, 4, 5),), {1: _ints(0, 0, 1, 1, 0, 0, 1, 1)}),
         Sample("4d-uneven", "Pad", ((1, 5, 3, 4),), {1: _ints(0, 0, 2, 0, 0, 0, 0, 3)}),

@@ -22,6 +22,7 @@ from edgeq.quant.observers import OBSERVERS
 from edgeq.quant.plan import Planner, headroom_of
 from edgeq.quant.report import LayerReport, Report, TensorReport
 from edgeq.quant.scheme import Layer, plan_scheme
+from edgeq.quant.sharing import drop_idle_copies, separate_scales
 from edgeq.quant.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -88,8 +89,12 @@ def quantize(
     report_progress = progress or (lambda done: None)
     _check_options(options)
     decided = given or QdqPlan()
+    original, model = model, model.clone()
+    copies = separate_scales(model, options.mode, decided.activations)
     scheme = plan_scheme(model, options.mode, decided.activations)
-    statistics = calibrate(model, samples, scheme.names, lambda done: report_progress(done * _CALIBRATION_SHARE))
+    observed = [name for name in scheme.names if name not in copies]
+    statistics = calibrate(original, samples, observed, lambda done: report_progress(done * _CALIBRATION_SHARE))
+    statistics |= {copy: statistics[value] for copy, value in copies.items()}
     candidates = tuple(OBSERVERS) if options.observer == AUTO else (options.observer,)
     plans = {name: Planner(scheme, statistics, samples.grids, OBSERVERS[name], decided).plan() for name in candidates}
     judge = Judge(model, samples)
@@ -105,6 +110,7 @@ def quantize(
         ratios[chosen + _BIAS_SUFFIX] = judge.ratio_db(write_qdq(model, better))
         if options.bias_correction == "on" or ratios[chosen + _BIAS_SUFFIX] > ratios[chosen]:
             plan, corrected = better, True
+    drop_idle_copies(model, plan, copies)
     report_progress(1.0)
     final = ratios[chosen + _BIAS_SUFFIX] if corrected else ratios[chosen]
     report = Report(

@@ -6,13 +6,13 @@ scale of its own, that of its inputs, or a fixed one. Values that must share are
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgeq.errors import EdgeqError, Problem
 from edgeq.onnxio.qdq_form import REQUANTIZE, Activation, fused_activation
-from edgeq.ops import OnnxForm, onnx_forms
+from edgeq.ops import OnnxForm, ScaleRule, onnx_forms
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -57,6 +57,55 @@ class Scheme:
         return [name for group in self.groups for name in group]
 
 
+@dataclass(frozen=True, eq=False)
+class QuantizedNode:
+    """What quantization sees of an operator.
+
+    Attributes:
+        node: the operator.
+        form: its facts.
+        rule: how the scale of its outputs comes about in the mode in effect.
+        outputs: its quantized results, behind the activation that it absorbs.
+        computed: the activations that it reads.
+        constants: the constants among its activation operands, by position.
+    """
+
+    node: onnx_ir.Node
+    form: OnnxForm
+    rule: ScaleRule
+    outputs: tuple[onnx_ir.Value, ...]
+    computed: tuple[onnx_ir.Value, ...]
+    constants: tuple[tuple[int, onnx_ir.Value], ...]
+
+    @property
+    def adds_values(self) -> bool:
+        """Whether its result holds values that are in no computed operand."""
+        index = self.form.fill
+        fill = self.node.inputs[index] if index is not None and index < len(self.node.inputs) else None
+        if fill is None:
+            return bool(self.constants)
+        return fill.const_value is None or bool(fill.const_value.numpy().any())
+
+
+def quantized_nodes(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> Iterator[QuantizedNode]:
+    """Every operator that gives a quantized value, in graph order; args as :func:`plan_scheme`."""
+    forms = {name: form for name, (_, form) in onnx_forms().items()} | {REQUANTIZE: OnnxForm(REQUANTIZE)}
+    _require_forms(model, forms)
+    absorbed = {
+        id(node): reader
+        for node in model.graph
+        if (reader := fused_activation(node)) is not None and node.outputs[0].name not in kept
+    }
+    followed = {id(reader) for reader in absorbed.values()}
+    for node in model.graph:
+        if id(node) in followed:
+            continue
+        form = forms[node.op_type]
+        rule = form.tflite_scale if mode == "tflite" and form.tflite_scale else form.scale
+        outputs = tuple(value for value in absorbed.get(id(node), node).outputs if _is_float(value))
+        yield QuantizedNode(node, form, rule, outputs, *_split_inputs(node, form))
+
+
 def plan_scheme(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> Scheme:
     """Read the scheme off a model.
 
@@ -71,8 +120,6 @@ def plan_scheme(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> 
     Raises:
         EdgeqError: EQ0330 operators without an integer form, all of them; EQ0331 a weight that is computed.
     """
-    forms = {name: form for name, (_, form) in onnx_forms().items()} | {REQUANTIZE: OnnxForm(REQUANTIZE)}
-    _require_forms(model, forms)
     sharing = _Sharing()
     operands: dict[Operand, tuple[onnx_ir.Value, str | None]] = {}
     layers: list[Layer] = []
@@ -81,29 +128,20 @@ def plan_scheme(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> 
         if not value.is_initializer() and _is_float(value):
             sharing.add(str(value.name))
             sources.add(str(value.name))
-    absorbed = {
-        id(node): reader
-        for node in model.graph
-        if (reader := fused_activation(node)) is not None and node.outputs[0].name not in kept
-    }
-    followed = {id(reader) for reader in absorbed.values()}
-    for node in model.graph:
-        if id(node) in followed:
-            continue
-        form = forms[node.op_type]
-        outputs = [str(value.name) for value in absorbed.get(id(node), node).outputs if _is_float(value)]
-        inputs, constants = _split_inputs(node, form)
+    for found in quantized_nodes(model, mode, kept):
+        node, form = found.node, found.form
+        outputs = [str(value.name) for value in found.outputs]
+        inputs = [str(value.name) for value in found.computed]
         for name in outputs:
             sharing.add(name)
-        rule = form.tflite_scale if mode == "tflite" and form.tflite_scale else form.scale
-        if rule != "same":
+        if found.rule != "same":
             sources.update(outputs)
-        if rule == "fixed" and form.fixed is not None:
+        if found.rule == "fixed" and form.fixed is not None:
             sharing.fixed.update(dict.fromkeys(outputs, Activation(*form.fixed)))
-        elif rule == "same" and outputs:
-            sharing.join(outputs, inputs, free=bool(constants))
-        for index, value in constants:
-            operands[str(node.name), index] = (value, outputs[0] if rule == "same" and outputs else None)
+        elif found.rule == "same" and outputs:
+            sharing.join(outputs, inputs, free=found.adds_values)
+        for index, value in found.constants:
+            operands[str(node.name), index] = (value, outputs[0] if found.rule == "same" and outputs else None)
         if form.weight is not None:
             layers.append(_layer(node, form, inputs, outputs))
     groups = sharing.groups()
@@ -172,9 +210,11 @@ def _is_float(value: onnx_ir.Value) -> bool:
     return value.dtype is None or value.dtype.is_floating_point()
 
 
-def _split_inputs(node: onnx_ir.Node, form: OnnxForm) -> tuple[list[str], list[tuple[int, onnx_ir.Value]]]:
-    """The computed activations of a node by name, and its constant ones by position."""
-    computed: list[str] = []
+def _split_inputs(
+    node: onnx_ir.Node, form: OnnxForm
+) -> tuple[tuple[onnx_ir.Value, ...], tuple[tuple[int, onnx_ir.Value], ...]]:
+    """The computed activations of a node, and its constant ones by position."""
+    computed: list[onnx_ir.Value] = []
     constant: list[tuple[int, onnx_ir.Value]] = []
     for index in range(len(node.inputs)) if form.activations is None else form.activations:
         value = node.inputs[index] if index < len(node.inputs) else None
@@ -183,8 +223,8 @@ def _split_inputs(node: onnx_ir.Node, form: OnnxForm) -> tuple[list[str], list[t
         if value.const_value is not None:
             constant.append((index, value))
         else:
-            computed.append(str(value.name))
-    return computed, constant
+            computed.append(value)
+    return tuple(computed), tuple(constant)
 
 
 def _layer(node: onnx_ir.Node, form: OnnxForm, inputs: list[str], outputs: list[str]) -> Layer:

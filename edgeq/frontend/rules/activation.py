@@ -43,7 +43,7 @@ def is_nonnegative(value: ir.Value | None, edit: Edit, depth: int = 0) -> bool:
     return False
 
 
-def _bounds(node: ir.Node, edit: Edit) -> tuple[float, float] | None:
+def clamp_bounds(node: ir.Node, edit: Edit) -> tuple[float, float] | None:
     """The interval that a Relu or Clip clamps to; None where it is computed."""
     if node.op_type == "Relu":
         return 0.0, math.inf
@@ -80,7 +80,7 @@ def merge_clamps(node: ir.Node, edit: Edit) -> str | None:
     x, result = required(node, 0), node.outputs[0]
     if x.dtype != ir.DataType.FLOAT:
         return "not float"
-    bounds = _bounds(node, edit)
+    bounds = clamp_bounds(node, edit)
     if bounds is None:
         return "a bound is computed"
     low, high = bounds
@@ -95,7 +95,7 @@ def merge_clamps(node: ir.Node, edit: Edit) -> str | None:
         return None
     before = x.producer()
     if before is not None and is_op(before, "Relu", "Clip") and edit.only_user(x) is not None:
-        inner = _bounds(before, edit)
+        inner = clamp_bounds(before, edit)
         if inner is not None and max(low, inner[0]) <= min(high, inner[1]):
             _clamp(edit, result, required(before, 0), max(low, inner[0]), min(high, inner[1]))
             return None
@@ -142,7 +142,7 @@ def recognise_hard_sigmoid(node: ir.Node, edit: Edit) -> str | None:
     slope, clip = scalar(edit.array(operand(node, 1))), required(node, 0).producer()
     if slope is None or clip is None or not is_op(clip, "Clip") or edit.only_user(required(node, 0)) is None:
         return "not a clamp times a number"
-    bounds, add = _bounds(clip, edit), required(clip, 0).producer()
+    bounds, add = clamp_bounds(clip, edit), required(clip, 0).producer()
     if bounds is None or add is None or not is_op(add, "Add") or edit.only_user(required(clip, 0)) is None:
         return "not a clamp of a sum"
     offset = scalar(edit.array(operand(add, 1)))
@@ -181,7 +181,7 @@ def recognise_hard_swish(node: ir.Node, edit: Edit) -> str | None:
 def _is_six_clamp_of_shifted(clip: ir.Node, x: ir.Value, edit: Edit) -> bool:
     """Clip(x + 3, 0, 6)."""
     add = required(clip, 0).producer()
-    if add is None or not is_op(add, "Add") or required(add, 0) is not x or _bounds(clip, edit) != (0.0, 6.0):
+    if add is None or not is_op(add, "Add") or required(add, 0) is not x or clamp_bounds(clip, edit) != (0.0, 6.0):
         return False
     return scalar(edit.array(operand(add, 1))) == 3.0
 
@@ -237,7 +237,7 @@ def lift_clamp_over_maxpool(node: ir.Node, edit: Edit) -> str | None:
     layer = x.producer()
     if len(pool.outputs) > 1 or layer is None or not is_op(layer, "Conv") or edit.only_user(x) is None:
         return "the pooling is not right behind a convolution"
-    if _bounds(node, edit) is None:
+    if clamp_bounds(node, edit) is None:
         return "a bound is computed"
     base = name_of(result)
     clamped = edit.node(node.op_type, [x, *node.inputs[1:]], base=f"{base}_clamped", shape=shape_of(x))

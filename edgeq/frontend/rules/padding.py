@@ -6,11 +6,20 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
-from edgeq.frontend.facts import ints, is_op, name_of, operand, required, scalar, shape_of, text
-from edgeq.frontend.rules.activation import is_nonnegative
+from edgeq.frontend.facts import ints, is_op, name_of, number, operand, required, scalar, shape_of, text
+from edgeq.frontend.rules.activation import clamp_bounds, is_nonnegative
 
 _SPATIAL_FROM = 2
-_PADS_OF_2D = 4
+_MAX_LOOK_AHEAD = 8
+# They only pass values on (MaxPool: the largest; it commutes with a clamp).
+_MOVERS = ("Concat", "Flatten", "Identity", "MaxPool", "Pad", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
+# Functions that are constant in float32, 2e-9 apart, outside of an interval.
+_FLAT_BEYOND = {
+    "Elu": (-20.0, np.inf),
+    "HardSwish": (-3.0, np.inf),
+    "Sigmoid": (-20.0, 20.0),
+    "Tanh": (-10.0, 10.0),
+}
 
 
 def state_pads(node: ir.Node, edit: Edit) -> str | None:
@@ -77,12 +86,55 @@ def _refusal_of_value(node: ir.Node, x: ir.Value, value: float, own: tuple[int, 
     lowest = float(np.finfo(np.float32).min)
     if value <= lowest:
         return None
-    if value == 0 and is_nonnegative(x, edit):
+    if value <= 0 and is_nonnegative(x, edit):
         return None
     return "zero may exceed what is in the window" if value == 0 else "the value is neither zero nor the lowest"
+
+
+def clamp_fill(node: ir.Node, edit: Edit) -> str | None:
+    """A fill that every reader clamps is stored clamped: Relu(Pad(x, −1e9)) = Relu(Pad(x, 0)).
+
+    The range of the padded tensor, and so its step, would else be that of a number that no result depends on.
+    """
+    fill = scalar(edit.array(operand(node, 2)))
+    if fill is None or text(node, "mode", "constant") != "constant":
+        return "the fill is not a stated constant"
+    needed = _needed_interval(node.outputs[0], edit)
+    if needed is None:
+        return "a reader is no clamp"
+    clamped = min(max(fill, needed[0]), needed[1])
+    if clamped == fill:
+        return "the fill lies within what its readers tell apart"
+    value = edit.constant(np.array(clamped, dtype=np.float32), f"{name_of(node.outputs[0])}_value")
+    old = required(node, 2)
+    node.replace_input_with(2, value)
+    edit.inherit_name(value, old)
+    return None
+
+
+def _needed_interval(value: ir.Value, edit: Edit, depth: int = 0) -> tuple[float, float] | None:
+    """The interval outside of which no reader tells numbers apart, or None where one does everywhere."""
+    if value.is_graph_output() or depth > _MAX_LOOK_AHEAD:
+        return None
+    found = []
+    for use in value.uses():
+        if is_op(use.node, *_MOVERS) and len(use.node.outputs) == 1:
+            interval = _needed_interval(use.node.outputs[0], edit, depth + 1)
+        elif use.idx == 0 and is_op(use.node, "Relu", "Clip"):
+            interval = clamp_bounds(use.node, edit)
+        elif is_op(use.node, "HardSigmoid"):
+            alpha, beta = number(use.node, "alpha", 0.2), number(use.node, "beta", 0.5)
+            interval = (-beta / alpha - 1, (1 - beta) / alpha + 1) if alpha > 0 else None
+        else:
+            interval = _FLAT_BEYOND.get(use.node.op_type) if is_op(use.node, *_FLAT_BEYOND) else None
+        if interval is None:
+            return None
+        found.append(interval)
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
 
 
 RULES = (
     Rule("state_pads", ("Pad",), state_pads),
     Rule("fold_into_window", ("Conv", "MaxPool"), fold_into_window),
+    Rule("clamp_fill", ("Pad",), clamp_fill),
 )

@@ -1,0 +1,144 @@
+"""A consumer's scale is its own business: operators that want equal scales never widen what others read.
+
+Concat (and every operator whose result takes the scale of its operands) needs its operands at one scale. Where an
+operand has other readers, a node that means *requantize* goes in front of the operator, so that the operand keeps the
+scale that its own range needs. An operand that nothing else reads takes the operator's scale: one rounding less.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import onnx_ir as ir
+
+from edgeq.onnxio.qdq_form import REQUANTIZE, Activation, QdqPlan
+from edgeq.quant.scheme import quantized_nodes
+
+if TYPE_CHECKING:
+    from edgeq.quant.scheme import QuantizedNode
+
+_OUTPUT: Final = "output"
+
+
+@dataclass
+class _Run:
+    """Values that have one scale because each passes it on to the next.
+
+    Attributes:
+        readers: how many times each node from outside reads a value of the run; :data:`_OUTPUT` for model outputs.
+        fixed: the scale that an operator prescribes.
+        is_decided: whether integers of one of the values are decided already.
+        joined: the run that this one has become a part of.
+    """
+
+    readers: Counter[Hashable] = field(default_factory=Counter)
+    fixed: Activation | None = None
+    is_decided: bool = False
+    joined: _Run | None = None
+
+    def whole(self) -> _Run:
+        """The run that this one belongs to by now."""
+        run = self
+        while run.joined is not None:
+            run.joined = run.joined.joined or run.joined
+            run = run.joined
+        return run
+
+    def is_read_by(self, node: ir.Node) -> bool:
+        """Whether nothing but this node reads the run."""
+        return not self.is_decided and set(+self.readers) == {id(node)}
+
+
+def separate_scales(model: ir.Model, mode: str, decided: Collection[str] = ()) -> dict[str, str]:
+    """Insert a requantize in front of operators that would widen an operand that others read; in place.
+
+    An operand of fixed scale stays as it is: lowering changes its scale at the joint.
+
+    Args:
+        model: normalized float model.
+        mode: ``highmul`` or ``tflite``.
+        decided: names of values whose integers are decided already.
+
+    Returns:
+        The name of each copy → the name of the value that it copies.
+    """
+    runs: dict[ir.Value, _Run] = {}
+    copies: dict[str, str] = {}
+    names = {str(value.name) for node in model.graph for value in node.outputs} | set(model.graph.initializers)
+    names |= {str(value.name) for value in model.graph.inputs}
+    for value in model.graph.inputs:
+        runs[value] = _new_run(value, decided)
+    for found in list(quantized_nodes(model, mode, decided)):
+        for value in found.outputs:
+            runs[value] = _new_run(value, decided)
+            if found.rule == "fixed" and found.form.fixed:
+                runs[value].fixed = Activation(*found.form.fixed)
+        operands = list(dict.fromkeys(found.computed))
+        if found.rule != "same" or not found.outputs or not operands:
+            continue
+        parts = {id(runs[value].whole()) for value in operands}
+        if len(parts) > 1 or found.adds_values:
+            for position, value in enumerate(operands):
+                run = runs[value].whole()
+                if run.fixed is None and not run.is_read_by(found.node):
+                    copy = _insert_copy(model, found.node, value, names)
+                    copies[str(copy.name)] = str(value.name)
+                    runs[copy] = _new_run(copy, decided)
+                    operands[position] = copy
+        _join(runs[found.outputs[0]], [runs[value].whole() for value in operands], found)
+    return copies
+
+
+def drop_idle_copies(model: ir.Model, plan: QdqPlan, copies: dict[str, str]) -> None:
+    """Remove the copies that turned out to need no other scale than their value; in place."""
+    for node in list(model.graph):
+        copy = str(node.outputs[0].name)
+        if copy in copies and plan.activations.get(copy) == plan.activations.get(copies[copy]):
+            source = node.inputs[0]
+            assert source is not None  # _insert_copy gave it one
+            node.outputs[0].replace_all_uses_with(source)
+            model.graph.remove(node, safe=True)
+            plan.activations.pop(copy, None)
+
+
+def _new_run(value: ir.Value, decided: Collection[str]) -> _Run:
+    readers: Counter[Hashable] = Counter(id(use.node) for use in value.uses())
+    if value.is_graph_output():
+        readers[_OUTPUT] += 1
+    return _Run(readers, is_decided=value.name in decided)
+
+
+def _join(result: _Run, operands: Sequence[_Run], found: QuantizedNode) -> None:
+    """The result takes the scale of its operands, but for those of a fixed scale that others do not have."""
+    parts = list({id(run): run for run in operands}.values())
+    kinds = {run.fixed for run in parts} | ({None} if found.adds_values else set())
+    joined = [run for run in parts if len(kinds) == 1 or run.fixed is None]
+    if not joined:
+        return
+    # The one with the most readers takes in the others, so that a reader is counted anew only a few times.
+    whole, *rest = sorted([*joined, result], key=lambda run: -len(run.readers))
+    for run in rest:
+        whole.readers.update(run.readers)
+        run.joined = whole
+    whole.fixed = joined[0].fixed
+    whole.is_decided = any(run.is_decided for run in [*joined, result])
+    del whole.readers[id(found.node)]
+
+
+def _insert_copy(model: ir.Model, node: ir.Node, value: ir.Value, names: set[str]) -> ir.Value:
+    """A requantize of a value in front of a node, which reads the copy from now on."""
+    base = name = f"{value.name}_requantized"
+    number = 1
+    while name in names:
+        number += 1
+        name = f"{base}_{number}"
+    names.add(name)
+    copy = ir.Value(name=name, shape=value.shape, type=value.type)
+    model.graph.insert_before(node, ir.Node("", REQUANTIZE, [value], outputs=[copy], name=f"{name}_{REQUANTIZE}"))
+    for index, operand in enumerate(node.inputs):
+        if operand is value:
+            node.replace_input_with(index, copy)
+    return copy
