@@ -78,6 +78,24 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
             "files to the folder that TMPDIR names; quotas and limits of file sizes count as a full disk too."
         ),
     ),
+    "EQ0160": (
+        "The folder has no image for this",
+        (
+            "Each runner executes an image of its own: qemu the emulated one, native the host's, tvm and tflite what "
+            "`--backend` adds. `compile --sources-only` makes none."
+        ),
+    ),
+    "EQ0161": ("An image is missing", "The file that the message names is not there. Compile the model again."),
+    "EQ0162": ("The reference alone proves nothing", "`verify` compares at least one runner with the reference."),
+    "EQ0163": (
+        "Less was compared than the model computes",
+        "Some step or output was left out, so nothing is proven. Compile the folder again.",
+    ),
+    "EQ0164": (
+        "Fewer samples than asked for",
+        "The data file holds fewer samples than `--samples` says; all were used.",
+    ),
+    "EQ0165": ("Class names do not fit", "`class_names` in the data file needs one name for each value of the output."),
     "EQ0170": (
         "Unknown runner",
         (
@@ -410,21 +428,19 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0604": ("Wrong answer of the image", "The harness and this edgeq differ: compile the model again."),
     "EQ0605": ("The program failed, here or in QEMU", "It did not start or crashed. " + _DEFECT),
     "EQ0606": ("QEMU gave up", "The message has QEMU's own words."),
-    "EQ0607": ("Image missing or damaged", "Compile the model again."),
+    "EQ0607": ("Image damaged", "Compile the model again."),
     "EQ0608": ("The board holds something else", "What was read back is not what was written. Flash again."),
     "EQ0609": ("Flashing failed", "The message has the tool's own words."),
     "EQ0610": ("The drive is not mounted", "Plug the board in, wait until its drive appears, or pass --drive PATH."),
     "EQ0611": ("Not the board's drive", "The folder lacks the file by which such boards are known, or is read-only."),
     "EQ0612": ("The board has no such flasher", "`edgeq boards --json` lists each board's flashers."),
     "EQ0613": ("No GDB server", "Start one (QEMU with -gdb, OpenOCD, pyocd gdbserver) or pass --server HOST:PORT."),
-    "EQ0620": ("There is no TVM module", "Compile the model again with --backend c,tvm."),
     "EQ0621": (
         "TVM does not load the module",
         "A module belongs to one version of TVM and one kind of computer: compile the folder again here.",
     ),
     "EQ0622": ("The TVM module is not of this model", "Compile the folder again."),
     "EQ0623": ("A run of the TVM module failed", "TVM's own words are in the message."),
-    "EQ0625": ("There is no TFLite file", "Compile the model again with --backend c,tflite."),
     "EQ0626": (
         "The interpreter does not accept the TFLite file",
         "The file was changed, or the installed LiteRT is too old for it.",

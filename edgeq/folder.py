@@ -79,6 +79,11 @@ class Compiled:
         """Prefix of the C symbols."""
         return str(self.manifest["name"])
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether a quantized model was compiled: the folder holds no float model."""
+        return not (self.path / FLOAT_MODEL).is_file()
+
     @cached_property
     def board(self) -> Board:
         """The board that the folder was compiled for, as it was then."""

@@ -33,6 +33,7 @@ static void run_steps(void) {
     eq_measured_step(step);
     write_spans(&eq_model_results[first], eq_model_first_result[step + 1] - first);
   }
+  write_spans(eq_model_outputs, eq_model_output_count);
 }
 
 static void write_stack(void) {
@@ -51,6 +52,9 @@ int main(void) {
         break;
       case 'V':
         run_steps();
+        break;
+      case 'P':
+        paint_arena();
         break;
       case 'S':
         write_stack();

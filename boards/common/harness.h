@@ -2,7 +2,9 @@
  *
  * Commands come from the console, little endian, one byte each:
  *   'R' + the bytes of all inputs   run once; answer: the bytes of all outputs
- *   'V' + the bytes of all inputs   run step by step; answer: after each step the bytes of that step's results
+ *   'V' + the bytes of all inputs   run step by step; answer: after each step the bytes of that step's results, at the
+ *                                   end the bytes of all outputs as they lie in the arena then
+ *   'P'                             paint the arena with a pattern, so that no run finds what another one left
  *   'S'                             answer: uint32 deepest stack use of a run or step so far, uint32 size of the stack
  *   'Q'                             exit with code 0; so does the end of the input between two commands
  * Every definition below comes from eq_harness_model.c, which is generated beside the model.

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
+from edgeq.notes import note
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import InputSpec, Samples
 
@@ -80,10 +82,10 @@ def open_samples(compiled: Compiled, data: Path) -> Samples:
     return Samples.open(data, specs)
 
 
-def quantized_inputs(compiled: Compiled, samples: Samples, count: int | None = None) -> Iterator[list[Array]]:
+def quantized_inputs(compiled: Compiled, samples: Samples, count: int) -> Iterator[list[Array]]:
     """The first ``count`` samples as the model's integers, one array an input."""
     borders = input_borders(compiled)
-    for index in range(len(samples) if count is None else min(count, len(samples))):
+    for index in range(min(count, len(samples))):
         values = samples.inputs(index)
         yield [border.quantize(values[border.name]) for border in borders]
 
@@ -104,16 +106,37 @@ def random_inputs(compiled: Compiled, count: int) -> list[list[Array]]:
     return corners[:count]
 
 
+def available(samples: Samples, asked: int | None) -> int:
+    """How many samples there are of those asked for (None: all); the user is told where a file holds fewer.
+
+    Raises:
+        EdgeqError: EQ0108, there are none.
+    """
+    count = len(samples) if asked is None else min(asked, len(samples))
+    if count < 1:
+        raise EdgeqError(
+            "EQ0108",
+            "no sample is selected",
+            where=samples.where,
+            got=f"{len(samples)} in the file, {'all' if asked is None else asked} asked for",
+            allowed="1 or more",
+        )
+    if asked is not None and asked > count:
+        what = f"the file holds {count} samples; all of them are used"
+        note("EQ0164", what, where=samples.where, got=f"--samples {asked}")
+    return count
+
+
 def integer_inputs(compiled: Compiled, data: Path | None, count: int) -> list[list[Array]]:
-    """Inputs for a proof or a measurement: the first samples of a data file, or random ones without it."""
+    """Inputs for a proof or a measurement: the first samples of a data file, or random ones without it.
+
+    Raises:
+        EdgeqError: EQ0108 no sample is selected, EQ011x the file does not fit the model.
+    """
     if data is None:
         return random_inputs(compiled, count)
-    return list(quantized_inputs(compiled, open_samples(compiled, data), count))
-
-
-def batches(items: Sequence[list[Array]], size: int) -> Iterator[Sequence[list[Array]]]:
-    """The items in runs of at most ``size``, to bound what a runner holds at once."""
-    return (items[start : start + size] for start in range(0, len(items), size))
+    samples = open_samples(compiled, data)
+    return list(quantized_inputs(compiled, samples, available(samples, count)))
 
 
 def _filled(border: Border, value: str) -> Array:

@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgeq.analysis.borders import integer_inputs, open_samples, output_borders, quantized_inputs
-from edgeq.analysis.executors import COUNTING, Progress, default_executor, execute, program_of, silent
-from edgeq.errors import EdgeqError
+import numpy as np
+
+from edgeq.analysis.borders import available, open_samples, output_borders, quantized_inputs, random_inputs
+from edgeq.analysis.executors import (
+    COUNTING,
+    Progress,
+    default_executor,
+    execute_all,
+    program_of,
+    require_image,
+    silent,
+)
+from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
+from edgeq.notes import gathered, warn
 from edgeq.numerics.array import Array
+from edgeq.onnxio.samples import Samples
 
 DEFAULT_SAMPLES = 1
 
 
 @dataclass(frozen=True)
 class EmulateReport:
-    """Outputs of every sample, as integers and as real numbers, and what they cost."""
+    """Outputs of every sample, as integers and as real numbers, and what they cost.
+
+    Attributes:
+        runner: what ran the image.
+        machine: the machine in words, with the processor.
+        names: of the outputs.
+        raw: per sample, the outputs' integers.
+        real: likewise, what they stand for.
+        class_names: of the first output's values, where the data file has them.
+        instructions: of the first sample; None where the runner does not count.
+        ram_bytes: the arena.
+        stack_bytes: the deepest stack seen.
+        notes: about the data.
+    """
 
     runner: str
+    machine: str
     names: tuple[str, ...]
     raw: list[list[Array]]
     real: list[list[Array]]
+    class_names: tuple[str, ...] | None
     instructions: int | None
     ram_bytes: int | None
     stack_bytes: int | None
+    notes: tuple[Problem, ...] = ()
+
+    @property
+    def arg_max(self) -> list[int | None]:
+        """Per sample, the index of the first output's largest value, the first among equals; None for one value."""
+        return [int(np.argmax(outputs[0])) if outputs[0].size > 1 else None for outputs in self.raw]
+
+    def class_of(self, index: int | None) -> str | None:
+        """The name of a class, where the data file has names."""
+        return self.class_names[index] if self.class_names is not None and index is not None else None
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``edgeq emulate``; ``outputs`` holds one object a sample, by the output's name."""
         return {
+            "ok": True,
             "on": self.runner,
+            "machine": self.machine,
             "samples": len(self.real),
             "outputs": [
                 {
@@ -39,9 +78,12 @@ class EmulateReport:
                 }
                 for reals, raws in zip(self.real, self.raw, strict=True)
             ],
+            "arg_max": self.arg_max,
+            "classes": [self.class_of(index) for index in self.arg_max],
             "instructions": self.instructions,
             "ram_bytes": self.ram_bytes,
             "stack_bytes": self.stack_bytes,
+            "notes": [problem.to_json() for problem in self.notes],
         }
 
 
@@ -59,30 +101,68 @@ def emulate_folder(
         data: a data file; without it the model's zero points and other corners.
         samples: how many of them; None means all of the file, or one.
         runner: what runs it; None: the emulator where the folder has an image for one.
-        progress: called once.
+        progress: called with the share of the samples done.
 
     Raises:
-        EdgeqError: EQ0108 where there are no inputs, EQ011x data, EQ052x, EQ060x.
+        EdgeqError: EQ0108 where there are no inputs, EQ011x data, EQ0160-EQ0161 no image, EQ052x, EQ060x.
     """
-    if data is None:
-        inputs = integer_inputs(compiled, None, samples or DEFAULT_SAMPLES)
+    runner = runner or default_executor(compiled)
+    require_image(compiled, runner)
+    with gathered() as notes:
+        report = _emulate(compiled, data, samples, runner, progress)
+    return replace(report, notes=tuple(notes))
+
+
+def _emulate(
+    compiled: Compiled, data: Path | None, samples: int | None, runner: str, progress: Progress
+) -> EmulateReport:
+    found = open_samples(compiled, data) if data is not None else None
+    if found is not None:
+        inputs = list(quantized_inputs(compiled, found, available(found, samples)))
     else:
-        inputs = list(quantized_inputs(compiled, open_samples(compiled, data), samples))
+        inputs = random_inputs(compiled, DEFAULT_SAMPLES if samples is None else samples)
     if not inputs:
         raise EdgeqError("EQ0108", "there is nothing to run", where="--samples", got=samples, allowed="1 or more")
-    runner = runner or default_executor(compiled)
-    progress(runner, None)
-    result = execute(compiled, runner, inputs, count=runner in COUNTING)
+    result = execute_all(compiled, runner, inputs, count=runner in COUNTING, progress=progress)
     borders = output_borders(compiled)
     return EmulateReport(
         runner=runner,
+        machine=machine_of(compiled, runner),
         names=tuple(border.name for border in borders),
         raw=result.outputs,
         real=[
             [border.dequantize(array) for border, array in zip(borders, arrays, strict=True)]
             for arrays in result.outputs
         ],
+        class_names=_class_names(found, result.outputs[0][0].size) if found is not None else None,
         instructions=result.instructions[0].total if result.instructions else None,
         ram_bytes=program_of(compiled, runner)["arena_bytes"],
         stack_bytes=result.stack_bytes,
     )
+
+
+def machine_of(compiled: Compiled, runner: str) -> str:
+    """What a runner runs the image on, in words."""
+    board = compiled.board
+    if runner not in COUNTING:
+        return {"native": "this computer", "tvm": "this computer, by TVM", "tflite": "this computer, by LiteRT"}[runner]
+    machine = board.emulator.machine if board.emulator is not None else None
+    place = f"machine {machine}" if machine is not None else "user mode"
+    return f"QEMU, {place}, {board.target.name}, for the board {board.name}"
+
+
+def _class_names(samples: Samples, size: int) -> tuple[str, ...] | None:
+    """The array ``class_names`` of a data file, if it has one name for each of the output's values."""
+    names = samples.extra.get("class_names")
+    if names is None or size == 1:
+        return None
+    if names.ndim != 1 or len(names) != size:
+        warn(
+            "EQ0165",
+            "class_names does not fit the output and is not shown",
+            where=samples.where,
+            got=f"{names.size} names",
+            allowed=f"{size} names, one for each value of the output",
+        )
+        return None
+    return tuple(str(name) for name in names)

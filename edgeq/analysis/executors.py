@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
-from edgeq.analysis.borders import Border, batches, output_borders
+from edgeq.analysis.borders import Border, output_borders
+from edgeq.analysis.parallel import InOrder, shares
 from edgeq.backends.program import step_nodes
 from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.folder import Compiled
@@ -29,10 +31,10 @@ IMAGE_OF: Final = {
     "tvm-qemu": "tvm-emulated",
     "tflite": "tflite",
 }
+# What has to be emitted for an image that the C backend does not make.
+BACKEND_OF: Final = {"tvm": "tvm", "tvm-qemu": "tvm", "tflite": "tflite"}
 # The runners that count instructions.
 COUNTING: Final = ("qemu", "tvm-qemu")
-# Samples a runner gets at once: few starts, and no more results in memory than these.
-BATCH: Final = 64
 
 
 def silent(stage: str, done: float | None) -> None:
@@ -59,6 +61,51 @@ def check_names(names: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]
     return tuple(dict.fromkeys(names))
 
 
+def no_image(compiled: Compiled, name: str | None = None) -> EdgeqError:
+    """The error for a folder without the image that a runner executes, or without any image."""
+    images: Mapping[str, str] = compiled.manifest["images"]
+    runner = f"the runner {name}" if name is not None else "any runner"
+    return EdgeqError(
+        "EQ0160",
+        f"the folder holds no image for {runner}",
+        where=str(compiled.path),
+        got=", ".join(f"{kind}: {file}" for kind, file in sorted(images.items())) or "no images",
+        allowed=f"an image of the kind {IMAGE_OF[name]}" if name is not None else ", ".join(IMAGE_OF.values()),
+        hint=_how_to_get(compiled, name),
+    )
+
+
+def _how_to_get(compiled: Compiled, name: str | None) -> str:
+    """What brings the image: another option, another board, or a toolchain."""
+    backend = BACKEND_OF.get(name or "")
+    if backend is not None and backend not in compiled.manifest["backends"]:
+        return f"compile again with --backend {','.join(sorted({*compiled.manifest['backends'], backend}))}"
+    if name in COUNTING and compiled.board.emulator is None:
+        return f"{compiled.board.name} has no emulator; `edgeq boards` lists the boards that have one"
+    if compiled.manifest["options"].get("sources_only"):
+        return "it was compiled with --sources-only: compile again without it"
+    return "compile again where the compilers are installed; `edgeq doctor` says what is missing"
+
+
+def require_image(compiled: Compiled, name: str) -> None:
+    """Check that the folder holds the image that a runner executes.
+
+    Raises:
+        EdgeqError: EQ0160 it was never made, EQ0161 its file is gone.
+    """
+    file = compiled.manifest["images"].get(IMAGE_OF[name])
+    if file is None:
+        raise no_image(compiled, name)
+    if not (compiled.path / file).is_file():
+        raise EdgeqError(
+            "EQ0161",
+            f"the image for the runner {name} is missing",
+            where=str(compiled.path / file),
+            got="there is no such file",
+            hint="the manifest lists it: compile the model again",
+        )
+
+
 def default_executors(compiled: Compiled) -> tuple[str, ...]:
     """The runners for which the folder holds an image; an image that has two names is run once."""
     images: dict[str, str] = compiled.manifest["images"]
@@ -70,9 +117,16 @@ def default_executors(compiled: Compiled) -> tuple[str, ...]:
 
 
 def default_executor(compiled: Compiled) -> str:
-    """The runner that `emulate` uses: the emulator before this computer, C before TVM before TFLite."""
+    """The runner that `emulate` uses: the emulator before this computer, C before TVM before TFLite.
+
+    Raises:
+        EdgeqError: EQ0160, the folder holds no image.
+    """
     images = compiled.manifest["images"]
-    return next((name for name, kind in IMAGE_OF.items() if kind in images), "native")
+    found = next((name for name, kind in IMAGE_OF.items() if kind in images), None)
+    if found is None:
+        raise no_image(compiled)
+    return found
 
 
 def graph_of(compiled: Compiled, name: str) -> Graph:
@@ -106,19 +160,73 @@ def _tensor(graph: Graph, name: str) -> TensorSpec:
     return TensorSpec(name, tensor.dtype.value, tensor.shape)
 
 
+def runs_beside(name: str) -> bool:
+    """Whether a runner is a process of its own, of which several may run at once."""
+    return load_runner(name).own_process
+
+
 def execute(
-    compiled: Compiled, name: str, inputs: Sequence[list[Array]], *, steps: bool = False, count: bool = False
+    compiled: Compiled,
+    name: str,
+    inputs: Sequence[list[Array]],
+    *,
+    steps: bool = False,
+    count: bool = False,
+    first_sample: int = 0,
 ) -> RunResult:
-    """Run one batch in one start of a runner's image.
+    """Run some samples in one start of a runner's image.
+
+    Args:
+        compiled: the folder.
+        name: of the runner.
+        inputs: one list of arrays a sample.
+        steps: answer every step's results.
+        count: count instructions, where the runner can.
+        first_sample: the number of the first sample, for messages.
 
     Raises:
-        EdgeqError: EQ052x, EQ060x, EQ062x; EQ0607 where the folder holds no image for the runner.
+        EdgeqError: EQ0160, EQ0161 no image; EQ052x, EQ0530 a tool is missing; EQ060x, EQ062x the image fails.
     """
-    runner = load_runner(name)
-    reason = runner.available()
-    if reason is not None:
-        raise EdgeqError("EQ0520", f"the runner {name} cannot run here", got=reason)
-    return runner.run(RunRequest(spec_of(compiled, name), inputs, steps=steps, count=count))
+    require_image(compiled, name)
+    request = RunRequest(spec_of(compiled, name), inputs, steps=steps, count=count, first_sample=first_sample)
+    return load_runner(name).run(request)
+
+
+def execute_all(
+    compiled: Compiled, name: str, inputs: Sequence[list[Array]], *, count: bool = False, progress: Progress = silent
+) -> RunResult:
+    """Run all samples, on the cores there are where the runner is a process of its own.
+
+    Raises:
+        EdgeqError: as :func:`execute`.
+    """
+    require_image(compiled, name)
+    parts = shares(len(inputs), sum(tensor.nbytes for tensor in spec_of(compiled, name).outputs))
+    tasks = (
+        partial(execute, compiled, name, inputs[part.start : part.stop], count=count, first_sample=part.start)
+        for part in parts
+    )
+    found: list[RunResult] = []
+    progress(name, 0.0)
+    with InOrder(tasks, None if runs_beside(name) else 0) as answers:
+        for part, answer in zip(parts, answers, strict=True):
+            found.append(answer)
+            progress(name, part.stop / len(inputs))
+    return joined(found)
+
+
+def joined(parts: Sequence[RunResult]) -> RunResult:
+    """The results of several starts as those of one; a figure that one of them lacks is None."""
+    counts = [part.instructions for part in parts]
+    programs = [part.program_instructions for part in parts]
+    stacks = [part.stack_bytes for part in parts]
+    return RunResult(
+        outputs=[outputs for part in parts for outputs in part.outputs],
+        instructions=None if None in counts else tuple(run for runs in counts for run in runs or ()),
+        program_instructions=None if None in programs else sum(number or 0 for number in programs),
+        stack_bytes=None if None in stacks else max((number or 0 for number in stacks), default=None),
+        stack_size_bytes=parts[0].stack_size_bytes if parts else None,
+    )
 
 
 def outputs_of(
@@ -126,13 +234,12 @@ def outputs_of(
 ) -> list[list[Array]]:
     """The dequantized outputs of every sample, by the reference or a runner."""
     borders = output_borders(compiled)
+    if name != REFERENCE:
+        raw = execute_all(compiled, name, inputs, progress=progress).outputs
+        return [_real(borders, arrays) for arrays in raw]
     found: list[list[Array]] = []
-    for batch in batches(inputs, BATCH):
-        if name == REFERENCE:
-            raw: list[list[Array]] = [list(run(compiled.graph, sample).outputs) for sample in batch]
-        else:
-            raw = execute(compiled, name, batch).outputs
-        found += [_real(borders, arrays) for arrays in raw]
+    for sample in inputs:
+        found.append(_real(borders, run(compiled.graph, sample).outputs))
         progress(name, len(found) / len(inputs))
     return found
 

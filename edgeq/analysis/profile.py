@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.analysis.borders import integer_inputs
-from edgeq.analysis.executors import COUNTING, Progress, check_names, execute, program_of, silent, spec_of
+from edgeq.analysis.executors import COUNTING, Progress, check_names, execute_all, program_of, require_image, silent
+from edgeq.errors import Problem
 from edgeq.folder import Compiled
+from edgeq.notes import gathered
 from edgeq.runners.base import RunCounts, RunResult
 
 
 @dataclass(frozen=True)
 class ProfileReport:
-    """Counts of the first sample, with the spread over all; null where nothing counts, with the reason.
+    """Counts of the first sample, with the spread over all; null where this QEMU cannot count.
 
     QEMU counts instructions, not cycles.
     """
@@ -23,35 +25,34 @@ class ProfileReport:
     board: str
     runner: str
     program: Mapping[str, Any]
-    samples: int
-    result: RunResult | None
+    result: RunResult
+    notes: tuple[Problem, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``edgeq profile``."""
-        counts: Sequence[RunCounts] = (self.result.instructions or ()) if self.result else ()
+        counts: Sequence[RunCounts] = self.result.instructions or ()
         totals = [count.total for count in counts]
         sizes = self.program["sizes"] or {}
         return {
+            "ok": True,
             "board": self.board,
             "on": self.runner,
             "samples": len(totals),
             "instructions": totals[0] if totals else None,
-            "uncounted": None if totals else self._why_uncounted(),
+            "uncounted": None if totals else "this QEMU takes no plugins",
             "instructions_min": min(totals, default=None),
             "instructions_max": max(totals, default=None),
             "classes": counts[0].whole.named() if counts else None,
             "macs": sum(step["macs"] for step in self.program["steps"]),
             "ram_bytes": self.program["arena_bytes"],
             "stack_bytes": self.program["stack_bytes"],
-            "stack_measured_bytes": self.result.stack_bytes if self.result else None,
+            "stack_measured_bytes": self.result.stack_bytes,
             "harness_bytes": sizes.get("harness_ram_bytes"),
             "flash_code_bytes": sizes.get("flash_code_bytes"),
             "flash_weight_bytes": sizes.get("flash_weight_bytes"),
             "layers": [_layer(step, number, counts) for number, step in enumerate(self.program["steps"])],
+            "notes": [problem.to_json() for problem in self.notes],
         }
-
-    def _why_uncounted(self) -> str:
-        return f"{self.board} has no image for an emulator" if self.result is None else "this QEMU takes no plugins"
 
 
 def profile_folder(
@@ -64,19 +65,18 @@ def profile_folder(
         samples: how many inputs.
         data: a data file to take them from; without it extremes and random integers.
         runner: one of ``executors.COUNTING``.
-        progress: called once.
+        progress: called with the share of the samples done.
 
     Raises:
-        EdgeqError: EQ0170 the runner does not count, EQ052x without QEMU or a host compiler, EQ060x where the image
-            fails.
+        EdgeqError: EQ0108 without samples, EQ0160-EQ0161 the folder has no image for an emulator, EQ0170 the runner
+            does not count, EQ052x without QEMU or a host compiler, EQ060x where the image fails.
     """
     check_names([runner], COUNTING)
-    board, program = compiled.manifest["board"], program_of(compiled, runner)
-    if spec_of(compiled, runner).emulated is None:
-        return ProfileReport(board, runner, program, 0, None)
-    progress(runner, None)
-    inputs = integer_inputs(compiled, data, samples)
-    return ProfileReport(board, runner, program, len(inputs), execute(compiled, runner, inputs, count=True))
+    require_image(compiled, runner)
+    with gathered() as notes:
+        inputs = integer_inputs(compiled, data, samples)
+    result = execute_all(compiled, runner, inputs, count=True, progress=progress)
+    return ProfileReport(compiled.manifest["board"], runner, program_of(compiled, runner), result, tuple(notes))
 
 
 def _layer(step: dict[str, Any], number: int, counts: Sequence[RunCounts]) -> dict[str, Any]:

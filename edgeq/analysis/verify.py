@@ -1,23 +1,24 @@
 """The proof: every step's output has the same bits in the reference and on every runner.
 
 The reference is ``interp`` on the folder's integer graph. Each runner copies every step's results out before the next
-step starts, and then runs the whole model, whose outputs must have survived to its end. The model is also lowered again
-from the folder's QDQ file and run without any pass: what survives the passes must have kept its bits. A TFLite file is
-compared with the reference in TFLite's arithmetic.
+step starts, and the model's outputs when all steps have run. The model is also lowered again from the folder's QDQ file
+and run without any pass: what survives the passes must have kept its bits. A TFLite file is compared with the reference
+in TFLite's arithmetic, and each step of an imported model with onnxruntime.
+
+A proof of nothing is none: a runner that compared less than every step and every output is an error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from edgeq.analysis.borders import batches, integer_inputs
+from edgeq.analysis.borders import input_borders, integer_inputs, output_borders
+from edgeq.analysis.comparison import BeforePasses, Comparison, compare_runs
 from edgeq.analysis.executors import (
-    BATCH,
     EXECUTORS,
     REFERENCE,
     Progress,
@@ -25,106 +26,76 @@ from edgeq.analysis.executors import (
     default_executors,
     execute,
     graph_of,
+    no_image,
+    require_image,
+    runs_beside,
     silent,
     spec_of,
 )
-from edgeq.errors import EdgeqError
+from edgeq.analysis.parallel import InOrder, shares
+from edgeq.backends.program import step_nodes
+from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
 from edgeq.interp import run
-from edgeq.ir import Graph
-from edgeq.lowering import lower
+from edgeq.lowering import lower_named
+from edgeq.notes import gathered
 from edgeq.numerics.array import Array
-from edgeq.runners.base import ImageSpec, RunResult
+from edgeq.runners.base import RunResult
+
+if TYPE_CHECKING:
+    from edgeq.analysis.onnxruntime_steps import OnnxruntimeReport, OnnxruntimeSteps
 
 PASSES = "passes"
 
 
 @dataclass(frozen=True)
-class Mismatch:
-    """The first element that differs: where it is, what the reference has, what was found."""
-
-    runner: str
-    sample: int
-    step: int | None
-    tensor: str
-    index: tuple[int, ...]
-    expected: int
-    got: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields by name."""
-        return {
-            "runner": self.runner,
-            "sample": self.sample,
-            "step": self.step,
-            "tensor": self.tensor,
-            "index": list(self.index),
-            "expected": self.expected,
-            "got": self.got,
-        }
-
-
-@dataclass
-class Comparison:
-    """One executor against the reference: how much was compared, and what differed."""
-
-    runner: str
-    names: set[str] = field(default_factory=set)
-    elements: int = 0
-    mismatches: int = 0
-    largest: int = 0
-    first: Mismatch | None = None
-
-    def compare(self, sample: int, step: int | None, name: str, expected: Array, got: Array) -> None:
-        """Compare one tensor element by element."""
-        self.names.add(name)
-        self.elements += expected.size
-        difference = np.abs(np.asarray(expected, np.int64).reshape(-1) - np.asarray(got, np.int64).reshape(-1))
-        different = difference != 0
-        count = int(np.count_nonzero(different))
-        self.mismatches += count
-        self.largest = max(self.largest, int(difference.max(initial=0)))
-        if count and self.first is None:
-            flat = int(np.argmax(different))
-            index = tuple(int(i) for i in np.unravel_index(flat, expected.shape))
-            values = (int(expected.reshape(-1)[flat]), int(got.reshape(-1)[flat]))
-            self.first = Mismatch(self.runner, sample, step, name, index, *values)
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields by name; ``tensors`` counts different tensors."""
-        return {
-            "on": self.runner,
-            "tensors": len(self.names),
-            "elements": self.elements,
-            "mismatches": self.mismatches,
-            "largest_difference": self.largest,
-            "first_mismatch": self.first.to_json() if self.first else None,
-        }
-
-
-@dataclass(frozen=True)
 class VerifyReport:
-    """What was compared on how many inputs."""
+    """What was compared on how many inputs.
+
+    Attributes:
+        samples: how many inputs.
+        results: one entry a runner.
+        passes: the graph before the passes against the graph after them.
+        onnxruntime: the steps of an imported model; None where a float model was compiled.
+        notes: about the data.
+    """
 
     samples: int
     results: tuple[Comparison, ...]
+    passes: Comparison
+    onnxruntime: OnnxruntimeReport | None
+    notes: tuple[Problem, ...] = ()
 
     @property
     def mismatches(self) -> int:
-        """Differing elements over all executors."""
-        return sum(result.mismatches for result in self.results)
+        """Differing elements over all runners and the passes."""
+        return sum(result.mismatches for result in (*self.results, self.passes))
+
+    @property
+    def ok(self) -> bool:
+        """Whether all bits are equal, and each step is as near to onnxruntime as rounding allows."""
+        return not self.mismatches and not (self.onnxruntime and self.onnxruntime.wrong)
+
+    @property
+    def tensors(self) -> int:
+        """How many different tensors of runners were compared with the reference."""
+        return len(set().union(*(result.names for result in self.results)))
 
     def to_json(self) -> dict[str, Any]:
-        """The document of ``edgeq verify``; ``tensors`` counts different tensors over all executors."""
-        first = next((result.first for result in self.results if result.first), None)
+        """The document of ``edgeq verify``; ``elements`` counts those of all results."""
+        everything = (*self.results, self.passes)
+        first = next((result.first for result in everything if result.first), None)
         return {
+            "ok": self.ok,
             "samples": self.samples,
-            "tensors": len(set().union(*(result.names for result in self.results))),
-            "elements": sum(result.elements for result in self.results),
-            "mismatches": self.mismatches,
             "runners": [result.runner for result in self.results],
+            "tensors": self.tensors,
+            "elements": sum(result.elements for result in everything),
+            "mismatches": self.mismatches,
             "first_mismatch": first.to_json() if first else None,
-            "results": [result.to_json() for result in self.results],
+            "results": [result.to_json() for result in everything],
+            "onnxruntime": self.onnxruntime.to_json() if self.onnxruntime else None,
+            "notes": [problem.to_json() for problem in self.notes],
         }
 
 
@@ -142,84 +113,116 @@ def verify_folder(
         runners: names to compare, ``reference`` among them or not; empty means all for which the folder has an image.
         samples: how many inputs.
         data: a data file to take them from; without it extremes and random integers.
-        progress: called with a runner's name and the share done.
+        progress: called with the share of the samples done.
 
     Raises:
-        EdgeqError: EQ0108 where nothing could be compared, EQ0170 for an unknown runner, EQ06xx where an image fails.
+        EdgeqError: EQ0108 without samples, EQ0160-EQ0161 without images, EQ0162 without a runner, EQ0170 for an unknown
+            runner, EQ0163 where less was compared than the model has, EQ052x a tool is missing, EQ060x an image fails.
     """
-    chosen = check_names(runners, (REFERENCE, *EXECUTORS)) or default_executors(compiled)
-    names = [name for name in chosen if name != REFERENCE]
-    inputs = integer_inputs(compiled, data, samples)
+    names = _runners(compiled, runners)
+    with gathered() as notes:
+        inputs = integer_inputs(compiled, data, samples)
     if not inputs:
         raise EdgeqError("EQ0108", "there is nothing to compare", where="--samples", got=samples, allowed="1 or more")
     results = [Comparison(name) for name in names]
-    plain = Comparison(PASSES)
-    unoptimized = lower(compiled.qdq_model(), mode=compiled.manifest["options"]["mode"], name=compiled.name)
-    done = 0
-    for batch in batches(inputs, BATCH):
-        expected = [run(compiled.graph, sample).tensors for sample in batch]
-        for offset, sample in enumerate(batch):
-            compare_graphs(plain, done + offset, unoptimized, compiled.graph, sample, expected[offset])
-        for result in results:
-            graph = graph_of(compiled, result.runner)
-            wanted = expected if graph is compiled.graph else [run(graph, sample).tensors for sample in batch]
-            stepped = execute(compiled, result.runner, batch, steps=True)
-            whole = execute(compiled, result.runner, batch)
-            compare_runs(result, spec_of(compiled, result.runner), done, wanted, stepped, whole)
-            progress(result.runner, (done + len(batch)) / len(inputs))
-        done += len(batch)
-    return VerifyReport(len(inputs), (*results, plain))
+    passes = Comparison(PASSES)
+    parts = shares(len(inputs), _sample_bytes(compiled))
+    beside = [name for name in names if runs_beside(name)]
+    tasks = (partial(_stepped, compiled, name, inputs, part) for part in parts for name in beside)
+    progress("verify", 0.0)
+    with InOrder(tasks) as answers:
+        reference = _Reference(compiled, passes)
+        for part in parts:
+            expected = [reference.run(sample, inputs[sample]) for sample in part]
+            for result in results:
+                answer = next(answers) if result.runner in beside else _stepped(compiled, result.runner, inputs, part)
+                graph = graph_of(compiled, result.runner)
+                own = expected
+                if graph is not compiled.graph:
+                    own = [run(graph, inputs[sample]).tensors for sample in part]
+                compare_runs(result, spec_of(compiled, result.runner), part.start, own, answer)
+            progress("verify", part.stop / len(inputs))
+    for result in results:
+        check_complete(compiled, result)
+    return VerifyReport(len(inputs), tuple(results), passes, reference.onnxruntime(), tuple(notes))
 
 
-def compare_runs(
-    result: Comparison,
-    spec: ImageSpec,
-    first_sample: int,
-    expected: Sequence[Mapping[str, Array]],
-    stepped: RunResult,
-    whole: RunResult,
-) -> None:
-    """Compare what an image gave with the reference's tensors.
+def _runners(compiled: Compiled, names: Sequence[str]) -> list[str]:
+    """The runners that take part; each has its image.
 
-    Args:
-        result: receives the findings.
-        spec: the image.
-        first_sample: number of the first sample of the batch.
-        expected: the reference's tensors by name, one mapping a sample.
-        stepped: of a run step by step: each step's results, copied out before the next step.
-        whole: of an ordinary run: the outputs that lie in the arena at its end, which no later step may have touched.
+    Raises:
+        EdgeqError: EQ0160-EQ0162, EQ0170.
     """
-    assert stepped.steps is not None  # they were asked for
-    for number, wanted in enumerate(expected):
-        sample = first_sample + number
-        for step, (tensors, arrays) in enumerate(zip(spec.steps, stepped.steps[number], strict=True)):
-            for tensor, array in zip(tensors, arrays, strict=True):
-                result.compare(sample, step, tensor.name, wanted[tensor.name], array)
-        for tensor, array in zip(spec.outputs, whole.outputs[number], strict=True):
-            result.compare(sample, None, tensor.name, wanted[tensor.name], array)
+    chosen = check_names(names, (REFERENCE, *EXECUTORS)) or default_executors(compiled)
+    found = [name for name in chosen if name != REFERENCE]
+    if not chosen:
+        raise no_image(compiled)
+    if not found:
+        raise EdgeqError(
+            "EQ0162",
+            "the reference alone is compared with nothing",
+            where="--on",
+            got=REFERENCE,
+            allowed=", ".join(EXECUTORS),
+            hint="leave --on out: all runners take part for which the folder holds an image",
+        )
+    for name in found:
+        require_image(compiled, name)
+    return found
 
 
-def compare_graphs(
-    result: Comparison,
-    sample: int,
-    before: Graph,
-    after: Graph,
-    inputs: Sequence[Array],
-    expected: Mapping[str, Array],
-) -> None:
-    """Tensors of the same ONNX value, or of the same name and shape, before and after the passes."""
-    values = run(before, inputs).tensors
-    in_onnx_layout = {
-        source.name: np.transpose(values[tensor.name], source.permutation).reshape(source.shape)
-        for tensor in before.tensors.values()
-        if (source := tensor.source) is not None and tensor.name in values
-    }
-    for name, value in expected.items():
-        source = after.tensors[name].source
-        if source is not None and source.name in in_onnx_layout:
-            laid_out = np.transpose(value, source.permutation).reshape(source.shape)
-            result.compare(sample, None, name, in_onnx_layout[source.name], laid_out)
-        elif name in values and values[name].shape == value.shape:
-            result.compare(sample, None, name, values[name], value)
-    for old, new in zip(before.outputs, after.outputs, strict=True):
-        result.compare(sample, None, new, values[old], expected[new])
+def _stepped(compiled: Compiled, name: str, inputs: Sequence[list[Array]], part: range) -> RunResult:
+    return execute(compiled, name, inputs[part.start : part.stop], steps=True, first_sample=part.start)
+
+
+def _sample_bytes(compiled: Compiled) -> int:
+    return sum(tensor.nbytes for step in compiled.spec.steps for tensor in step)
+
+
+class _Reference:
+    """The reference's tensors of each sample, checked against the graph before the passes and against onnxruntime."""
+
+    def __init__(self, compiled: Compiled, passes: Comparison) -> None:
+        model = compiled.qdq_model()
+        mode = compiled.manifest["options"]["mode"]
+        before, tensors = lower_named(model, mode=mode, name=compiled.name)
+        self._graph = compiled.graph
+        self._before = BeforePasses(before, compiled.graph)
+        self._passes = passes
+        self._steps: OnnxruntimeSteps | None = None
+        if compiled.is_imported:
+            from edgeq.analysis.onnxruntime_steps import OnnxruntimeSteps
+
+            borders = input_borders(compiled), output_borders(compiled)
+            self._steps = OnnxruntimeSteps(model, before, tensors, compiled.graph, *borders)
+
+    def run(self, sample: int, inputs: list[Array]) -> Mapping[str, Array]:
+        expected = run(self._graph, inputs).tensors
+        values = self._before.run(inputs, expected)
+        self._before.compare(self._passes, sample, values, expected)
+        if self._steps is not None:
+            self._steps.compare(sample, inputs, values)
+        return expected
+
+    def onnxruntime(self) -> OnnxruntimeReport | None:
+        return self._steps.finish() if self._steps is not None else None
+
+
+def check_complete(compiled: Compiled, result: Comparison) -> None:
+    """Refuse a result that left out a step or an output.
+
+    Raises:
+        EdgeqError: EQ0163.
+    """
+    graph = graph_of(compiled, result.runner)
+    wanted = {name for node in step_nodes(graph) for name in node.outputs} | set(graph.outputs)
+    absent = sorted(wanted - result.names)
+    if absent or not result.elements:
+        raise EdgeqError(
+            "EQ0163",
+            f"{result.runner} was compared in fewer tensors than the model computes",
+            where=str(compiled.path),
+            got=f"{len(result.names)} tensors with {result.elements} elements; not {', '.join(absent[:5]) or 'one'}",
+            allowed=f"{len(wanted)} tensors",
+            hint="the manifest does not describe this model: compile it again",
+        )

@@ -8,6 +8,7 @@ import click
 
 from edgeq.cli.limits import budget_options
 from edgeq.cli.options import ProgressLine, Word, common, folder_argument, runner_words
+from edgeq.cli.problems import show_problems
 from edgeq.report.printable import printable
 
 _SHOWN = 12
@@ -42,14 +43,21 @@ def command(folder: Path, data: Path | None, samples: int | None, runner: str | 
         from edgeq.report.documents import print_document
 
         print_document("emulate", report.to_json())
+        show_problems(report.notes, err=True)
         return
-    for number, sample in enumerate(report.real):
+    show_problems(report.notes, err=False)
+    for number, (sample, index) in enumerate(zip(report.real, report.arg_max, strict=True)):
         for name, values in zip(report.names, sample, strict=True):
             flat = values.reshape(-1)
             shown = ", ".join(f"{value:.4g}" for value in flat[:_SHOWN])
             more = f", ... ({flat.size})" if flat.size > _SHOWN else ""
             click.echo(f"{number}  {printable(name)}: {shown}{more}")
+        if index is not None:
+            label = report.class_of(index)
+            click.echo(f"{number}  arg max {index}" + (f": {printable(label)}" if label is not None else ""))
+    click.echo(f"run by {report.machine}")
     instructions = f"{report.instructions:,} instructions; " if report.instructions is not None else ""
     stack = f", {report.stack_bytes:,} of stack used" if report.stack_bytes is not None else ""
-    arena = f"arena {report.ram_bytes:,} bytes" if report.ram_bytes is not None else f"run by {report.runner}"
-    click.echo(f"{instructions}{arena}{stack}")
+    arena = f"arena {report.ram_bytes:,} bytes" if report.ram_bytes is not None else ""
+    if instructions or arena or stack:
+        click.echo(f"{instructions}{arena}{stack}")

@@ -10,6 +10,7 @@ import click
 
 from edgeq.cli.limits import budget_options
 from edgeq.cli.options import VERBOSE, ProgressLine, Word, common, data_option, folder_argument, runner_words, talk
+from edgeq.cli.problems import show_problems
 
 
 @click.command("profile")
@@ -38,14 +39,17 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
     from edgeq.folder import Compiled
 
     with ProgressLine() as progress:
-        document = profile_folder(Compiled.open(folder), samples, data, runner, progress).to_json()
+        report = profile_folder(Compiled.open(folder), samples, data, runner, progress)
+    document = report.to_json()
     if as_json:
         from edgeq.report.documents import print_document
 
         print_document("profile", document)
+        show_problems(report.notes, err=True)
         return
     from edgeq.report.tables import print_table
 
+    show_problems(report.notes, err=False)
     rows = [
         [
             layer["name"],

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgeq.cli.limits import budget_options
 from edgeq.cli.options import ProgressLine, common, data_option, folder_argument, names_option
+from edgeq.cli.problems import show_problems
 from edgeq.errors import EXIT_GATE
 from edgeq.report.printable import printable
+
+if TYPE_CHECKING:
+    from edgeq.analysis.comparison import Mismatch
+    from edgeq.analysis.onnxruntime_steps import OnnxruntimeReport
+    from edgeq.analysis.verify import VerifyReport
 
 
 @click.command("verify")
@@ -22,6 +30,8 @@ from edgeq.report.printable import printable
 def command(folder: Path, on: tuple[str, ...], data: Path | None, samples: int, as_json: bool) -> int:
     """Compare every step's output in DIR with the reference, bit for bit, on every executor.
 
+    Each step of an imported quantized model is also compared with onnxruntime, within one step of its output's scale.
+
     \b
     edgeq verify build/kws
     edgeq verify build/kws --on native,qemu --data eval.npz --samples 50
@@ -31,22 +41,60 @@ def command(folder: Path, on: tuple[str, ...], data: Path | None, samples: int, 
 
     with ProgressLine() as progress:
         report = verify_folder(Compiled.open(folder), on, samples, data, progress)
-    document = report.to_json()
     if as_json:
         from edgeq.report.documents import print_document
 
-        print_document("verify", document)
+        print_document("verify", report.to_json())
+        show_problems(report.notes, err=True)
     else:
-        from edgeq.report.tables import print_table
+        show(report)
+    return 0 if report.ok else EXIT_GATE
 
-        rows = [[r["on"], r["tensors"], r["elements"], r["mismatches"]] for r in document["results"]]
-        print_table(f"{report.samples} inputs", ["on", "tensors", "elements", "mismatches"], rows, numeric=(1, 2, 3))
-        first = document["first_mismatch"]
-        if first:
-            click.echo(
-                f"first mismatch on {first['runner']}: sample {first['sample']}, step {first['step']}, "
-                f"{printable(first['tensor'])}{first['index']}: {first['got']}, not {first['expected']}"
-            )
-        else:
-            click.echo("the same bits everywhere")
-    return EXIT_GATE if report.mismatches else 0
+
+def show(report: VerifyReport) -> None:
+    """What was compared, and what it gave."""
+    from edgeq.report.tables import print_table
+
+    show_problems(report.notes, err=False)
+    rows = [
+        [entry.runner, len(entry.names), entry.elements, entry.mismatches] for entry in (*report.results, report.passes)
+    ]
+    print_table(f"{report.samples} inputs", ["on", "tensors", "elements", "mismatches"], rows, numeric=(1, 2, 3))
+    names = [entry.runner for entry in report.results]
+    if not report.mismatches:
+        agree = "agree" if len(names) > 1 else "agrees"
+        click.echo(f"{_listed(names)} {agree} with the reference in {report.tensors} tensors, {report.samples} samples")
+    for entry in (*report.results, report.passes):
+        if entry.first is not None:
+            click.echo(f"{entry.mismatches:,} elements differ from the reference. {_first(entry.first)}")
+    if report.onnxruntime is not None:
+        _show_onnxruntime(report.onnxruntime)
+
+
+def _show_onnxruntime(found: OnnxruntimeReport) -> None:
+    from edgeq.analysis.onnxruntime_steps import TOLERANCE
+
+    near = 100 * (found.different - found.wrong) / max(found.elements, 1)
+    click.echo(
+        f"onnxruntime, each of {found.steps} steps on its own: {found.wrong:,} of {found.elements:,} elements differ "
+        f"by more than {TOLERANCE} step of the output's scale, {near:.3g} % by {TOLERANCE}"
+    )
+    if found.first is not None:
+        click.echo(_first(found.first))
+    for name, reason in found.not_compared.items():
+        click.echo(f"  not compared: {printable(name)}: {reason}")
+    agreement = (
+        f"arg max agrees in {100 * found.agreement:.4g} % of the samples, " if found.agreement is not None else ""
+    )
+    sqnr = f"SQNR {found.sqnr_db:.1f} dB" if found.sqnr_db is not None else "outputs are equal"
+    click.echo(f"onnxruntime, end to end (no gate): {agreement}{sqnr}")
+
+
+def _first(found: Mismatch) -> str:
+    step = f"step {found.step}, " if found.step is not None else ""
+    place = f"{printable(found.tensor)}{list(found.index)}"
+    return f"first on {found.runner}: sample {found.sample}, {step}{place}: {found.got}, not {found.expected}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

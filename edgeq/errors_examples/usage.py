@@ -52,6 +52,16 @@ USAGE: Final[dict[str, Example]] = {
         "np.savez('calib.npz', x=bytes_, x_scale=-1 / 255)", "np.savez('calib.npz', x=bytes_, x_scale=1 / 255)"
     ),
     "EQ0120": Example("df build: 0 bytes available", "df build: 40 MB available"),
+    "EQ0160": Example(f"{_COMPILE} --sources-only && edgeq verify build/kws", f"{_COMPILE} && edgeq verify build/kws"),
+    "EQ0161": Example("rm build/kws/emulated.elf && edgeq emulate build/kws", f"{_COMPILE} && edgeq emulate build/kws"),
+    "EQ0162": Example("edgeq verify build/kws --on reference", "edgeq verify build/kws --on native"),
+    "EQ0163": Example("a manifest.json whose steps were removed", f"{_COMPILE} && edgeq verify build/kws"),
+    "EQ0164": Example(
+        "edgeq verify build/kws --data ten.npz --samples 50", "edgeq verify build/kws --data ten.npz --samples 10"
+    ),
+    "EQ0165": Example(
+        "np.savez('eval.npz', x=x, y=y, class_names=names[:9])", "np.savez('eval.npz', x=x, y=y, class_names=names)"
+    ),
     "EQ0170": Example("edgeq verify build/kws --on hardware", "edgeq verify build/kws --on native,qemu"),
     "EQ0171": Example(f"{_COMPILE} --backend rust", f"{_COMPILE} --backend c,tflite"),
     "EQ0172": Example(

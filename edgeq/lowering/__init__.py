@@ -1,6 +1,6 @@
 """Canonical QDQ in, integer graph out; one file a family, mirroring ``ops/``."""
 
 from edgeq.lowering.context import Mode
-from edgeq.lowering.convert import lower
+from edgeq.lowering.convert import lower, lower_named
 
-__all__ = ["Mode", "lower"]
+__all__ = ["Mode", "lower", "lower_named"]

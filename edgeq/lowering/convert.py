@@ -42,6 +42,11 @@ def lower(model: onnx_ir.Model, *, mode: Mode, name: str) -> Graph:
     Raises:
         EdgeqError: EQ035x, all problems of the model at once.
     """
+    return lower_named(model, mode=mode, name=name)[0]
+
+
+def lower_named(model: onnx_ir.Model, *, mode: Mode, name: str) -> tuple[Graph, dict[str, str]]:
+    """As :func:`lower`, and the tensor of the graph that holds each quantized or dequantized value, by ONNX name."""
     ctx = Context(Graph(name), mode)
     problems: list[Problem] = []
     _take_constants(ctx, model)
@@ -59,7 +64,7 @@ def lower(model: onnx_ir.Model, *, mode: Mode, name: str) -> Graph:
     ctx.graph.inputs = tuple(str(value.name) for value in model.graph.inputs if value.name in given)
     ctx.graph.replace_nodes(ctx.graph.nodes)
     verify_graph(ctx.graph, infer, after="lowering")
-    return ctx.graph
+    return ctx.graph, {value: tensor for value, tensor in ctx.activations.items() if tensor in ctx.graph.tensors}
 
 
 def _lower_node(ctx: Context, node: onnx_ir.Node) -> None:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.errors import EdgeqError
 from edgeq.target import Board
 
 Array = npt.NDArray[np.generic]
@@ -94,12 +95,16 @@ class ImageSpec:
 class RunRequest:
     """Many runs of one image, in one boot.
 
+    With `steps` the image runs every sample step by step, and the first sample once more as a whole, in an arena that
+    has been painted before: ``NAME_run`` is the loop over the steps, so one run shows that it calls all of them.
+
     Attributes:
         spec: the image.
         inputs: per sample one array per model input, with the bytes of its :class:`TensorSpec`.
-        steps: also answer every step's results.
+        steps: answer every step's results too, copied out before the next step.
         count: also count instructions, where the runner can.
         timeout_seconds: the limit for all runs together; None derives it from the work.
+        first_sample: what messages call the first sample, where these are a part of more.
     """
 
     spec: ImageSpec
@@ -107,22 +112,18 @@ class RunRequest:
     steps: bool = False
     count: bool = False
     timeout_seconds: float | None = None
+    first_sample: int = 0
 
     @property
-    def repeats_for_outputs(self) -> bool:
-        """Whether a sample needs a whole run besides its run step by step.
-
-        A run step by step answers the steps' results only. An output that is no result under its own name, and a count,
-        which is defined for a whole run, need both.
-        """
-        results = {tensor.name for step in self.spec.steps for tensor in step}
-        return self.count or any(output.name not in results for output in self.spec.outputs)
+    def whole_runs(self) -> int:
+        """How many samples, from the first, run as a whole; a count is defined for a whole run only."""
+        return min(1, len(self.inputs)) if self.steps and not self.count else len(self.inputs)
 
     def limit_seconds(self, start_up: float, macs_per_second: float) -> float:
         """The time limit: the given one, or the start-up time and the work at a speed that is surely reached."""
         if self.timeout_seconds is not None:
             return self.timeout_seconds
-        runs = len(self.inputs) * (1 + (self.steps and self.repeats_for_outputs))
+        runs = self.whole_runs + (len(self.inputs) if self.steps else 0)
         return start_up + runs * (self.spec.macs or _UNKNOWN_MACS) / macs_per_second
 
 
@@ -177,8 +178,9 @@ class RunResult:
     """What the runs gave.
 
     Attributes:
-        outputs: per sample one read-only array per model output.
+        outputs: per sample one read-only array per model output, as it lies in memory when all steps have run.
         steps: per sample, per step, one read-only array per result; None when not asked for.
+        whole: with steps, the outputs of the samples that ran as a whole besides, from the first sample on.
         instructions: per sample; None when not asked for, or when the runner cannot count.
         program_instructions: of everything that the machine executed, start-up and harness included; likewise.
         stack_bytes: the greatest depth of the model's stack; None when the runner cannot tell.
@@ -187,6 +189,7 @@ class RunResult:
 
     outputs: list[list[Array]]
     steps: list[list[list[Array]]] | None = None
+    whole: list[list[Array]] | None = None
     instructions: tuple[RunCounts, ...] | None = None
     program_instructions: int | None = None
     stack_bytes: int | None = None
@@ -194,9 +197,15 @@ class RunResult:
 
 
 class Runner(Protocol):
-    """Executes images."""
+    """Executes images.
+
+    Attributes:
+        name: what users write after ``--on``.
+        own_process: each run is a process of its own, so that several may go on at once in threads of this one.
+    """
 
     name: str
+    own_process: bool
 
     def available(self) -> str | None:
         """None when it can run here, else the reason why not."""
@@ -267,6 +276,11 @@ class FlashResult:
     detail: str = ""
 
 
+def missing_image(what: str, where: object, hint: str) -> EdgeqError:
+    """The error for an image that is not there."""
+    return EdgeqError("EQ0161", f"there is no {what}", where=str(where), hint=hint)
+
+
 class Flasher(Protocol):
     """Writes images into boards."""
 
@@ -279,7 +293,7 @@ class Flasher(Protocol):
         """The command for this image, also where its tool is missing.
 
         Raises:
-            EdgeqError: EQ0607 the image is missing, EQ0612 the board does not name this method.
+            EdgeqError: EQ0161 the image is missing, EQ0612 the board does not name this method.
         """
 
     def flash(self, request: FlashRequest) -> FlashResult:

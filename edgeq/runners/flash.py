@@ -22,7 +22,7 @@ def flash(request: FlashRequest, with_: str | None = None, *, dry_run: bool = Fa
 
     Raises:
         EdgeqError: EQ0170 no such flasher, EQ0612 the board has none or not this one, EQ052x its tool is missing,
-            EQ0601 no probe, EQ0607 no image, EQ06xx the transfer failed.
+            EQ0601 no probe, EQ0161 no image, EQ06xx the transfer failed.
     """
     name = with_ or choose_flasher(request, dry_run=dry_run)
     flasher = load_flasher(name)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from edgeq.errors import EdgeqError
-from edgeq.runners.base import RunRequest, RunResult
+from edgeq.runners.base import RunRequest, RunResult, missing_image
 from edgeq.runners.hosted import run_hosted
 from edgeq.writing import scratch_folder
 
@@ -19,6 +18,7 @@ class NativeRunner:
     """Pipes the harness's protocol through files; counts no instructions and measures no stack."""
 
     name = "native"
+    own_process = True
 
     def available(self) -> str | None:
         """Always: an image that exists was built here."""
@@ -28,19 +28,17 @@ class NativeRunner:
         """Run all samples in one start of the executable.
 
         Raises:
-            EdgeqError: EQ0607 there is no executable, EQ0603 it takes too long, EQ0605 it failed, EQ0604 it answers
+            EdgeqError: EQ0161 there is no executable, EQ0603 it takes too long, EQ0605 it failed, EQ0604 it answers
                 something else than this model's tensors.
         """
         # This computer's instructions say nothing about a Cortex-M: without counting, outputs may need no second run.
         request = replace(request, count=False)
         executable = request.spec.native
         if executable is None or not executable.is_file():
-            raise EdgeqError(
-                "EQ0607",
-                "there is no executable for this computer",
-                where=str(executable) if executable else request.spec.name,
-                hint="compile again where a C compiler is installed: apt-get install --no-install-recommends gcc "
-                "libc6-dev",
+            raise missing_image(
+                "executable for this computer",
+                executable or request.spec.name,
+                "compile again where a C compiler is installed: apt-get install --no-install-recommends gcc libc6-dev",
             )
         limit = request.limit_seconds(_START_UP_SECONDS, _MACS_PER_SECOND)
         with scratch_folder("native") as folder:

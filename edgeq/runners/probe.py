@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeq.errors import EdgeqError
 from edgeq.process import Finished, Stopped, Tool, run_program
-from edgeq.runners.base import FlashPlan, FlashRequest
+from edgeq.runners.base import FlashPlan, FlashRequest, missing_image
 from edgeq.target import Board
 
 
@@ -15,16 +15,11 @@ def image_file(request: FlashRequest, kind: str) -> Path:
     """The absolute path of ``image.KIND``.
 
     Raises:
-        EdgeqError: EQ0607, it is not there.
+        EdgeqError: EQ0161, it is not there.
     """
     path = (request.folder / f"image.{kind}").resolve()
     if not path.is_file():
-        raise EdgeqError(
-            "EQ0607",
-            f"there is no {kind} image",
-            where=str(path),
-            hint="compile for this board where arm-none-eabi-gcc is installed",
-        )
+        raise missing_image(f"{kind} image", path, "compile for this board where arm-none-eabi-gcc is installed")
     return path
 
 

@@ -10,9 +10,11 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.runners.base import Array, ImageSpec, RunRequest, RunResult, TensorSpec
+from edgeq.runners.base import Array, RunRequest, RunResult, TensorSpec
 
 _STACK: Final = TensorSpec("stack", "uint32", (2,))
+_RUN: Final = b"R"
+_STEPS: Final = b"V"
 
 EXIT_NO_FILE: Final = 96
 EXIT_FAULT: Final = 97
@@ -33,11 +35,13 @@ class _Part:
 
     tensor: TensorSpec
     sample: int
-    step: int | None  # None: an output of a whole run
+    step: int | None  # None: an output
 
 
 def write_commands(file: BinaryIO, request: RunRequest) -> None:
     """Write all commands of a request, the question for the stack and the exit included.
+
+    All samples run step by step first, where steps are asked for, so that a fault is known by its step.
 
     Raises:
         ValueError: a sample does not have the sizes of the image's inputs.
@@ -46,10 +50,13 @@ def write_commands(file: BinaryIO, request: RunRequest) -> None:
     for index, sample in enumerate(request.inputs):
         if len(sample) != len(spec.inputs):
             raise ValueError(f"sample {index} has {len(sample)} arrays, the image takes {len(spec.inputs)}")
-        parts = [_input_bytes(array, tensor, index) for array, tensor in zip(sample, spec.inputs, strict=True)]
-        for command in _commands(request):
+    for command, samples in _commands(request):
+        if command == _RUN and request.steps:
+            file.write(b"P")
+        for index in samples:
             file.write(command)
-            file.writelines(parts)
+            pairs = zip(request.inputs[index], spec.inputs, strict=True)
+            file.writelines(_input_bytes(array, tensor, index) for array, tensor in pairs)
     file.write(b"SQ")
 
 
@@ -62,29 +69,29 @@ def _input_bytes(array: Array, tensor: TensorSpec, sample: int) -> bytes:
     return np.ascontiguousarray(array, dtype=tensor.numpy_dtype).tobytes()
 
 
-def _commands(request: RunRequest) -> tuple[bytes, ...]:
-    if not request.steps:
-        return (b"R",)
-    return (b"V", b"R") if request.repeats_for_outputs else (b"V",)
+def _commands(request: RunRequest) -> tuple[tuple[bytes, range], ...]:
+    """Each command with the samples that it is given for, in order."""
+    whole = (_RUN, range(request.whole_runs))
+    return ((_STEPS, range(len(request.inputs))), whole) if request.steps else (whole,)
 
 
 def _parts(request: RunRequest) -> Iterator[_Part]:
     spec = request.spec
-    for sample in range(len(request.inputs)):
-        for command in _commands(request):
-            if command == b"R":
-                yield from (_Part(tensor, sample, None) for tensor in spec.outputs)
-            else:
+    for command, samples in _commands(request):
+        for sample in samples:
+            if command == _STEPS:
                 yield from (_Part(tensor, sample, step) for step, row in enumerate(spec.steps) for tensor in row)
+            yield from (_Part(tensor, sample, None) for tensor in spec.outputs)
 
 
 def progress(request: RunRequest, answered: int) -> str:
     """Where an image stopped that had answered so many bytes: ``sample 3, step 7 (conv_7)``."""
     for part in _parts(request):
         if answered < part.tensor.nbytes:
-            if part.step is None:
-                return f"sample {part.sample}"
-            return f"sample {part.sample}, step {part.step} ({part.tensor.name})"
+            sample = request.first_sample + part.sample
+            return (
+                f"sample {sample}" if part.step is None else f"sample {sample}, step {part.step} ({part.tensor.name})"
+            )
         answered -= part.tensor.nbytes
     return "after the last sample"
 
@@ -136,27 +143,17 @@ def read_answers(path: Path, request: RunRequest) -> RunResult:
 
     outputs: list[list[Array]] = []
     steps: list[list[list[Array]]] = []
-    for _ in request.inputs:
-        row: list[Array] = []
-        for command in _commands(request):
-            if command == b"V":
-                steps.append([[take(tensor) for tensor in results] for results in spec.steps])
-            else:
-                row = [take(tensor) for tensor in spec.outputs]
-        outputs.append(row if b"R" in _commands(request) else _outputs_among(spec, steps[-1]))
+    if request.steps:
+        for _ in request.inputs:
+            steps.append([[take(tensor) for tensor in results] for results in spec.steps])
+            outputs.append([take(tensor) for tensor in spec.outputs])
+    whole = [[take(tensor) for tensor in spec.outputs] for _ in range(request.whole_runs)]
     used, size = (int(value) for value in take(_STACK))
     known = size > 0
     return RunResult(
-        outputs,
+        outputs if request.steps else whole,
         steps if request.steps else None,
+        whole if request.steps else None,
         stack_bytes=used if known else None,
         stack_size_bytes=size if known else None,
     )
-
-
-def _outputs_among(spec: ImageSpec, results: list[list[Array]]) -> list[Array]:
-    """The model's outputs out of the steps' results; a name that several steps write is the last one's."""
-    by_name: dict[str, Array] = {}
-    for tensors, arrays in zip(spec.steps, results, strict=True):
-        by_name.update((tensor.name, array) for tensor, array in zip(tensors, arrays, strict=True))
-    return [by_name[output.name] for output in spec.outputs]

@@ -16,7 +16,7 @@ from typing import Final
 
 from edgeq.errors import EdgeqError
 from edgeq.process import Finished, Stopped, Tool, run_program
-from edgeq.runners.base import RunRequest, RunResult
+from edgeq.runners.base import RunRequest, RunResult, missing_image
 from edgeq.runners.counting import build_plugin, read_tally, write_markers
 from edgeq.runners.hosted import run_hosted
 from edgeq.runners.protocol import (
@@ -65,6 +65,7 @@ class QemuRunner:
     """Runs the ELF that is linked for the machine's own memory, or the program of another Linux."""
 
     name = "qemu"
+    own_process = True
 
     def available(self) -> str | None:
         """None: which of QEMU's programs an image needs, only its board says."""
@@ -76,15 +77,14 @@ class QemuRunner:
         Raises:
             EdgeqError: EQ0520 QEMU is missing, EQ0521-0522 counting cannot be had, EQ0602 the image faulted, EQ0603 it
                 takes too long, EQ0604 it answers something else than this model's tensors, EQ0605 a program failed,
-                EQ0606 QEMU gave up, EQ0607 there is no image for an emulator.
+                EQ0606 QEMU gave up, EQ0161 there is no image for an emulator.
         """
         spec = request.spec
         if spec.emulated is None or (spec.machine is None and not spec.user_mode) or not spec.emulated.is_file():
-            raise EdgeqError(
-                "EQ0607",
-                "there is no image for an emulator",
-                where=str(spec.emulated) if spec.emulated else spec.name,
-                hint="compile for a board with an emulator, where its compiler is installed: see `edgeq doctor`",
+            raise missing_image(
+                "image for an emulator",
+                spec.emulated or spec.name,
+                "compile for a board with an emulator, where its compiler is installed: see `edgeq doctor`",
             )
         limit = request.limit_seconds(_START_UP_SECONDS, _MACS_PER_SECOND)
         with scratch_folder("qemu") as folder:
@@ -213,7 +213,11 @@ def _failure(request: RunRequest, done: Finished, answered: int) -> EdgeqError:
         )
     if done.code in EXIT_MEANING:
         return EdgeqError(
-            "EQ0604", "the image stopped early", where=where, got=f"{EXIT_MEANING[done.code]}\n{done.tail}".strip()
+            "EQ0604",
+            "the image stopped early",
+            where=where,
+            got=f"{EXIT_MEANING[done.code]}\n{done.tail}".strip(),
+            hint="compile again: another version of edgeq may have built the image",
         )
     return EdgeqError(
         "EQ0606", f"QEMU gave up ({machine})", where=where, got=f"exit code {done.code}\n{done.tail}".strip()

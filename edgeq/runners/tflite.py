@@ -15,7 +15,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.extras import not_installed
-from edgeq.runners.base import Array, ImageSpec, RunRequest, RunResult, TensorSpec
+from edgeq.runners.base import Array, ImageSpec, RunRequest, RunResult, TensorSpec, missing_image
 
 _LITERT: Final = "ai_edge_litert"
 _RUNTIME: Final = "tflite_runtime"
@@ -25,6 +25,7 @@ class TfliteRunner:
     """One interpreter for all samples, on one thread; counts no instructions and measures no stack."""
 
     name = "tflite"
+    own_process = False
 
     def available(self) -> str | None:
         """None where LiteRT, or tflite-runtime with a numpy that it works with, is installed; else what is missing."""
@@ -34,7 +35,7 @@ class TfliteRunner:
         """Run all samples through one interpreter.
 
         Raises:
-            EdgeqError: EQ0530 no interpreter is installed, EQ0625 there is no file, EQ0626 the interpreter refuses it,
+            EdgeqError: EQ0530 no interpreter is installed, EQ0161 there is no file, EQ0626 the interpreter refuses it,
                 EQ0627 it holds other tensors than the model, EQ0628 a run failed.
         """
         interpreter = _open(request.spec)
@@ -43,7 +44,7 @@ class TfliteRunner:
         wanted = [_find(details, tensor) for tensor in request.spec.outputs]
         watched = [[_find(details, tensor) for tensor in step] for step in request.spec.steps] if request.steps else []
         outputs, steps = [], []
-        for number, sample in enumerate(request.inputs):
+        for number, sample in enumerate(request.inputs, request.first_sample):
             for index, tensor, array in zip(given, request.spec.inputs, sample, strict=True):
                 interpreter.set_tensor(index, tensor.shaped(array))
             try:
@@ -72,12 +73,7 @@ def _open(spec: ImageSpec) -> Any:  # noqa: ANN401 - either package's Interprete
         raise not_installed("tflite", [_LITERT])
     path = spec.tflite
     if path is None or not path.is_file():
-        raise EdgeqError(
-            "EQ0625",
-            "there is no TFLite file",
-            where=str(path) if path else spec.name,
-            hint="compile again with --backend tflite",
-        )
+        raise missing_image("TFLite file", path or spec.name, "compile again with --backend c,tflite")
     module = import_module(f"{package}.interpreter")
     try:
         interpreter = module.Interpreter(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError
 from edgeq.extras import missing, require
-from edgeq.runners.base import Array, RunRequest, RunResult, TensorSpec
+from edgeq.runners.base import Array, RunRequest, RunResult, TensorSpec, missing_image
 
 if TYPE_CHECKING:
     from edgeq.backends.tvm.load import Module
@@ -17,6 +17,7 @@ class TvmRunner:
     """One module for all samples; counts no instructions and measures no stack."""
 
     name = "tvm"
+    own_process = False
 
     def available(self) -> str | None:
         """None where TVM is installed, else how to install it."""
@@ -27,7 +28,7 @@ class TvmRunner:
         """Run all samples; steps come from the debug module, outputs always from the other.
 
         Raises:
-            EdgeqError: EQ0530 TVM is not installed, EQ0620 there is no module, EQ0621 TVM does not load it, EQ0622 it
+            EdgeqError: EQ0530 TVM is not installed, EQ0161 there is no module, EQ0621 TVM does not load it, EQ0622 it
                 gives other tensors than this model's, EQ0623 a run failed.
         """
         require("tvm")
@@ -36,7 +37,7 @@ class TvmRunner:
         stepped = _open(spec.tvm_debug, "steps", spec.name) if request.steps else None
         flat = [tensor for step in spec.steps for tensor in step]
         outputs, steps = [], []
-        for number, sample in enumerate(request.inputs):
+        for number, sample in enumerate(request.inputs, request.first_sample):
             given = [tensor.shaped(array) for array, tensor in zip(sample, spec.inputs, strict=True)]
             outputs.append(_run(whole, given, spec.outputs, number))
             if stepped is not None:
@@ -47,12 +48,7 @@ class TvmRunner:
 
 def _open(path: Path | None, function: str, name: str) -> Module:
     if path is None or not path.is_file():
-        raise EdgeqError(
-            "EQ0620",
-            "there is no TVM module for this computer",
-            where=str(path) if path else name,
-            hint="compile again with --backend tvm",
-        )
+        raise missing_image("TVM module for this computer", path or name, "compile again with --backend c,tvm")
     from edgeq.backends.tvm.load import Module
 
     try:

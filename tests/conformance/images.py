@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgeq.analysis.verify import Comparison, compare_runs
+from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.backends.c import Specialize, emit_c
 from edgeq.backends.program import Program
 from edgeq.firmware import build_images
@@ -47,10 +47,9 @@ def compare_on(
     assert not images.warnings
     spec = _spec(graph, program, board, folder, images.files)
     runner = load_runner("native" if board.is_host else "qemu")
-    stepped = runner.run(RunRequest(spec, inputs, steps=True))
-    whole = runner.run(RunRequest(spec, inputs))
+    answer = runner.run(RunRequest(spec, inputs, steps=True))
     result = Comparison(board_name)
-    compare_runs(result, spec, 0, [run(graph, sample).tensors for sample in inputs], stepped, whole)
+    compare_runs(result, spec, 0, [run(graph, sample).tensors for sample in inputs], answer)
     return result
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.analysis.verify import Comparison, compare_runs
+from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.backends.tflite import UNSUPPORTED, WRITERS, emit_tflite
 from edgeq.backends.tflite.emit import draft_of
 from edgeq.errors import EdgeqError
@@ -75,7 +75,7 @@ def test_litert_has_the_reference_bits(family: str, tmp_path: Path) -> None:
     spec, inputs = spec_of(graph, path), input_sets(graph)
     answer = load_runner("tflite").run(RunRequest(spec, inputs, steps=True))
     found = Comparison("tflite")
-    compare_runs(found, spec, 0, [run(graph, sample).tensors for sample in inputs], answer, answer)
+    compare_runs(found, spec, 0, [run(graph, sample).tensors for sample in inputs], answer)
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
     assert found.names == {name for node in graph.nodes for name in node.outputs}
 

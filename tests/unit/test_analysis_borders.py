@@ -11,7 +11,7 @@ from quant_models import parse
 
 from edgeq.analysis.borders import (
     Border,
-    batches,
+    available,
     input_borders,
     integer_inputs,
     open_samples,
@@ -22,6 +22,7 @@ from edgeq.analysis.borders import (
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
 from edgeq.job import CompileOptions
+from edgeq.notes import gathered
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
 from edgeq.pipeline import compile_model
@@ -102,7 +103,7 @@ def test_model_with_integer_borders_takes_and_gives_integers(tmp_path: Path) -> 
     np.savez(data, x=values)
     compile_model(model, None, out, CompileOptions("native", "m"))
     compiled = Compiled.open(out)
-    given = np.stack([arrays[0] for arrays in quantized_inputs(compiled, open_samples(compiled, data))])
+    given = np.stack([arrays[0] for arrays in quantized_inputs(compiled, open_samples(compiled, data), 2)])
     np.testing.assert_array_equal(given.reshape(2, 4), values)
     assert output_borders(compiled)[0].passes_through
 
@@ -137,6 +138,13 @@ def test_data_of_another_shape_is_refused(compiled_example: Callable[..., Path],
         open_samples(Compiled.open(compiled_example()), tmp_path / "d.npz")
 
 
-def test_batches_bound_what_is_held_at_once() -> None:
-    items = [[np.zeros(1)] for _ in range(7)]
-    assert [len(batch) for batch in batches(items, 3)] == [3, 3, 1]
+def test_fewer_samples_than_asked_for_are_told(compiled_example: Callable[..., Path], example: object) -> None:
+    compiled = Compiled.open(compiled_example())
+    samples = open_samples(compiled, example.evaluation)  # type: ignore[attr-defined]
+    with gathered() as notes:
+        assert available(samples, None) == available(samples, len(samples)) == len(samples)
+        assert not notes
+        assert available(samples, len(samples) + 1) == len(samples)
+    assert [(note.code, note.got) for note in notes] == [("EQ0164", f"--samples {len(samples) + 1}")]
+    with pytest.raises(EdgeqError, match="EQ0108"):
+        available(samples, 0)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgeq.analysis import evaluate, executors, profile, verify
+from edgeq.analysis import evaluate, executors, parallel, profile, verify
 from edgeq.analysis.borders import integer_inputs
 from edgeq.analysis.check import check_model
-from edgeq.analysis.emulate import emulate_folder
+from edgeq.analysis.comparison import BeforePasses, Comparison
+from edgeq.analysis.emulate import emulate_folder, machine_of
 from edgeq.analysis.evaluate import evaluate_folder
+from edgeq.analysis.parallel import InOrder, shares
 from edgeq.analysis.profile import profile_folder
-from edgeq.analysis.verify import PASSES, Comparison, compare_graphs, verify_folder
+from edgeq.analysis.verify import PASSES, verify_folder
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
 from edgeq.interp import run
@@ -42,25 +47,28 @@ def test_verify_counts_every_tensor_and_element(compiled: Compiled) -> None:
     results = sum(np.prod(tensor.shape) for step in spec.steps for tensor in step)
     outputs = sum(np.prod(tensor.shape) for tensor in spec.outputs)
     native = next(result for result in found["results"] if result["on"] == "native")
-    assert native["elements"] == 4 * (results + outputs)
+    # Every sample step by step, and the first of each share once more as a whole.
+    assert native["elements"] == 4 * (results + outputs) + len(shares(4, 1)) * outputs
     assert native["tensors"] == len({tensor.name for step in spec.steps for tensor in step})
-    assert found["runners"] == ["native", PASSES]
-    assert (found["mismatches"], found["first_mismatch"], found["samples"]) == (0, None, 4)
+    assert found["runners"] == ["native"]
+    assert found["tensors"] == native["tensors"]
+    assert (found["ok"], found["mismatches"], found["first_mismatch"], found["samples"]) == (True, 0, None, 4)
     assert next(result for result in found["results"] if result["on"] == PASSES)["elements"] > 0
 
 
 def test_verify_takes_the_reference_for_what_it_is(compiled: Compiled) -> None:
     found = verify_folder(compiled, ["reference", "native"], 2).to_json()
-    assert found["runners"] == ["native", PASSES]
+    assert found["runners"] == ["native"]
 
 
 def test_verify_names_the_first_wrong_element_of_a_step(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
     real = executors.execute
 
-    def wrong(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: bool) -> RunResult:
+    def wrong(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: Any) -> RunResult:
         found = real(folder, name, inputs, **options)
-        if found.steps is not None:
-            found.steps[2][1][0] = flipped(flipped(found.steps[2][1][0], 7), 9)
+        if options["first_sample"] == 2:
+            assert found.steps is not None
+            found.steps[0][1][0] = flipped(flipped(found.steps[0][1][0], 7), 9)
         return found
 
     monkeypatch.setattr(verify, "execute", wrong)
@@ -79,50 +87,138 @@ def test_verify_names_the_first_wrong_element_of_a_step(compiled: Compiled, monk
     }
 
 
-def test_verify_sees_an_output_that_a_later_step_spoils(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["outputs", "whole"])
+def test_verify_sees_an_output_that_a_later_step_spoils(
+    where: str, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = executors.execute
 
-    def wrong(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: bool) -> RunResult:
+    def wrong(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: Any) -> RunResult:
         found = real(folder, name, inputs, **options)
-        if found.steps is None:
-            found.outputs[0][0] = flipped(found.outputs[0][0], 0)
+        spoilt = found.outputs if where == "outputs" else found.whole
+        assert spoilt is not None
+        if options["first_sample"] == 1:
+            spoilt[0][0] = flipped(spoilt[0][0], 0)
         return found
 
     monkeypatch.setattr(verify, "execute", wrong)
     found = verify_folder(compiled, ["native"], 2).to_json()
-    assert found["mismatches"] == 1
-    assert found["first_mismatch"]["step"] is None
+    assert (found["ok"], found["mismatches"]) == (False, 1)
+    assert (found["first_mismatch"]["sample"], found["first_mismatch"]["step"]) == (1, None)
 
 
 def test_verify_sees_a_pass_that_changes_values(compiled: Compiled) -> None:
-    graph = compiled.graph
+    graph, changed = compiled.graph, compiled.graph.copy()
     (inputs,) = integer_inputs(compiled, None, 4)[3:]
-    tensors = dict(run(graph, inputs).tensors)
-    name = graph.nodes[0].outputs[0]
-    tensors[name] = flipped(tensors[name], 3)
+    position = next(number for number, node in enumerate(graph.nodes) if "clamp_max" in node.attrs)
+    first = graph.nodes[position]
+    changed.nodes[position] = first.with_attrs(clamp_max=first.integer("clamp_max") - 100)
+    before, expected = BeforePasses(graph, changed), run(changed, inputs).tensors
+    values = before.run(inputs, expected)
+    assert all(np.array_equal(value, run(graph, inputs).tensors[name]) for name, value in values.items())
     found = Comparison(PASSES)
-    compare_graphs(found, 0, graph, graph, inputs, tensors)
-    assert found.mismatches == 1
+    before.compare(found, 0, values, expected)
+    assert found.mismatches > 0
     assert found.first is not None
-    assert found.first.tensor == name
+    assert found.first.tensor == first.outputs[0]
 
 
-def test_verify_in_batches_numbers_the_samples_through(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "BATCH", 2)
+@pytest.mark.parametrize("number", [1, 2, 7])
+def test_verify_is_the_same_whatever_the_number_of_cores(
+    number: int, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One boot a share, shares that do not depend on the cores, and the first mismatch by number, not by time."""
     real = executors.execute
     calls = []
 
-    def counted(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: bool) -> RunResult:
-        calls.append(len(inputs))
+    def slow_at_first(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: Any) -> RunResult:
+        first = options["first_sample"]
+        calls.append((first, len(inputs)))
         found = real(folder, name, inputs, **options)
-        if len(calls) == 6:  # the ordinary run of the third batch
+        if first in {3, 6}:
             found.outputs[0][0] = flipped(found.outputs[0][0], 0)
+        sleep(0.2 if first == 3 else 0)
         return found
 
-    monkeypatch.setattr(verify, "execute", counted)
-    found = verify_folder(compiled, ["native"], 5).to_json()
-    assert calls == [2, 2, 2, 2, 1, 1]
-    assert found["first_mismatch"]["sample"] == 4
+    monkeypatch.setattr(verify, "execute", slow_at_first)
+    monkeypatch.setattr(parallel, "cores", lambda: number)
+    found = verify_folder(compiled, ["native"], 9).to_json()
+    assert sorted(calls) == [(0, 3), (3, 3), (6, 3)]
+    assert (found["mismatches"], found["first_mismatch"]["sample"]) == (2, 3)
+
+
+def test_error_of_the_first_share_is_the_one_that_is_told(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: Any) -> RunResult:
+        first = options["first_sample"]
+        sleep(0.2 if first == 0 else 0)
+        raise EdgeqError("EQ0605", "the native executable failed", where=f"sample {first}")
+
+    monkeypatch.setattr(verify, "execute", failing)
+    with pytest.raises(EdgeqError, match="sample 0"):
+        verify_folder(compiled, ["native"], 8)
+
+
+def changed_folder(compiled: Compiled, folder: Path, **changes: Any) -> Compiled:
+    """A copy of the compiled folder with other entries in its manifest."""
+    shutil.copytree(compiled.path, folder)
+    manifest = json.loads((folder / "manifest.json").read_text()) | changes
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return Compiled.open(folder)
+
+
+COMMANDS: dict[str, Callable[[Compiled, str], object]] = {
+    "emulate": lambda compiled, name: emulate_folder(compiled, None, 1, name),
+    "profile": lambda compiled, name: profile_folder(compiled, 1, None, name),
+    "verify": lambda compiled, name: verify_folder(compiled, [name], 1),
+}
+WITHOUT = [(command, name) for command in COMMANDS for name in ("qemu", "tvm-qemu")]
+WITHOUT += [(command, name) for command in ("emulate", "verify") for name in ("native", "tflite", "tvm")]
+
+
+@pytest.mark.parametrize(("command", "name"), WITHOUT)
+def test_folder_without_the_image_is_named(command: str, name: str, compiled: Compiled, tmp_path: Path) -> None:
+    bare = changed_folder(compiled, tmp_path / "bare", images={})
+    with pytest.raises(EdgeqError) as caught:
+        COMMANDS[command](bare, name)
+    problem = caught.value.problems[0]
+    assert (problem.code, problem.where, caught.value.exit_code) == ("EQ0160", str(bare.path), 2)
+    backend = {"tflite": "tflite", "tvm": "tvm", "tvm-qemu": "tvm"}.get(name)
+    assert (f"--backend c,{backend}" if backend else "edgeq doctor") in str(problem.hint)
+
+
+@pytest.mark.parametrize(("command", "name"), [(command, name) for command, name in WITHOUT if "t" not in name])
+def test_missing_image_is_named_with_its_path(command: str, name: str, compiled: Compiled, tmp_path: Path) -> None:
+    bare = changed_folder(compiled, tmp_path / "bare")
+    gone = bare.path / bare.manifest["images"][executors.IMAGE_OF[name]]
+    gone.unlink()
+    with pytest.raises(EdgeqError) as caught:
+        COMMANDS[command](bare, name)
+    assert (caught.value.problems[0].code, caught.value.problems[0].where) == ("EQ0161", str(gone))
+    assert caught.value.exit_code == 2
+
+
+def test_verify_of_nothing_is_an_error(compiled: Compiled, tmp_path: Path) -> None:
+    bare = changed_folder(compiled, tmp_path / "bare", images={})
+    for folder, runners, samples, code in (
+        (bare, [], 1, "EQ0160"),
+        (compiled, ["reference"], 1, "EQ0162"),
+        (compiled, ["native"], 0, "EQ0108"),
+    ):
+        with pytest.raises(EdgeqError) as caught:
+            verify_folder(folder, runners, samples)
+        assert (caught.value.problems[0].code, caught.value.exit_code) == (code, 2)
+
+
+def test_verify_without_every_step_is_an_error(compiled: Compiled, tmp_path: Path) -> None:
+    spec = compiled.spec
+    for steps, outputs in (((), spec.outputs), (spec.steps[1:], spec.outputs), (spec.steps, ())):
+        shorter = replace(spec, steps=steps, outputs=outputs)
+        found = Comparison("native")
+        names = [tensor.name for step in shorter.steps for tensor in step] + [output.name for output in outputs]
+        for name in names[: -1 if not outputs else None]:
+            found.compare(0, 0, name, np.zeros(1, np.int8), np.zeros(1, np.int8))
+        with pytest.raises(EdgeqError, match="EQ0163"):
+            verify.check_complete(compiled, found)
 
 
 @pytest.mark.parametrize("name", ["quemu", "drive", ""])
@@ -166,33 +262,22 @@ def test_eval_by_mse_gives_decibels_and_no_agreement(compiled: Compiled, example
     assert found["float_value"] == 0
 
 
-def test_profile_without_an_emulator_has_sizes_and_no_counts(
-    compiled: Compiled, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spec = replace(compiled.spec, emulated=None)
-    monkeypatch.setattr(Compiled, "spec", spec)
-    found = profile_folder(compiled, 20).to_json()
-    assert found["instructions"] is None
-    assert found["uncounted"].endswith("has no image for an emulator")
-    assert found["ram_bytes"] == compiled.manifest["arena_bytes"]
-    assert [layer["op"] for layer in found["layers"]] == [step["op"] for step in compiled.manifest["steps"]]
-
-
 @pytest.mark.qemu
 def test_profile_counts_layers_within_the_whole(
     compiled: Compiled, monkeypatch: pytest.MonkeyPatch, needs_program: Callable[[str], str]
 ) -> None:
     needs_program("qemu-system-arm")
     asked = []
-    real = executors.execute
+    real = executors.execute_all
 
-    def watched(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: bool) -> RunResult:
-        asked.append((name, len(inputs), options))
+    def watched(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: Any) -> RunResult:
+        asked.append((name, len(inputs), options["count"]))
         return real(folder, name, inputs, **options)
 
-    monkeypatch.setattr(profile, "execute", watched)
+    monkeypatch.setattr(profile, "execute_all", watched)
     found = profile_folder(compiled, 3).to_json()
-    assert asked == [("qemu", 3, {"count": True})]
+    assert asked == [("qemu", 3, True)]
+    assert found["samples"] == 3
     assert found["instructions_min"] <= found["instructions"] <= found["instructions_max"]
     layers = sum(layer["instructions"] for layer in found["layers"])
     assert 0.95 * found["instructions"] < layers <= found["instructions"]
@@ -203,6 +288,8 @@ def test_emulate_shows_integers_and_what_they_stand_for(compiled: Compiled, exam
     found = emulate_folder(compiled, example.evaluation, 2, "native").to_json()
     (entry,) = compiled.manifest["outputs"]
     assert (found["on"], found["samples"], found["instructions"]) == ("native", 2, None)
+    assert found["machine"] == "this computer"
+    assert found["arg_max"] == [int(np.argmax(sample[entry["name"]]["integers"])) for sample in found["outputs"]]
     for sample in found["outputs"]:
         shown = sample[entry["name"]]
         wanted = (np.array(shown["integers"]) - entry["zero_point"]).astype(np.float32) * np.float32(entry["scale"])
@@ -222,3 +309,43 @@ def test_check_reports_every_unsupported_operator_at_once(root: Path) -> None:
     assert not found["ok"]
     assert len(found["problems"]) > 1
     assert found["ram_bytes"] is None
+
+
+def test_shares_bound_samples_and_bytes_and_keep_the_order() -> None:
+    assert [len(part) for part in shares(200, 1)] == [50, 50, 50, 50]
+    assert [len(part) for part in shares(20, 1)] == [5, 5, 5, 5]
+    assert [len(part) for part in shares(1, 1)] == [1]
+    assert shares(0, 1) == []
+    assert {len(part) for part in shares(1000, 1)} == {64, 40}
+    assert {len(part) for part in shares(10, 1 << 30)} == {1}
+    assert [sample for part in shares(777, 100_000) for sample in part] == list(range(777))
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_results_come_in_the_order_of_the_tasks_with_few_waiting(workers: int) -> None:
+    started: list[int] = []
+
+    def task(number: int) -> int:
+        started.append(number)
+        sleep(0.001 * (number % 3))
+        return number
+
+    with InOrder((lambda n=number: task(n) for number in range(20)), workers) as results:  # type: ignore[misc]
+        assert next(results) == 0
+        sleep(0.05)
+        assert len(started) <= workers + 3
+        assert list(results) == list(range(1, 20))
+
+
+def test_machine_and_class_names_are_shown(compiled: Compiled, example: Any, tmp_path: Path) -> None:
+    arrays = dict(np.load(example.evaluation))
+    names = [f"class {number}" for number in range(10)]
+    np.savez(tmp_path / "named.npz", **arrays | {"class_names": np.array(names)})
+    np.savez(tmp_path / "short.npz", **arrays | {"class_names": np.array(names[:9])})
+    found = emulate_folder(compiled, tmp_path / "named.npz", 3, "native").to_json()
+    assert found["classes"] == [names[index] for index in found["arg_max"]]
+    short = emulate_folder(compiled, tmp_path / "short.npz", 3, "native")
+    assert short.to_json()["classes"] == [None] * 3
+    assert [note.code for note in short.notes] == ["EQ0165"]
+    assert "mps2-an386" in machine_of(compiled, "qemu")
+    assert "cortex-m4" in machine_of(compiled, "qemu")

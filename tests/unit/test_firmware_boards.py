@@ -22,7 +22,8 @@ from edgeq.target import Board, list_boards, load_board
 
 SAMPLES = [bytes((7 * i + 31 * k) & 255 for i in range(INPUT_BYTES)) for k in range(3)]
 COMMANDS = b"".join(b"R" + x for x in SAMPLES) + b"V" + SAMPLES[0] + b"S"
-ANSWERS = b"".join(toy_answers(x)[1] for x in SAMPLES) + b"".join(toy_answers(SAMPLES[0]))
+# The last step's result is the output.
+ANSWERS = b"".join(toy_answers(x)[1] for x in SAMPLES) + b"".join(toy_answers(SAMPLES[0])) + toy_answers(SAMPLES[0])[1]
 CHIPS = [name for name in list_boards() if not load_board(name).is_hosted]
 TWINS = [name for name in CHIPS if (emulator := load_board(name).emulator) and emulator.board == name]
 TIMEOUT = 60

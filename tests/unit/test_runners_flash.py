@@ -224,7 +224,7 @@ def test_host_and_foreign_methods_are_refused(folder: Path) -> None:
 
 
 def test_missing_image_is_reported(tmp_path: Path) -> None:
-    assert failure(FlashRequest(tmp_path, load_board("microbit-v1")), "pyocd").problems[0].code == "EQ0607"
+    assert failure(FlashRequest(tmp_path, load_board("microbit-v1")), "pyocd").problems[0].code == "EQ0161"
 
 
 def mounted(folder: Path, *files: str) -> Path:

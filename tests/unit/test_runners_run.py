@@ -13,7 +13,7 @@ import pytest
 from firmware_toy import FACTS, HIDDEN, HIDDEN_OFFSET, INPUT_BYTES, OUTPUT_BYTES, X, Y, toy_answers, write_toy
 
 from edgeq.errors import EdgeqError
-from edgeq.firmware import build_images
+from edgeq.firmware import ImageFacts, build_images
 from edgeq.runners import counting
 from edgeq.runners.base import Array, ImageSpec, RunRequest
 from edgeq.runners.table import RUNNERS, load_flasher, load_runner
@@ -93,11 +93,45 @@ def test_counts_do_not_see_the_harness(spec: ImageSpec) -> None:
         assert counts.steps[1].named()["mac"] >= INPUT_BYTES * OUTPUT_BYTES
 
 
+def build_changed(folder: Path, runner: str, old: str, new: str, facts: ImageFacts = FACTS) -> ImageSpec:
+    """The toy with a change of its C text."""
+    board = load_board("native" if runner == "native" else "mps2-an386")
+    model = write_toy(folder / "bundle") / "model.c"
+    text = model.read_text()
+    assert old in text
+    model.write_text(text.replace(old, new))
+    files = build_images(folder / "bundle", folder, board, facts).files
+    native, emulated = folder / files.get("native", "native"), folder / files.get("emulated", "emulated")
+    return ImageSpec("toy", (X,), (Y,), ((HIDDEN,), (Y,)), native=native, emulated=emulated, machine="mps2-an386")
+
+
 @needs_tools
-def test_outputs_under_another_name_cost_a_whole_run(spec: ImageSpec) -> None:
-    renamed = replace(spec, outputs=(replace(Y, name="z", shape=(2, 2)),))
-    result = load_runner("qemu").run(RunRequest(renamed, INPUTS, steps=True))
+@pytest.mark.parametrize("runner", ["native", "qemu"])
+def test_outputs_are_what_lies_in_the_arena_at_the_end(runner: str, tmp_path: Path) -> None:
+    """The second step spoils what the first has left; each step's results are those of before."""
+    loop = "for (uint32_t o = 0; o"
+    spoils = f"((int8_t *)(arena + {HIDDEN_OFFSET}))[3] = 5;\n    {loop}"
+    facts = replace(FACTS, outputs=FACTS.results[0])
+    image = build_changed(tmp_path, runner, loop, spoils, facts)
+    result = load_runner(runner).run(RunRequest(replace(image, outputs=(HIDDEN,)), INPUTS, steps=True))
+    assert result.steps is not None
+    assert result.whole is not None
+    assert [steps[0][0].tobytes() for steps in result.steps] == [hidden for hidden, _ in ANSWERS]
+    spoilt = [hidden[:3] + b"\x05" + hidden[4:] for hidden, _ in ANSWERS]
+    assert [row[0].tobytes() for row in result.outputs] == spoilt
+    assert [row[0].tobytes() for row in result.whole] == spoilt[:1]
+
+
+@needs_tools
+@pytest.mark.parametrize("runner", ["native", "qemu"])
+def test_whole_run_that_leaves_out_a_step_finds_no_remains_of_it(runner: str, tmp_path: Path) -> None:
+    """Step by step all is well; the run of the model calls its second step on a condition that never holds."""
+    never = "if (step == 0 || ((const uint8_t *)arena)[47] == 7)\n            toy_step(arena, step);"
+    image = build_changed(tmp_path, runner, "        toy_step(arena, step);", never)
+    result = load_runner(runner).run(RunRequest(image, INPUTS, steps=True))
     assert [row[0].tobytes() for row in result.outputs] == [out for _, out in ANSWERS]
+    assert result.whole is not None
+    assert [row[0].tobytes() for row in result.whole] == [b"\xa5" * OUTPUT_BYTES]
 
 
 @needs_tools
@@ -201,7 +235,8 @@ def test_unknown_machine_is_reported(spec: ImageSpec) -> None:
 @pytest.mark.parametrize("runner", ["native", "qemu"])
 def test_missing_image_is_reported(runner: str, tmp_path: Path) -> None:
     image = ImageSpec("toy", (X,), (Y,), native=tmp_path / "native", emulated=tmp_path / "e.elf", machine="mps2-an386")
-    assert caught(RunRequest(image, INPUTS), runner).problems[0].code == "EQ0607"
+    error = caught(RunRequest(image, INPUTS), runner)
+    assert (error.problems[0].code, error.exit_code) == ("EQ0161", 2)
 
 
 def test_missing_qemu_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,6 +256,7 @@ def test_missing_qemu_names_the_package(tmp_path: Path, monkeypatch: pytest.Monk
 def test_time_limit_follows_the_work() -> None:
     image = ImageSpec("toy", (X,), (Y,), ((HIDDEN,), (Y,)), macs=1_000_000)
     assert RunRequest(image, INPUTS).limit_seconds(10, 1e6) == 14
+    assert RunRequest(image, INPUTS, steps=True).limit_seconds(10, 1e6) == 15
     assert RunRequest(image, INPUTS, steps=True, count=True).limit_seconds(10, 1e6) == 18
     assert RunRequest(image, INPUTS, timeout_seconds=3).limit_seconds(10, 1e6) == 3
 

@@ -292,7 +292,7 @@ def test_runner_names_what_is_wrong_with_the_file(problem: str, tmp_path: Path) 
     spec = ImageSpec("m", (TensorSpec("x", "int8", (2, 6)),), (TensorSpec("z", "int8", (2, 4)),), tflite=path)
     with pytest.raises(EdgeqError) as error:
         load_runner("tflite").run(RunRequest(spec, []))
-    wanted = {"absent": "EQ0625", "damaged": "EQ0626", "other": "EQ0627"}
+    wanted = {"absent": "EQ0161", "damaged": "EQ0626", "other": "EQ0627"}
     assert error.value.problems[0].code == wanted[problem]
 
 

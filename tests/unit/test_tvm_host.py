@@ -181,7 +181,7 @@ def test_runner_refuses_missing_damaged_and_foreign_modules(tmp_path: Path) -> N
     damaged.write_bytes(b"no library")
     wider = (replace(spec.outputs[0], shape=(1, 6)),)
     cases = {
-        "EQ0620": RunRequest(replace(spec, tvm=None), inputs),
+        "EQ0161": RunRequest(replace(spec, tvm=None), inputs),
         "EQ0621": RunRequest(replace(spec, tvm=damaged), inputs),
         "EQ0622": RunRequest(replace(spec, outputs=wider), inputs),
         "EQ0623": RunRequest(replace(spec, inputs=(replace(spec.inputs[0], shape=(1, 4, 2, 3)),)), inputs),
@@ -192,7 +192,7 @@ def test_runner_refuses_missing_damaged_and_foreign_modules(tmp_path: Path) -> N
         assert caught.value.problems[0].code == code
     with pytest.raises(EdgeqError) as caught:
         runner.run(RunRequest(replace(spec, tvm_debug=None), inputs, steps=True))
-    assert caught.value.problems[0].code == "EQ0620"
+    assert caught.value.problems[0].code == "EQ0161"
 
 
 def test_runner_without_the_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

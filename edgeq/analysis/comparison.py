@@ -1,0 +1,188 @@
+"""Comparing tensors bit for bit: what an image gave with the reference, and a graph before and after the passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgeq.interp import run
+from edgeq.ir import Graph, Node
+from edgeq.numerics.array import Array
+from edgeq.runners.base import ImageSpec, RunResult
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first element that differs: where it is, what the reference has, what was found.
+
+    ``step`` is None for an output of the model, and for what the passes change.
+    """
+
+    runner: str
+    sample: int
+    step: int | None
+    tensor: str
+    index: tuple[int, ...]
+    expected: int
+    got: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name."""
+        return {
+            "runner": self.runner,
+            "sample": self.sample,
+            "step": self.step,
+            "tensor": self.tensor,
+            "index": list(self.index),
+            "expected": self.expected,
+            "got": self.got,
+        }
+
+
+@dataclass
+class Comparison:
+    """One executor against the reference: how much was compared, and what differed."""
+
+    runner: str
+    names: set[str] = field(default_factory=set)
+    elements: int = 0
+    mismatches: int = 0
+    largest: int = 0
+    first: Mismatch | None = None
+
+    def compare(self, sample: int, step: int | None, name: str, expected: Array, got: Array) -> None:
+        """Compare one tensor element by element."""
+        self.names.add(name)
+        self.elements += expected.size
+        wanted, found = expected.reshape(-1), got.reshape(-1)
+        if np.array_equal(wanted, found):
+            return
+        difference = np.abs(wanted.astype(np.int64) - found.astype(np.int64))
+        self.mismatches += int(np.count_nonzero(difference))
+        self.largest = max(self.largest, int(difference.max()))
+        if self.first is None:
+            flat = int(np.argmax(difference != 0))
+            index = tuple(int(i) for i in np.unravel_index(flat, expected.shape))
+            self.first = Mismatch(self.runner, sample, step, name, index, int(wanted[flat]), int(found[flat]))
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name; ``tensors`` counts different tensors."""
+        return {
+            "on": self.runner,
+            "tensors": len(self.names),
+            "elements": self.elements,
+            "mismatches": self.mismatches,
+            "largest_difference": self.largest,
+            "first_mismatch": self.first.to_json() if self.first else None,
+        }
+
+
+def compare_runs(
+    result: Comparison, spec: ImageSpec, first_sample: int, expected: Sequence[Mapping[str, Array]], answer: RunResult
+) -> None:
+    """Compare what an image gave with the reference's tensors.
+
+    Args:
+        result: receives the findings.
+        spec: the image.
+        first_sample: number of the first sample.
+        expected: the reference's tensors by name, one mapping a sample.
+        answer: each step's results, copied out before the next step; the outputs as they lay in the arena at the end,
+            which no later step may have touched; and the outputs of whole runs, where there were any.
+    """
+    assert answer.steps is not None  # they were asked for
+    for number, wanted in enumerate(expected):
+        sample = first_sample + number
+        for step, (tensors, arrays) in enumerate(zip(spec.steps, answer.steps[number], strict=True)):
+            for tensor, array in zip(tensors, arrays, strict=True):
+                result.compare(sample, step, tensor.name, wanted[tensor.name], array)
+        whole = (answer.whole or ())[number : number + 1]
+        for outputs in (answer.outputs[number], *whole):
+            for tensor, array in zip(spec.outputs, outputs, strict=True):
+                result.compare(sample, None, tensor.name, wanted[tensor.name], array)
+
+
+class BeforePasses:
+    """The graph as lowering gave it, run beside the graph that the passes made of it.
+
+    Most of its nodes are in both graphs. Such a node is not evaluated again where its operands have the same bits as
+    those of its twin: an operator is a function of its attributes and operands.
+    """
+
+    def __init__(self, before: Graph, after: Graph) -> None:
+        self.before = before
+        self.after = after
+        self._twins = _twins(before, after)
+
+    def run(self, inputs: Sequence[Array], expected: Mapping[str, Array]) -> dict[str, Array]:
+        """All tensors of the graph before the passes.
+
+        Args:
+            inputs: of one sample.
+            expected: all tensors of the graph after the passes.
+        """
+        return run(self.before, inputs, known=self._reuse(expected)).tensors
+
+    def _reuse(self, expected: Mapping[str, Array]) -> Callable[[Node, Sequence[Array]], Sequence[Array] | None]:
+        def known(node: Node, operands: Sequence[Array]) -> Sequence[Array] | None:
+            twin = self._twins.get(node.name)
+            if twin is None:
+                return None
+            theirs = [_value(self.after, expected, name) for name in twin.inputs]
+            same = all(_same(mine, other) for mine, other in zip(operands, theirs, strict=True))
+            return [expected[name] for name in twin.outputs] if same else None
+
+        return known
+
+    def compare(
+        self, result: Comparison, sample: int, values: Mapping[str, Array], expected: Mapping[str, Array]
+    ) -> None:
+        """Compare tensors of the same ONNX value, or of the same name and shape, before and after the passes.
+
+        Args:
+            result: receives the findings.
+            sample: its number.
+            values: what :meth:`run` gave.
+            expected: all tensors of the graph after the passes.
+        """
+        in_onnx_layout = {
+            source.name: np.transpose(values[tensor.name], source.permutation).reshape(source.shape)
+            for tensor in self.before.tensors.values()
+            if (source := tensor.source) is not None and tensor.name in values
+        }
+        for name, value in expected.items():
+            source = self.after.tensors[name].source
+            if source is not None and source.name in in_onnx_layout:
+                laid_out = np.transpose(value, source.permutation).reshape(source.shape)
+                result.compare(sample, None, name, in_onnx_layout[source.name], laid_out)
+            elif name in values and values[name].shape == value.shape:
+                result.compare(sample, None, name, values[name], value)
+        for old, new in zip(self.before.outputs, self.after.outputs, strict=True):
+            result.compare(sample, None, new, values[old], expected[new])
+
+
+def _same(one: Array, other: Array) -> bool:
+    return one is other or (one.dtype == other.dtype and np.array_equal(one, other))
+
+
+def _value(graph: Graph, values: Mapping[str, Array], name: str) -> Array:
+    found = values.get(name)
+    return graph.tensors[name].value() if found is None else found
+
+
+def _twins(before: Graph, after: Graph) -> dict[str, Node]:
+    """For nodes of the first graph the node of the second that has the same operator, attributes and sources."""
+    named: dict[str, Node] = {}
+    for node in after.nodes:
+        named.setdefault(node.name, node)
+    found = {}
+    for node in before.nodes:
+        twin = named.get(node.name)
+        if twin is None or (twin.op, twin.attrs) != (node.op, node.attrs):
+            continue
+        if len(twin.inputs) == len(node.inputs):
+            found[node.name] = twin
+    return found
