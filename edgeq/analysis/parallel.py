@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
+
+from edgeq.process import worker_pool
 
 Result = TypeVar("Result")
 
@@ -58,7 +61,8 @@ class InOrder(Iterator[Result], Generic[Result]):
         """
         number = cores() if workers is None else workers
         self._tasks = iter(tasks)
-        self._pool = ThreadPoolExecutor(number) if number else None
+        self._exit = ExitStack()
+        self._pool = self._exit.enter_context(worker_pool(number)) if number else None
         self._started: deque[Future[Result]] = deque()
         for _ in range(number + 2 if number else 0):
             self._start_next()
@@ -84,6 +88,7 @@ class InOrder(Iterator[Result], Generic[Result]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End the workers."""
-        if self._pool is not None:
+        """End the workers; Ctrl-C ends the programs that they run, too."""
+        if self._pool is not None and error is None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+        self._exit.__exit__(kind, error, at)
