@@ -20,11 +20,12 @@ from edgeq.errors import EdgeqError
 from edgeq.files import DAMAGE, read_json, reason_of
 from edgeq.ir import Graph
 from edgeq.ir.serialize import load_graph
-from edgeq.runners.base import ImageSpec, TensorSpec
 from edgeq.target import Board, load_saved_board
 
 if TYPE_CHECKING:
     import onnx_ir
+
+    from edgeq.runners.base import ImageSpec, TensorSpec
 
 MANIFEST = "manifest.json"
 BOARD = "board.json"
@@ -103,6 +104,8 @@ class Compiled:
     @property
     def spec(self) -> ImageSpec:
         """What runners must know of the images."""
+        from edgeq.runners.base import ImageSpec
+
         images: dict[str, str] = self.manifest["images"]
         emulator = self.board.emulator
 
@@ -141,6 +144,8 @@ class Compiled:
 
 
 def _tensor(entry: dict[str, Any]) -> TensorSpec:
+    from edgeq.runners.base import TensorSpec
+
     return TensorSpec(entry["tensor"], entry["dtype"], tuple(entry["shape"]))
 
 

@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.backends.c import Specialize
-from edgeq.backends.program import Program
 from edgeq.errors import Problem
-from edgeq.firmware import Images
 from edgeq.ir import Graph
 from edgeq.lowering import Mode
 from edgeq.target import Board
@@ -18,6 +15,9 @@ from edgeq.target import Board
 if TYPE_CHECKING:
     import onnx_ir
 
+    from edgeq.backends.c import Specialize
+    from edgeq.backends.program import Program
+    from edgeq.firmware import Images
     from edgeq.frontend import Recovered
 
 Progress = Callable[[str, float | None], None]
@@ -58,6 +58,7 @@ class Job:
         options: likewise.
         board: as its file describes it.
         folder: receives the results.
+        blind: sizes are wanted, no firmware: a float model needs no calibration data and gets meaningless scales.
         progress: called with a stage's name and its share done (None where unknown).
         float_model: the normalized model, where a float one was given.
         partly_quantized: what a foreign model says of its scales, where it leaves some unsaid.
@@ -77,6 +78,7 @@ class Job:
     board: Board
     folder: Path
     progress: Progress
+    blind: bool = False
     float_model: onnx_ir.Model | None = None
     partly_quantized: Recovered | None = None
     qdq_model: onnx_ir.Model | None = None

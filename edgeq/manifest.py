@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeq import __version__
-from edgeq.backends.c_source import version_of
 from edgeq.backends.program import Program, ProgramStep, step_nodes
 from edgeq.files import open_regular
-from edgeq.firmware import ImageFacts, Span
 from edgeq.folder import SCHEMA
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.job import Job
 from edgeq.ops import BY_NAME
 
+if TYPE_CHECKING:
+    from edgeq.firmware import ImageFacts
+
 
 def image_facts(graph: Graph, program: Program, name: str) -> ImageFacts:
     """Where firmware finds inputs, outputs and every step's results in the arena."""
+    from edgeq.firmware import ImageFacts, Span
+
     offsets = program.plan.offsets
 
     def spans(names: tuple[str, ...]) -> tuple[Span, ...]:
@@ -48,6 +51,8 @@ def describe(job: Job) -> dict[str, Any]:
     What a program has (arena, kernels, sizes) stands at the top for the folder's own, which is C where that was asked
     for; ``tvm`` and ``tflite`` say the same of those, where they were.
     """
+    from edgeq.backends.c_source import version_of
+
     assert job.graph is not None  # lower_model has set it
     graph, options = job.graph, job.options
     main = job.programs[job.main] if job.main is not None else None

@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgeq import budget
-from edgeq.backends.c import emit_c
-from edgeq.backends.c_source import stack_line
 from edgeq.backends.program import Program
 from edgeq.backends.table import extras_of
 from edgeq.errors import EdgeqError
 from edgeq.extras import require
-from edgeq.firmware import Images, build_images
 from edgeq.folder import (
     BOARD,
     FLOAT_MODEL,
@@ -45,6 +42,9 @@ from edgeq.writing import scratch_folder
 if TYPE_CHECKING:
     import onnx_ir
 
+    from edgeq.firmware import Images
+    from edgeq.onnxio.qdq_form import QdqPlan
+
 # What a partly quantized model leaves unsaid, and calibration data can say.
 UNSAID: Final = {"EQ0250", "EQ0251"}
 # Where everything of TVM lies in the folder.
@@ -67,7 +67,7 @@ def import_model(job: Job) -> None:
             raise EdgeqError.of(problems)
         return
     structured = frontend.normalize_structure(model, job.options.dims)
-    if job.data_path is not None:
+    if job.data_path is not None or job.blind:
         found = frontend.recover_plan(structured)
         if found.problems and {problem.code for problem in found.problems} <= UNSAID:
             job.partly_quantized = found
@@ -82,6 +82,19 @@ def quantize_model(job: Job) -> None:
     if model is None:
         return
     from edgeq import frontend
+
+    given = partial.plan if partial is not None else None
+    if job.blind:
+        from edgeq.quant import quantize_blindly
+
+        job.qdq_model = quantize_blindly(model, job.options.mode, given)
+    else:
+        job.qdq_model = _calibrated(job, model, given)
+    if partial is not None:
+        frontend.restore_border(job.qdq_model.graph, partial)
+
+
+def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_ir.Model:
     from edgeq.onnxio.samples import Samples
     from edgeq.quant import QuantizeOptions, quantize
 
@@ -98,12 +111,11 @@ def quantize_model(job: Job) -> None:
         samples,
         QuantizeOptions(observer=job.options.observer, mode=job.options.mode),
         progress=lambda done: job.progress("calibrate", done),
-        given=partial.plan if partial is not None else None,
+        given=given,
     )
-    job.qdq_model, job.quantization = quantized.model, quantized.report.to_json()
-    if partial is not None:
-        frontend.restore_border(job.qdq_model.graph, partial)
+    job.quantization = quantized.report.to_json()
     tell(*quantized.report.warnings)
+    return quantized.model
 
 
 def quantize_file(
@@ -176,6 +188,8 @@ def emit_programs(job: Job) -> None:
 
 
 def _emit_c(job: Job, graph: Graph) -> None:
+    from edgeq.backends.c import emit_c
+
     options, target = job.options, job.board.target
     program = emit_c(graph, options.name, target, options.specialize, onnx_outputs=output_names(job))
     program.bundle.write(job.folder)
@@ -221,6 +235,8 @@ def build_firmware(job: Job) -> None:
 
     Weights are packed for the core that reads them, so the host gets a C program of its own from the same graph.
     """
+    from edgeq.backends.c import emit_c
+
     for backend, program in job.programs.items():
         below = "" if backend == "c" else _TVM_FOLDER
         built = _build(job, job.board, program, job.folder / below, below)
@@ -245,6 +261,8 @@ def build_firmware(job: Job) -> None:
 
 def _state_stack(job: Job, folder: Path, built: Images) -> None:
     """Write the bound on the stack, which only the built program tells, into the model's header."""
+    from edgeq.backends.c_source import stack_line
+
     name = job.options.name
     header = folder / f"{name}.h"
     stated = stack_line(name, built.stack_bytes, f"{built.compiler} {job.options.optimize}")
@@ -252,6 +270,8 @@ def _state_stack(job: Job, folder: Path, built: Images) -> None:
 
 
 def _build(job: Job, board: Board, program: Program, sources: Path, below: str) -> Images | None:
+    from edgeq.firmware import build_images
+
     assert job.graph is not None  # lower_model has set it
     facts = image_facts(job.graph, program, job.options.name)
     try:

@@ -1,42 +1,95 @@
-"""Everything that is wrong with a model for a board, at once, before any toolchain and without data.
+"""What a model needs, layer by layer, and which boards hold it, before any toolchain and without data.
 
-The fit is exact where it can be: the model is quantized on random data, which changes no size, then lowered, bound and
-planned like any other. Only the code's size needs a compiler.
+Shapes, kernels and bytes do not depend on scales: the model is quantized blindly, then lowered, bound and planned like
+any other. The arena and the weights are exact; code and stack need a compiler and are not counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from edgeq.backends.c import CProgram, emit_c
+from edgeq.analysis.fits import BoardFit, fits_of, problems_of
+from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
+from edgeq.backends.constants import ALIGN_BYTES
 from edgeq.errors import EdgeqError, Problem
-from edgeq.firmware import check_fit
-from edgeq.pipeline import to_integer_graph
-from edgeq.target import Board, load_board
+from edgeq.ir import Graph
+from edgeq.job import CompileOptions, Job
+from edgeq.notes import tell
+from edgeq.passes.plan_memory import Plan
+from edgeq.pipeline import import_model, lower_model, quantize_model
+from edgeq.target import Board, list_boards, load_board
 
 if TYPE_CHECKING:
     import onnx_ir
 
-_SAMPLES = 8
-# A guess for the first message only: `compile` knows the bound. Every model of the examples stays below.
-_STACK_GUESS_BYTES = 512
+ALL: Final = "all"
+NOT_COVERED: Final = (
+    "code in flash and the stack in RAM, which `edgeq compile` measures",
+    "RAM and flash of your own program",
+    "time: multiply-accumulates are not cycles",
+    "accuracy, which `edgeq eval` measures",
+)
+
+
+@dataclass(frozen=True)
+class LayerNeed:
+    """One step of the firmware.
+
+    Attributes:
+        name: the ONNX nodes that became it.
+        op: the integer operator.
+        kernel: the C function.
+        shape: of its first result, channels last.
+        macs: multiply-accumulates of one inference.
+        parameters: weights and biases.
+        flash_bytes: of its constants as firmware stores them: int8 weights, int32 biases, multipliers, tables; what an
+            earlier layer has too is stored once.
+        ram_bytes: alive in the arena while it runs, scratch included.
+    """
+
+    name: str
+    op: str
+    kernel: str
+    shape: tuple[int, ...]
+    macs: int
+    parameters: int
+    flash_bytes: int
+    ram_bytes: int
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What is wrong, and what the model needs; the needs are None where it could not be lowered."""
+    """What is wrong, and what the model needs.
+
+    Attributes:
+        problems: that stop `edgeq compile`.
+        board: as asked for: a name, ``all``, or None.
+        operators: ONNX operator → number of nodes.
+        layers: in the order in which they run; empty where the model cannot be lowered.
+        ram_bytes: the arena; None where the model cannot be lowered.
+        boards: the boards asked for, those that are sold first, nearest first.
+    """
 
     problems: tuple[Problem, ...]
     board: str | None
     operators: dict[str, int]
-    macs: int | None
-    ram_bytes: int | None
-    flash_weight_bytes: int | None
+    layers: tuple[LayerNeed, ...] = ()
+    ram_bytes: int | None = None
+    boards: tuple[BoardFit, ...] = ()
+
+    @property
+    def peak(self) -> LayerNeed | None:
+        """The layer with the most RAM alive, the first of several."""
+        return max(self.layers, key=lambda layer: layer.ram_bytes, default=None)
+
+    def total(self, what: str) -> int | None:
+        """The sum of a field over the layers; None where the model cannot be lowered."""
+        return None if self.ram_bytes is None else sum(getattr(layer, what) for layer in self.layers)
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``edgeq check``."""
@@ -45,76 +98,140 @@ class CheckReport:
             "problems": [problem.to_json() for problem in self.problems],
             "board": self.board,
             "operators": self.operators,
-            "macs": self.macs,
+            "macs": self.total("macs"),
+            "parameters": self.total("parameters"),
             "ram_bytes": self.ram_bytes,
-            "flash_weight_bytes": self.flash_weight_bytes,
+            "flash_weight_bytes": self.total("flash_bytes"),
+            "layers": [asdict(layer) for layer in self.layers],
+            "peak": asdict(self.peak) if self.peak else None,
+            "boards": [fit.to_json() for fit in self.boards],
+            "not_covered": list(NOT_COVERED),
         }
 
 
 def check_model(model: Path, board: str | None, dims: Mapping[str, int]) -> CheckReport:
-    """Check a model's operators, shapes and types, and its fit where a board is named.
+    """Check a model's operators, shapes and types, and its fit on boards.
 
     Args:
-        model: ONNX file, float or QDQ.
-        board: a board's name, or None.
+        model: ONNX file, float, QDQ, or quantized in part.
+        board: a board's name or file, ``all``, or None.
         dims: sizes of named dynamic dimensions.
 
     Raises:
         EdgeqError: EQ0184 for an unknown board; everything about the model itself is in the report.
     """
-    chosen = load_board(board) if board is not None else None
-    operators: dict[str, int] = {}
-    try:
-        program = _program(model, chosen or load_board("native"), dims, operators)
-    except EdgeqError as error:
-        return CheckReport(error.problems, board, operators, None, None, None)
-    weights = sum(
-        value.nbytes for step in program.steps for value in step.call.fields.values() if isinstance(value, np.ndarray)
+    chosen = _boards(board)
+    job = Job(
+        model, None, CompileOptions("native", "checked", dims=dims), load_board("native"), Path(), _no_progress, True
     )
-    problems = _fit(chosen, program.plan.arena_bytes, weights) if chosen is not None else ()
-    macs = sum(step.macs for step in program.steps)
-    return CheckReport(problems, board, operators, macs, program.plan.arena_bytes, weights)
-
-
-def _program(model: Path, board: Board, dims: Mapping[str, int], operators: dict[str, int]) -> CProgram:
-    from edgeq import frontend
-    from edgeq.onnxio import read_model
-    from edgeq.quant import QuantizeOptions, quantize
-
-    found = read_model(model)
-    if frontend.is_quantized(found):
-        qdq = frontend.normalize_qdq(frontend.normalize_structure(found, dims))
-        _count(qdq, operators)
-    else:
-        normal = frontend.normalize(found, dims)
-        _count(normal, operators)
-        problems = frontend.check_support(normal)
-        if problems:
-            raise EdgeqError.of(problems)
-        options = QuantizeOptions(observer="minmax", bias_correction="off")
-        qdq = quantize(normal, _random_samples(normal), options).model
-    return emit_c(to_integer_graph(qdq, "highmul", "checked"), "checked", board.target, "hot", complete=False)
-
-
-def _random_samples(model: onnx_ir.Model) -> Any:  # noqa: ANN401 - onnxio.samples.Samples, imported lazily
-    from edgeq.onnxio.samples import Samples, input_specs
-
-    generator = np.random.default_rng(0)
-    specs = input_specs(model)
-    arrays = {spec.name: generator.standard_normal((_SAMPLES, *spec.shape)).astype(np.float32) for spec in specs}
-    return Samples.of(arrays, model)
-
-
-def _count(model: onnx_ir.Model, operators: dict[str, int]) -> None:
-    for node in model.graph:
-        operators[node.op_type] = operators.get(node.op_type, 0) + 1
-
-
-def _fit(board: Board, ram_bytes: int, weight_bytes: int) -> tuple[Problem, ...]:
-    if board.is_hosted:
-        return ()
     try:
-        check_fit(board, ram_bytes=ram_bytes, stack_bytes=_STACK_GUESS_BYTES, flash_bytes=weight_bytes)
+        import_model(job)
+        _tell_of_missing_scales(job)
+        quantize_model(job)
+        lower_model(job)
+        assert job.graph is not None  # lower_model has set it
+        programs = _Programs(job.graph)
+        # Kernels, and with them scratch, depend on the core: one board decides; without one, the portable kernels do.
+        steps, plan = programs.of(chosen[0] if board not in {None, ALL} else job.board)
     except EdgeqError as error:
-        return error.problems
-    return ()
+        return CheckReport(error.problems, board, _operators(job))
+    layers = tuple(_layers(job.graph, steps, plan))
+    weights = sum(layer.flash_bytes for layer in layers)
+    fits = fits_of((each, programs.of(each)[1].arena_bytes, weights) for each in chosen)
+    problems = problems_of(chosen[0], fits[0]) if board not in {None, ALL} and fits else ()
+    return CheckReport(problems, board, _operators(job), layers, plan.arena_bytes, fits)
+
+
+def _boards(board: str | None) -> list[Board]:
+    if board is None:
+        return []
+    names: Iterable[str] = list_boards() if board == ALL else [board]
+    return [load_board(name) for name in names]
+
+
+class _Programs:
+    """Bound and planned programs of one graph by instruction sets: most boards share theirs with others."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._made: dict[tuple[str, ...], tuple[list[Step], Plan]] = {}
+
+    def of(self, board: Board) -> tuple[list[Step], Plan]:
+        isa = board.target.isa
+        if isa not in self._made:
+            steps = bind_kernels(self._graph, isa)
+            self._made[isa] = steps, plan_steps(self._graph, steps)
+        return self._made[isa]
+
+
+def _tell_of_missing_scales(job: Job) -> None:
+    """A partly quantized model is checked, but cannot be compiled without calibration data."""
+    if job.partly_quantized is not None:
+        tell(*(_as_warning(problem) for problem in job.partly_quantized.problems))
+
+
+def _as_warning(problem: Problem) -> Problem:
+    hint = "give calibration data to `edgeq compile` with --data, or quantize it too"
+    return Problem(problem.code, problem.what, problem.where, problem.got, problem.allowed, hint, "warning")
+
+
+def _operators(job: Job) -> dict[str, int]:
+    partly = job.partly_quantized
+    model: onnx_ir.Model | None = job.float_model or (partly.model if partly is not None else job.qdq_model)
+    found: dict[str, int] = {}
+    for node in model.graph if model is not None else ():
+        found[node.op_type] = found.get(node.op_type, 0) + 1
+    return dict(sorted(found.items()))
+
+
+def _layers(graph: Graph, steps: Sequence[Step], plan: Plan) -> Iterable[LayerNeed]:
+    alive, stored = _alive_bytes(graph, steps, plan), set[tuple[str, bytes]]()
+    for step in steps:
+        node = step.node
+        arrays = [value for value in step.call.fields.values() if isinstance(value, np.ndarray)]
+        fresh = {(array.dtype.name, array.tobytes()) for array in arrays} - stored
+        stored |= fresh
+        constants = [tensor for tensor in graph.operands(node) if tensor.is_constant] if step.macs else []
+        yield LayerNeed(
+            name=", ".join(node.source) or node.name,
+            op=node.op,
+            kernel=step.kernel,
+            shape=tuple(graph.tensors[node.outputs[0]].shape),
+            macs=step.macs,
+            parameters=sum(int(np.prod(tensor.shape)) for tensor in constants),
+            flash_bytes=sum(-(-len(content) // ALIGN_BYTES) * ALIGN_BYTES for _, content in fresh),
+            ram_bytes=alive[node.name],
+        )
+
+
+def _alive_bytes(graph: Graph, steps: Sequence[Step], plan: Plan) -> dict[str, int]:
+    """By step, the bytes of the arena that hold something while it runs; bytes that tensors share count once."""
+    first, last = dict.fromkeys(graph.sources(), -1), dict.fromkeys(graph.sources(), -1)
+    for number, node in enumerate(graph.nodes):
+        first |= dict.fromkeys(node.outputs, number)
+        last |= dict.fromkeys((name for name in (*node.inputs, *node.outputs) if name in plan.offsets), number)
+    last |= dict.fromkeys(graph.sinks(), len(graph.nodes))
+    scratch = {step.node.name: step.scratch_bytes for step in steps}
+    alive = {}
+    for number, node in enumerate(graph.nodes):
+        spans = [
+            (offset, offset + graph.tensors[name].size_bytes)
+            for name, offset in plan.offsets.items()
+            if first[name] <= number <= last[name]
+        ]
+        if scratch.get(node.name):
+            spans.append((plan.scratch[node.name], plan.scratch[node.name] + scratch[node.name]))
+        alive[node.name] = _union(spans)
+    return alive
+
+
+def _union(spans: Iterable[tuple[int, int]]) -> int:
+    total, reached = 0, 0
+    for start, end in sorted(spans):
+        total += max(0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _no_progress(stage: str, done: float | None) -> None:
+    del stage, done

@@ -1,30 +1,35 @@
-"""``edgeq check``: every problem at once."""
+"""``edgeq check``: every problem at once, what each layer needs, and which boards hold it."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from edgeq.cli.limits import budget_options
 from edgeq.cli.options import VERBOSE, common, dim_option, model_argument, talk
 from edgeq.cli.problems import show_problems
 from edgeq.errors import exit_code_of
 from edgeq.report.printable import printable
 
+if TYPE_CHECKING:
+    from edgeq.analysis.check import CheckReport
+    from edgeq.analysis.fits import BoardFit
+
 
 @click.command("check")
 @model_argument
-@click.option("--board", metavar="BOARD", help="Also check that it fits.")
+@click.option("--board", metavar="BOARD", help="Also check that it fits; `all` compares all boards.")
 @dim_option
-@budget_options
 @common
 def command(model: Path, board: str | None, dims: dict[str, int], as_json: bool) -> int:
-    """Check MODEL: operators, shapes, types, and the fit on a board. Needs no data and no compiler.
+    """Check MODEL: operators, shapes, types, and what each layer needs. Needs no data and no compiler.
 
     \b
     edgeq check kws.onnx
     edgeq check kws.onnx --board microbit-v1 --json
+    edgeq check kws.onnx --board all
     """
     from edgeq.analysis.check import check_model
 
@@ -33,16 +38,79 @@ def command(model: Path, board: str | None, dims: dict[str, int], as_json: bool)
         from edgeq.report.documents import print_document
 
         print_document("check", report.to_json())
+    elif report.layers:
+        _show(report, model)
+    sys.stdout.flush()
     show_problems(report.problems, err=True)
-    if report.problems:
-        return exit_code_of(report.problems[0].code)
-    if not as_json:
-        weights, arena = report.flash_weight_bytes, report.ram_bytes
-        place = f" and fits {board} before its code is counted" if board else ""
-        click.echo(f"{printable(model.name)} is supported{place}: {report.macs:,} multiply-accumulates,")
-        click.echo(f"an arena of {arena:,} bytes and {weights:,} bytes of weights")
-        if talk() == VERBOSE:
-            from edgeq.report.tables import print_table
+    return exit_code_of(report.problems[0].code) if report.problems else 0
 
-            print_table("", ["ONNX operator", "nodes"], sorted(report.operators.items()), numeric=(1,))
-    return 0
+
+def _show(report: CheckReport, model: Path) -> None:
+    from edgeq.analysis.check import NOT_COVERED
+    from edgeq.report.tables import Column, print_table
+
+    header = (
+        Column("layer", shorten=True),
+        Column("op"),
+        Column("output", optional=2),
+        Column("MACs", numeric=True),
+        Column("params", numeric=True),
+        Column("flash B", numeric=True, optional=1),
+        Column("RAM B", numeric=True),
+    )
+    rows = [
+        [
+            _first(layer.name),
+            layer.op,
+            "x".join(map(str, layer.shape)),
+            layer.macs,
+            layer.parameters,
+            layer.flash_bytes,
+            layer.ram_bytes,
+        ]
+        for layer in report.layers
+    ]
+    print_table("", header, rows)
+    if talk() == VERBOSE:
+        print_table("", ["ONNX operator", "nodes"], list(report.operators.items()), numeric=(1,))
+    peak = report.peak
+    click.echo(f"{printable(model.name)} is supported: {len(report.layers)} steps, {report.total('macs'):,} MACs")
+    if peak is not None:
+        click.echo(f"RAM:   {report.ram_bytes:,} bytes of arena; most is alive in {printable(_first(peak.name))}")
+    click.echo(f"flash: {report.total('flash_bytes'):,} bytes of weights for {report.total('parameters'):,} parameters")
+    for problem in NOT_COVERED:
+        click.echo(f"not counted: {problem}")
+    if report.boards:
+        click.echo()
+        _show_boards(report.boards)
+
+
+def _first(names: str) -> str:
+    """The first of the nodes that became a step, and how many there are more."""
+    first, *others = names.split(", ")
+    return f"{first}+{len(others)}" if others else first
+
+
+def _show_boards(fits: tuple[BoardFit, ...]) -> None:
+    from edgeq.report.tables import Column, print_table
+
+    header = (
+        Column("board"),
+        Column("target", optional=1),
+        Column("to buy", optional=2),
+        Column("fits"),
+        Column("RAM left", numeric=True),
+        Column("flash left", numeric=True),
+    )
+    rows = [
+        [
+            fit.board,
+            fit.target,
+            "yes" if fit.sold else "emulated",
+            "yes" if fit.fits else "NO",
+            fit.ram_left_bytes,
+            fit.flash_left_bytes,
+        ]
+        for fit in fits
+    ]
+    print_table("", header, rows)

@@ -1,13 +1,21 @@
-"""From generated C to images that run: compiling, linking, image formats, sizes, stack bound, checks."""
+"""From generated C to images that run: compiling, linking, image formats, sizes, stack bound, checks.
+
+Names are resolved on first use, because ``edgeq check`` needs no image and should not load readers of ELF files.
+"""
 
 from __future__ import annotations
 
-from edgeq.firmware.facts import ImageFacts, Span
-from edgeq.firmware.fit import check_fit
-from edgeq.firmware.images import Images, build_images
-from edgeq.firmware.objects import include_flags, model_flags
-from edgeq.firmware.sizes import Sizes
-from edgeq.firmware.toolchain import Toolchain, find_toolchain
+from typing import TYPE_CHECKING
+
+from edgeq.lazily import export
+
+if TYPE_CHECKING:
+    from edgeq.firmware.facts import ImageFacts, Span
+    from edgeq.firmware.fit import check_fit
+    from edgeq.firmware.images import Images, build_images
+    from edgeq.firmware.objects import include_flags, model_flags
+    from edgeq.firmware.sizes import Sizes
+    from edgeq.firmware.toolchain import Toolchain, find_toolchain
 
 __all__ = [
     "ImageFacts",
@@ -21,3 +29,19 @@ __all__ = [
     "include_flags",
     "model_flags",
 ]
+
+export(
+    __name__,
+    {
+        "ImageFacts": "facts",
+        "Images": "images",
+        "Sizes": "sizes",
+        "Span": "facts",
+        "Toolchain": "toolchain",
+        "build_images": "images",
+        "check_fit": "fit",
+        "find_toolchain": "toolchain",
+        "include_flags": "objects",
+        "model_flags": "objects",
+    },
+)

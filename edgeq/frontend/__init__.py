@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from edgeq.frontend.load import is_quantized, load, load_quantized
-from edgeq.frontend.normalize import normalize, normalize_structure
-from edgeq.frontend.normalize_qdq import Recovered, normalize_qdq, recover_plan, restore_border
-from edgeq.frontend.support import check_support
+from typing import TYPE_CHECKING
+
+from edgeq.lazily import export
+
+if TYPE_CHECKING:
+    from edgeq.frontend.load import is_quantized, load, load_quantized
+    from edgeq.frontend.normalize import normalize, normalize_structure
+    from edgeq.frontend.normalize_qdq import Recovered, normalize_qdq, recover_plan, restore_border
+    from edgeq.frontend.support import check_support
 
 __all__ = [
     "Recovered",
@@ -19,3 +24,19 @@ __all__ = [
     "recover_plan",
     "restore_border",
 ]
+
+export(
+    __name__,
+    {
+        "Recovered": "normalize_qdq",
+        "check_support": "support",
+        "is_quantized": "load",
+        "load": "load",
+        "load_quantized": "load",
+        "normalize": "normalize",
+        "normalize_qdq": "normalize_qdq",
+        "normalize_structure": "normalize",
+        "recover_plan": "normalize_qdq",
+        "restore_border": "normalize_qdq",
+    },
+)

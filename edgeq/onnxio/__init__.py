@@ -5,8 +5,9 @@ Names are resolved on first use, because :mod:`edgeq.onnxio.samples` lives here 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from edgeq.lazily import export
 
 if TYPE_CHECKING:
     from edgeq.onnxio.reader import read_model, read_model_bytes
@@ -15,18 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "model_bytes", "read_model", "read_model_bytes", "write_model"]
 
-_MODULE_OF: Final = {
-    "Session": "session",
-    "model_bytes": "writer",
-    "read_model": "reader",
-    "read_model_bytes": "reader",
-    "write_model": "writer",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Load the module that defines ``name``."""
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{module}"), name)
+export(
+    __name__,
+    {
+        "Session": "session",
+        "model_bytes": "writer",
+        "read_model": "reader",
+        "read_model_bytes": "reader",
+        "write_model": "writer",
+    },
+)

@@ -33,7 +33,7 @@ _WINDOW = (
 
 def average_pool_counts(shape: Shape, kernel: Shape, strides: Shape, pads: Shape) -> tuple[int, ...]:
     """The attribute ``counts``: the distinct numbers of valid positions of the windows over x[1,H,W,C], sorted."""
-    return tuple(int(count) for count in np.unique(valid_counts(shape, kernel, strides, pads)))
+    return tuple(sorted(set(valid_counts(shape, kernel, strides, pads).reshape(-1).tolist())))
 
 
 def _counts(node: Node, shape: Shape) -> Array:
@@ -45,7 +45,7 @@ def _infer_average(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, 
     require_rank(node, x, 4)
     height, width = window_output(node, x.shape, node.integers("kernel"), (1, 1))
     counts = node.integers("counts")
-    found = tuple(int(count) for count in np.unique(_counts(node, x.shape)))
+    found = tuple(sorted(set(_counts(node, x.shape).reshape(-1).tolist())))
     if counts != found or counts[0] == 0:
         raise invalid(node, "counts of valid positions do not match the windows", counts, f"{found}, none zero")
     if mode_of(node) == "tflite":

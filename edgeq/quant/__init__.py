@@ -1,8 +1,16 @@
 """Post-training quantization: what to quantize, how wide its range is, and the QDQ model that says so."""
 
-from edgeq.quant.observers import OBSERVERS
-from edgeq.quant.quantize import AUTO, BIAS_CORRECTION, Quantized, QuantizeOptions, quantize
-from edgeq.quant.report import LayerReport, Report, TensorReport
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgeq.lazily import export
+
+if TYPE_CHECKING:
+    from edgeq.quant.blind import quantize_blindly
+    from edgeq.quant.observers import OBSERVERS
+    from edgeq.quant.quantize import AUTO, BIAS_CORRECTION, Quantized, QuantizeOptions, quantize
+    from edgeq.quant.report import LayerReport, Report, TensorReport
 
 __all__ = [
     "AUTO",
@@ -14,4 +22,21 @@ __all__ = [
     "Report",
     "TensorReport",
     "quantize",
+    "quantize_blindly",
 ]
+
+export(
+    __name__,
+    {
+        "AUTO": "quantize",
+        "BIAS_CORRECTION": "quantize",
+        "OBSERVERS": "observers",
+        "LayerReport": "report",
+        "QuantizeOptions": "quantize",
+        "Quantized": "quantize",
+        "Report": "report",
+        "TensorReport": "report",
+        "quantize": "quantize",
+        "quantize_blindly": "blind",
+    },
+)

@@ -27,6 +27,7 @@ from edgeq.folder import Compiled
 from edgeq.interp import run
 from edgeq.numerics.array import Array
 from edgeq.runners.base import RunResult
+from edgeq.target import list_boards, load_board
 
 
 @pytest.fixture
@@ -302,6 +303,44 @@ def test_check_gives_the_sizes_that_compile_finds(compiled: Compiled, example: A
     assert found["ram_bytes"] == compiled.manifest["arena_bytes"]
     assert found["flash_weight_bytes"] == compiled.manifest["sizes"]["flash_weight_bytes"]
     assert found["macs"] == sum(step["macs"] for step in compiled.manifest["steps"])
+
+
+def test_check_counts_each_layer(example: Any, compiled: Compiled) -> None:
+    report = check_model(example.model, compiled.manifest["board"], {})
+    assert [layer.macs for layer in report.layers] == [step["macs"] for step in compiled.manifest["steps"]]
+    assert report.peak is not None
+    assert report.peak.ram_bytes == max(layer.ram_bytes for layer in report.layers)
+    # The arena is as large as its fullest step, but for the alignment of buffers to 16 bytes.
+    assert report.ram_bytes is not None
+    assert report.ram_bytes - 64 < report.peak.ram_bytes <= report.ram_bytes
+
+
+def test_check_compares_all_boards_those_that_are_sold_first(example: Any) -> None:
+    boards = check_model(example.model, "all", {}).boards
+    names = [fit.board for fit in boards]
+    assert sorted(names) == sorted(name for name in list_boards() if load_board(name).ram is not None)
+    assert [fit.sold for fit in boards] == sorted((fit.sold for fit in boards), reverse=True)
+    sold = [fit for fit in boards if fit.sold]
+    assert [fit.fits for fit in sold] == sorted((fit.fits for fit in sold), reverse=True)
+    left = [fit.ram_left_bytes for fit in sold if fit.fits]
+    assert left == sorted(left)
+    for fit in boards:
+        assert fit.fits == (fit.ram_bytes <= fit.ram_available_bytes and fit.flash_bytes <= fit.flash_available_bytes)
+
+
+def test_check_says_by_how_much_a_board_is_too_small(data_dir: Path) -> None:
+    report = check_model(data_dir / "models" / "ic_resnet8.onnx", "microbit-v1", {})
+    (fit,) = report.boards
+    assert not fit.fits
+    assert [problem.code for problem in report.problems] == ["EQ0401"]
+    assert f"{-fit.ram_left_bytes} too many" in str(report.problems[0].got)
+    assert report.layers
+
+
+def test_check_needs_no_data_where_compile_does(root: Path) -> None:
+    """A Log is fine for the user's data; invented data would make it NaN."""
+    report = check_model(root / "tests" / "regression" / "log.onnx", None, {})
+    assert report.problems == ()
 
 
 def test_check_reports_every_unsupported_operator_at_once(root: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 # Lowest first. Names on one line do not import each other; `edgeq` itself (the version) is below all.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("numerics", "errors", "errors_catalogue", "errors_examples", "resources", "signals"),
+    ("numerics", "errors", "errors_catalogue", "errors_examples", "lazily", "resources", "signals"),
     ("budget", "files", "writing"),
     ("archive", "process"),
     ("ir", "extras", "notes"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgeq.report.documents import print_document
 from edgeq.report.printable import printable
-from edgeq.report.tables import bar, markdown_table, plain_table, print_table
+from edgeq.report.tables import Column, bar, figure, markdown_table, plain_table, print_table, shortened
 
 
 @given(st.text())
@@ -43,12 +43,59 @@ def test_printable_keeps_line_ends_where_asked() -> None:
 
 
 def test_plain_table_is_aligned_and_ends_its_lines() -> None:
-    text = plain_table("title", ["name", "bytes"], [["a", "1"], ["longer", "1,000"]], numeric=(1,))
+    columns = [Column("name"), Column("bytes", numeric=True)]
+    text = plain_table("title", columns, [["a", "1"], ["longer", "1,000"]])
     assert text == "title\nname    bytes\n------  -----\na           1\nlonger  1,000\n"
 
 
 def test_empty_table_is_a_header() -> None:
-    assert plain_table("", ["a", "b"], []) == "a  b\n-  -\n"
+    assert plain_table("", [Column("a"), Column("b")], []) == "a  b\n-  -\n"
+
+
+@given(st.lists(st.lists(st.text("abc/._ ", max_size=60), min_size=3, max_size=3), max_size=6), st.integers(40, 120))
+def test_table_is_as_wide_as_allowed_and_breaks_no_identifier(rows: list[list[str]], width: int) -> None:
+    columns = [Column("name", shorten=True), Column("what"), Column("why", optional=1)]
+    words = [word for row in rows for word in row[1].split()]
+    text = plain_table("", columns, rows, max(width, max(map(len, words), default=0) + 2 + 16))
+    assert max(map(len, text.splitlines())) <= max(width, max(map(len, words), default=0) + 2 + 16)
+    for word in words:
+        assert word in text
+
+
+def test_optional_columns_go_first_and_names_lose_their_middle() -> None:
+    columns = [Column("layer", shorten=True), Column("shape", optional=2), Column("flash", numeric=True, optional=1)]
+    row = ["features.0/features.0.0/Conv_output", "1x32x32x16", "12,345"]
+    assert "12,345" in plain_table("", columns, [row], 60)
+    assert plain_table("", columns, [row], 32) == (
+        "layer                 shape\n"
+        "--------------------  ----------\n"
+        "features...nv_output  1x32x32x16\n"
+    )  # fmt: skip
+    assert plain_table("", columns, [row], 20).splitlines()[0] == "layer"
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "shown"),
+    [("conv", 4, "conv"), ("abcdefghij", 10, "abcdefghij"), ("abcdefghijk", 10, "abc...hijk"), ("abcdef", 5, "a...f")],
+)
+def test_shortened_name_keeps_both_ends(name: str, width: int, shown: str) -> None:
+    assert shortened(name, width) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0.00"),
+        (0.91849, "0.918"),
+        (1.0, "1.00"),
+        (31.44, "31.4"),
+        (120.6, "121"),
+        (12345.6, "12,346"),
+        (4e-7, "4.00e-07"),
+    ],
+)
+def test_figure_has_three_significant_digits(value: float, shown: str) -> None:
+    assert figure(value) == shown
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -65,6 +112,16 @@ def test_markup_in_a_name_is_text(
     assert "1,000" in text
 
 
+@pytest.mark.parametrize(("used", "code"), [(50, "32"), (95, "33"), (101, "1;31")])
+def test_bar_is_coloured_on_a_terminal(used: int, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert bar("RAM", used, 100, "").startswith(f"RAM   [\033[{code}m=")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert bar("RAM", used, 100, "").startswith("RAM   [=")
+
+
 def test_no_color_asks_for_plain_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
@@ -75,11 +132,11 @@ def test_no_color_asks_for_plain_text(capsys: pytest.CaptureFixture[str], monkey
 @pytest.mark.parametrize(
     ("used", "available", "start"),
     [
-        (0, 100, "RAM   [                        ]   0.0 %  0 of 100 bytes"),
+        (0, 100, "RAM   [                        ]  0.00 %  0 of 100 bytes\n       arena"),
         (50, 100, "RAM   [============            ]  50.0 %  50 of 100 bytes"),
-        (1, 100, "RAM   [=                       ]   1.0 %"),
-        (300, 100, "RAM   [========================] 300.0 %"),
-        (1234, None, "RAM   1,234 bytes: "),
+        (1, 100, "RAM   [=                       ]  1.00 %"),
+        (300, 100, "RAM   [========================]   300 %"),
+        (1234, None, "RAM   1,234 bytes\n       arena"),
     ],
 )
 def test_bar_fills_with_use(used: int, available: int | None, start: str) -> None:

@@ -2,66 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from edgeq.backends.bundle import Bundle
-from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
-from edgeq.backends.c.emit import Specialize, model_source
-from edgeq.backends.c.examples import project_files
-from edgeq.backends.c.runtime import runtime_headers
-from edgeq.backends.c_source import model_header
-from edgeq.backends.constants import Constants, weights_header, weights_source
-from edgeq.ir import Graph
-from edgeq.passes.plan_memory import Plan
-from edgeq.target import Target
+from edgeq.lazily import export
+
+if TYPE_CHECKING:
+    from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
+    from edgeq.backends.c.emit import Specialize
+    from edgeq.backends.c.program import CProgram, emit_c
 
 __all__ = ["CProgram", "Specialize", "Step", "bind_kernels", "emit_c", "plan_steps"]
 
-
-@dataclass(frozen=True)
-class CProgram:
-    """What the C backend makes of a graph: the files, and the facts that firmware and reports need."""
-
-    bundle: Bundle
-    steps: tuple[Step, ...]
-    plan: Plan
-    constants: Constants
-
-
-def emit_c(
-    graph: Graph,
-    name: str,
-    target: Target,
-    specialize: Specialize,
-    *,
-    onnx_outputs: Sequence[str] = (),
-    complete: bool = True,
-) -> CProgram:
-    """Bind, plan and print a graph.
-
-    Args:
-        graph: the integer graph.
-        name: prefix of every C symbol and file, checked before.
-        target: the processor.
-        specialize: which steps get an instance of their own.
-        onnx_outputs: the ONNX names of the outputs; none: the tensors' own names.
-        complete: with everything that a user's project needs. Otherwise only what edgeq's own images are built from,
-            whose weights do not come from a text.
-
-    Raises:
-        EdgeqError: EQ0380 where a node has no kernel.
-    """
-    steps = bind_kernels(graph, target.isa)
-    plan = plan_steps(graph, steps)
-    constants = Constants(name)
-    files = {
-        f"{name}.c": model_source(graph, steps, plan, name, target, specialize, constants).encode(),
-        f"{name}.h": model_header(graph, len(steps), plan, name, target, onnx_outputs).encode(),
-        f"{name}_weights.h": weights_header(name, constants).encode(),
-    }
-    if complete:
-        headers = runtime_headers((step.call.kernel for step in steps), target.isa)
-        files |= project_files(graph, name, target) | {f"runtime/{header}": text for header, text in headers.items()}
-        files[f"{name}_weights.c"] = weights_source(name, constants)
-    return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants)
+export(
+    __name__,
+    {
+        "CProgram": "program",
+        "Specialize": "emit",
+        "Step": "bind",
+        "bind_kernels": "bind",
+        "emit_c": "program",
+        "plan_steps": "bind",
+    },
+)
