@@ -106,7 +106,8 @@ def _operand(graph: Graph, values: Mapping[str, Array], name: str) -> Array:
 
 def _evaluate(graph: Graph, node: Node, operands: Sequence[Array]) -> list[Array]:
     try:
-        results = BY_NAME[node.op].evaluate(node, operands)
+        # numpy gives scalars, not arrays, for arithmetic on arrays of rank 0.
+        results = [np.asarray(result) for result in BY_NAME[node.op].evaluate(node, operands)]
     except OverflowError as error:
         raise _defect(node, str(error), "int32") from error
     for tensor, result in zip(graph.results(node), results, strict=True):

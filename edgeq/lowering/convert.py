@@ -173,7 +173,7 @@ def _take_constants(ctx: Context, model: onnx_ir.Model) -> None:
         source = node.inputs[0]
         if source is None or source.const_value is None:
             continue
-        values = np.ascontiguousarray(source.const_value.numpy())
+        values = np.asarray(source.const_value.numpy(), order="C")  # which keeps rank 0
         scale = _parameter(node, 1).astype(np.float32).reshape(-1)
         zero = _parameter(node, 2) if len(node.inputs) > 2 and node.inputs[2] is not None else np.zeros(1, values.dtype)
         axis = None

@@ -177,7 +177,7 @@ class Samples:
         result = {}
         for spec in self.specs:
             sample = self.real(spec, self.stored[spec.name].row(index))
-            result[spec.name] = np.ascontiguousarray(np.asarray(sample).astype(spec.dtype).reshape(spec.shape))
+            result[spec.name] = np.asarray(np.asarray(sample).astype(spec.dtype).reshape(spec.shape), order="C")
         return result
 
     def real(self, spec: InputSpec, stored: Array) -> Array:

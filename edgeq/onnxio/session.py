@@ -100,7 +100,7 @@ class Session:
                 "EQ0243", "the model has no such input", got=shown(unknown[0]), allowed=", ".join(self.inputs)
             )
         try:
-            found = self._session.run(list(self._fetched), dict(feeds))
+            found = self._session.run(list(self._fetched), {name: np.asarray(array) for name, array in feeds.items()})
         except Exception as error:  # onnxruntime's exceptions have no common base but this
             raise EdgeqError("EQ0243", "onnxruntime cannot run the model", got=one_line(error)) from error
         results: dict[str, np.ndarray] = dict(zip(self._fetched, map(np.asarray, found), strict=True))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgeq.errors import EdgeqError
 from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics import highmul, tflite
@@ -107,5 +109,8 @@ def requantize(node: Node, acc: Array, scaling: Sequence[Array], *, once: bool =
     """
     zero, low, high = node.integer("out_zero"), node.integer("clamp_min"), node.integer("clamp_max")
     if mode_of(node) == "highmul":
-        return highmul.requantize(acc, scaling[0], node.integer("shift"), zero, low, high)
-    return tflite.requantize(acc, scaling[0], scaling[1], zero, low, high, once=once)
+        result = highmul.requantize(acc, scaling[0], node.integer("shift"), zero, low, high)
+    else:
+        result = tflite.requantize(acc, scaling[0], scaling[1], zero, low, high, once=once)
+    # A multiplier [1] gives an accumulator of rank 0 an axis.
+    return result.reshape(np.shape(acc))

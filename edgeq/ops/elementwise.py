@@ -101,6 +101,9 @@ def _samples(kind: str) -> tuple[Sample, ...]:
         Sample("full-constant-first", kind, (image,), {0: image}),
         Sample("scalar-constant", kind, (image,), {1: np.array(0.75, dtype=np.float32)}),
         Sample("scalar-constant-first", kind, ((1, 21),), {0: np.array(-1.5, dtype=np.float32)}),
+        Sample("rank0", kind, ((), ())),
+        Sample("rank0-computed", kind, (image, ())),
+        Sample("rank0-constant", kind, ((),), {1: np.array(0.75, dtype=np.float32)}),
     )
 
 

@@ -55,7 +55,7 @@ def _infer_reshape(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, 
 
 
 def _evaluate_reshape(node: Node, arrays: Sequence[Array]) -> list[Array]:
-    return [np.ascontiguousarray(arrays[0]).reshape(node.integers("shape"))]
+    return [np.asarray(arrays[0], order="C").reshape(node.integers("shape"))]
 
 
 def _infer_slice(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
@@ -71,7 +71,7 @@ def _infer_slice(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DT
 
 def _evaluate_slice(node: Node, arrays: Sequence[Array]) -> list[Array]:
     ranges = zip(node.integers("starts"), node.integers("ends"), node.integers("steps"), strict=True)
-    return [np.ascontiguousarray(arrays[0][tuple(slice(*one) for one in ranges)])]
+    return [np.asarray(arrays[0][tuple(slice(*one) for one in ranges)], order="C")]
 
 
 def _infer_transpose(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
@@ -82,7 +82,7 @@ def _infer_transpose(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape
 
 
 def _evaluate_transpose(node: Node, arrays: Sequence[Array]) -> list[Array]:
-    return [np.ascontiguousarray(arrays[0].transpose(node.integers("perm")))]
+    return [np.asarray(arrays[0].transpose(node.integers("perm")), order="C")]
 
 
 def _infer_upsample(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
@@ -184,6 +184,9 @@ RESHAPE = Op(
         Sample("reshape-3d-to-4d", "Reshape", ((1, 6, 8),), {1: _ints(1, 6, 2, 4)}),
         Sample("squeeze-4d", "Squeeze", ((1, 7, 1, 1),), {1: _ints(2, 3)}),
         Sample("unsqueeze-2d", "Unsqueeze", ((1, 11),), {1: _ints(1, 3)}),
+        Sample("squeeze-to-rank0", "Squeeze", ((1,),), {1: _ints(0)}),
+        Sample("unsqueeze-rank0", "Unsqueeze", ((),), {1: _ints(0, 1)}),
+        Sample("flatten-rank0", "Flatten", ((),), {}, {"axis": 0}),
     ),
 )
 

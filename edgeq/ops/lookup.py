@@ -61,7 +61,7 @@ def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
     del node
     x, table = arrays
     # The bits of x + 128 are those of x with the sign flipped.
-    return [table[np.ascontiguousarray(x).view(np.uint8) ^ np.uint8(128)]]
+    return [table[np.asarray(x, order="C").view(np.uint8) ^ np.uint8(128)]]
 
 
 def _form(onnx: str) -> OnnxForm:
@@ -90,9 +90,11 @@ _MORE_SAMPLES = (
     Sample("hardsigmoid-sixth", "HardSigmoid", ((1, 33),), {}, {"alpha": float(np.float32(1 / 6)), "beta": 0.5}),
     Sample("leakyrelu-alpha", "LeakyRelu", ((1, 7, 9),), {}, {"alpha": 0.25}),
     Sample("relu-1", "Relu", ((1, 1),)),
+    Sample("relu-rank0", "Relu", ((),)),
     Sample("relu-2d-301", "Relu", ((1, 301),)),
     Sample("relu-5d", "Relu", ((1, 2, 3, 2, 5),)),
     Sample("round", "Round", ((1, 3, 5, 4),)),
+    Sample("sigmoid-rank0", "Sigmoid", ((),)),
     Sample("sigmoid-3d", "Sigmoid", ((1, 6, 11),)),
     Sample("sign", "Sign", ((1, 3, 5, 4),)),
     Sample("tanh-2d", "Tanh", ((1, 65),)),

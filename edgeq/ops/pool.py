@@ -198,6 +198,9 @@ MEAN = Op(
         _mean("3d-features", (1, 6, 11), (2,)),
         _mean("2d-features", (1, 40), (1,)),
         _mean("everything-but-batch", (1, 3, 4, 5), (1, 2, 3)),
+        _mean("everything-keep", (1, 3, 4, 5), (0, 1, 2, 3)),
+        _mean("everything-rank0", (1, 3, 4, 5), (0, 1, 2, 3), 0),
+        _mean("everything-1d-rank0", (20,), (0,), 0),
     ),
     limits="n·255 must fit the accumulator",
 )

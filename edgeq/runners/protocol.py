@@ -66,7 +66,7 @@ def _input_bytes(array: Array, tensor: TensorSpec, sample: int) -> bytes:
             f"sample {sample}: {tensor.name} is {array.dtype} of {array.size} elements, "
             f"the image takes {tensor.dtype} of shape {tensor.shape}"
         )
-    return np.ascontiguousarray(array, dtype=tensor.numpy_dtype).tobytes()
+    return np.asarray(array, dtype=tensor.numpy_dtype).tobytes()
 
 
 def _commands(request: RunRequest) -> tuple[tuple[bytes, range], ...]:

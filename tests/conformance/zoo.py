@@ -319,7 +319,7 @@ def _float_model(name: str, cases: Sequence[Case], given: QdqPlan) -> onnx_ir.Mo
 
 def _batched(shape: Shape) -> Shape:
     """The shape with a batch of one in front, which the frontend asks of model inputs."""
-    return shape if shape[0] == 1 else (1, *shape)
+    return shape if shape[:1] in {(), (1,)} else (1, *shape)
 
 
 def _operands(case: Case, given: QdqPlan, nodes: list[NodeProto], initializers: list[Initializer]) -> list[str]:

@@ -53,5 +53,5 @@ class Module:
         """
         if len(arrays) != self.inputs:
             raise ValueError(f"{self.function} takes {self.inputs} arrays, not {len(arrays)}")
-        given = [tvm.runtime.tensor(np.ascontiguousarray(array)) for array in arrays]
+        given = [tvm.runtime.tensor(np.asarray(array, order="C")) for array in arrays]
         return [np.array(result.numpy()) for result in self._call(*given)]
