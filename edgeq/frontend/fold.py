@@ -56,8 +56,21 @@ _REFUSED: Final = frozenset(
 
 def lift_constants(model: ir.Model) -> None:
     """Constant nodes become initializers of the main graph."""
+    _release_constant_outputs(model.graph)
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     LiftSubgraphInitializersToMainGraphPass()(model)
+
+
+def _release_constant_outputs(graph: ir.Graph) -> None:
+    """The lifting leaves a Constant alone that is an output of the model: put an Identity between."""
+    for index, value in enumerate(list(graph.outputs)):
+        node = value.producer()
+        if node is None or node.op_type != "Constant" or node.domain:
+            continue
+        result = ir.Value(name=value.name, type=value.type, shape=value.shape)
+        value.name = None
+        graph.append(ir.Node("", "Identity", inputs=[value], outputs=[result], name=f"{result.name}_output"))
+        graph.outputs[index] = result
 
 
 def fold_constants(model: ir.Model) -> None:

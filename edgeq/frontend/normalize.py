@@ -15,6 +15,7 @@ from edgeq.frontend.edit import Edit, apply_rules
 from edgeq.frontend.facts import known_shape
 from edgeq.frontend.fold import clear_annotations, fold_constants, lift_constants
 from edgeq.frontend.memory import check_memory
+from edgeq.frontend.outputs import make_outputs
 from edgeq.frontend.rules import PHASES, STRUCTURE
 from edgeq.frontend.shapes import drop_constant_inputs, infer_shapes, pin_inputs, require_static
 from edgeq.frontend.version import convert_to_working_opset
@@ -37,6 +38,7 @@ def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Mode
     """
     work = _static(model, dims or {})
     fold_constants(work)
+    make_outputs(work)
     infer_shapes(work, forget=False)
     require_static(work)
     check_memory(work)
@@ -52,6 +54,7 @@ def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) 
     Args and errors as :func:`normalize`.
     """
     work = _static(model, dims or {})
+    make_outputs(work)
     require_static(work)
     check_memory(work)
     _name_everything(work)

@@ -135,12 +135,20 @@ class Context:
         quant: Quant,
         sources: tuple[str, ...],
         source: Source | None = None,
+        fold: bool = True,
     ) -> Tensor:
-        """Append a node with one result; shape and type come from the operator's own inference."""
+        """Append a node with one result; shape and type come from the operator's own inference.
+
+        A node of constants alone is evaluated here instead, unless ``fold`` is false: kernels read the arena, where
+        no constant lies.
+        """
         result = self.graph.fresh_name(name)
         node = Node(op, result, tuple(inputs), (result,), attrs, sources)
         operands = [self.graph.tensors[operand] for operand in inputs]
         ((shape, dtype),) = BY_NAME[op].infer(node, operands)
+        if fold and all(tensor.is_constant for tensor in operands):
+            (values,) = BY_NAME[op].evaluate(node, [tensor.value() for tensor in operands])
+            return self.graph.tensors[self.graph.add_tensor(Tensor.constant(result, np.asarray(values), quant))]
         tensor = Tensor(result, shape, dtype, quant=quant, source=source)
         self.graph.add_tensor(tensor)
         self.graph.nodes.append(node)

@@ -17,7 +17,7 @@ from edgeq.ir import DType, Graph, Quant, Source, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering.attributes import scalars
 from edgeq.lowering.context import Constant, Context, Mode, Target
-from edgeq.lowering.requantize import at_scale, emit_requantize
+from edgeq.lowering.requantize import at_scale, copy_constant, emit_requantize
 from edgeq.lowering.rules import RULES
 from edgeq.numerics.array import Array
 from edgeq.ops import infer
@@ -189,6 +189,9 @@ def _outputs(ctx: Context, model: onnx_ir.Model) -> list[Problem]:
     problems = []
     for value in model.graph.outputs:
         tensor = ctx.activations.get(str(value.name))
+        if tensor is None and value.name in ctx.constants:
+            found = ctx.constants[str(value.name)]
+            tensor = ctx.add_constant(found.name, found.values, found.quant)
         if tensor is None:
             node = value.producer()
             problems.append(
@@ -209,6 +212,8 @@ def _distinct_output(ctx: Context, name: str) -> str:
     tensor = ctx.graph.tensors[name]
     if name not in ctx.graph.inputs and name not in ctx.graph.outputs and not tensor.is_constant:
         return name
+    if tensor.is_constant:
+        return copy_constant(ctx, tensor, f"{name}.output").name
     assert tensor.quant is not None  # every activation carries its scale
     return emit_requantize(ctx, tensor, tensor.quant, f"{name}.output").name
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.ir import Tensor
@@ -12,6 +15,8 @@ from edgeq.lowering.requantize import at_scale
 
 if TYPE_CHECKING:
     import onnx_ir
+
+CONCAT_ACTIVATIONS: Final = 8
 
 
 def lower_reshape(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
@@ -34,7 +39,45 @@ def lower_concat(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
         for index in range(len(node.inputs))
     ]
     axis = integer(node, "axis", 0) % len(target.shape)
-    return ctx.emit_result("concat", target, tuple(part.name for part in parts), {"axis": axis})
+    joined = _few_parts(ctx, [part for part in parts if part.elements] or parts[:1], axis, target)
+    return ctx.emit_result("concat", target, tuple(part.name for part in joined), {"axis": axis})
+
+
+def _few_parts(ctx: Context, parts: Sequence[Tensor], axis: int, target: Target) -> list[Tensor]:
+    """Neighbouring parts joined by concatenations of their own, until one kernel can take what is left.
+
+    A kernel takes :data:`CONCAT_ACTIVATIONS` computed tensors, and constants in one place.
+    """
+    parts = _merged_constants(ctx, parts, axis, target)
+    while not _fits_one_kernel(parts):
+        groups: list[list[Tensor]] = [[]]
+        for part in parts:
+            if groups[-1] and not _fits_one_kernel([*groups[-1], part]):
+                groups.append([])
+            groups[-1].append(part)
+        parts = [group[0] if len(group) == 1 else _joined(ctx, group, axis, target) for group in groups]
+    return list(parts)
+
+
+def _fits_one_kernel(parts: Sequence[Tensor]) -> bool:
+    constants = sum(part.is_constant for part in parts)
+    return constants <= 1 and len(parts) - constants <= CONCAT_ACTIVATIONS
+
+
+def _joined(ctx: Context, parts: Sequence[Tensor], axis: int, target: Target) -> Tensor:
+    names = tuple(part.name for part in parts)
+    return ctx.emit("concat", f"{target.name}.part", names, {"axis": axis}, quant=target.quant, sources=target.sources)
+
+
+def _merged_constants(ctx: Context, parts: Sequence[Tensor], axis: int, target: Target) -> list[Tensor]:
+    """Constants next to each other become one."""
+    merged: list[Tensor] = []
+    for part in parts:
+        if part.is_constant and merged and merged[-1].is_constant:
+            values = np.concatenate([merged.pop().value(), part.value()], axis)
+            part = ctx.graph.tensors[ctx.add_constant(f"{target.name}.constants", values, target.quant)]
+        merged.append(part)
+    return merged
 
 
 def lower_pad(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:

@@ -70,6 +70,17 @@ def at_scale(ctx: Context, tensor: Tensor, quant: Quant, label: str) -> Tensor:
     return emit_requantize(ctx, tensor, quant, f"{tensor.name}.{label}")
 
 
+def copy_constant(ctx: Context, tensor: Tensor, name: str) -> Tensor:
+    """A constant as a computed tensor: a concatenation of nothing else copies it."""
+    assert tensor.quant is not None  # every activation carries its scale
+    shape = tensor.shape or (1,)
+    flat = ctx.graph.tensors[ctx.add_constant(f"{name}.constant", tensor.value().reshape(shape), tensor.quant)]
+    copied = ctx.emit("concat", name, (flat.name,), {"axis": 0}, quant=tensor.quant, sources=(), fold=False)
+    if copied.shape == tensor.shape:
+        return copied
+    return ctx.emit("reshape", name, (copied.name,), {"shape": tensor.shape}, quant=tensor.quant, sources=())
+
+
 def _require_int32(magnitude: int, where: tuple[str, ...]) -> None:
     if magnitude > _INT32.max:
         raise EdgeqError(

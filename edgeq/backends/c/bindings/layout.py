@@ -138,8 +138,6 @@ def _concat_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
     del isa
     parts = _parts(node, graph)
     constants = sum(part.constant for part in parts)
-    if constants == len(parts):
-        return "all operands are constants"
     if constants > 1:
         return "there are constants in more than one place"
     if len(parts) - constants > MAX_CONCAT:
@@ -164,7 +162,8 @@ def _concat(node: Node, graph: Graph, isa: Isa) -> Call:
         else:
             passed.append((part.names[0], size, offset))
         offset += size
-    passed += [(passed[0][0], 0, 0)] * (MAX_CONCAT - len(passed))
+    # Without bytes to copy the kernel does not read through a pointer: any tensor of the arena will do.
+    passed += [(passed[0][0] if passed else node.outputs[0], 0, 0)] * (MAX_CONCAT - len(passed))
     fields: Fields = {"constant": data, "constant_bytes": constant_bytes, "constant_offset": constant_offset}
     fields |= {"rows": rows, "row_bytes": out.size_bytes // rows}
     fields |= {f"bytes{i}": size for i, (_, size, _) in enumerate(passed)}
