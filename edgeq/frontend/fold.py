@@ -68,7 +68,9 @@ def _release_constant_outputs(graph: ir.Graph) -> None:
         if node is None or node.op_type != "Constant" or node.domain:
             continue
         result = ir.Value(name=value.name, type=value.type, shape=value.shape)
-        value.name = None
+        value.name = f"{value.name}_constant"
+        while any(value.name == other.name for inner in graph for other in inner.outputs if other is not value):
+            value.name += "_"
         graph.append(ir.Node("", "Identity", inputs=[value], outputs=[result], name=f"{result.name}_output"))
         graph.outputs[index] = result
 

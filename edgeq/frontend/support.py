@@ -75,11 +75,17 @@ def _of_border(model: ir.Model) -> Iterator[Problem]:
     """Inputs and outputs of the model, and numbers in its weights that no integer stands for."""
     if not model.graph.inputs:
         yield Problem("EQ0310", "the model has no input", hint="all of it is constant: there is nothing to run")
-    made = {id(value) for node in model.graph for value in node.outputs}
     for value in model.graph.outputs:
-        if id(value) not in made:
-            kind = "an input" if value.is_graph_input() else "a constant"
-            yield Problem("EQ0308", f"an output of the model is {kind}", where=f"output {shown(value.name or '?')}")
+        copied = _copied_to_output(value.producer())
+        if copied is not None and copied.dtype not in (None, ir.DataType.FLOAT):
+            yield Problem(
+                "EQ0308",
+                "an output of the model is a constant, or an input, that is not float32",
+                where=f"output {shown(value.name or '?')}",
+                got=copied.dtype.name,
+                allowed="FLOAT",
+                hint="leave the output out of the model: the application has its value already",
+            )
     for value in (*model.graph.inputs, *model.graph.outputs):
         shape = known_shape(value)
         if shape is not None and 0 in shape:
@@ -99,6 +105,16 @@ def _of_border(model: ir.Model) -> Iterator[Problem]:
             )
 
 
+def _copied_to_output(node: ir.Node | None) -> ir.Value | None:
+    """The constant or input that a node copies to an output of the model (see :func:`make_outputs`), or None."""
+    if node is None or node.op_type not in ("Identity", "Reshape") or not node.outputs[0].is_graph_output():
+        return None
+    value = node.inputs[0]
+    if value is None or known_shape(value) != known_shape(node.outputs[0]):
+        return None
+    return value if value.is_initializer() or value.is_graph_input() else None
+
+
 def _of_node(node: ir.Node, supported: set[str]) -> Iterator[Problem]:
     if node.domain:
         yield Problem(
@@ -113,6 +129,8 @@ def _of_node(node: ir.Node, supported: set[str]) -> Iterator[Problem]:
         yield Problem(
             "EQ0302", "this operator is not supported", where=place(node), got=node.op_type, hint=_hint(node, supported)
         )
+        return
+    if _copied_to_output(node) is not None:
         return
     yield from _of_types(node)
     yield from _of_results(node)

@@ -84,9 +84,8 @@ def _lower_quantize(ctx: Context, node: onnx_ir.Node) -> None:
     if value.is_graph_input():
         ctx.activations[result] = _graph_input(ctx, value, quant).name
         return
-    if value.name in ctx.activations:
-        tensor = ctx.graph.tensors[ctx.activations[str(value.name)]]
-        ctx.activations[result] = at_scale(ctx, tensor, quant, "rescaled").name
+    if value.name in ctx.activations or value.name in ctx.constants:
+        ctx.activations[result] = at_scale(ctx, ctx.activation(node, 0), quant, "rescaled").name
         return
     core, target = _target(ctx, value, quant)
     rule = RULES.get(core.op_type)

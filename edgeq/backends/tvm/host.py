@@ -122,8 +122,9 @@ def _compile(program: Any, linker: str) -> bytes:  # noqa: ANN401 - TVM publishe
     with scratch_folder("tvm") as folder:
         library = folder / "model.so"
 
-        def link(output: str, files: Sequence[str]) -> None:
-            _link(linker, output, files)
+        def link(output: str, files: Sequence[str], options: Sequence[str] = ()) -> None:
+            # TVM passes options where it wrote a C file: without any function there is no object.
+            _link(linker, output, [*options, *files])
 
         executable.export_library(str(library), fcompile=link, workspace_dir=str(folder))
         return library.read_bytes()
