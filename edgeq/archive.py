@@ -387,7 +387,7 @@ class _DirectoryReader:
 
 def _check_directory(entries: list[zipfile.ZipInfo], where: str) -> None:
     names = [info.filename for info in entries]
-    if not names or len(set(names)) != len(names) or not all(name.endswith(".npy") for name in names):
+    if len(set(names)) != len(names) or not all(name.endswith(".npy") for name in names):
         raise ValueError("it is not an archive of distinct .npy arrays")
     total = sum(info.file_size for info in entries)
     packed = sum(info.compress_size for info in entries)

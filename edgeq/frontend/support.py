@@ -78,13 +78,14 @@ def _of_border(model: ir.Model) -> Iterator[Problem]:
     for value in model.graph.outputs:
         copied = _copied_to_output(value.producer())
         if copied is not None and copied.dtype not in (None, ir.DataType.FLOAT):
+            kind = "an input" if copied.is_graph_input() else "a constant"
             yield Problem(
                 "EQ0308",
-                "an output of the model is a constant, or an input, that is not float32",
+                f"an output of the model is {kind} that is not float32",
                 where=f"output {shown(value.name or '?')}",
                 got=copied.dtype.name,
                 allowed="FLOAT",
-                hint="leave the output out of the model: the application has its value already",
+                hint="leave this output out of the model: it says nothing that the application does not know",
             )
     for value in (*model.graph.inputs, *model.graph.outputs):
         shape = known_shape(value)

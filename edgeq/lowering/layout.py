@@ -75,8 +75,9 @@ def _merged_constants(ctx: Context, parts: Sequence[Tensor], axis: int, target: 
     for part in parts:
         if part.is_constant and merged and merged[-1].is_constant:
             values = np.concatenate([merged.pop().value(), part.value()], axis)
-            part = ctx.graph.tensors[ctx.add_constant(f"{target.name}.constants", values, target.quant)]
-        merged.append(part)
+            merged.append(ctx.graph.tensors[ctx.add_constant(f"{target.name}.constants", values, target.quant)])
+        else:
+            merged.append(part)
     return merged
 
 

@@ -333,7 +333,7 @@ def text_input() -> ModelProto:
 
 
 def output_constant() -> ModelProto:
-    return model([node("Mul", ["w", "w"], ["y"])], [const("w", 1, 4)])
+    return model([node("Mul", ["w", "w"], ["y"])], [ints("w", 1, 4)], kind=TensorProto.INT64, out=(2,))
 
 
 def branch_on_data() -> ModelProto:

@@ -159,13 +159,19 @@ def test_a_header_that_promises_more_than_there_is_allocates_nothing(tmp_path: P
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("names", [("x.npy", "x.npy"), ("x.txt",), ()])
+@pytest.mark.parametrize("names", [("x.npy", "x.npy"), ("x.txt",)])
 def test_a_name_twice_and_other_files_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
     path = tmp_path / "d.npz"
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
             archive.writestr(name, npy_bytes(np.zeros((2, 4, 5))))
     assert code_of(path) == "EQ0110"
+
+
+def test_file_without_arrays_lacks_the_input(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "d.npz", "w"):
+        pass
+    assert code_of(tmp_path / "d.npz") == "EQ0112"
 
 
 def test_order_and_byte_order_do_not_matter(tmp_path: Path) -> None:

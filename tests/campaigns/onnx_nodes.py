@@ -1,0 +1,37 @@
+"""ONNX's own node tests: how many pass, are refused, come out wrong, or end in an internal error.
+
+``python -m tests.campaigns.onnx_nodes`` runs all of them in about two minutes and exits with 1 where anything is wrong
+or internal. What is compared stands in ``tests/conformance/node_tests.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tests.conformance.node_tests import chosen, judge, table, variants_of
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tests and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, help="a seeded selection of so many tests; all by default")
+    parser.add_argument("--name", help="tests whose name contains this")
+    parser.add_argument("--list", choices=("passed", "refused"), help="print the tests of this outcome, too")
+    options = parser.parse_args(arguments)
+    outcomes = []
+    for test in chosen(options.count):
+        if options.name and options.name not in test.name:
+            continue
+        for variant, one in variants_of(test):
+            outcome = judge(one)
+            outcomes.append((variant, test.name, outcome))
+            if outcome.kind == options.list:
+                print(f"{outcome.kind} {variant} {test.name} {outcome.code} {outcome.detail}")
+    print(table(outcomes))
+    return int(any(outcome.kind in {"wrong", "internal"} for _, _, outcome in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Rank 0, outputs that are constants, inputs or views, and Concat of anything: through the whole road to firmware."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from edgeq.analysis.verify import verify_folder
+from edgeq.folder import Compiled
+from edgeq.job import CompileOptions
+from edgeq.numerics.array import Array
+from edgeq.pipeline import compile_model
+
+_HALVES = np.array([0.5, 1.0, -0.25], np.float32)
+_PARTS = 20
+_SPLIT = f"{', '.join(f's{i}' for i in range(_PARTS))} = Split <axis = 1, num_outputs = {_PARTS}> (x)"
+_REVERSED = ", ".join(f"s{i}" for i in reversed(range(_PARTS)))
+_BETWEEN = ", ".join(f"s{i}, k" for i in range(_PARTS))
+# Graph in text form, constants, and the outputs' shapes by their names.
+MODELS: dict[str, tuple[str, Mapping[str, Array], dict[str, tuple[int, ...]]]] = {
+    "relu-rank0": ("(float x) => (float y) { y = Relu (x) }", {}, {"y": ()}),
+    "add-rank0": ("(float x, float z) => (float y) { y = Add (x, z) }", {}, {"y": ()}),
+    "mean-rank0": ("(float[1,4] x) => (float y) { y = ReduceMean <keepdims = 0> (x) }", {}, {"y": ()}),
+    "mean-keep": ("(float[2,4] x) => (float[1,1] y) { y = ReduceMean (x) }", {}, {"y": (1, 1)}),
+    "input-is-output": ("(float[1,4] x) => (float[1,4] y, float[1,4] x) { y = Relu (x) }", {}, {"x_output": (1, 4)}),
+    "input-alone": ("(float[1,4] x) => (float[1,4] x) { }", {}, {"x_output": (1, 4)}),
+    "views-alone": (
+        "(float[1,2,3] x) => (float[1,6] y, float[1,2,3] z) { y = Flatten (x) z = Identity (x) }",
+        {},
+        {"y": (1, 6), "z": (1, 2, 3)},
+    ),
+    "constant-node": (
+        "(float[1,4] x) => (float[1,4] y, float[3] z) { y = Relu(x) z = Constant <value_floats = [0.5, 1.0, 2.5]> () }",
+        {},
+        {"y": (1, 4), "z": (3,)},
+    ),
+    "constant-rank0": (
+        "(float[1,4] x) => (float[1,4] y, float c) { y = Relu (x) }",
+        {"c": np.array(2.5, np.float32)},
+        {"c": ()},
+    ),
+    "constant-that-is-read": (
+        "(float[1,3] x) => (float[1,3] y, float[3] c) { y = Add (x, c) }",
+        {"c": _HALVES},
+        {"c": (3,)},
+    ),
+    "constants-alone": ("(float[1,4] x) => (float[3] y) { y = Add (c, c) }", {"c": _HALVES}, {"y": (3,)}),
+    "output-twice": (
+        "(float[1,4] x) => (float[1,4] y, float[1,4] z) { y = Relu (x) z = Identity (y) }",
+        {},
+        {"y": (1, 4), "z": (1, 4)},
+    ),
+    "concat-of-20": (
+        f"(float[1,40] x) => (float[1,40] y) {{ {_SPLIT} y = Concat <axis = 1> ({_REVERSED}) }}",
+        {},
+        {"y": (1, 40)},
+    ),
+    "concat-with-constants-between": (
+        f"(float[1,20] x) => (float[1,80] y) {{ {_SPLIT} y = Concat <axis = 1> ({_BETWEEN}) }}",
+        {"k": _HALVES[np.newaxis]},
+        {"y": (1, 80)},
+    ),
+}
+
+
+def compiled(name: str, folder: Path, backends: tuple[str, ...]) -> Path:
+    """The folder of one of the models."""
+    text, constants, _ = MODELS[name]
+    proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]>\ng {text}')
+    proto.graph.initializer.extend(onnx.numpy_helper.from_array(array, key) for key, array in constants.items())
+    onnx.save(proto, folder / "m.onnx")
+    generator = np.random.default_rng(0)
+    shapes = {item.name: [dim.dim_value for dim in item.type.tensor_type.shape.dim] for item in proto.graph.input}
+    np.savez(
+        folder / "d.npz",
+        allow_pickle=False,
+        **{key: generator.normal(size=(40, *shape)).astype(np.float32) for key, shape in shapes.items()},
+    )
+    options = CompileOptions("native", "m", backends=backends)
+    notes = compile_model(folder / "m.onnx", folder / "d.npz", folder / "out", options)["notes"]
+    assert not [note for note in notes if "compiler" in str(note)], notes
+    return folder / "out"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_model_has_the_reference_bits_and_its_shapes(name: str, tmp_path: Path) -> None:
+    out = compiled(name, tmp_path, ("c",))
+    report = verify_folder(Compiled.open(out), ["native"], 2, tmp_path / "d.npz")
+    assert report.mismatches == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    shapes = {item["name"]: tuple(item["shape"]) for item in manifest["outputs"]}
+    assert MODELS[name][2].items() <= shapes.items()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_other_backends_have_the_reference_bits(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("tvm", reason="the extra `tvm` is not installed")
+    pytest.importorskip("ai_edge_litert", reason="the extra `tflite` is not installed")
+    out = compiled(name, tmp_path, ("tflite", "tvm"))
+    assert verify_folder(Compiled.open(out), ["tflite", "tvm"], 2, tmp_path / "d.npz").mismatches == 0
