@@ -96,7 +96,7 @@ def test_counts_do_not_see_the_harness(spec: ImageSpec) -> None:
 def build_changed(folder: Path, runner: str, old: str, new: str, facts: ImageFacts = FACTS) -> ImageSpec:
     """The toy with a change of its C text."""
     board = load_board("native" if runner == "native" else "mps2-an386")
-    model = write_toy(folder / "bundle") / "model.c"
+    model = write_toy(folder / "bundle") / "toy.c"
     text = model.read_text()
     assert old in text
     model.write_text(text.replace(old, new))
