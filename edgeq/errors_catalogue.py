@@ -332,6 +332,15 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "int32 cannot hold the sum of operands that differ so much. Rescale the smaller one in the float model.",
     ),
     "EQ0359": ("Softmax row too long", "TFLite's integer softmax takes 511 elements a row; highmul has no limit."),
+    "EQ0360": (
+        "Attribute not implemented",
+        "Lowering refuses what it does not implement; the message names the attribute and the values that it has.",
+    ),
+    "EQ0361": ("Rank not implemented", "The operator's integer form has one rank. Reshape around it."),
+    "EQ0362": (
+        "More than one sample at a time",
+        "The backends run one sample; windows and images have a first axis of 1. Run the model once per sample.",
+    ),
     "EQ0380": ("No C kernel", "No kernel takes the operator with these shapes. `edgeq ops` lists the limits."),
     "EQ0381": (
         "No memory that traps unaligned loads",

@@ -7,7 +7,9 @@ from typing import Final, Protocol
 
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.constants import Constants
+from edgeq.errors import Problem
 from edgeq.ir import Graph, Node
+from edgeq.ops import BY_NAME
 from edgeq.passes.plan_memory import Plan
 
 # The object that a bundle brings compiled, beside its C files.
@@ -64,3 +66,20 @@ def step_nodes(graph: Graph) -> tuple[Node, ...]:
     A reshape is none: it moves nothing, both names share their bytes.
     """
     return tuple(node for node in graph.nodes if node.op != "reshape")
+
+
+def batch_problems(graph: Graph, backend: str) -> list[Problem]:
+    """The nodes that would run several samples where the operator has kernels for one."""
+    return [
+        Problem(
+            "EQ0362",
+            f"backend {backend} runs one sample at a time",
+            where=f"node {', '.join(node.source) or node.name}",
+            got=f"{node.op} of {x.shape[0]} samples",
+            allowed="1",
+            hint="export with batch 1, and run the model once per sample",
+        )
+        for node in graph.nodes
+        for x in graph.operands(node)[:1]
+        if BY_NAME[node.op].one_sample and x.shape[0] != 1
+    ]

@@ -50,6 +50,9 @@ OPERATORS: Final[dict[str, Example]] = {
     "EQ0359": Example(
         "edgeq compile big.onnx --requantize tflite ...    (Softmax over 1000 classes)", "edgeq compile big.onnx ..."
     ),
+    "EQ0360": Example("a QDQ model with Pad(mode='reflect')", "a QDQ model with Pad(mode='constant')"),
+    "EQ0361": Example("Conv over x: float32[1, 3, 8, 8, 8]", "Conv over x: float32[1, 24, 8, 8]"),
+    "EQ0362": Example("torch.onnx.export(model, torch.zeros(8, 3, 32, 32), ...)", "... torch.zeros(1, 3, 32, 32) ..."),
     "EQ0380": Example("an operator beyond the limits that `edgeq ops` lists", "the same operator within them"),
     "EQ0381": Example(
         "edgeq compile kws.onnx --board native --aligned-loads ...", "edgeq compile kws.onnx --board native ..."

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from edgeq.errors import Problem
 from edgeq.frontend.facts import integer, ints, known_shape, operand, text
 from edgeq.onnxio.limits import shown
+from edgeq.ops.layout import repeats_neighbours
 
 BORDER: Final = ("DequantizeLinear", "QuantizeLinear")
 _IMAGE_RANK: Final = 4
@@ -206,9 +207,8 @@ def _resize(node: ir.Node) -> Iterator[Problem]:
         yield _attribute(node, "size", f"{list(source)} to {list(result)}", "rows and columns only")
     elif source and result:
         yield from _exact_scales(node, source, result)
-    # With whole factors every rounding of half-pixel centres, and flooring of asymmetric ones, gives i // factor.
     how = (text(node, "coordinate_transformation_mode", "half_pixel"), text(node, "nearest_mode", "round_prefer_floor"))
-    if how != ("asymmetric", "floor") and (how[0] != "half_pixel" or not how[1].startswith("round")):
+    if not repeats_neighbours(*how):
         yield _attribute(node, "pair of modes", how, "asymmetric and floor, or half_pixel and round_prefer_…")
 
 

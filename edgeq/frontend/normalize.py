@@ -108,6 +108,16 @@ def _finished(work: ir.Model) -> ir.Model:
     _order_initializers(work)
     for domain in [name for name in work.graph.opset_imports if name and not _uses(work, name)]:
         work.graph.opset_imports.pop(domain)
+    confirm_shapes(work)
+    return work
+
+
+def confirm_shapes(work: ir.Model) -> None:
+    """Compare every stated shape with what ONNX infers afresh; in place, for values of unknown shape take the latter.
+
+    Raises:
+        EdgeqError: EQ0229 they differ; a fault of edgeq.
+    """
     stated = {value.name: known_shape(value) for node in work.graph for value in node.outputs}
     try:
         infer_shapes(work, forget=True)
@@ -126,7 +136,6 @@ def _finished(work: ir.Model) -> ir.Model:
                     allowed=stated[value.name],
                     hint="please report the model",
                 )
-    return work
 
 
 def _uses(model: ir.Model, domain: str) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import EdgeqError, Problem
+from edgeq.frontend.normalize import confirm_shapes
 from edgeq.frontend.qdq_constants import Integers, layer_constants, operand_of, weight_of
 from edgeq.frontend.qdq_layers import spell_layers, spell_operators
 from edgeq.frontend.qdq_read import Recovery, integer_operators, read_quantization
@@ -57,13 +58,15 @@ def normalize_qdq(model: ir.Model) -> ir.Model:
         A new model that lowering takes.
 
     Raises:
-        EdgeqError: EQ0250 to EQ0259, all problems of the model at once.
+        EdgeqError: EQ0250 to EQ0260 and EQ03xx, all problems of the model at once; EQ0229 the result contradicts
+            ONNX's shapes, a fault of edgeq.
     """
     found = recover_plan(model)
     if found.problems:
         raise EdgeqError.of(found.problems)
     result = write_qdq(found.model, found.plan)
     restore_border(result.graph, found)
+    confirm_shapes(result)
     return result
 
 

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from edgeq.errors import Problem, did_you_mean
 from edgeq.frontend.constraints import BORDER, CONSTRAINTS, constant_of, is_constant, place
 from edgeq.frontend.facts import known_shape
+from edgeq.onnxio.attributes import attribute_values
 from edgeq.onnxio.limits import shown
 from edgeq.ops import onnx_forms
 
@@ -135,7 +136,18 @@ def _of_node(node: ir.Node, supported: set[str]) -> Iterator[Problem]:
         return
     yield from _of_types(node)
     yield from _of_results(node)
-    yield from CONSTRAINTS.get(node.op_type, _anything)(node)
+    found = list(CONSTRAINTS.get(node.op_type, _anything)(node))
+    yield from found
+    if not found:
+        yield from _of_attributes(node)
+
+
+def _of_attributes(node: ir.Node) -> Iterator[Problem]:
+    """What the operator's schema does not have; the operator's own constraints, where it has any, say it better."""
+    form = onnx_forms().get(node.op_type)
+    for name, value, allowed in () if form is None else form[1].refuse(attribute_values(node)):
+        got = str(list(value) if isinstance(value, tuple) else value)
+        yield Problem("EQ0313", f"{node.op_type} does not support this {name}", place(node), got, allowed)
 
 
 def _anything(node: ir.Node) -> Iterator[Problem]:

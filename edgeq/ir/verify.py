@@ -2,12 +2,14 @@
 
 It proves that the graph is in SSA form and schedule order, that shapes and types are what each operator infers, that
 every attribute is an integer, a tuple of integers or a word, and that no value is a float: the integer world is closed.
-The operator facts are passed in as ``infer`` because the operators live one floor above.
+A tensor that stands for an ONNX value has the shape that ONNX infers for it. The operator facts, schemas of attributes
+included, are passed in as ``infer`` because the operators live one floor above.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 from edgeq.errors import EdgeqError
 from edgeq.ir.dtype import DType
@@ -48,9 +50,23 @@ def verify_graph(graph: Graph, infer: Infer, *, after: str = "construction") -> 
             if tensor.shape != shape or tensor.dtype is not dtype:
                 got = f"{tensor.dtype.value}{tensor.shape}"
                 raise _broken(after, f"{node.name} ({node.op}): {name} is {got}, not {dtype.value}{shape}")
+            _verify_source(node, tensor, after)
     for name in graph.sinks():
         if name not in defined:
             raise _broken(after, f"output {name} is never computed")
+
+
+def _verify_source(node: Node, tensor: Tensor, after: str) -> None:
+    """A tensor that stands for an ONNX value has its shape, behind the permutation to ONNX's layout."""
+    source = tensor.source
+    if source is None:
+        return
+    laid_out = tuple(tensor.shape[axis] for axis in source.permutation)
+    # Of another rank it is a reshape away; then the elements must be as many.
+    fits = laid_out == source.shape if len(laid_out) == len(source.shape) else prod(laid_out) == prod(source.shape)
+    if sorted(source.permutation) != list(range(len(tensor.shape))) or not fits:
+        what = f"{node.name} ({node.op}, for ONNX node {', '.join(node.source) or '?'})"
+        raise _broken(after, f"{what}: {tensor.name} is {laid_out}, the ONNX value {source.name} is {source.shape}")
 
 
 def _verify_attributes(node: Node, after: str) -> None:

@@ -1,4 +1,7 @@
-"""Reading ONNX attributes and constant integer inputs, with ONNX's defaults given at the place of use."""
+"""Reading ONNX attributes and constant integer inputs, with ONNX's defaults given at the place of use.
+
+Nothing is read before :func:`require_implemented` has found every attribute in the operator's schema.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, Problem
 from edgeq.numerics.array import Array
+from edgeq.onnxio.attributes import attribute_values
+from edgeq.ops import onnx_forms
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -25,17 +30,57 @@ def integer(node: onnx_ir.Node, key: str, default: int) -> int:
     return default if attribute is None else int(attribute.as_int())
 
 
+def text(node: onnx_ir.Node, key: str, default: str) -> str:
+    """A STRING attribute."""
+    attribute = node.attributes.get(key)
+    return default if attribute is None else str(attribute.as_string())
+
+
 def scalars(node: onnx_ir.Node) -> dict[str, float | int | str]:
     """Every FLOAT, INT and STRING attribute by name, for the unary functions."""
-    found: dict[str, float | int | str] = {}
-    for key, attribute in node.attributes.items():
-        if attribute.type.name == "FLOAT":
-            found[key] = float(attribute.as_float())
-        elif attribute.type.name == "INT":
-            found[key] = int(attribute.as_int())
-        elif attribute.type.name == "STRING":
-            found[key] = str(attribute.as_string())
-    return found
+    return {name: value for name, value in attribute_values(node).items() if not isinstance(value, tuple)}
+
+
+def require_implemented(node: onnx_ir.Node) -> None:
+    """Refuse a node that says what its lowering rule would not hear.
+
+    Raises:
+        EdgeqError: EQ0355 the operator has no integer form, EQ0360 an attribute, EQ0361 a rank that is not implemented.
+    """
+    known = onnx_forms().get(node.op_type) if not node.domain else None
+    if known is None:
+        raise EdgeqError(
+            "EQ0355",
+            f"{node.op_type} has no integer form",
+            where=f"node {node.name}",
+            hint="`edgeq ops` lists what has one",
+        )
+    _, form = known
+    problems = [
+        Problem(
+            "EQ0360",
+            f"this {name} of a {node.op_type} is not implemented",
+            where=f"node {node.name}",
+            got=str(list(value) if isinstance(value, tuple) else value),
+            allowed=allowed,
+            hint="`edgeq check` says what to use instead",
+        )
+        for name, value, allowed in form.refuse(attribute_values(node))
+    ]
+    x = node.inputs[0]
+    if form.rank is not None and x is not None and x.shape is not None and len(x.shape) != form.rank:
+        problems.append(
+            Problem(
+                "EQ0361",
+                f"a {node.op_type} of this rank is not implemented",
+                where=f"node {node.name}",
+                got=f"shape {list(x.shape)}",
+                allowed=f"rank {form.rank}",
+                hint="reshape around it",
+            )
+        )
+    if problems:
+        raise EdgeqError.of(problems)
 
 
 def constant_array(node: onnx_ir.Node, index: int) -> Array | None:

@@ -15,7 +15,7 @@ import numpy as np
 from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import DType, Graph, Quant, Source, Tensor
 from edgeq.ir.verify import verify_graph
-from edgeq.lowering.attributes import scalars
+from edgeq.lowering.attributes import constant_array, require_implemented
 from edgeq.lowering.context import Constant, Context, Mode, Target
 from edgeq.lowering.requantize import at_scale, copy_constant, emit_requantize
 from edgeq.lowering.rules import RULES
@@ -88,15 +88,8 @@ def _lower_quantize(ctx: Context, node: onnx_ir.Node) -> None:
         ctx.activations[result] = at_scale(ctx, ctx.activation(node, 0), quant, "rescaled").name
         return
     core, target = _target(ctx, value, quant)
-    rule = RULES.get(core.op_type)
-    if rule is None:
-        raise EdgeqError(
-            "EQ0355",
-            f"{core.op_type} has no integer form",
-            where=f"node {core.name}",
-            hint="`edgeq ops` lists what has one",
-        )
-    ctx.activations[result] = rule(ctx, core, target).name
+    require_implemented(core)
+    ctx.activations[result] = RULES[core.op_type](ctx, core, target).name
 
 
 def _target(ctx: Context, value: onnx_ir.Value, quant: Quant) -> tuple[onnx_ir.Node, Target]:
@@ -112,6 +105,7 @@ def _target(ctx: Context, value: onnx_ir.Value, quant: Quant) -> tuple[onnx_ir.N
         operand = node.inputs[0] if node.inputs else None
         if node.op_type not in FUSED_ACTIVATIONS or operand is None or operand.name in ctx.activations:
             break
+        require_implemented(node)
         low, high = _clamped(ctx.mode, node, quant, low, high)
         current = operand
     shape = _static_shape(value)
@@ -122,19 +116,18 @@ def _clamped(mode: Mode, node: onnx_ir.Node, quant: Quant, low: int, high: int) 
     """Narrow an int8 clamp by a Relu or Clip: rounding is monotone, so clamping before or after it is the same."""
     bounds: list[float | None] = [0.0, None]
     if node.op_type == "Clip":
-        attributes = scalars(node)
-        bounds = [_bound(node, 1, attributes.get("min")), _bound(node, 2, attributes.get("max"))]
+        bounds = [_bound(node, 1), _bound(node, 2)]
     lower, upper = (None if bound is None else _quantized(bound, quant, mode) for bound in bounds)
     low = low if lower is None else max(low, lower)
     high = high if upper is None else min(high, upper)
     return low, max(low, high)
 
 
-def _bound(node: onnx_ir.Node, index: int, attribute: float | str | None) -> float | None:
-    value = node.inputs[index] if index < len(node.inputs) else None
-    if value is not None and value.const_value is not None:
-        return float(value.const_value.numpy())
-    return None if attribute is None else float(attribute)
+def _bound(node: onnx_ir.Node, index: int) -> float | None:
+    """A bound of a Clip; None where there is none, or one that clamps nothing."""
+    array = constant_array(node, index)
+    bound = None if array is None or not array.size else float(array.reshape(-1)[0])
+    return None if bound is None or not np.isfinite(bound) else bound
 
 
 def _quantized(real: float, quant: Quant, mode: Mode) -> int:

@@ -9,9 +9,10 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.ir import Tensor
-from edgeq.lowering.attributes import constant_array, constant_ints, integer, ints
+from edgeq.lowering.attributes import constant_array, constant_ints, integer, ints, text
 from edgeq.lowering.context import Context, Target
 from edgeq.lowering.requantize import at_scale
+from edgeq.ops.layout import repeats_neighbours
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -127,6 +128,18 @@ def lower_slice(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
 
 def lower_resize(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """Resize by whole factors to the nearest neighbour."""
+    modes = (
+        text(node, "coordinate_transformation_mode", "half_pixel"),
+        text(node, "nearest_mode", "round_prefer_floor"),
+    )
+    if not repeats_neighbours(*modes):
+        raise EdgeqError(
+            "EQ0360",
+            "this pair of modes of a Resize is not implemented",
+            where=f"node {node.name}",
+            got=" and ".join(modes),
+            allowed="asymmetric and floor, or half_pixel and round_prefer_…",
+        )
     x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
     factors = (target.shape[2] // x.shape[2], target.shape[3] // x.shape[3])
     return ctx.emit_result_nhwc("upsample", target, (ctx.to_nhwc(x).name,), {"factors": factors})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, Source, Tensor
 from edgeq.lowering.attributes import constant_ints, integer, ints
 from edgeq.lowering.context import Context, Target, scalar_quant
@@ -42,7 +43,9 @@ def lower_mean(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     x = ctx.activation(node, 0)
     rank = len(x.shape)
     given = constant_ints(node, 1)
-    axes = tuple(sorted(axis % rank for axis in (given or ints(node, "axes", tuple(range(rank))))))
+    if not given and integer(node, "noop_with_empty_axes", 0):
+        raise EdgeqError("EQ0360", "a ReduceMean over no axes is not implemented", where=f"node {node.name}")
+    axes = tuple(sorted(axis % rank for axis in (given or range(rank))))
     if rank == 4 and axes == SPATIAL:
         return _spatial_mean(ctx, x, target)
     scale, zero = scalar_quant(x)

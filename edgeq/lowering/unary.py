@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.ir import Tensor
-from edgeq.lowering.attributes import scalars
+from edgeq.lowering.attributes import constant_array, scalars
 from edgeq.lowering.context import Context, Target, scalar_quant
 from edgeq.numerics.tables import unary_table
 from edgeq.numerics.tflite_unary import tflite_table
@@ -29,9 +29,9 @@ def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     attributes = scalars(node)
     if node.op_type == "Clip":
         for index, key in CLIP_BOUNDS.items():
-            bound = node.inputs[index] if index < len(node.inputs) else None
-            if bound is not None and bound.const_value is not None:
-                attributes[key] = float(bound.const_value.numpy())
+            bound = constant_array(node, index)
+            if bound is not None and bound.size:
+                attributes[key] = float(bound.reshape(-1)[0])
     grids = (scale, zero, target.scale, target.zero)
     table = tflite_table(node.op_type, attributes, *grids) if ctx.mode == "tflite" else None
     if table is None:

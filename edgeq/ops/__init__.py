@@ -20,9 +20,20 @@ from edgeq.ops import (
     softmax,
 )
 from edgeq.ops.accumulator import invalid
-from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, ScaleRule, Shape
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, ScaleRule, Shape
 
-__all__ = ["BY_NAME", "OPS", "Attribute", "OnnxForm", "Op", "Sample", "ScaleRule", "infer", "onnx_forms"]
+__all__ = [
+    "BY_NAME",
+    "OPS",
+    "Attribute",
+    "OnnxAttribute",
+    "OnnxForm",
+    "Op",
+    "Sample",
+    "ScaleRule",
+    "infer",
+    "onnx_forms",
+]
 
 OPS: tuple[Op, ...] = tuple(
     sorted(
@@ -57,4 +68,19 @@ def infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
     op = BY_NAME.get(node.op)
     if op is None:
         raise invalid(node, "no such operator", node.op, ", ".join(BY_NAME))
+    _require_attributes(node, op)
     return op.infer(node, operands)
+
+
+def _require_attributes(node: Node, op: Op) -> None:
+    """The node has every attribute of its operator and mode, none besides, each of a value that it may have."""
+    mode = node.attrs.get("requant")
+    schema = {item.name: item for item in op.attributes if item.mode is None or item.mode == mode}
+    for name, item in schema.items():
+        if name not in node.attrs:
+            raise invalid(node, "an attribute is missing", name, item.allowed())
+    for name, value in node.attrs.items():
+        if name not in schema:
+            raise invalid(node, "there is no such attribute", name, ", ".join(schema))
+        if not schema[name].accepts(value):
+            raise invalid(node, f"attribute {name} is out of range", repr(value), schema[name].allowed())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -12,19 +13,23 @@ from edgeq.numerics import highmul, tflite
 from edgeq.numerics.array import Array
 from edgeq.ops.base import Attribute
 
-CLAMP = (
-    Attribute("clamp_min", "int", "smallest result"),
-    Attribute("clamp_max", "int", "largest result"),
-)
+MODES = ("highmul", "tflite")
+
+
+def int8(name: str, doc: str, mode: Literal["highmul", "tflite"] | None = None) -> Attribute:
+    """An attribute that is a value of int8: a zero point, a bound."""
+    return Attribute(name, "int", doc, DType.INT8.min, DType.INT8.max, mode=mode)
+
+
+CLAMP = (int8("clamp_min", "smallest result"), int8("clamp_max", "largest result"))
 REQUANT = (
-    Attribute("requant", "str", "highmul: one rounding; tflite: as LiteRT's reference kernels"),
-    Attribute("acc", "str", "type of the accumulator: i32"),
-    Attribute("shift", "int", "highmul: left shift of the accumulator before the high multiplication; else 0"),
-    Attribute("out_zero", "int", "zero point of the result"),
+    Attribute("requant", "str", "highmul: one rounding; tflite: as LiteRT's reference kernels", values=MODES),
+    Attribute("acc", "str", "type of the accumulator: i32", values=("i32",)),
+    Attribute("shift", "int", "highmul: left shift of the accumulator before the high multiplication; else 0", 0, 31),
+    int8("out_zero", "zero point of the result"),
     *CLAMP,
 )
-IN_ZERO = Attribute("in_zero", "int", "zero point of the input")
-MODES = ("highmul", "tflite")
+IN_ZERO = int8("in_zero", "zero point of the input")
 
 
 def invalid(node: Node, what: str, got: object, allowed: object) -> EdgeqError:

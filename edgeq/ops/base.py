@@ -1,7 +1,8 @@
 """What an operator is: its facts once, as data and exact code.
 
 An :class:`Op` holds the integer semantics (attributes, shape inference, exact evaluation, cost) and, without importing
-onnx, how ONNX spells it (:class:`OnnxForm`) and which cases the conformance tests run (:class:`Sample`).
+onnx, how ONNX spells it (:class:`OnnxForm`) and which cases the conformance tests run (:class:`Sample`). The attributes
+of both sides are schemas: the support check, lowering and the verifier of graphs enforce them.
 """
 
 from __future__ import annotations
@@ -20,13 +21,94 @@ Macs = Callable[[Node, Sequence[Tensor]], int]
 ScaleRule = Literal["own", "same", "fixed"]
 
 
+Kind = Literal["int", "ints", "str", "float"]
+Value = int | float | str | tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Attribute:
-    """One integer-world attribute of an operator: its name, its kind and what it means."""
+    """One attribute of an integer operator.
+
+    Attributes:
+        name: as nodes have it.
+        kind: type of its value.
+        doc: what it means.
+        low, high: bounds of the number, or of each.
+        values: the words that it may be; None for numbers and for text that is free.
+        mode: the requantization mode that has it; None for all.
+    """
 
     name: str
     kind: Literal["int", "ints", "str"]
     doc: str
+    low: int | None = None
+    high: int | None = None
+    values: tuple[str, ...] | None = None
+    mode: Literal["highmul", "tflite"] | None = None
+
+    def allowed(self) -> str:
+        """The values that it may have, for a message."""
+        return _described(self.kind, self.values, self.low, self.high)
+
+    def accepts(self, value: object) -> bool:
+        """Whether it may have this value."""
+        return _is_of(self.kind, value) and _is_within(value, self.values, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class OnnxAttribute:
+    """One attribute of an ONNX operator in its normalized form, with the values that lowering implements.
+
+    Attributes:
+        name: as ONNX has it.
+        kind: type of its value.
+        values: the only ones; None where any of the kind has a meaning.
+        low: the smallest of the numbers.
+        count: how many numbers; None for any count.
+    """
+
+    name: str
+    kind: Kind
+    values: tuple[Value, ...] | None = None
+    low: int | None = None
+    count: int | None = None
+
+    def allowed(self) -> str:
+        """The values that are implemented, for a message."""
+        words = _described(self.kind, self.values, self.low, None)
+        return words if self.count is None else f"{self.count} {words}"
+
+    def accepts(self, value: object) -> bool:
+        """Whether lowering implements this value."""
+        if not _is_of(self.kind, value) or (self.count is not None and len(tuple(_each(value))) != self.count):
+            return False
+        return _is_within(value, self.values, self.low, None)
+
+
+def _each(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _is_of(kind: Kind, value: object) -> bool:
+    if kind == "ints":
+        return isinstance(value, tuple) and all(type(item) is int for item in value)
+    return type(value) is {"int": int, "str": str, "float": float}[kind]
+
+
+def _is_within(value: object, values: tuple[Value, ...] | None, low: int | None, high: int | None) -> bool:
+    if values is not None:
+        return value in values
+    numbers = [item for item in _each(value) if isinstance(item, int)]
+    return all((low is None or item >= low) and (high is None or item <= high) for item in numbers)
+
+
+def _described(kind: Kind, values: tuple[Value, ...] | None, low: int | None, high: int | None) -> str:
+    if values is not None:
+        return " or ".join(str(list(value)) if isinstance(value, tuple) else str(value) for value in values)
+    words = {"int": "a whole number", "ints": "whole numbers", "str": "a word", "float": "a number"}[kind]
+    if low is not None and high is not None:
+        return f"{words} from {low} to {high}"
+    return words if low is None else f"{words} from {low} up"
 
 
 @dataclass(frozen=True)
@@ -43,6 +125,8 @@ class OnnxForm:
         fixed: (scale, zero_point) in int8 where ``scale`` is ``fixed``.
         tflite_scale: the rule where the mode is ``tflite`` and TFLite's own rule differs.
         fill: index of the input whose value the result holds beside the operand's values, or None.
+        attributes: everything that ONNX lets the operator say, and what of it lowering implements.
+        rank: the rank of its first operand; None for any.
     """
 
     type: str
@@ -54,6 +138,19 @@ class OnnxForm:
     fixed: tuple[float, int] | None = None
     tflite_scale: ScaleRule | None = None
     fill: int | None = None
+    attributes: tuple[OnnxAttribute, ...] = ()
+    rank: int | None = None
+
+    def refuse(self, attributes: Mapping[str, Value]) -> list[tuple[str, Value, str]]:
+        """The attributes of a node that lowering does not implement: name, value, what is allowed."""
+        known = {attribute.name: attribute for attribute in self.attributes}
+        found = []
+        for name, value in attributes.items():
+            if name not in known:
+                found.append((name, value, ", ".join(known) or "no attribute"))
+            elif not known[name].accepts(value):
+                found.append((name, value, known[name].allowed()))
+        return found
 
 
 @dataclass(frozen=True)
@@ -80,7 +177,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Op:
-    """One integer operator."""
+    """One integer operator.
+
+    Attributes:
+        one_sample: the backends have it for one sample only, a first axis of 1.
+    """
 
     name: str
     family: str
@@ -92,6 +193,7 @@ class Op:
     onnx: tuple[OnnxForm, ...] = ()
     samples: tuple[Sample, ...] = ()
     limits: str = ""
+    one_sample: bool = False
 
 
 def no_macs(node: Node, operands: Sequence[Tensor]) -> int:

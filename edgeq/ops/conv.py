@@ -11,13 +11,14 @@ from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics.array import Array, matmul_exact
 from edgeq.ops.accumulator import (
     REQUANT,
+    int8,
     invalid,
     requantize,
     require_rank,
     require_scaled,
 )
-from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape
-from edgeq.ops.window import pad_spatial, window_output, windows
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape
+from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, window_output, windows
 
 _PRODUCT_MAX = 2**14  # |int8·int8|
 # Depthwise sums run in int32: taps·2^14 < 2^31.
@@ -154,16 +155,29 @@ CONV2D = Op(
     summary="Convolution: x[N,H,W,C], weight[O,KH,KW,C/group], bias[O] (zero point folded in), multiplier, (exponent)",
     attributes=(
         *REQUANT,
-        Attribute("strides", "ints", "rows, columns"),
-        Attribute("pads", "ints", "top, left, bottom, right"),
-        Attribute("dilations", "ints", "rows, columns"),
-        Attribute("group", "int", "number of groups; depthwise where it equals C"),
-        Attribute("pad_value", "int", "what padded positions hold: the zero point of x"),
+        STRIDES,
+        PADS,
+        Attribute("dilations", "ints", "rows, columns", 1),
+        Attribute("group", "int", "number of groups; depthwise where it equals C", 1),
+        int8("pad_value", "what padded positions hold: the zero point of x"),
     ),
     infer=_infer,
     evaluate=_evaluate,
     macs=_macs,
-    onnx=(OnnxForm("Conv", weight=1, bias=2),),
+    onnx=(
+        OnnxForm(
+            "Conv",
+            weight=1,
+            bias=2,
+            rank=4,
+            attributes=(
+                *ONNX_WINDOW,
+                OnnxAttribute("dilations", "ints", low=1, count=2),
+                OnnxAttribute("group", "int", low=1),
+            ),
+        ),
+    ),
+    one_sample=True,
     samples=_SAMPLES,
     limits="at most 2^17 - 1 products in one sum; the accumulator must fit int32",
 )

@@ -11,12 +11,13 @@ from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics.array import Array, matmul_exact
 from edgeq.ops.accumulator import (
     REQUANT,
+    int8,
     invalid,
     requantize,
     require_rank,
     require_scaled,
 )
-from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape
+from edgeq.ops.base import OnnxAttribute, OnnxForm, Op, Sample, Shape
 
 _DENSE_PRODUCT_MAX = 2**14  # |int8·int8|
 _MATMUL_PRODUCT_MAX = 255**2  # both minus their zero points
@@ -82,7 +83,20 @@ DENSE = Op(
     infer=_infer_dense,
     evaluate=_evaluate_dense,
     macs=_dense_macs,
-    onnx=(OnnxForm("Gemm", weight=1, bias=2),),
+    onnx=(
+        OnnxForm(
+            "Gemm",
+            weight=1,
+            bias=2,
+            rank=2,
+            attributes=(
+                OnnxAttribute("alpha", "float", (1.0,)),
+                OnnxAttribute("beta", "float", (1.0,)),
+                OnnxAttribute("transA", "int", (0,)),
+                OnnxAttribute("transB", "int", (1,)),
+            ),
+        ),
+    ),
     samples=(
         _gemm("k1-o1", 1, 1, 1),
         _gemm("k3-o5", 1, 3, 5),
@@ -106,8 +120,8 @@ MATMUL = Op(
     summary="Product of two computed tensors: a[...,M,K], b[...,K,N], multiplier[1], (exponent)",
     attributes=(
         *REQUANT,
-        Attribute("a_zero", "int", "zero point of a"),
-        Attribute("b_zero", "int", "zero point of b"),
+        int8("a_zero", "zero point of a"),
+        int8("b_zero", "zero point of b"),
     ),
     infer=_infer_matmul,
     evaluate=_evaluate_matmul,

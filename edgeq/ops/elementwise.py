@@ -11,7 +11,9 @@ from edgeq.numerics import addition, tflite
 from edgeq.numerics.array import Array
 from edgeq.ops.accumulator import (
     CLAMP,
+    MODES,
     REQUANT,
+    int8,
     invalid,
     mode_of,
     requantize,
@@ -21,20 +23,25 @@ from edgeq.ops.accumulator import (
 from edgeq.ops.base import Attribute, Evaluate, OnnxForm, Op, Sample, Shape, no_macs
 
 _SUM_ATTRIBUTES = (
-    Attribute("requant", "str", "highmul: y = (a·ma ± b·mb + offset) >> shift; tflite: as LiteRT's reference kernel"),
+    Attribute(
+        "requant",
+        "str",
+        "highmul: y = (a·ma ± b·mb + offset) >> shift; tflite: as LiteRT's reference kernel",
+        values=MODES,
+    ),
     *CLAMP,
     Attribute("a_multiplier", "int", "factor of a"),
     Attribute("b_multiplier", "int", "factor of b"),
-    Attribute("offset", "int", "highmul: zero points and rounding, in units of 2^-shift"),
-    Attribute("shift", "int", "highmul: right shift of the sum, 0 to 22"),
-    Attribute("left_shift", "int", "tflite: bits that both operands are raised by, 20"),
-    Attribute("a_zero", "int", "tflite: zero point of a"),
-    Attribute("b_zero", "int", "tflite: zero point of b"),
-    Attribute("a_exponent", "int", "tflite: exponent of a's factor"),
-    Attribute("b_exponent", "int", "tflite: exponent of b's factor"),
-    Attribute("out_multiplier", "int", "tflite: factor of the sum"),
-    Attribute("out_exponent", "int", "tflite: exponent of the sum's factor"),
-    Attribute("out_zero", "int", "tflite: zero point of the result"),
+    Attribute("offset", "int", "zero points and rounding, in units of 2^-shift", mode="highmul"),
+    Attribute("shift", "int", "right shift of the sum", 0, 22, mode="highmul"),
+    Attribute("left_shift", "int", "bits that both operands are raised by, 20", 0, 20, mode="tflite"),
+    int8("a_zero", "zero point of a", "tflite"),
+    int8("b_zero", "zero point of b", "tflite"),
+    Attribute("a_exponent", "int", "exponent of a's factor", mode="tflite"),
+    Attribute("b_exponent", "int", "exponent of b's factor", mode="tflite"),
+    Attribute("out_multiplier", "int", "factor of the sum", mode="tflite"),
+    Attribute("out_exponent", "int", "exponent of the sum's factor", mode="tflite"),
+    int8("out_zero", "zero point of the result", "tflite"),
 )
 
 
@@ -130,8 +137,8 @@ MUL = Op(
     summary="a·b with numpy broadcasting, either may be constant: a, b, multiplier[1], (exponent)",
     attributes=(
         *REQUANT,
-        Attribute("a_zero", "int", "zero point of a"),
-        Attribute("b_zero", "int", "zero point of b"),
+        int8("a_zero", "zero point of a"),
+        int8("b_zero", "zero point of b"),
     ),
     infer=_infer_mul,
     evaluate=_evaluate_mul,

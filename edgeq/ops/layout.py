@@ -9,8 +9,8 @@ import numpy as np
 
 from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics.array import Array
-from edgeq.ops.accumulator import invalid
-from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.ops.accumulator import int8, invalid
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
 
 
 def _infer_concat(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
@@ -123,15 +123,39 @@ def _transpose(name: str, x: Shape, perm: Shape) -> Sample:
     return Sample(name, "Transpose", (x,), {}, {"perm": perm})
 
 
+# Numbers that only linear and cubic interpolation and cropping read may be anything.
+_RESIZE = (
+    OnnxAttribute("antialias", "int"),
+    OnnxAttribute("axes", "ints"),
+    OnnxAttribute("coordinate_transformation_mode", "str", ("asymmetric", "half_pixel")),
+    OnnxAttribute("cubic_coeff_a", "float"),
+    OnnxAttribute("exclude_outside", "int"),
+    OnnxAttribute("extrapolation_value", "float"),
+    OnnxAttribute("keep_aspect_ratio_policy", "str", ("stretch",)),
+    OnnxAttribute("mode", "str", ("nearest",)),
+    OnnxAttribute("nearest_mode", "str", ("floor", "round_prefer_ceil", "round_prefer_floor")),
+)
+
+
+def repeats_neighbours(coordinates: str, rounding: str) -> bool:
+    """Whether Resize by whole factors to the nearest neighbour takes element i // factor in these two modes of ONNX.
+
+    So does every rounding of half-pixel centres, and flooring of asymmetric ones.
+    """
+    return (coordinates, rounding) == ("asymmetric", "floor") or (
+        coordinates == "half_pixel" and rounding.startswith("round")
+    )
+
+
 CONCAT = Op(
     name="concat",
     family="layout",
     summary="Operands one behind the other along an axis",
-    attributes=(Attribute("axis", "int", "the axis that grows"),),
+    attributes=(Attribute("axis", "int", "the axis that grows", 0),),
     infer=_infer_concat,
     evaluate=_evaluate_concat,
     macs=no_macs,
-    onnx=(OnnxForm("Concat", activations=None, scale="same"),),
+    onnx=(OnnxForm("Concat", activations=None, scale="same", attributes=(OnnxAttribute("axis", "int"),)),),
     samples=(
         Sample("4d-channels", "Concat", ((1, 3, 4, 5), (1, 6, 4, 5)), {}, {"axis": 1}),
         Sample("4d-rows", "Concat", ((1, 3, 4, 5), (1, 3, 2, 5)), {}, {"axis": 2}),
@@ -149,13 +173,13 @@ PAD = Op(
     family="layout",
     summary="A constant around a tensor",
     attributes=(
-        Attribute("pads", "ints", "what comes before each axis, then what comes behind"),
-        Attribute("value", "int", "the constant"),
+        Attribute("pads", "ints", "what comes before each axis, then what comes behind", 0),
+        int8("value", "the constant"),
     ),
     infer=_infer_pad,
     evaluate=_evaluate_pad,
     macs=no_macs,
-    onnx=(OnnxForm("Pad", scale="same", fill=2),),
+    onnx=(OnnxForm("Pad", scale="same", fill=2, attributes=(OnnxAttribute("mode", "str", ("constant",)),)),),
     samples=(
         Sample("4d-spatial", "Pad", ((1, 3, 4, 5),), {1: _ints(0, 0, 1, 1, 0, 0, 1, 1)}),
         Sample("4d-uneven", "Pad", ((1, 5, 3, 4),), {1: _ints(0, 0, 2, 0, 0, 0, 0, 3)}),
@@ -171,11 +195,17 @@ RESHAPE = Op(
     name="reshape",
     family="layout",
     summary="The same elements in the same order under another shape",
-    attributes=(Attribute("shape", "ints", "the new shape"),),
+    attributes=(Attribute("shape", "ints", "the new shape", 0),),
     infer=_infer_reshape,
     evaluate=_evaluate_reshape,
     macs=no_macs,
-    onnx=tuple(OnnxForm(name, scale="same") for name in ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")),
+    onnx=(
+        OnnxForm("Flatten", scale="same", attributes=(OnnxAttribute("axis", "int"),)),
+        OnnxForm("Identity", scale="same"),
+        OnnxForm("Reshape", scale="same", attributes=(OnnxAttribute("allowzero", "int", (0, 1)),)),
+        OnnxForm("Squeeze", scale="same"),
+        OnnxForm("Unsqueeze", scale="same"),
+    ),
     samples=(
         Sample("flatten-4d", "Flatten", ((1, 3, 4, 5),)),
         Sample("reshape-4d-to-2d", "Reshape", ((1, 5, 3, 2),), {1: _ints(1, -1)}),
@@ -195,9 +225,9 @@ SLICE = Op(
     family="layout",
     summary="Every step-th element between start and end, on each axis",
     attributes=(
-        Attribute("starts", "ints", "first index, one per axis"),
-        Attribute("ends", "ints", "index behind the last, one per axis"),
-        Attribute("steps", "ints", "positive, one per axis"),
+        Attribute("starts", "ints", "first index, one per axis", 0),
+        Attribute("ends", "ints", "index behind the last, one per axis", 0),
+        Attribute("steps", "ints", "positive, one per axis", 1),
     ),
     infer=_infer_slice,
     evaluate=_evaluate_slice,
@@ -218,11 +248,11 @@ TRANSPOSE = Op(
     name="transpose",
     family="layout",
     summary="Axes in another order",
-    attributes=(Attribute("perm", "ints", "axis of the input for each axis of the result"),),
+    attributes=(Attribute("perm", "ints", "axis of the input for each axis of the result", 0),),
     infer=_infer_transpose,
     evaluate=_evaluate_transpose,
     macs=no_macs,
-    onnx=(OnnxForm("Transpose", scale="same"),),
+    onnx=(OnnxForm("Transpose", scale="same", attributes=(OnnxAttribute("perm", "ints", low=0),)),),
     samples=(
         _transpose("2d", (3, 5), (1, 0)),
         _transpose("3d-swap_last", (1, 5, 7), (0, 2, 1)),
@@ -239,16 +269,17 @@ UPSAMPLE = Op(
     name="upsample",
     family="layout",
     summary="Every pixel of an NHWC image becomes a block of equal pixels",
-    attributes=(Attribute("factors", "ints", "rows and columns of the block"),),
+    attributes=(Attribute("factors", "ints", "rows and columns of the block", 1),),
     infer=_infer_upsample,
     evaluate=_evaluate_upsample,
     macs=no_macs,
-    onnx=(OnnxForm("Resize", scale="same"),),
+    onnx=(OnnxForm("Resize", scale="same", rank=4, attributes=_RESIZE),),
     samples=(
         _upsample("by2-c3", (1, 3, 4, 5), 2, 2),
         _upsample("by3x2-c1", (1, 1, 3, 4), 3, 2),
         _upsample("columns-c8", (1, 8, 2, 3), 1, 4),
     ),
     limits="nearest neighbour, whole factors",
+    one_sample=True,
 )
 OPS = (CONCAT, PAD, RESHAPE, SLICE, TRANSPOSE, UPSAMPLE)

@@ -9,10 +9,21 @@ import numpy as np
 from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics.array import Array
 from edgeq.ops.accumulator import invalid, require_operands
-from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
 
 # Functions whose output grid is fixed, because their range is known and the grid is everyone's.
 _FIXED = {"Sigmoid": (1.0 / 256.0, -128), "Tanh": (1.0 / 128.0, 0)}
+_ALPHA = OnnxAttribute("alpha", "float")
+_ATTRIBUTES = {
+    "Celu": (_ALPHA,),
+    "Elu": (_ALPHA,),
+    "Gelu": (OnnxAttribute("approximate", "str", ("none", "tanh")),),
+    "HardSigmoid": (_ALPHA, OnnxAttribute("beta", "float")),
+    "LeakyRelu": (_ALPHA,),
+    "Selu": (_ALPHA, OnnxAttribute("gamma", "float")),
+    "Swish": (_ALPHA,),
+    "ThresholdedRelu": (_ALPHA,),
+}
 _ELEMENTWISE = (
     "Abs",
     "Acos",
@@ -66,7 +77,7 @@ def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
 
 def _form(onnx: str) -> OnnxForm:
     fixed = _FIXED.get(onnx)
-    return OnnxForm(onnx, scale="fixed" if fixed else "own", fixed=fixed)
+    return OnnxForm(onnx, scale="fixed" if fixed else "own", fixed=fixed, attributes=_ATTRIBUTES.get(onnx, ()))
 
 
 def _scalar(value: float) -> Array:

@@ -21,14 +21,15 @@ from edgeq.ops.accumulator import (
     require_rank,
     require_scaled,
 )
-from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape, no_macs
-from edgeq.ops.window import pad_spatial, valid_counts, window_output, windows
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, valid_counts, window_output, windows
 
 _WINDOW = (
-    Attribute("kernel", "ints", "rows, columns"),
-    Attribute("strides", "ints", "rows, columns"),
-    Attribute("pads", "ints", "top, left, bottom, right"),
+    Attribute("kernel", "ints", "rows, columns", 1),
+    STRIDES,
+    PADS,
 )
+_ONNX_POOL = (*ONNX_WINDOW, OnnxAttribute("ceil_mode", "int", (0,)), OnnxAttribute("dilations", "ints", ((1, 1),)))
 
 
 def average_pool_counts(shape: Shape, kernel: Shape, strides: Shape, pads: Shape) -> tuple[int, ...]:
@@ -125,13 +126,22 @@ AVERAGE_POOL = Op(
     attributes=(
         *REQUANT,
         *_WINDOW,
-        Attribute("counts", "ints", "the distinct numbers of valid positions, sorted"),
+        Attribute("counts", "ints", "the distinct numbers of valid positions, sorted", 1),
         IN_ZERO,
     ),
     infer=_infer_average,
     evaluate=_evaluate_average,
     macs=no_macs,
-    onnx=(OnnxForm("AveragePool", tflite_scale="same"), OnnxForm("GlobalAveragePool", tflite_scale="same")),
+    onnx=(
+        OnnxForm(
+            "AveragePool",
+            tflite_scale="same",
+            rank=4,
+            attributes=(*_ONNX_POOL, OnnxAttribute("count_include_pad", "int", (0, 1))),
+        ),
+        OnnxForm("GlobalAveragePool", tflite_scale="same", rank=4),
+    ),
+    one_sample=True,
     samples=(
         _average("k2-stride2-c3", (1, 3, 6, 8), (2, 2), strides=(2, 2)),
         _average("k3-stride1-c5", (1, 5, 5, 4), (3, 3)),
@@ -158,7 +168,16 @@ MAX_POOL = Op(
     infer=_infer_max,
     evaluate=_evaluate_max,
     macs=no_macs,
-    onnx=(OnnxForm("MaxPool", scale="same"), OnnxForm("GlobalMaxPool", scale="same")),
+    onnx=(
+        OnnxForm(
+            "MaxPool",
+            scale="same",
+            rank=4,
+            attributes=(*_ONNX_POOL, OnnxAttribute("storage_order", "int", (0, 1))),
+        ),
+        OnnxForm("GlobalMaxPool", scale="same", rank=4),
+    ),
+    one_sample=True,
     samples=(
         _max("k2-stride2-c3", (1, 3, 6, 8), (2, 2), strides=(2, 2)),
         _max("k3-stride1-c5", (1, 5, 5, 4), (3, 3)),
@@ -179,14 +198,19 @@ MEAN = Op(
     summary="Mean over neighbouring axes: x, multiplier[1] (1/n inside), (exponent)",
     attributes=(
         *REQUANT,
-        Attribute("axes", "ints", "sorted, contiguous"),
-        Attribute("keepdims", "int", "1: the axes stay with size 1"),
+        Attribute("axes", "ints", "sorted, contiguous", 0),
+        Attribute("keepdims", "int", "1: the axes stay with size 1", 0, 1),
         IN_ZERO,
     ),
     infer=_infer_mean,
     evaluate=_evaluate_mean,
     macs=no_macs,
-    onnx=(OnnxForm("ReduceMean"),),
+    onnx=(
+        OnnxForm(
+            "ReduceMean",
+            attributes=(OnnxAttribute("keepdims", "int", (0, 1)), OnnxAttribute("noop_with_empty_axes", "int", (0, 1))),
+        ),
+    ),
     samples=(
         _mean("spatial-keep-c5", (1, 5, 6, 4), (2, 3)),
         _mean("spatial-drop-c8", (1, 8, 3, 3), (2, 3), 0),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics import softmax, tflite_softmax
 from edgeq.numerics.array import Array
-from edgeq.ops.accumulator import invalid, mode_of, require_operands
-from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.ops.accumulator import MODES, invalid, mode_of, require_operands
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
 
 # The sum has 12 integer bits in LiteRT's fixed point; from 512 on it shifts by 32, which C does not define.
 _TFLITE_ROW_MAX = 511
@@ -46,15 +46,27 @@ SOFTMAX = Op(
     family="softmax",
     summary="Softmax over the last axis on the grid 1/256, -128: x, and in mode highmul table uint32[256]",
     attributes=(
-        Attribute("requant", "str", "highmul: exponentials from a table, one division; tflite: gemmlowp fixed point"),
-        Attribute("input_multiplier", "int", "tflite: factor of the differences"),
-        Attribute("input_left_shift", "int", "tflite: exponent of the factor"),
-        Attribute("diff_min", "int", "tflite: smaller differences count as zero"),
+        Attribute(
+            "requant",
+            "str",
+            "highmul: exponentials from a table, one division; tflite: gemmlowp fixed point",
+            values=MODES,
+        ),
+        Attribute("input_multiplier", "int", "factor of the differences", mode="tflite"),
+        Attribute("input_left_shift", "int", "exponent of the factor", mode="tflite"),
+        Attribute("diff_min", "int", "smaller differences count as zero", mode="tflite"),
     ),
     infer=_infer,
     evaluate=_evaluate,
     macs=no_macs,
-    onnx=(OnnxForm("Softmax", scale="fixed", fixed=(softmax.OUTPUT_SCALE, softmax.OUTPUT_ZERO)),),
+    onnx=(
+        OnnxForm(
+            "Softmax",
+            scale="fixed",
+            fixed=(softmax.OUTPUT_SCALE, softmax.OUTPUT_ZERO),
+            attributes=(OnnxAttribute("axis", "int"),),
+        ),
+    ),
     samples=(
         _sample("n1", (1, 1)),
         _sample("n2", (1, 2)),

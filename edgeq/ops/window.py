@@ -7,7 +7,17 @@ import numpy as np
 from edgeq.ir import Node
 from edgeq.numerics.array import Array
 from edgeq.ops.accumulator import invalid
-from edgeq.ops.base import Shape
+from edgeq.ops.base import Attribute, OnnxAttribute, Shape
+
+STRIDES = Attribute("strides", "ints", "rows, columns", 1)
+PADS = Attribute("pads", "ints", "top, left, bottom, right", 0)
+ONNX_WINDOW = (
+    OnnxAttribute("auto_pad", "str", ("NOTSET",)),
+    OnnxAttribute("kernel_shape", "ints", low=1, count=2),
+    OnnxAttribute("pads", "ints", low=0, count=4),
+    OnnxAttribute("strides", "ints", low=1, count=2),
+)
+"""What Conv and the pools say of their window, behind normalization: two dimensions, explicit pads."""
 
 
 def window_output(node: Node, shape: Shape, kernel: tuple[int, ...], dilations: tuple[int, ...]) -> tuple[int, int]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import pytest
 
 from edgeq.backends.c import bind_kernels
 from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
+from edgeq.errors import EdgeqError
+from edgeq.ir import Graph, Node
 from edgeq.lowering.rules import RULES
-from edgeq.ops import BY_NAME, OPS, Op, onnx_forms
+from edgeq.ops import BY_NAME, OPS, Op, infer, onnx_forms
 from edgeq.target import list_boards, load_board
 from tests.conformance.test_images import CORES
 from tests.conformance.zoo import FAMILIES, MODES, all_cases, zoo
@@ -66,3 +70,45 @@ def test_every_emulated_core_is_covered() -> None:
     tried = {load_board(board).target.isa for board, _ in CORES.values()}
     boards = [load_board(name) for name in list_boards()]
     assert {board.target.isa for board in boards if board.emulator is not None} <= tried
+
+
+def nodes_of(mode: str) -> Iterator[tuple[Graph, Node]]:
+    """One node of each operator."""
+    seen = set()
+    for family in FAMILIES:
+        graph = zoo(family, "highmul" if mode == "highmul" else "tflite").lowered
+        for node in graph.nodes:
+            if node.op not in seen:
+                seen.add(node.op)
+                yield graph, node
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_verifier_wants_every_attribute_and_no_other(mode: str) -> None:
+    for graph, node in nodes_of(mode):
+        operands = graph.operands(node)
+        for name in node.attrs:
+            rest = {key: value for key, value in node.attrs.items() if key != name}
+            with pytest.raises(EdgeqError, match="EQ0903"):
+                infer(node.with_(attrs=rest), operands)
+        with pytest.raises(EdgeqError, match="no such attribute"):
+            infer(node.with_attrs(surprise=1), operands)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_verifier_refuses_values_out_of_range(mode: str) -> None:
+    tried = 0
+    for graph, node in nodes_of(mode):
+        for attribute in BY_NAME[node.op].attributes:
+            if attribute.name not in node.attrs:
+                continue
+            bad: list[Any] = ["?" if attribute.kind != "str" else 3]
+            bad += [] if attribute.values is None else ["sideways"]
+            for bound, beyond in ((attribute.low, -1), (attribute.high, 1)):
+                value = None if bound is None else bound + beyond
+                bad += [] if value is None else [value if attribute.kind == "int" else (value, value)]
+            for value in bad:
+                tried += 1
+                with pytest.raises(EdgeqError, match="EQ0903"):
+                    infer(node.with_attrs(**{attribute.name: value}), graph.operands(node))
+    assert tried > 100

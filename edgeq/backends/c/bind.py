@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edgeq.backends.c.binding import Call, Isa
 from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
 from edgeq.backends.planning import checked_plan
-from edgeq.backends.program import step_nodes
+from edgeq.backends.program import batch_problems, step_nodes
 from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import Graph, Node
 from edgeq.ops import BY_NAME
@@ -45,10 +45,10 @@ def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
     """Bind every node that is a step.
 
     Raises:
-        EdgeqError: EQ0380, all nodes for which no kernel exists.
+        EdgeqError: EQ0362, EQ0380, all nodes for which no kernel exists.
     """
     steps: list[Step] = []
-    problems: list[Problem] = []
+    problems = batch_problems(graph, "c")
     for node in step_nodes(graph):
         refused: dict[str, str] = {}
         for binding in BINDINGS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgeq.backends.program import batch_problems
 from edgeq.backends.tflite.draft import Draft, cannot
 from edgeq.backends.tflite.exactness import require_mode
 from edgeq.backends.tflite.write import UNSUPPORTED, WRITERS
@@ -26,8 +27,8 @@ def emit_tflite(graph: Graph, outputs: Sequence[str]) -> bytes:
         outputs: the names that the signature gives the graph's outputs, in order.
 
     Raises:
-        EdgeqError: EQ0390, EQ0391 for all that TFLite cannot express; EQ0530 where the optional part is not installed;
-            EQ0906 where the file would compute something else than the graph.
+        EdgeqError: EQ0362, EQ0390, EQ0391 for all that TFLite cannot express; EQ0530 where the optional part is not
+            installed; EQ0906 where the file would compute something else than the graph.
     """
     require("tflite")
     draft = draft_of(graph)
@@ -46,7 +47,7 @@ def draft_of(graph: Graph) -> Draft:
     draft = Draft(graph)
     for name in graph.inputs:
         draft.use(name)
-    problems = [_state(state.input) for state in graph.states]
+    problems = batch_problems(graph, "tflite") + [_state(state.input) for state in graph.states]
     for node in graph.nodes:
         try:
             _write(draft, node)

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder
 
-from edgeq.backends.program import step_nodes
+from edgeq.backends.program import batch_problems, step_nodes
 from edgeq.backends.tvm.integers import Buffer
 from edgeq.backends.tvm.lower import LOWERINGS
 from edgeq.backends.tvm.step import Step
@@ -67,10 +67,10 @@ def lower_steps(graph: Graph, name: str, form: Form) -> tuple[TvmStep, ...]:
     """A function ``NAME_step_K_tvm`` for every node that is a step.
 
     Raises:
-        EdgeqError: EQ0385, all nodes without a lowering.
+        EdgeqError: EQ0362, EQ0385, all nodes without a lowering.
     """
     nodes = step_nodes(graph)
-    problems = [
+    problems = batch_problems(graph, "tvm") + [
         Problem(
             "EQ0385",
             f"backend tvm cannot express this {node.op}",
