@@ -19,6 +19,7 @@ from edgeq.ir import Attr, DType, Graph, Node, Quant, Source, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering import lower
 from edgeq.ops import BY_NAME, OnnxAttribute, infer, onnx_forms
+from edgeq.target import load_target
 
 OPSET = 21
 # Values that no schema takes for an attribute that is restricted to some.
@@ -197,7 +198,7 @@ def batched() -> Graph:
 
 def test_the_c_backend_refuses_several_samples() -> None:
     with pytest.raises(EdgeqError, match=r"EQ0362(.|\n)*onnx_pool"):
-        emit_c(batched(), "net", ("generic",), "hot")
+        emit_c(batched(), "net", load_target("native"), "hot")
 
 
 def test_the_tflite_backend_refuses_several_samples() -> None:
