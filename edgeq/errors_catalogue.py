@@ -78,6 +78,66 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
             "files to the folder that TMPDIR names; quotas and limits of file sizes count as a full disk too."
         ),
     ),
+    "EQ0130": (
+        "The data is all one value",
+        (
+            "Ranges cannot be found in data that is zero or constant. Where one of several inputs is constant this is "
+            "a warning: it may be a state that starts at zero. --accept-data uses the data as it is."
+        ),
+    ),
+    "EQ0131": (
+        "Pixels without a scale",
+        (
+            "Values from 0 to 255 (or -128 to 127) are taken as they are where the file holds no x_scale. Here the "
+            "model's BatchNormalization or its biases say that it was trained on others. Write x_scale into the file, "
+            "or scale the samples. --accept-data uses the data as it is."
+        ),
+    ),
+    "EQ0132": (
+        "Labels out of range",
+        "Labels y count the model's classes from 0. --accept-data goes on all the same.",
+    ),
+    "EQ0133": (
+        "Two arrays could be the input",
+        (
+            "A model with one input reads the array of the input's name, or x. The file holds both, in the input's "
+            "shape. Leave one out; --accept-data takes the one of the input's name."
+        ),
+    ),
+    "EQ0134": (
+        "Samples in another layout",
+        (
+            "The samples have the numbers of the model's input in another order, often channels last for a model with "
+            "channels first. The message has the transposition that mends it."
+        ),
+    ),
+    "EQ0135": (
+        "Data unlike the training data",
+        (
+            "BatchNormalization keeps mean and deviation of the training data; where there is none, the biases of the "
+            "first layer tell its scale. The data given is far from that: prepare it as in training."
+        ),
+    ),
+    "EQ0136": ("Samples are repeated", "A few hundred different samples are wanted; copies add nothing."),
+    "EQ0137": (
+        "A value far outside the rest",
+        (
+            "A single outlier, or a number that stands for something missing, widens the range and takes resolution "
+            "from all other values. Remove it where the device will never see it; otherwise all is well."
+        ),
+    ),
+    "EQ0138": (
+        "A layer is dead",
+        "A result is the same on all samples, such as a ReLU that never opens. The data or the model is at fault.",
+    ),
+    "EQ0139": (
+        "The outputs hardly depend on the data",
+        "The float model answers all samples alike, or with full certainty for one class: it was trained on others.",
+    ),
+    "EQ0140": (
+        "Data unlike the calibration data",
+        "The integers of the input stand for the range of the calibration data. Scale these samples in the same way.",
+    ),
     "EQ0160": (
         "The folder has no image for this",
         (

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from edgeq.backends.c import Specialize
     from edgeq.backends.program import Program
+    from edgeq.data import DataReport, Expectation
     from edgeq.firmware import Images
     from edgeq.frontend import Recovered
 
@@ -36,6 +37,7 @@ class CompileOptions:
         optimize: gcc's ``-O`` flag.
         dims: sizes of named dynamic dimensions.
         backends: what to emit, sorted names of ``backends.table``.
+        accept_data: severe doubts about the data are warnings.
     """
 
     board: str
@@ -46,6 +48,7 @@ class CompileOptions:
     optimize: str = "-O2"
     dims: Mapping[str, int] = field(default_factory=dict)
     backends: tuple[str, ...] = ("c",)
+    accept_data: bool = False
 
 
 @dataclass
@@ -60,6 +63,8 @@ class Job:
         folder: receives the results.
         blind: sizes are wanted, no firmware: a float model needs no calibration data and gets meaningless scales.
         progress: called with a stage's name and its share done (None where unknown).
+        expected: what the float model said of its inputs before it was normalized.
+        data: what the data file holds.
         float_model: the normalized model, where a float one was given.
         partly_quantized: what a foreign model says of its scales, where it leaves some unsaid.
         qdq_model: the canonical quantized model.
@@ -79,6 +84,8 @@ class Job:
     folder: Path
     progress: Progress
     blind: bool = False
+    expected: Expectation | None = None
+    data: DataReport | None = None
     float_model: onnx_ir.Model | None = None
     partly_quantized: Recovered | None = None
     qdq_model: onnx_ir.Model | None = None

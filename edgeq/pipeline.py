@@ -57,10 +57,12 @@ def import_model(job: Job) -> None:
     A model that is quantized in part waits for the next stage, where calibration data says the rest.
     """
     from edgeq import frontend
+    from edgeq.data import expectation_of
     from edgeq.onnxio import read_model
 
     model = read_model(job.model_path)
     if not frontend.is_quantized(model):
+        job.expected = expectation_of(model)
         job.float_model = frontend.normalize(model, job.options.dims)
         problems = frontend.check_support(job.float_model)
         if problems:
@@ -80,6 +82,7 @@ def quantize_model(job: Job) -> None:
     partial = job.partly_quantized
     model = partial.model if partial is not None else job.float_model
     if model is None:
+        _describe_unneeded_data(job)
         return
     from edgeq import frontend
 
@@ -95,6 +98,7 @@ def quantize_model(job: Job) -> None:
 
 
 def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_ir.Model:
+    from edgeq.data import Expectation, dead_layers, examine_calibration
     from edgeq.onnxio.samples import Samples
     from edgeq.quant import QuantizeOptions, quantize
 
@@ -106,6 +110,9 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
             hint="pass --data CALIB.npz with a few hundred typical inputs under the key x",
         )
     samples = Samples.open(job.data_path, model)
+    accept = job.options.accept_data
+    job.data = examine_calibration(samples, model, job.expected or Expectation(), accept=accept)
+    tell(*job.data.problems)
     quantized = quantize(
         model,
         samples,
@@ -114,8 +121,24 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
         given=given,
     )
     job.quantization = quantized.report.to_json()
+    job.quantization["data"] = job.data.to_json()
+    seen = {name: (tensor.low, tensor.high) for name, tensor in quantized.report.tensors.items()}
+    tell(*dead_layers(model, seen))
     tell(*quantized.report.warnings)
     return quantized.model
+
+
+def _describe_unneeded_data(job: Job) -> None:
+    """A model that is quantized already keeps its ranges; data that is given all the same is held against them."""
+    if job.data_path is None or job.qdq_model is None:
+        return
+    from edgeq.data import examine_inputs, input_ranges
+    from edgeq.onnxio.samples import Samples
+
+    samples = Samples.open(job.data_path, job.qdq_model)
+    accept = job.options.accept_data
+    job.data = examine_inputs(samples, input_ranges(job.qdq_model), strict=True, accept=accept)
+    tell(*job.data.problems)
 
 
 def quantize_file(
@@ -127,6 +150,7 @@ def quantize_file(
     mode: Mode,
     dims: Mapping[str, int],
     progress: Progress,
+    accept_data: bool = False,
 ) -> dict[str, Any]:
     """The first two stages alone: a float model in, a QDQ model out.
 
@@ -138,16 +162,17 @@ def quantize_file(
         mode: likewise.
         dims: likewise.
         progress: called with a stage's name and its share done.
+        accept_data: as in :class:`CompileOptions`.
 
     Returns:
-        The quantizer's report, and ``notes``: the notes and warnings, a list of Problem.
+        The quantizer's report, and ``notes``: the notes and warnings, a list of Problem, and ``data``: a DataReport.
 
     Raises:
         EdgeqError: EQ0230 where the model is quantized already; whatever stops a stage.
     """
     from edgeq.onnxio import write_model
 
-    options = CompileOptions("native", "model", mode=mode, observer=observer, dims=dims)
+    options = CompileOptions("native", "model", mode=mode, observer=observer, dims=dims, accept_data=accept_data)
     job = Job(model, data, options, load_board(options.board), output.parent, progress)
     with budget.ensured(), gathered(job.notes):
         import_model(job)
@@ -156,7 +181,7 @@ def quantize_file(
         quantize_model(job)
     assert job.qdq_model is not None and job.quantization is not None  # noqa: PT018 - quantize_model has set them
     write_model(job.qdq_model, output)
-    return job.quantization | {"notes": job.notes}
+    return job.quantization | {"notes": job.notes, "data": job.data}
 
 
 def lower_model(job: Job) -> None:
@@ -328,7 +353,7 @@ def compile_model(
         progress: called with a stage's name and its share done (None where unknown).
 
     Returns:
-        The manifest, and ``notes``: the notes and warnings, a list of Problem.
+        The manifest, ``notes``: the notes and warnings, a list of Problem, and ``data``: a DataReport or None.
 
     Raises:
         EdgeqError: whatever stops a stage.
@@ -344,4 +369,4 @@ def compile_model(
                 budget.tick(name)
                 progress(name, None)
                 stage(job)
-    return job.manifest | {"notes": job.notes}
+    return job.manifest | {"notes": job.notes, "data": job.data}

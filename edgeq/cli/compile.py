@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.limits import budget_options
+from edgeq.cli.limits import accept_data_option, budget_options, show_data
 from edgeq.cli.options import (
     VERBOSE,
     ProgressLine,
@@ -50,6 +50,7 @@ from edgeq.target import Board, load_board
     help="What to emit: c, tflite, tvm, or several.",
 )
 @dim_option
+@accept_data_option
 @budget_options
 @common
 def command(
@@ -64,6 +65,7 @@ def command(
     optimize: str,
     backends: tuple[str, ...],
     dims: dict[str, int],
+    accept_data: bool,
     as_json: bool,
 ) -> None:
     """Compile MODEL, float or QDQ ONNX, into DIR: sources, images, manifest.
@@ -87,6 +89,7 @@ def command(
         optimize=optimize,
         dims=dims,
         backends=check_backends(backends),
+        accept_data=accept_data,
     )
     with ProgressLine() as progress:
         manifest = compile_model(model, data, output, options, progress)
@@ -120,6 +123,7 @@ def summary(manifest: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "bundle_sha256": manifest["bundle_sha256"],
         "object_sha256": manifest["object_sha256"],
         "observer": (manifest["quantization"] or {}).get("observer"),
+        "data": manifest["data"].to_json() if manifest["data"] is not None else None,
         "notes": [note.to_json() for note in manifest["notes"]],
     }
 
@@ -131,6 +135,7 @@ def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
     sizes = manifest["sizes"] or {}
     macs = sum(step["macs"] for step in manifest["steps"])
     click.echo(f"{manifest['name']} for {board.name}: {len(manifest['steps'])} steps, {macs:,} multiply-accumulates")
+    show_data(manifest["data"])
     ram = {
         "arena": manifest["arena_bytes"],
         "stack at most": manifest["stack_bytes"],

@@ -1,14 +1,18 @@
-"""``--max-memory``, ``--max-seconds`` and ``--max-read``: the budget of one command."""
+"""``--max-memory``, ``--max-seconds`` and ``--max-read``: the budget of one command; ``--accept-data``."""
 
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
 from edgeq.budget import MEMORY_PER_MODEL_BYTE, READ_BYTES, SECONDS, Budget
 from edgeq.cli.options import Command
+from edgeq.report.printable import printable
+
+if TYPE_CHECKING:
+    from edgeq.data import DataReport
 
 _SHIFTS: Final = {"K": 10, "M": 20, "G": 30}
 
@@ -31,6 +35,18 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic only since cli
         if not 1 <= size < float(1 << 50):
             self.fail(f"{value!r} is no size such as 500M or 2G", param, ctx)
         return int(size)
+
+
+def accept_data_option(function: Command) -> Command:
+    """``--accept-data``."""
+    text = "Go on where the data is all one value, bytes without a scale, or wrongly labelled."
+    return click.option("--accept-data", is_flag=True, help=text)(function)
+
+
+def show_data(report: DataReport | None) -> None:
+    """What the data file holds, a line for each input."""
+    for line in report.lines() if report is not None else ():
+        click.echo(f"data: {printable(line)}")
 
 
 def budget_options(function: Command) -> Command:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.limits import budget_options
+from edgeq.cli.limits import accept_data_option, budget_options, show_data
 from edgeq.cli.options import ProgressLine, common, data_option, dim_option, model_argument, quantization_options
 from edgeq.cli.problems import show_problems
 from edgeq.errors import EdgeqError
@@ -19,6 +19,7 @@ from edgeq.errors import EdgeqError
 @click.option("-o", "--output", required=True, metavar="Q.onnx", type=click.Path(path_type=Path))
 @quantization_options
 @dim_option
+@accept_data_option
 @budget_options
 @common
 def command(
@@ -28,6 +29,7 @@ def command(
     observer: str,
     mode: Any,  # noqa: ANN401 - a Literal that click has checked
     dims: dict[str, int],
+    accept_data: bool,
     as_json: bool,
 ) -> None:
     """Quantize the float MODEL to int8 and write it as plain ONNX with QuantizeLinear and DequantizeLinear.
@@ -40,15 +42,19 @@ def command(
 
     _check_output(output)
     with ProgressLine() as progress:
-        report = quantize_file(model, data, output, observer=observer, mode=mode, dims=dims, progress=progress)
+        report = quantize_file(
+            model, data, output, observer=observer, mode=mode, dims=dims, progress=progress, accept_data=accept_data
+        )
     if as_json:
         from edgeq.report.documents import print_document
 
         notes = [note.to_json() for note in report["notes"]]
-        print_document("quantize", {"output": str(output), **report, "notes": notes})
+        data = report["data"].to_json()
+        print_document("quantize", {"output": str(output), **report, "notes": notes, "data": data})
         show_problems(report["notes"], err=True)
         return
     click.echo(f"{output}: observer {report['observer']}, {report['samples']} calibration samples")
+    show_data(report["data"])
     show_problems(report["notes"], err=False)
     click.echo(f"next: edgeq compile {output} --board BOARD -o DIR")
 

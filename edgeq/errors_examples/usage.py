@@ -36,8 +36,8 @@ USAGE: Final[dict[str, Example]] = {
         "np.savez('calib.npz', x=x)    or    np.savez('calib.npz', input_1=x)",
     ),
     "EQ0113": Example(
-        "np.savez('calib.npz', x=x)    (x is [500, 32, 32, 3], the model's input [1, 3, 32, 32])",
-        "np.savez('calib.npz', x=x.transpose(0, 3, 1, 2))",
+        "np.savez('calib.npz', x=x)    (x is [500, 28, 28], the model's input [1, 784])",
+        "np.savez('calib.npz', x=x.reshape(len(x), -1))",
     ),
     "EQ0114": Example("np.savez('calib.npz', x=x[:0])", "np.savez('calib.npz', x=x[:500])"),
     "EQ0115": Example(
@@ -52,6 +52,34 @@ USAGE: Final[dict[str, Example]] = {
         "np.savez('calib.npz', x=bytes_, x_scale=-1 / 255)", "np.savez('calib.npz', x=bytes_, x_scale=1 / 255)"
     ),
     "EQ0120": Example("df build: 0 bytes available", "df build: 40 MB available"),
+    "EQ0130": Example("np.savez('calib.npz', x=np.zeros((500, 49, 10)))", "np.savez('calib.npz', x=recorded[:500])"),
+    "EQ0131": Example(
+        "np.savez('calib.npz', x=images)    (uint8; the model was trained on images / 255)",
+        "np.savez('calib.npz', x=images, x_scale=1 / 255)",
+    ),
+    "EQ0132": Example(
+        "np.savez('eval.npz', x=x, y=y)    (y is 1 to 10, the model has 10 classes)",
+        "np.savez('eval.npz', x=x, y=y - 1)",
+    ),
+    "EQ0133": Example("np.savez('calib.npz', x=x, input_1=normalized)", "np.savez('calib.npz', x=normalized)"),
+    "EQ0134": Example(
+        "np.savez('calib.npz', x=x)    (x is [500, 32, 32, 3], the model's input [1, 3, 32, 32])",
+        "np.savez('calib.npz', x=x.transpose(0, 3, 1, 2))",
+    ),
+    "EQ0135": Example(
+        "np.savez('calib.npz', x=(x - x.mean()) / x.std())    (the model was trained on 0 to 1)",
+        "np.savez('calib.npz', x=x)",
+    ),
+    "EQ0136": Example("np.savez('calib.npz', x=np.repeat(x[:1], 500, axis=0))", "np.savez('calib.npz', x=x[:500])"),
+    "EQ0137": Example(
+        "np.savez('calib.npz', x=np.nan_to_num(x, nan=-999))", "np.savez('calib.npz', x=x[~np.isnan(x).any(axis=1)])"
+    ),
+    "EQ0138": Example("Relu(Conv(x) - 1000)    (x is 0 to 1)", "Relu(Conv(x))    (exported after training)"),
+    "EQ0139": Example(
+        "np.savez('calib.npz', x=x / 255 / 255)    (the model was trained on x / 255)",
+        "np.savez('calib.npz', x=x / 255)",
+    ),
+    "EQ0140": Example("np.savez('eval.npz', x=x)    (calibrated on x / 255)", "np.savez('eval.npz', x=x / 255)"),
     "EQ0160": Example(f"{_COMPILE} --sources-only && edgeq verify build/kws", f"{_COMPILE} && edgeq verify build/kws"),
     "EQ0161": Example("rm build/kws/emulated.elf && edgeq emulate build/kws", f"{_COMPILE} && edgeq emulate build/kws"),
     "EQ0162": Example("edgeq verify build/kws --on reference", "edgeq verify build/kws --on native"),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import permutations
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +23,7 @@ from edgeq.numerics.array import Array
 if TYPE_CHECKING:
     import onnx_ir
 
+_PERMUTED_AXES: Final = 5
 X_KEY: Final = "x"  # the key of the samples where the model has one input
 
 
@@ -100,6 +103,8 @@ class Samples:
         keys: by input, the key of its array.
         stored: by input, its rows as they are stored.
         grids: by input that is stored as integers, what they mean.
+        scaled: the keys whose scale or offset the file states.
+        rivals: by input, another array of the file that could be meant.
         extra: every further array of the file (``y``, ``group``, ``class_names``, …), read when asked for.
     """
 
@@ -112,6 +117,10 @@ class Samples:
         self.keys = {spec.name: _key_of(spec, self.specs, source, where) for spec in self.specs}
         for spec in self.specs:
             _check_array(source.headers[self.keys[spec.name]], spec, self.keys[spec.name], where)
+        self.rivals = _rivals(self.specs, self.keys, source)
+        self.scaled = frozenset(
+            key for key in self.keys.values() if f"{key}_scale" in source or f"{key}_offset" in source
+        )
         self.grids: dict[str, Grid] = {}
         used: set[str] = set()
         for spec in self.specs:
@@ -226,18 +235,32 @@ def _without_leading_ones(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(dims)
 
 
+def _rivals(specs: Sequence[InputSpec], keys: Mapping[str, str], arrays: Archive | Arrays) -> dict[str, str]:
+    """Where both ``x`` and the input's own name are there and have its shape, the one that is not taken."""
+    if len(specs) != 1 or keys[specs[0].name] == X_KEY or X_KEY not in arrays:
+        return {}
+    shape = arrays.headers[X_KEY].shape
+    fits = len(shape) > 0 and _without_leading_ones(shape[1:]) == _without_leading_ones(specs[0].shape)
+    return {specs[0].name: X_KEY} if fits and arrays.headers[X_KEY].dtype.kind in "biuf" else {}
+
+
 def _check_array(header: Header, spec: InputSpec, key: str, where: str) -> None:
     wanted = _without_leading_ones(spec.shape)
     place = f"{where}: {key}"
     shape = header.shape
     if not shape or _without_leading_ones(shape[1:]) != wanted:
+        order = _mending_order(shape, wanted)
         raise EdgeqError(
-            "EQ0113",
-            "the samples have another shape than the model input",
+            "EQ0113" if order is None else "EQ0134",
+            "the samples have another shape than the model input"
+            if order is None
+            else "the samples have another layout than the model input",
             where=place,
             got=list(shape),
             allowed=f"{['N', *wanted]} for input {spec.name} {list(spec.shape)}".replace("'", ""),
-            hint="samples lie on axis 0, without the batch dimension of the model",
+            hint=_mending_shape(shape, wanted, key)
+            if order is None
+            else f"write {key}.transpose({', '.join(map(str, order))})",
         )
     if shape[0] == 0:
         raise EdgeqError("EQ0114", "the data file holds no samples", where=place, got=0, allowed="at least 1")
@@ -250,6 +273,32 @@ def _check_array(header: Header, spec: InputSpec, key: str, where: str) -> None:
             got=header.dtype,
             allowed="numbers" if readable == "biuf" else f"integers for input {spec.name} ({spec.dtype})",
         )
+
+
+def _mending_order(shape: Sequence[int], wanted: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The order of the axes that gives samples the shape of the input; channels last and first are tried first."""
+    inner = range(1, len(shape))
+    if not 2 <= len(inner) <= _PERMUTED_AXES or sorted(dim for dim in shape[1:] if dim != 1) != sorted(
+        dim for dim in wanted if dim != 1
+    ):
+        return None
+    usual = [(len(shape) - 1, *inner[:-1]), (*inner[1:], 1)]
+    for order in (*usual, *permutations(inner)):
+        if _without_leading_ones([shape[axis] for axis in order]) == wanted and tuple(order) != tuple(inner):
+            return (0, *order)
+    return None
+
+
+def _mending_shape(shape: Sequence[int], wanted: tuple[int, ...], key: str) -> str:
+    """What to do about samples of another shape, as far as the numbers say."""
+    if _without_leading_ones(shape) == wanted:
+        return f"samples lie on axis 0: write {key}[None] for one sample"
+    if len(shape) > 1 and prod(shape[1:]) == prod(wanted) and len(wanted) == 1:
+        return f"write {key}.reshape(len({key}), -1)"
+    same = [dim for dim in shape[1:] if dim != 1] == [dim for dim in wanted if dim != 1]
+    if same or (len(shape) == 2 and shape[1] == prod(wanted)):
+        return f"write {key}.reshape({', '.join(map(str, (f'len({key})', *wanted)))})"
+    return "samples lie on axis 0, without the batch dimension of the model"
 
 
 def _grid_of(dtype: np.dtype[Any], key: str, arrays: Mapping[str, Array], where: str) -> Grid | None:

@@ -192,7 +192,7 @@ def test_time_and_memory_are_bounded() -> None:
     budget.need(1 << 20, "a step")
     with pytest.raises(EdgeqError, match=r"2 MiB(.|\n)*1 MiB(.|\n)*--max-memory"):
         budget.need(2 << 20, "a step")
-    held = np.ones(8 << 20, np.uint8)
+    held = np.ones(128 << 20, np.uint8)
     with pytest.raises(EdgeqError, match="EQ0244"):
         budget.tick()
     assert held.size

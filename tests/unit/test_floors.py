@@ -18,6 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("ops",),
     ("target",),
     ("onnxio",),
+    ("data",),
     ("interp", "frontend", "quant"),
     ("lowering", "passes"),
     ("backends",),

@@ -79,7 +79,8 @@ def test_integers_without_a_scale_count_as_they_are(tmp_path: Path) -> None:
     ("arrays", "code"),
     [
         ({"z": np.zeros((2, 4, 5))}, "EQ0112"),
-        ({"x": np.zeros((2, 5, 4))}, "EQ0113"),
+        ({"x": np.zeros((2, 5, 4))}, "EQ0134"),
+        ({"x": np.zeros((2, 5, 5))}, "EQ0113"),
         ({"x": np.float32(1)}, "EQ0113"),
         ({"x": np.zeros((0, 4, 5))}, "EQ0114"),
         ({"x": np.full((2, 4, 5), np.nan)}, "EQ0115"),
