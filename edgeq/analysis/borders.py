@@ -127,15 +127,14 @@ def available(samples: Samples, asked: int | None) -> int:
     return count
 
 
-def integer_inputs(compiled: Compiled, data: Path | None, count: int) -> list[list[Array]]:
+def integer_inputs(compiled: Compiled, samples: Samples | None, count: int) -> list[list[Array]]:
     """Inputs for a proof or a measurement: the first samples of a data file, or random ones without it.
 
     Raises:
-        EdgeqError: EQ0108 no sample is selected, EQ011x the file does not fit the model.
+        EdgeqError: EQ0108 no sample is selected.
     """
-    if data is None:
+    if samples is None:
         return random_inputs(compiled, count)
-    samples = open_samples(compiled, data)
     return list(quantized_inputs(compiled, samples, available(samples, count)))
 
 

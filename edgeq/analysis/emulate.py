@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.analysis.borders import available, open_samples, output_borders, quantized_inputs, random_inputs
+from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import (
     COUNTING,
     Progress,
@@ -18,6 +19,7 @@ from edgeq.analysis.executors import (
     require_image,
     silent,
 )
+from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
 from edgeq.notes import gathered, warn
@@ -42,6 +44,7 @@ class EmulateReport:
         ram_bytes: the arena.
         stack_bytes: the deepest stack seen.
         notes: about the data.
+        data: what the data file holds; None without one.
     """
 
     runner: str
@@ -54,6 +57,7 @@ class EmulateReport:
     ram_bytes: int | None
     stack_bytes: int | None
     notes: tuple[Problem, ...] = ()
+    data: DataReport | None = None
 
     @property
     def arg_max(self) -> list[int | None]:
@@ -83,6 +87,7 @@ class EmulateReport:
             "instructions": self.instructions,
             "ram_bytes": self.ram_bytes,
             "stack_bytes": self.stack_bytes,
+            "data": self.data.to_json() if self.data is not None else None,
             "notes": [problem.to_json() for problem in self.notes],
         }
 
@@ -117,6 +122,7 @@ def _emulate(
     compiled: Compiled, data: Path | None, samples: int | None, runner: str, progress: Progress
 ) -> EmulateReport:
     found = open_samples(compiled, data) if data is not None else None
+    described = examine_data(compiled, found)
     if found is not None:
         inputs = list(quantized_inputs(compiled, found, available(found, samples)))
     else:
@@ -138,6 +144,7 @@ def _emulate(
         instructions=result.instructions[0].total if result.instructions else None,
         ram_bytes=program_of(compiled, runner)["arena_bytes"],
         stack_bytes=result.stack_bytes,
+        data=described,
     )
 
 

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from edgeq.analysis.borders import input_borders, open_samples, quantized_inputs
+from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import EXECUTORS, FLOAT, REFERENCE, Progress, check_names, outputs_of, silent
 from edgeq.analysis.metrics import METRICS, Material, agreement, check_metric, default_metric, sqnr_db
-from edgeq.errors import EdgeqError
+from edgeq.data import DataReport
+from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
+from edgeq.notes import gathered
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import Samples
 
@@ -39,6 +42,8 @@ class EvalReport:
     samples: int
     float_value: float | None
     results: tuple[Result, ...]
+    data: DataReport | None = None
+    notes: tuple[Problem, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``edgeq eval``; a top-level figure is null where the integer executors differ."""
@@ -63,6 +68,8 @@ class EvalReport:
                 }
                 for result in self.results
             ],
+            "data": self.data.to_json() if self.data is not None else None,
+            "notes": [problem.to_json() for problem in self.notes],
         }
 
 
@@ -73,6 +80,7 @@ def evaluate_folder(
     metric: str | None = None,
     samples: int | None = None,
     progress: Progress = silent,
+    accept_data: bool = False,
 ) -> EvalReport:
     """Evaluate a compiled folder.
 
@@ -83,12 +91,17 @@ def evaluate_folder(
         metric: a name in ``metrics.METRICS``; None lets the data's keys decide.
         samples: the first so many; None means all.
         progress: called with an executor's name and the share done.
+        accept_data: severe doubts about the data are warnings.
 
     Raises:
-        EdgeqError: EQ0109 metric and data do not fit, EQ011x data, EQ0170 unknown runner, EQ06xx an image fails.
+        EdgeqError: EQ0130 to EQ0133 severe doubts about the data, EQ0109 metric and data do not fit, EQ011x data,
+            EQ0170 unknown runner, EQ06xx an image fails.
     """
     names = check_names(runners, (FLOAT, REFERENCE, *EXECUTORS)) or (REFERENCE,)
     found = open_samples(compiled, data)
+    labelled = metric == "top1" or (metric is None and "y" in found.extra and "group" not in found.extra)
+    with gathered() as notes:
+        described = examine_data(compiled, found, labelled=labelled, strict=True, accept=accept_data)
     count = len(found) if samples is None else min(samples, len(found))
     inputs = list(quantized_inputs(compiled, found, count))
     reference = _float_outputs(compiled, found, count, progress)
@@ -113,7 +126,7 @@ def evaluate_folder(
         chosen = chosen or default_metric(found.extra, outputs[0].size)
         results.append(_judge(name, chosen, replace(base, outputs=outputs)))
     assert chosen is not None  # there is at least one executor
-    return EvalReport(chosen, count, _float_value(chosen, base), tuple(results))
+    return EvalReport(chosen, count, _float_value(chosen, base), tuple(results), described, tuple(notes))
 
 
 def _judge(name: str, metric: str, material: Material) -> Result:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeq.analysis.borders import integer_inputs
+from edgeq.analysis.borders import integer_inputs, open_samples
+from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import COUNTING, Progress, check_names, execute_all, program_of, require_image, silent
+from edgeq.data import DataReport
 from edgeq.errors import Problem
 from edgeq.folder import Compiled
 from edgeq.notes import gathered
@@ -27,6 +29,7 @@ class ProfileReport:
     program: Mapping[str, Any]
     result: RunResult
     notes: tuple[Problem, ...] = ()
+    data: DataReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``edgeq profile``."""
@@ -51,6 +54,7 @@ class ProfileReport:
             "flash_code_bytes": sizes.get("flash_code_bytes"),
             "flash_weight_bytes": sizes.get("flash_weight_bytes"),
             "layers": [_layer(step, number, counts) for number, step in enumerate(self.program["steps"])],
+            "data": self.data.to_json() if self.data is not None else None,
             "notes": [problem.to_json() for problem in self.notes],
         }
 
@@ -74,9 +78,13 @@ def profile_folder(
     check_names([runner], COUNTING)
     require_image(compiled, runner)
     with gathered() as notes:
-        inputs = integer_inputs(compiled, data, samples)
+        found = open_samples(compiled, data) if data is not None else None
+        described = examine_data(compiled, found)
+        inputs = integer_inputs(compiled, found, samples)
     result = execute_all(compiled, runner, inputs, count=True, progress=progress)
-    return ProfileReport(compiled.manifest["board"], runner, program_of(compiled, runner), result, tuple(notes))
+    return ProfileReport(
+        compiled.manifest["board"], runner, program_of(compiled, runner), result, tuple(notes), described
+    )
 
 
 def _layer(step: dict[str, Any], number: int, counts: Sequence[RunCounts]) -> dict[str, Any]:

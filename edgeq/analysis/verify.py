@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.analysis.borders import input_borders, integer_inputs, output_borders
+from edgeq.analysis.borders import input_borders, integer_inputs, open_samples, output_borders
 from edgeq.analysis.comparison import BeforePasses, Comparison, compare_runs
+from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import (
     EXECUTORS,
     REFERENCE,
@@ -34,6 +35,7 @@ from edgeq.analysis.executors import (
 )
 from edgeq.analysis.parallel import InOrder, shares
 from edgeq.backends.program import step_nodes
+from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
 from edgeq.interp import run
@@ -58,6 +60,7 @@ class VerifyReport:
         passes: the graph before the passes against the graph after them.
         onnxruntime: the steps of an imported model; None where a float model was compiled.
         notes: about the data.
+        data: what the data file holds; None without one.
     """
 
     samples: int
@@ -65,6 +68,7 @@ class VerifyReport:
     passes: Comparison
     onnxruntime: OnnxruntimeReport | None
     notes: tuple[Problem, ...] = ()
+    data: DataReport | None = None
 
     @property
     def mismatches(self) -> int:
@@ -95,6 +99,7 @@ class VerifyReport:
             "first_mismatch": first.to_json() if first else None,
             "results": [result.to_json() for result in everything],
             "onnxruntime": self.onnxruntime.to_json() if self.onnxruntime else None,
+            "data": self.data.to_json() if self.data is not None else None,
             "notes": [problem.to_json() for problem in self.notes],
         }
 
@@ -121,7 +126,9 @@ def verify_folder(
     """
     names = _runners(compiled, runners)
     with gathered() as notes:
-        inputs = integer_inputs(compiled, data, samples)
+        found = open_samples(compiled, data) if data is not None else None
+        described = examine_data(compiled, found)
+        inputs = integer_inputs(compiled, found, samples)
     if not inputs:
         raise EdgeqError("EQ0108", "there is nothing to compare", where="--samples", got=samples, allowed="1 or more")
     results = [Comparison(name) for name in names]
@@ -144,7 +151,7 @@ def verify_folder(
             progress("verify", part.stop / len(inputs))
     for result in results:
         check_complete(compiled, result)
-    return VerifyReport(len(inputs), tuple(results), passes, reference.onnxruntime(), tuple(notes))
+    return VerifyReport(len(inputs), tuple(results), passes, reference.onnxruntime(), tuple(notes), described)
 
 
 def _runners(compiled: Compiled, names: Sequence[str]) -> list[str]:

@@ -135,7 +135,7 @@ def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
     sizes = manifest["sizes"] or {}
     macs = sum(step["macs"] for step in manifest["steps"])
     click.echo(f"{manifest['name']} for {board.name}: {len(manifest['steps'])} steps, {macs:,} multiply-accumulates")
-    show_data(manifest["data"])
+    show_data(manifest["data"], always=True)
     ram = {
         "arena": manifest["arena_bytes"],
         "stack at most": manifest["stack_bytes"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.limits import budget_options
+from edgeq.cli.limits import budget_options, show_data
 from edgeq.cli.options import ProgressLine, Word, common, folder_argument, runner_words
 from edgeq.cli.problems import show_problems
 from edgeq.report.printable import printable
@@ -46,6 +46,7 @@ def command(folder: Path, data: Path | None, samples: int | None, runner: str | 
         show_problems(report.notes, err=True)
         return
     show_problems(report.notes, err=False)
+    show_data(report.data)
     for number, (sample, index) in enumerate(zip(report.real, report.arg_max, strict=True)):
         for name, values in zip(report.names, sample, strict=True):
             flat = values.reshape(-1)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.limits import budget_options
+from edgeq.cli.limits import accept_data_option, budget_options, show_data
 from edgeq.cli.options import ProgressLine, Word, common, data_option, folder_argument, names_option
+from edgeq.cli.problems import show_problems
 
 
 def _metrics() -> list[str]:
@@ -27,6 +28,7 @@ def _metrics() -> list[str]:
     help="top1, auc, reconstruction_auc, agreement or mse; by default what the data's keys call for.",
 )
 @click.option("--samples", type=click.IntRange(min=1), help="Only the first so many.")
+@accept_data_option
 @budget_options
 @common
 def command(
@@ -35,6 +37,7 @@ def command(
     on: tuple[str, ...],
     metric: str | None,
     samples: int | None,
+    accept_data: bool,
     as_json: bool,
 ) -> None:
     """Evaluate DIR on labelled data: by the reference, as C on this computer, in the emulator.
@@ -47,14 +50,17 @@ def command(
     from edgeq.folder import Compiled
 
     with ProgressLine() as progress:
-        report = evaluate_folder(Compiled.open(folder), data, on, metric, samples, progress)
+        report = evaluate_folder(Compiled.open(folder), data, on, metric, samples, progress, accept_data)
     if as_json:
         from edgeq.report.documents import print_document
 
         print_document("eval", report.to_json())
+        show_problems(report.notes, err=True)
         return
     from edgeq.report.tables import print_table
 
+    show_problems(report.notes, err=False)
+    show_data(report.data)
     rows = [[r.on, r.value, report.float_value, r.agreement, r.sqnr_db] for r in report.results]
     title = f"{report.metric} of {report.samples} samples"
     print_table(title, ["on", report.metric, "float", "agreement", "SQNR dB"], rows, numeric=(1, 2, 3, 4))

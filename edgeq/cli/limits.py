@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import click
 
 from edgeq.budget import MEMORY_PER_MODEL_BYTE, READ_BYTES, SECONDS, Budget
-from edgeq.cli.options import Command
+from edgeq.cli.options import VERBOSE, Command, talk
 from edgeq.report.printable import printable
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ def accept_data_option(function: Command) -> Command:
     return click.option("--accept-data", is_flag=True, help=text)(function)
 
 
-def show_data(report: DataReport | None) -> None:
-    """What the data file holds, a line for each input."""
+def show_data(report: DataReport | None, *, always: bool = False) -> None:
+    """What the data file holds, a line for each input; only with ``--verbose`` where not ``always``."""
+    if not always and talk() != VERBOSE:
+        return
     for line in report.lines() if report is not None else ():
         click.echo(f"data: {printable(line)}")
 

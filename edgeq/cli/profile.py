@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.limits import budget_options
+from edgeq.cli.limits import budget_options, show_data
 from edgeq.cli.options import VERBOSE, ProgressLine, Word, common, data_option, folder_argument, runner_words, talk
 from edgeq.cli.problems import show_problems
 
@@ -50,6 +50,7 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
     from edgeq.report.tables import print_table
 
     show_problems(report.notes, err=False)
+    show_data(report.data)
     rows = [
         [
             layer["name"],

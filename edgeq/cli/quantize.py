@@ -54,7 +54,7 @@ def command(
         show_problems(report["notes"], err=True)
         return
     click.echo(f"{output}: observer {report['observer']}, {report['samples']} calibration samples")
-    show_data(report["data"])
+    show_data(report["data"], always=True)
     show_problems(report["notes"], err=False)
     click.echo(f"next: edgeq compile {output} --board BOARD -o DIR")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeq.cli.limits import budget_options
+from edgeq.cli.limits import budget_options, show_data
 from edgeq.cli.options import ProgressLine, common, data_option, folder_argument, names_option
 from edgeq.cli.problems import show_problems
 from edgeq.errors import EXIT_GATE
@@ -56,6 +56,7 @@ def show(report: VerifyReport) -> None:
     from edgeq.report.tables import print_table
 
     show_problems(report.notes, err=False)
+    show_data(report.data)
     rows = [
         [entry.runner, len(entry.names), entry.elements, entry.mismatches] for entry in (*report.results, report.passes)
     ]

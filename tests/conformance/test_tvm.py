@@ -100,12 +100,12 @@ def test_operator_has_a_lowering_or_a_reason() -> None:
 def test_real_model_has_the_reference_bits(
     model: str, data_dir: Path, tmp_path: Path, run_edgeq: Callable[..., object]
 ) -> None:
-    from edgeq.analysis.borders import integer_inputs
+    from edgeq.analysis.borders import integer_inputs, open_samples
 
     folder, calibration = tmp_path / "compiled", data_dir / "data" / f"{model}_calib.npz"
     source = data_dir / "models" / f"{MODELS[model]}.onnx"
     run_edgeq("compile", source, "--data", calibration, "--board", "native", "-o", folder, timeout=300)
     compiled = Compiled.open(folder)
-    inputs = integer_inputs(compiled, data_dir / "data" / f"{model}_eval.npz", SAMPLES)
+    inputs = integer_inputs(compiled, open_samples(compiled, data_dir / "data" / f"{model}_eval.npz"), SAMPLES)
     assert len(inputs) == SAMPLES
     check(compiled.graph, inputs, tmp_path / "modules")

@@ -127,7 +127,7 @@ def test_inputs_with_data_are_its_first_samples(compiled_example: Callable[..., 
     evaluation: Path = example.evaluation  # type: ignore[attr-defined]
     samples = open_samples(compiled, evaluation)
     (entry,) = input_borders(compiled)
-    found = integer_inputs(compiled, evaluation, 3)
+    found = integer_inputs(compiled, samples, 3)
     assert len(found) == 3
     np.testing.assert_array_equal(found[2][0], entry.quantize(samples.inputs(2)[entry.name]))
 

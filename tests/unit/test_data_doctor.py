@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -315,3 +316,40 @@ def test_real_pixels_without_a_scale(data_dir: Path, model: str, data: str, seve
             examine_calibration(samples, normal, expectation_of(read))
     else:
         assert examine_calibration(samples, normal, expectation_of(read)).problems == ()
+
+
+@pytest.mark.parametrize("command", ["eval", "verify", "emulate"])
+def test_data_for_a_folder_is_described_and_held_against_its_calibration(
+    tmp_path: Path, bundled: Bundled, compiled_example: Any, run_edgeq: Any, command: str
+) -> None:
+    np.savez(tmp_path / "pixels.npz", x=bundled.bytes[:12], y=np.arange(12) % 10, spare=np.zeros(3))
+    option, more = ("--input" if command == "emulate" else "--data"), ("--on", "native")
+    arguments = (
+        command,
+        compiled_example("native"),
+        option,
+        tmp_path / "pixels.npz",
+        *more,
+        "--samples",
+        "2",
+        "--json",
+    )
+    done = run_edgeq(*arguments)
+    if command == "eval":
+        assert done.returncode == 2
+        assert "EQ0131" in done.stderr
+        done = run_edgeq(*arguments, "--accept-data")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert [note["code"] for note in document["notes"]] == ["EQ0131"]
+    assert {note["severity"] for note in document["notes"]} == {"warning"}
+    assert document["data"]["inputs"]["image"]["high"] == 255
+    assert document["data"]["ignored_keys"] == ["y", "spare"]
+
+
+def test_the_manifest_and_the_document_hold_the_description(compiled_example: Any, bundled: Bundled) -> None:
+    manifest = json.loads((compiled_example("native") / "manifest.json").read_text(encoding="utf-8"))
+    data = manifest["quantization"]["data"]
+    assert data["inputs"]["image"]["distinct"] == len(bundled.x)
+    assert data["problems"] == []
+    assert str(Path.cwd()) not in json.dumps(data)
