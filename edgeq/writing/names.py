@@ -10,10 +10,24 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 _RANDOM_BYTES: Final = 8
+
+
+@dataclass(frozen=True)
+class Made:
+    """An entry that some edgeq of this user made.
+
+    Attributes:
+        path: where it is.
+        alive: a process of its maker's number runs.
+    """
+
+    path: Path
+    alive: bool
 
 
 def fresh_name(purpose: str = "") -> str:
@@ -22,8 +36,8 @@ def fresh_name(purpose: str = "") -> str:
     return "-".join([*words, str(os.getpid()), secrets.token_hex(_RANDOM_BYTES)])
 
 
-def stale_entries(folder: Path, before: str, after: str, *, purpose: bool = False) -> list[Path]:
-    """Entries of this user whose name was made by :func:`fresh_name` in a process that is gone, sorted.
+def made_entries(folder: Path, before: str, after: str, *, purpose: bool = False) -> list[Made]:
+    """Entries of this user whose name :func:`fresh_name` has made, sorted by name.
 
     Args:
         folder: where to look; one that cannot be read holds none.
@@ -38,11 +52,16 @@ def stale_entries(folder: Path, before: str, after: str, *, purpose: bool = Fals
         with os.scandir(folder) as entries:
             for entry in entries:
                 match = name.fullmatch(entry.name)
-                if match and not _alive(int(match[1])) and entry.stat(follow_symlinks=False).st_uid == os.getuid():
-                    found.append(Path(entry.path))
+                if match and entry.stat(follow_symlinks=False).st_uid == os.getuid():
+                    found.append(Made(Path(entry.path), _alive(int(match[1]))))
     except OSError:
         return []
-    return sorted(found)
+    return sorted(found, key=lambda made: made.path)
+
+
+def stale_entries(folder: Path, before: str, after: str, *, purpose: bool = False) -> list[Path]:
+    """Those of :func:`made_entries` whose process is gone."""
+    return [made.path for made in made_entries(folder, before, after, purpose=purpose) if not made.alive]
 
 
 def _alive(process: int) -> bool:

@@ -18,7 +18,8 @@ from edgeq.writing.lock import lock_now, open_folder
 from edgeq.writing.names import fresh_name, stale_entries
 from edgeq.writing.problems import disk_problem
 
-_OPEN: dict[Path, int] = {}
+_OPEN: dict[tuple[int, Path], int] = {}
+"""By process and path the descriptor that holds the lock: a forked process has none of its own."""
 _SWEPT: set[tuple[int, Path]] = set()
 
 
@@ -38,7 +39,7 @@ def scratch_folder(purpose: str) -> Iterator[Path]:
         yield path
     finally:
         with signals.shield():
-            _remove(path)
+            remove_folder(path)
 
 
 def make_scratch(purpose: str) -> Path:
@@ -51,26 +52,43 @@ def make_scratch(purpose: str) -> Path:
     _sweep(base)
     path = base / fresh_name(purpose)
     try:
-        path.mkdir(mode=0o700)
-        _OPEN[path] = open_folder(path)
+        make_folder(path, 0o700)
     except OSError as error:
         problem = disk_problem(error)
         raise problem or error from error
-    lock_now(_OPEN[path])
     return path
+
+
+def make_folder(path: Path, mode: int) -> None:
+    """Make a folder, lock it, and remember it for :func:`remove_scratch`.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path.mkdir(mode=mode)
+    _OPEN[os.getpid(), path] = descriptor = open_folder(path)
+    lock_now(descriptor)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder of :func:`make_folder`, unless it was forgotten."""
+    if (os.getpid(), path) in _OPEN:
+        shutil.rmtree(path, ignore_errors=True)
+        forget_folder(path)
+
+
+def forget_folder(path: Path) -> None:
+    """Unlock a folder of :func:`make_folder` and leave it."""
+    descriptor = _OPEN.pop((os.getpid(), path), None)
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def remove_scratch() -> None:
     """Remove every folder that this process still has, for the end of the process."""
-    for path in list(_OPEN):
-        _remove(path)
-
-
-def _remove(path: Path) -> None:
-    descriptor = _OPEN.pop(path, None)
-    shutil.rmtree(path, ignore_errors=True)
-    if descriptor is not None:
-        os.close(descriptor)
+    for process, path in list(_OPEN):
+        if process == os.getpid():
+            remove_folder(path)
 
 
 def _sweep(base: Path) -> None:

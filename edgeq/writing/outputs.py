@@ -1,0 +1,98 @@
+"""What a command may write over: never one of its inputs, and of files only what edgeq wrote."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgeq.errors import EdgeqError
+from edgeq.notes import note
+from edgeq.writing.rename import rename_new
+
+
+def check_apart(output: Path, inputs: Mapping[str, Path | None]) -> None:
+    """Refuse an output that is one of the inputs, under whatever name, or a folder that holds one.
+
+    Args:
+        output: the file or folder that will be replaced.
+        inputs: what the command reads, by a word for the message: ``the model``. None: not given.
+
+    Raises:
+        EdgeqError: EQ0123.
+    """
+    for what, path in inputs.items():
+        if path is not None and (_same(output, path) or _inside(output, path)):
+            raise EdgeqError(
+                "EQ0123",
+                f"the output would replace {what}, which is an input",
+                where=str(output),
+                got=str(path),
+                hint="choose another -o",
+            )
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to the same file, also through symbolic and hard links."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _inside(folder: Path, path: Path) -> bool:
+    """Whether a path, as it is written or where its links lead, is below a folder."""
+    top = Path(os.path.realpath(folder))
+    written = Path(os.path.realpath(path.parent)) / path.name
+    return top in written.parents or top in Path(os.path.realpath(path)).parents
+
+
+def check_file(output: Path, own: bool, *, force: bool = False) -> None:
+    """Refuse to replace anything but a missing file or one that edgeq wrote.
+
+    Args:
+        output: the file.
+        own: edgeq wrote the file that is there, and it is unchanged.
+        force: another regular file may be moved aside, see :func:`keep_file`.
+
+    Raises:
+        EdgeqError: EQ0101 it is a folder, EQ0124 it is something else.
+    """
+    if output.is_dir():
+        raise EdgeqError("EQ0101", "the output is a folder", where="-o", got=str(output), allowed="a file to write")
+    if not os.path.lexists(output) or own:
+        return
+    regular = output.is_file() and not output.is_symlink()
+    if regular and force:
+        return
+    raise EdgeqError(
+        "EQ0124",
+        "the output exists and is not a file that edgeq wrote, or was edited since",
+        where=str(output),
+        got="a regular file" if regular else "a link or a device",
+        allowed="a file that does not exist, or one that edgeq wrote",
+        hint=f"choose another -o{f'; --force moves the file to {output.name}.kept-1 first' if regular else ''}",
+    )
+
+
+def keep_file(output: Path) -> None:
+    """Move a file to the first free ``OUTPUT.kept-N`` and tell it.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    number = 1
+    while True:
+        kept = output.with_name(f"{output.name}.kept-{number}")
+        try:
+            rename_new(output, kept)
+        except FileExistsError:
+            number += 1
+            continue
+        note(
+            "EQ0122",
+            "the output was a file that edgeq did not write; it was moved",
+            where=str(output),
+            got=f"it is {kept} now",
+        )
+        return
