@@ -21,7 +21,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0103": (
         "The output folder cannot be used",
-        "edgeq replaces a folder whole and therefore only touches folders that it wrote, empty ones or new ones.",
+        (
+            "edgeq replaces a folder whole, and therefore only a new one, an empty one, or one whose manifest lists "
+            "every file in it with its present SHA-256. --force first moves any other to OUTPUT.kept-N."
+        ),
     ),
     "EQ0104": (
         "Not a compiled folder",
@@ -77,6 +80,32 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
             "Nothing half-written is left: the output is as it was. Results are written beside the output, temporary "
             "files to the folder that TMPDIR names; quotas and limits of file sizes count as a full disk too."
         ),
+    ),
+    "EQ0121": (
+        "Another edgeq writes the same folder",
+        "Two edgeqs that write one output wait for each other, ten minutes at most. Choose another -o, or end one.",
+    ),
+    "EQ0122": (
+        "What was at the output was kept",
+        "With --force, what edgeq did not write is moved to OUTPUT.kept-1, or the next free number.",
+    ),
+    "EQ0123": (
+        "The output is an input",
+        (
+            "Writing would replace the model, the data or the board file that the command reads, also through a link "
+            "or because it lies in the output folder. --force does not change that."
+        ),
+    ),
+    "EQ0124": (
+        "The output file is not edgeq's",
+        (
+            "A file is only replaced where edgeq wrote it and nobody has changed it since: models that edgeq writes "
+            "end in a digest of themselves. --force first moves any other regular file to OUTPUT.kept-N."
+        ),
+    ),
+    "EQ0125": (
+        "A compiled folder names a file outside of itself",
+        "Paths in manifest.json lead below the folder, also through links. The folder was edited; do not trust it.",
     ),
     "EQ0130": (
         "The data is all one value",

@@ -1,40 +1,41 @@
 """The compiled folder: how it is replaced whole, and how commands read it back.
 
-``compile`` fills a fresh folder beside the old one and swaps them at the end, so a failure or a Ctrl-C leaves the old
-one whole. Commands on a folder read nothing but the folder.
+``compile`` fills a fresh folder beside the old one and exchanges them at the end (:mod:`edgeq.writing.replace`), so a
+failure or a Ctrl-C leaves the old one whole. Commands on a folder read nothing but the folder.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from edgeq.backends.c.names import check_model_name
 from edgeq.errors import EdgeqError
 from edgeq.files import DAMAGE, read_json, reason_of
 from edgeq.ir import Graph
 from edgeq.ir.serialize import load_graph
 from edgeq.target import Board, load_saved_board
+from edgeq.writing import MANIFEST, SCHEMA, check_replaceable, is_unedited, recover_missing, replace_folder
+
+__all__ = ["MANIFEST", "SCHEMA", "Compiled", "check_replaceable", "replace_folder"]
 
 if TYPE_CHECKING:
     import onnx_ir
 
     from edgeq.runners.base import ImageSpec, TensorSpec
 
-MANIFEST = "manifest.json"
 BOARD = "board.json"
 GRAPH_JSON = "graph.json"
 GRAPH_NPZ = "graph.npz"
 QDQ_MODEL = "model.qdq.onnx"
 FLOAT_MODEL = "float.onnx"
 TFLITE_FOLDER = "tflite"
-SCHEMA = 2
+_MAX_RANK: Final = 16
+_MAX_TENSOR_BYTES: Final = 1 << 32
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,17 @@ class Compiled:
         """Read a compiled folder.
 
         Raises:
-            EdgeqError: EQ0104 where it is none, EQ0105 where another version wrote it.
+            EdgeqError: EQ0104 where it is none, or its manifest was edited; EQ0105 where another version wrote it;
+                EQ0125 where it names files outside of itself.
         """
-        hint = "compile a model into it: edgeq compile MODEL --data CALIB.npz --board BOARD -o DIR"
+        recover_missing(path)
         try:
             manifest = read_json(path / MANIFEST)
             schema = manifest["schema"]
         except DAMAGE as error:
-            raise EdgeqError(
-                "EQ0104", "this is not a folder that edgeq compiled", where=str(path), got=reason_of(error), hint=hint
-            ) from error
-        if schema != SCHEMA:
+            raise _not_compiled(path, reason_of(error)) from error
+        # The first versions counted.
+        if schema != SCHEMA and (isinstance(schema, int) or str(schema).startswith(SCHEMA.rpartition("/")[0])):
             raise EdgeqError(
                 "EQ0105",
                 "the folder was compiled by another version of edgeq",
@@ -73,6 +74,16 @@ class Compiled:
                 allowed=f"schema {SCHEMA}",
                 hint="compile the model again",
             )
+        if schema != SCHEMA or "name" not in manifest:
+            raise _not_compiled(path, f"{MANIFEST} is another program's")
+        if not is_unedited(manifest):
+            raise _not_compiled(path, f"{MANIFEST} was edited or is damaged")
+        try:
+            _check_manifest(manifest)
+        except DAMAGE as error:
+            raise _not_compiled(path, f"{MANIFEST}: {reason_of(error)}") from error
+        for kind, name in manifest["images"].items():
+            _check_image_path(path, kind, name)
         return cls(path, manifest)
 
     @property
@@ -149,50 +160,61 @@ def _tensor(entry: dict[str, Any]) -> TensorSpec:
     return TensorSpec(entry["tensor"], entry["dtype"], tuple(entry["shape"]))
 
 
-@contextmanager
-def replace_folder(out: Path) -> Iterator[Path]:
-    """A fresh folder to fill; on success it takes the place of ``out``, on any failure ``out`` stays as it was.
+def _not_compiled(path: Path, got: str) -> EdgeqError:
+    hint = "compile a model into it: edgeq compile MODEL --data CALIB.npz --board BOARD -o DIR"
+    return EdgeqError("EQ0104", "this is not a folder that edgeq compiled", where=str(path), got=got, hint=hint)
+
+
+def _check_manifest(manifest: dict[str, Any]) -> None:
+    """Check what names files and symbols, and what sizes arrays are cut to; the folder may come from anywhere.
 
     Raises:
-        EdgeqError: EQ0103 where ``out`` holds something that edgeq did not write, or cannot be created.
+        EdgeqError: EQ0102 the model's name is none.
+        LookupError: a key is missing.
+        TypeError: a value has another type.
+        ValueError: a value is out of range.
     """
-    check_replaceable(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-    except OSError as error:
+    check_model_name(_of_type(str, manifest["name"], "name"))
+    images = _of_type(dict, manifest["images"], "images")
+    if not all(isinstance(name, str) for name in images.values()):
+        raise TypeError("an image's path is not a text")
+    steps = _of_type(list, manifest["steps"], "steps")
+    for step in steps:
+        if _of_type(int, step["macs"], "macs") < 0:
+            raise ValueError("a step has negative MACs")
+    entries = [*manifest["inputs"], *manifest["outputs"], *(entry for step in steps for entry in step["results"])]
+    for entry in entries:
+        tensor = _tensor(entry)
+        _of_type(str, tensor.name, "tensor")
+        if tensor.numpy_dtype.kind not in "biuf":
+            raise ValueError("a tensor has no number type")
+        if len(tensor.shape) > _MAX_RANK or not all(type(extent) is int and extent >= 0 for extent in tensor.shape):
+            raise ValueError("a tensor has no shape")
+        if tensor.nbytes > _MAX_TENSOR_BYTES:
+            raise ValueError("a tensor is larger than any memory of a microcontroller")
+
+
+def _of_type(kind: type[_T], value: object, what: str) -> _T:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{what} has another type")
+    return value
+
+
+def _check_image_path(folder: Path, kind: str, name: str) -> None:
+    """Refuse a path that leads out of the folder, as it is written or through links.
+
+    Raises:
+        EdgeqError: EQ0125.
+    """
+    top = Path(os.path.realpath(folder))
+    written = PurePosixPath(name)
+    plain = name and not written.is_absolute() and ".." not in written.parts and "\0" not in name
+    if not plain or top not in Path(os.path.realpath(folder / name)).parents:
         raise EdgeqError(
-            "EQ0103", "the output folder cannot be created", where=str(out), got=str(error), hint="choose another -o"
-        ) from error
-    try:
-        yield fresh
-        # mkdtemp gives 0700; the result gets the usual permissions.
-        mask = os.umask(0)
-        os.umask(mask)
-        fresh.chmod(0o777 & ~mask)
-        old = fresh.with_suffix(".old")
-        if out.exists():
-            out.rename(old)
-        fresh.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def check_replaceable(out: Path) -> None:
-    """Refuse to replace anything but a compiled folder or an empty one.
-
-    Raises:
-        EdgeqError: EQ0103.
-    """
-    if not out.exists() and not out.is_symlink():
-        return
-    if out.is_dir() and not out.is_symlink() and ((out / MANIFEST).is_file() or not any(out.iterdir())):
-        return
-    raise EdgeqError(
-        "EQ0103",
-        "the output folder holds something that edgeq did not write",
-        where=str(out),
-        allowed="a folder that does not exist, is empty, or was compiled by edgeq",
-        hint="choose another -o, or move what is there",
-    )
+            "EQ0125",
+            "the compiled folder names a file outside of itself",
+            where=f"{folder / MANIFEST}: images.{kind}",
+            got=name,
+            allowed="a path below the folder",
+            hint="where does this folder come from? Compile the model again",
+        )

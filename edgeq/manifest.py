@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from edgeq import __version__
 from edgeq.backends.program import Program, ProgramStep, step_nodes
 from edgeq.files import open_regular
-from edgeq.folder import SCHEMA
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.job import Job
 from edgeq.ops import BY_NAME
+from edgeq.writing import SCHEMA
 
 if TYPE_CHECKING:
     from edgeq.firmware import ImageFacts

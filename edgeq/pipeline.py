@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from edgeq import budget
 from edgeq.backends.program import Program
 from edgeq.backends.table import extras_of
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, Problem
 from edgeq.extras import require
 from edgeq.folder import (
     BOARD,
     FLOAT_MODEL,
     GRAPH_JSON,
     GRAPH_NPZ,
-    MANIFEST,
     QDQ_MODEL,
     TFLITE_FOLDER,
     check_replaceable,
@@ -36,8 +35,8 @@ from edgeq.manifest import describe, image_facts, output_names
 from edgeq.notes import gathered, tell, warn
 from edgeq.ops import infer
 from edgeq.passes import PASSES
-from edgeq.target import Board, load_board, save_board
-from edgeq.writing import scratch_folder
+from edgeq.target import Board, board_file, load_board, save_board
+from edgeq.writing import MANIFEST, check_apart, check_file, disk_problem, keep_file, scratch_folder
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -151,6 +150,7 @@ def quantize_file(
     dims: Mapping[str, int],
     progress: Progress,
     accept_data: bool = False,
+    force: bool = False,
 ) -> dict[str, Any]:
     """The first two stages alone: a float model in, a QDQ model out.
 
@@ -163,15 +163,20 @@ def quantize_file(
         dims: likewise.
         progress: called with a stage's name and its share done.
         accept_data: as in :class:`CompileOptions`.
+        force: a file at `output` that edgeq did not write is moved to ``OUTPUT.kept-N`` instead of being refused.
 
     Returns:
         The quantizer's report, and ``notes``: the notes and warnings, a list of Problem, and ``data``: a DataReport.
 
     Raises:
-        EdgeqError: EQ0230 where the model is quantized already; whatever stops a stage.
+        EdgeqError: EQ0123 and EQ0124 where writing would lose a file; EQ0230 where the model is quantized already;
+            whatever stops a stage.
     """
-    from edgeq.onnxio import write_model
+    from edgeq.onnxio import write_model, wrote
 
+    check_apart(output, {"the model": model, "the calibration data": data})
+    check_file(output, wrote(output), force=force)
+    _make_parent(output)
     options = CompileOptions("native", "model", mode=mode, observer=observer, dims=dims, accept_data=accept_data)
     job = Job(model, data, options, load_board(options.board), output.parent, progress)
     with budget.ensured(), gathered(job.notes):
@@ -179,9 +184,24 @@ def quantize_file(
         if job.qdq_model is not None:
             raise EdgeqError("EQ0230", "the model is quantized already", where=str(model), hint="compile it as it is")
         quantize_model(job)
-    assert job.qdq_model is not None and job.quantization is not None  # noqa: PT018 - quantize_model has set them
+        assert job.qdq_model is not None  # quantize_model has set it
+        # Calibration may have taken minutes: who knows what is there now.
+        check_file(output, wrote(output), force=force)
+        if output.exists() and not wrote(output):
+            keep_file(output)
+    assert job.quantization is not None  # quantize_model has set it
     write_model(job.qdq_model, output)
     return job.quantization | {"notes": job.notes, "data": job.data}
+
+
+def _make_parent(output: Path) -> None:
+    """Make the folder for a file now: calibration may take minutes, and must not end in an error about the path."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_problem(error) or EdgeqError(
+            "EQ0101", "the output's folder cannot be made", where="-o", got=f"{output.parent}: {error.strerror}"
+        ) from error
 
 
 def lower_model(job: Job) -> None:
@@ -342,6 +362,7 @@ def compile_model(
     out: Path,
     options: CompileOptions,
     progress: Progress = lambda stage, done: None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Compile a model into a folder, which is replaced whole or left whole.
 
@@ -351,6 +372,8 @@ def compile_model(
         out: the folder.
         options: the user's choices.
         progress: called with a stage's name and its share done (None where unknown).
+        force: where `out` holds what edgeq did not write, or what was edited since, that folder is moved to
+            ``OUT.kept-N`` instead of being refused.
 
     Returns:
         The manifest, ``notes``: the notes and warnings, a list of Problem, and ``data``: a DataReport or None.
@@ -358,15 +381,20 @@ def compile_model(
     Raises:
         EdgeqError: whatever stops a stage.
     """
-    check_replaceable(out)
+    check_apart(out, {"the model": model, "the calibration data": data, "the board": board_file(options.board)})
+    check_replaceable(out, force=force)
     for extra in extras_of(options.backends):
         require(extra)
     board = load_board(options.board)
-    with budget.ensured(), replace_folder(out) as folder:
-        job = Job(model, data, options, board, folder, progress)
-        with gathered(job.notes):
-            for name, stage in STAGES:
-                budget.tick(name)
-                progress(name, None)
-                stage(job)
-    return job.manifest | {"notes": job.notes, "data": job.data}
+    notes: list[Problem] = []
+
+    def waiting() -> None:
+        progress("wait for another edgeq that writes the same folder", None)
+
+    with budget.ensured(), gathered(notes), replace_folder(out, force=force, waiting=waiting) as folder:
+        job = Job(model, data, options, board, folder, progress, notes=notes)
+        for name, stage in STAGES:
+            budget.tick(name)
+            progress(name, None)
+            stage(job)
+    return job.manifest | {"notes": notes, "data": job.data}

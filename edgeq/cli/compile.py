@@ -16,6 +16,7 @@ from edgeq.cli.options import (
     common,
     data_option,
     dim_option,
+    force_option,
     model_argument,
     names_of,
     quantization_options,
@@ -51,6 +52,7 @@ from edgeq.target import Board, load_board
 )
 @dim_option
 @accept_data_option
+@force_option
 @budget_options
 @common
 def command(
@@ -66,6 +68,7 @@ def command(
     backends: tuple[str, ...],
     dims: dict[str, int],
     accept_data: bool,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Compile MODEL, float or QDQ ONNX, into DIR: sources, images, manifest.
@@ -92,7 +95,7 @@ def command(
         accept_data=accept_data,
     )
     with ProgressLine() as progress:
-        manifest = compile_model(model, data, output, options, progress)
+        manifest = compile_model(model, data, output, options, progress, force=force)
     if as_json:
         from edgeq.report.documents import print_document
 

@@ -113,6 +113,12 @@ def dim_option(function: Command) -> Command:
     return click.option("--dim", "dims", metavar="NAME=N", multiple=True, callback=_dims, help=text)(function)
 
 
+def force_option(function: Command) -> Command:
+    """``--force``."""
+    text = "Move what edgeq did not write at the output to OUTPUT.kept-N, instead of refusing."
+    return click.option("--force", is_flag=True, help=text)(function)
+
+
 def quantization_options(function: Command) -> Command:
     """``--observer`` and ``--requantize``."""
     function = click.option(

@@ -8,9 +8,16 @@ from typing import Any
 import click
 
 from edgeq.cli.limits import accept_data_option, budget_options, show_data
-from edgeq.cli.options import ProgressLine, common, data_option, dim_option, model_argument, quantization_options
+from edgeq.cli.options import (
+    ProgressLine,
+    common,
+    data_option,
+    dim_option,
+    force_option,
+    model_argument,
+    quantization_options,
+)
 from edgeq.cli.problems import show_problems
-from edgeq.errors import EdgeqError
 
 
 @click.command("quantize")
@@ -20,6 +27,7 @@ from edgeq.errors import EdgeqError
 @quantization_options
 @dim_option
 @accept_data_option
+@force_option
 @budget_options
 @common
 def command(
@@ -30,6 +38,7 @@ def command(
     mode: Any,  # noqa: ANN401 - a Literal that click has checked
     dims: dict[str, int],
     accept_data: bool,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Quantize the float MODEL to int8 and write it as plain ONNX with QuantizeLinear and DequantizeLinear.
@@ -40,10 +49,17 @@ def command(
     """
     from edgeq.pipeline import quantize_file
 
-    _check_output(output)
     with ProgressLine() as progress:
         report = quantize_file(
-            model, data, output, observer=observer, mode=mode, dims=dims, progress=progress, accept_data=accept_data
+            model,
+            data,
+            output,
+            observer=observer,
+            mode=mode,
+            dims=dims,
+            progress=progress,
+            accept_data=accept_data,
+            force=force,
         )
     if as_json:
         from edgeq.report.documents import print_document
@@ -57,15 +73,3 @@ def command(
     show_data(report["data"], always=True)
     show_problems(report["notes"], err=False)
     click.echo(f"next: edgeq compile {output} --board BOARD -o DIR")
-
-
-def _check_output(output: Path) -> None:
-    """Make the folder for the file now: calibration may take minutes, and must not end in an error about the path."""
-    if output.is_dir():
-        raise EdgeqError("EQ0101", "the output is a folder", where="-o", got=str(output), allowed="a file to write")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EdgeqError(
-            "EQ0101", "the output's folder cannot be made", where="-o", got=f"{output.parent}: {error.strerror}"
-        ) from error

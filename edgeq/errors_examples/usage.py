@@ -8,6 +8,8 @@ from edgeq.errors_examples.example import Example
 
 _COMPILE = "edgeq compile kws.onnx --data calib.npz --board microbit-v2 -o build/kws"
 
+_QUANTIZE = "edgeq quantize kws.onnx --data calib.npz -o"
+
 USAGE: Final[dict[str, Example]] = {
     "EQ0101": Example("edgeq compile kws.onnx --data calib.npz -o build/kws", _COMPILE),
     "EQ0102": Example(f"{_COMPILE} --name 8-kws", f"{_COMPILE} --name kws8"),
@@ -52,6 +54,11 @@ USAGE: Final[dict[str, Example]] = {
         "np.savez('calib.npz', x=bytes_, x_scale=-1 / 255)", "np.savez('calib.npz', x=bytes_, x_scale=1 / 255)"
     ),
     "EQ0120": Example("df build: 0 bytes available", "df build: 40 MB available"),
+    "EQ0121": Example(f"{_COMPILE}, twice at once, the first one stopped by Ctrl-Z", _COMPILE),
+    "EQ0122": Example(f"{_COMPILE} --force, where build/kws holds notes.txt", _COMPILE),
+    "EQ0123": Example("edgeq quantize kws.onnx --data calib.npz -o kws.onnx", f"{_QUANTIZE} kws.qdq.onnx"),
+    "EQ0124": Example(f"{_QUANTIZE} thesis.onnx", f"{_QUANTIZE} kws.qdq.onnx"),
+    "EQ0125": Example('"images": {"native": "/bin/sh"} in manifest.json', '"images": {"native": "native"}'),
     "EQ0130": Example("np.savez('calib.npz', x=np.zeros((500, 49, 10)))", "np.savez('calib.npz', x=recorded[:500])"),
     "EQ0131": Example(
         "np.savez('calib.npz', x=images)    (uint8; the model was trained on images / 255)",

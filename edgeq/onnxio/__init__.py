@@ -12,9 +12,9 @@ from edgeq.lazily import export
 if TYPE_CHECKING:
     from edgeq.onnxio.reader import read_model, read_model_bytes
     from edgeq.onnxio.session import Session
-    from edgeq.onnxio.writer import model_bytes, write_model
+    from edgeq.onnxio.writer import model_bytes, write_model, wrote
 
-__all__ = ["Session", "model_bytes", "read_model", "read_model_bytes", "write_model"]
+__all__ = ["Session", "model_bytes", "read_model", "read_model_bytes", "write_model", "wrote"]
 
 export(
     __name__,
@@ -24,5 +24,6 @@ export(
         "read_model": "reader",
         "read_model_bytes": "reader",
         "write_model": "writer",
+        "wrote": "writer",
     },
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError
+from edgeq.files import open_regular
 from edgeq.writing import disk_problem, write_whole
 
 if TYPE_CHECKING:
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
 
 IR_VERSION: Final = 10
 OPSET: Final = 21
+DIGEST_KEY: Final = "edgeq_sha256"
+"""The last entry of a written model's ``metadata_props``: the SHA-256 of all bytes before it."""
 
 
 def model_bytes(model: ir.Model) -> bytes:
@@ -30,7 +35,7 @@ def model_bytes(model: ir.Model) -> bytes:
     proto.ir_version = IR_VERSION
     proto.producer_name = "edgeq"
     proto.producer_version = ""
-    properties = sorted((item.key, item.value) for item in proto.metadata_props)
+    properties = sorted((item.key, item.value) for item in proto.metadata_props if item.key != DIGEST_KEY)
     del proto.metadata_props[:]
     for key, value in properties:
         proto.metadata_props.add(key=key, value=value)
@@ -42,7 +47,7 @@ def model_bytes(model: ir.Model) -> bytes:
 
 
 def write_model(model: ir.Model, path: str | Path) -> None:
-    """Write a model to a file, replacing an old one in one step.
+    """Write a model to a file, replacing an old one in one step. Its end tells :func:`wrote` that edgeq wrote it.
 
     Raises:
         EdgeqError: EQ0215 the file cannot be written, EQ0120 the disk is full.
@@ -50,9 +55,38 @@ def write_model(model: ir.Model, path: str | Path) -> None:
     place = Path(path)
     data = model_bytes(model)
     try:
-        write_whole(place, data)
+        write_whole(place, data + _seal(data))
     except OSError as error:
         problem = disk_problem(error)
         raise problem or EdgeqError(
             "EQ0215", "the model cannot be written", where=str(place), got=error.strerror
         ) from error
+
+
+def wrote(path: Path) -> bool:
+    """Whether :func:`write_model` wrote the file, and nobody has changed it since."""
+    length = len(_seal(b""))
+    try:
+        with open_regular(path) as file:
+            left = os.fstat(file.fileno()).st_size - length
+            total = hashlib.sha256()
+            while left > 0 and (chunk := file.read(min(left, 1 << 20))):
+                total.update(chunk)
+                left -= len(chunk)
+            return left == 0 and file.read() == _entry(total.hexdigest())
+    except OSError:
+        return False
+
+
+def _seal(data: bytes) -> bytes:
+    return _entry(hashlib.sha256(data).hexdigest())
+
+
+def _entry(digest: str) -> bytes:
+    """One entry of ``metadata_props`` as it stands in the file: protobuf joins fields wherever they are.
+
+    Written by hand because it must be last, where protobuf's own order puts other fields.
+    """
+    key, value = DIGEST_KEY.encode(), digest.encode()
+    entry = b"\x0a" + bytes([len(key)]) + key + b"\x12" + bytes([len(value)]) + value
+    return b"\x72" + bytes([len(entry)]) + entry

@@ -11,6 +11,7 @@ from edgeq.target.board import (
     FlashWith,
     Memory,
     Poke,
+    board_file,
     list_boards,
     load_board,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Memory",
     "Poke",
     "Target",
+    "board_file",
     "list_boards",
     "list_targets",
     "load_board",

@@ -147,6 +147,15 @@ class Board:
         return self.target.is_hosted
 
 
+def board_file(name_or_path: str | os.PathLike[str]) -> Path | None:
+    """The file of a board that is given by its path; None for the name of one of edgeq's boards."""
+    text = os.fspath(name_or_path)
+    if not (text.endswith(".toml") or os.sep in text or isinstance(name_or_path, Path)):
+        return None
+    path = Path(text)
+    return path / "board.toml" if path.is_dir() else path
+
+
 def list_boards() -> tuple[str, ...]:
     """The names of all boards, sorted."""
     return tuple(sorted(path.parent.name for path in boards_dir().glob("*/board.toml")))
@@ -158,10 +167,10 @@ def load_board(name_or_path: str | os.PathLike[str]) -> Board:
     Raises:
         EdgeqError: EQ0184 there is none; EQ0180-0183 a file is wrong; EQ0186 the board exceeds its emulator.
     """
+    path = board_file(name_or_path)
+    if path is not None:
+        return read_board(path)
     text = os.fspath(name_or_path)
-    if text.endswith(".toml") or os.sep in text or isinstance(name_or_path, Path):
-        path = Path(text)
-        return read_board(path / "board.toml" if path.is_dir() else path)
     known = list_boards()
     if text not in known:
         listed = ", ".join(known)

@@ -1,7 +1,24 @@
 """Writing to the user's disk: whole files, whole folders, temporary folders that leave nothing behind."""
 
+from edgeq.writing.outputs import check_apart, check_file, keep_file
+from edgeq.writing.owned import MANIFEST, SCHEMA, is_unedited
 from edgeq.writing.problems import disk_problem
+from edgeq.writing.replace import check_replaceable, recover_missing, replace_folder
 from edgeq.writing.scratch import remove_scratch, scratch_folder
 from edgeq.writing.whole import write_whole
 
-__all__ = ["disk_problem", "remove_scratch", "scratch_folder", "write_whole"]
+__all__ = [
+    "MANIFEST",
+    "SCHEMA",
+    "check_apart",
+    "check_file",
+    "check_replaceable",
+    "disk_problem",
+    "is_unedited",
+    "keep_file",
+    "recover_missing",
+    "remove_scratch",
+    "replace_folder",
+    "scratch_folder",
+    "write_whole",
+]

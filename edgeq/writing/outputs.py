@@ -35,7 +35,7 @@ def check_apart(output: Path, inputs: Mapping[str, Path | None]) -> None:
 def _same(one: Path, other: Path) -> bool:
     """Whether two paths lead to the same file, also through symbolic and hard links."""
     try:
-        return os.path.samefile(one, other)
+        return one.samefile(other)
     except OSError:
         return os.path.realpath(one) == os.path.realpath(other)
 

@@ -30,7 +30,7 @@ class Contents:
 
     Attributes:
         ours: its manifest is one of this version and unedited.
-        foreign: what edgeq did not write there, sorted; in a folder of edgeq's ``notes.txt (added)``, ``model.c (edited)``.
+        foreign: what edgeq did not write there, sorted; in a folder of its own as ``model.c (edited)``.
         missing: whether a listed file is not there.
         sealed: there is a manifest that lists files; without one, a folder of edgeq's is not finished.
     """
@@ -73,10 +73,7 @@ def contents_of(folder: Path) -> Contents:
     manifest = _manifest(folder)
     listed = manifest.get(_FILES) if manifest is not None else None
     ours = (
-        manifest is not None
-        and manifest.get("schema") == SCHEMA
-        and isinstance(listed, dict)
-        and manifest.get(_DIGEST) == _digest(manifest)
+        manifest is not None and manifest.get("schema") == SCHEMA and isinstance(listed, dict) and is_unedited(manifest)
     )
     files: Mapping[str, Any] = listed if ours and isinstance(listed, dict) else {}
     foreign = _foreign(folder, "", files) if ours else _entries(folder)
@@ -88,6 +85,12 @@ def _entries(folder: Path) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in list(entries):
             yield f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+
+
+def is_unedited(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest has the digest that :func:`seal` gave it."""
+    digest: str = _digest(manifest)
+    return bool(digest == manifest.get(_DIGEST))
 
 
 def _foreign(folder: Path, below: str, files: Mapping[str, Any]) -> Iterator[str]:
@@ -109,7 +112,7 @@ def _foreign(folder: Path, below: str, files: Mapping[str, Any]) -> Iterator[str
 
 def _has_digest(path: Path, digest: Any) -> bool:  # noqa: ANN401 - any JSON
     try:
-        return _sha256(path) == digest
+        return isinstance(digest, str) and _sha256(path) == digest
     except OSError:
         return False
 

@@ -29,7 +29,7 @@ from edgeq.writing.names import fresh_name, made_entries
 from edgeq.writing.owned import MANIFEST, contents_of, seal
 from edgeq.writing.problems import disk_problem
 from edgeq.writing.rename import exchange, rename_new
-from edgeq.writing.scratch import forget_folder, make_folder, remove_folder
+from edgeq.writing.scratch import forget_folder, make_folder, remove_folder, sweep_scratch
 
 _SHOWN: Final = 12
 _WAIT_SECONDS: Final = 600.0
@@ -53,7 +53,8 @@ def replace_folder(
             full; EQ0121 another edgeq writes the same folder and does not end.
     """
     check_replaceable(out, force=force)
-    out = Path(os.path.abspath(out))
+    out = _placed(out)
+    sweep_scratch()
     made = _make_parents(out)
     try:
         part = _claim(out, waiting, wait_seconds)
@@ -94,7 +95,7 @@ def check_replaceable(out: Path, *, force: bool = False) -> None:
         here = Path.cwd()
     except FileNotFoundError:  # it was removed
         here = Path("/")
-    place = Path(os.path.realpath(out))
+    place = out.resolve()
     if here == place or place in here.parents:
         raise EdgeqError(
             "EQ0103",
@@ -141,7 +142,7 @@ def recover(out: Path) -> None:
 
 def recover_missing(out: Path) -> None:
     """Complete an exchange that was cut in two, for a reader that finds no folder; quiet where that is not so."""
-    out = Path(os.path.abspath(out))
+    out = _placed(out)
     with contextlib.suppress(OSError, EdgeqError):
         if not os.path.lexists(out) and made_entries(out.parent, f".{out.name}.", ".old"):
             with signals.shield(), _locked(out.parent):
@@ -165,6 +166,11 @@ def _clear(stale: Path, out: Path) -> None:
                 _dispose(stale, out)
         finally:
             os.close(descriptor)
+
+
+def _placed(out: Path) -> Path:
+    """The folder by its absolute path, which keeps its meaning when the working folder changes; a link stays one."""
+    return out.resolve() if out.name in {"", ".."} else out.parent.resolve() / out.name
 
 
 def _make_parents(out: Path) -> list[Path]:

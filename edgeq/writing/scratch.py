@@ -49,7 +49,7 @@ def make_scratch(purpose: str) -> Path:
         EdgeqError: EQ0120 the disk is full.
     """
     base = Path(tempfile.gettempdir())
-    _sweep(base)
+    sweep_scratch()
     path = base / fresh_name(purpose)
     try:
         make_folder(path, 0o700)
@@ -91,8 +91,9 @@ def remove_scratch() -> None:
             remove_folder(path)
 
 
-def _sweep(base: Path) -> None:
-    """Remove what killed processes of this user left behind; once a process and folder."""
+def sweep_scratch() -> None:
+    """Remove what killed processes of this user left behind, once in a process."""
+    base = Path(tempfile.gettempdir())
     key = (os.getpid(), base)
     if key in _SWEPT:
         return

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.errors import EdgeqError
 from edgeq.frontend import check_support, normalize
-from edgeq.onnxio import Session, limits, model_bytes, read_model, read_model_bytes, write_model
+from edgeq.onnxio import Session, limits, model_bytes, read_model, read_model_bytes, write_model, wrote
 from edgeq.onnxio.reader import one_line
 
 
@@ -141,12 +141,30 @@ def test_written_file_is_whole_pinned_and_the_same_each_time(tmp_path: Path) -> 
     path = tmp_path / "out.onnx"
     path.write_bytes(b"old")
     write_model(model, path)
-    assert path.read_bytes() == model_bytes(model)
+    assert path.read_bytes().startswith(model_bytes(model))
     assert [item.name for item in tmp_path.iterdir()] == ["out.onnx"]
     proto = onnx.load(path)
     assert (proto.ir_version, proto.producer_name) == (10, "edgeq")
     assert [(item.domain, item.version) for item in proto.opset_import] == [("", 21)]
-    assert [item.key for item in proto.metadata_props] == ["a", "b"]
+    assert [item.key for item in proto.metadata_props] == ["a", "b", "edgeq_sha256"]
+
+
+def test_only_unedited_models_of_edgeq_are_known_as_such(tmp_path: Path) -> None:
+    path, again = tmp_path / "out.onnx", tmp_path / "again.onnx"
+    model = normalize(read_model_bytes(small_model().SerializeToString()))
+    write_model(model, path)
+    assert wrote(path)
+    write_model(read_model(path), again)
+    assert again.read_bytes() == path.read_bytes()
+    edited = onnx.load(path)
+    edited.doc_string = "mine"
+    onnx.save(edited, again)
+    assert not wrote(again)
+    for changed in (path.read_bytes() + b"\n", path.read_bytes()[:-1], path.read_bytes()[1:], b"", b"thesis"):
+        again.write_bytes(changed)
+        assert not wrote(again)
+    assert not wrote(tmp_path)
+    assert not wrote(tmp_path / "missing")
 
 
 def test_unwritable_place_is_an_error(tmp_path: Path) -> None:
