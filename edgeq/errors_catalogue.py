@@ -355,8 +355,11 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0256": ("Scales differ", "A DequantizeLinear reads another scale or zero point than its QuantizeLinear wrote."),
     "EQ0257": ("Integers outside quantization", "Between QuantizeLinear and DequantizeLinear only layout may change."),
     "EQ0258": (
-        "A border is uint8",
-        "Integer inputs and outputs are int8, or float32 with QuantizeLinear inside the model.",
+        "An input or output is uint8",
+        (
+            "The generated C computes on int8: its inputs and outputs are the model's numbers less 128, which flips "
+            "the top bit of each byte. `emulate` and `eval` take and give uint8, as the model declares."
+        ),
     ),
     "EQ0259": (
         "A constant is quantized in blocks",
@@ -429,6 +432,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0362": (
         "More than one sample at a time",
         "The backends run one sample; windows and images have a first axis of 1. Run the model once per sample.",
+    ),
+    "EQ0363": (
+        "Integers of another type",
+        "Lowering takes int8, uint8, and int32 for biases. Quantize the model again.",
     ),
     "EQ0380": ("No C kernel", "No kernel takes the operator with these shapes. `edgeq ops` lists the limits."),
     "EQ0381": (

@@ -44,19 +44,25 @@ class Border:
         """Whether the ONNX model has integers here."""
         return self.onnx_dtype.kind in "iu"
 
+    @property
+    def shift(self) -> int:
+        """How far the ONNX model's integers lie above those in the arena: 128 for uint8 above int8."""
+        return int(np.iinfo(self.onnx_dtype).min) - int(np.iinfo(self.dtype).min) if self.passes_through else 0
+
     def quantize(self, real: Array) -> Array:
-        """QuantizeLinear: float32 division, half to even, saturation."""
+        """QuantizeLinear: float32 division, half to even, saturation; integers of the ONNX model are shifted only."""
         if self.passes_through:
-            return np.asarray(real, self.dtype).reshape(self.shape)
+            integers = np.asarray(real, self.onnx_dtype).astype(np.int64) - self.shift
+            return integers.astype(self.dtype).reshape(self.shape)
         steps = np.rint(np.asarray(real, np.float32) / np.float32(self.scale)).astype(np.float64) + self.zero_point
         limits = np.iinfo(self.dtype)
         result: Array = np.clip(steps, limits.min, limits.max).astype(self.dtype).reshape(self.shape)
         return result
 
     def dequantize(self, integers: Array) -> Array:
-        """DequantizeLinear: exact difference, float32 product."""
+        """DequantizeLinear: exact difference, float32 product; integers of the ONNX model are shifted only."""
         if self.passes_through:
-            return integers.reshape(self.shape)
+            return (integers.astype(np.int64) + self.shift).astype(self.onnx_dtype).reshape(self.shape)
         difference = integers.astype(np.int64) - self.zero_point
         result: Array = difference.astype(np.float32) * np.float32(self.scale)
         return result.reshape(self.shape)

@@ -96,7 +96,10 @@ MODEL: Final[dict[str, Example]] = {
         "DequantizeLinear(QuantizeLinear(x, 0.05), 0.1)", "DequantizeLinear(QuantizeLinear(x, 0.05), 0.05)"
     ),
     "EQ0257": Example("Relu(QuantizeLinear(x))", "Relu(DequantizeLinear(QuantizeLinear(x)))"),
-    "EQ0258": Example("x: uint8[1, 3, 32, 32]", "x: float32[1, 3, 32, 32], with QuantizeLinear inside the model"),
+    "EQ0258": Example(
+        "memcpy(arena + NET_INPUT_0_OFFSET, pixels, sizeof pixels);    (x: uint8[1, 3, 32, 32])",
+        "for (i = 0; i < sizeof pixels; i++) input[i] = (int8_t)(pixels[i] - 128);",
+    ),
     "EQ0259": Example("DequantizeLinear(weight, block_size=32)", "DequantizeLinear(weight, axis=0)"),
     "EQ0260": Example(
         "Conv whose weight has one scale per input channel", "Conv whose weight has one scale per output channel"

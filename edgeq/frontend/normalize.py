@@ -16,6 +16,7 @@ from edgeq.frontend.facts import known_shape
 from edgeq.frontend.fold import clear_annotations, fold_constants, lift_constants
 from edgeq.frontend.memory import check_memory
 from edgeq.frontend.outputs import make_outputs
+from edgeq.frontend.qdq_read import unknown_integers
 from edgeq.frontend.rules import PHASES, STRUCTURE
 from edgeq.frontend.shapes import drop_constant_inputs, infer_shapes, pin_inputs, require_static
 from edgeq.frontend.version import convert_to_working_opset
@@ -51,8 +52,11 @@ def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Mode
 def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Model:
     """Static shapes and one spelling for a quantized model; no constant changes, nothing moves past a QuantizeLinear.
 
-    Args and errors as :func:`normalize`.
+    Args and errors as :func:`normalize`; EQ0255 too, for values that are quantized to int16 and the like.
     """
+    problems = unknown_integers(model)
+    if problems:
+        raise EdgeqError.of(problems)
     work = _static(model, dims or {})
     make_outputs(work)
     require_static(work)

@@ -8,7 +8,7 @@ to undo every exporter's placement of Q and DQ one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import onnx_ir as ir
 
 from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend.normalize import confirm_shapes
+from edgeq.frontend.qdq_border import IntegerBorder
 from edgeq.frontend.qdq_constants import Integers, layer_constants, operand_of, weight_of
 from edgeq.frontend.qdq_layers import spell_layers, spell_operators
 from edgeq.frontend.qdq_read import Recovery, integer_operators, read_quantization
@@ -34,14 +35,14 @@ class Recovered:
         model: its float graph, normalized; constants hold the values that their integers stand for.
         plan: the integers that it states.
         problems: why the plan is not complete; empty for a model that can be lowered.
-        integer_inputs, integer_outputs: model inputs and outputs that are int8 themselves.
+        integer_inputs, integer_outputs: model inputs and outputs that are int8 or uint8 themselves, by name.
     """
 
     model: ir.Model
     plan: QdqPlan
     problems: tuple[Problem, ...]
-    integer_inputs: frozenset[str]
-    integer_outputs: frozenset[str]
+    integer_inputs: Mapping[str, ir.DataType]
+    integer_outputs: Mapping[str, ir.DataType]
 
 
 def normalize_qdq(model: ir.Model) -> ir.Model:
@@ -99,8 +100,8 @@ def recover_plan(model: ir.Model) -> Recovered:
         found.edit.model,
         plan,
         (*unsupported, *dict.fromkeys(problem for problem in found.problems if problem.where not in places)),
-        frozenset(found.integer_inputs),
-        frozenset(found.integer_outputs),
+        found.integer_inputs,
+        found.integer_outputs,
     )
 
 
@@ -155,26 +156,18 @@ def _constant(found: Recovery, node: ir.Node, index: int) -> Integers | Array | 
 
 
 def restore_border(graph: ir.Graph, found: Recovered) -> None:
-    """Inputs and outputs that were int8 are int8 again: the Q or DQ at the border goes; in place."""
+    """Inputs and outputs that were integers are integers again, of the type that they had; in place.
+
+    For int8 the Q or DQ at the border goes. uint8 is one DQ or Q more: the model computes on int8 between them.
+    """
+    edit = IntegerBorder(graph)
     for value in graph.inputs:
-        if value.name not in found.integer_inputs:
-            continue
-        for use in list(value.uses()):
-            quantized = use.node.outputs[0]
-            quantized.replace_all_uses_with(value, replace_graph_outputs=True)
-            graph.remove(use.node, safe=True)
-        value.type = ir.TensorType(ir.DataType.INT8)
+        dtype = found.integer_inputs.get(str(value.name))
+        if dtype is not None:
+            edit.restore_input(value, dtype)
     for position, output in enumerate(list(graph.outputs)):
-        node = output.producer()
-        integers = None if node is None else node.inputs[0]
-        if output.name not in found.integer_outputs or node is None or integers is None:
-            continue
-        name = str(output.name)
-        graph.outputs[position] = integers
-        if output.uses():
-            output.name = f"{name}_dequantized"
-        else:
-            graph.remove(node, safe=True)
-        integers.name = name
+        dtype = found.integer_outputs.get(str(output.name))
+        if dtype is not None:
+            edit.restore_output(position, output, dtype)
     for name in [name for name, value in graph.initializers.items() if not value.uses()]:
         del graph.initializers[name]

@@ -40,15 +40,15 @@ class Recovery:
         constants: initializer that holds real values → the integers that they stand for.
         problems: what cannot be taken over.
         refused: names of layers that have no normalized form.
-        integer_inputs, integer_outputs: model inputs and outputs that are int8 themselves, by name.
+        integer_inputs, integer_outputs: model inputs and outputs that are int8 or uint8 themselves, by name.
     """
 
     edit: QuantizedEdit
     constants: dict[ir.Value, Integers] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
-    integer_inputs: set[str] = field(default_factory=set)
-    integer_outputs: set[str] = field(default_factory=set)
+    integer_inputs: dict[str, ir.DataType] = field(default_factory=dict)
+    integer_outputs: dict[str, ir.DataType] = field(default_factory=dict)
 
     @property
     def params(self) -> dict[ir.Value, Activation]:
@@ -98,6 +98,27 @@ def integer_operators(model: ir.Model) -> list[Problem]:
     return problems
 
 
+def unknown_integers(model: ir.Model) -> list[Problem]:
+    """One problem for each value that is quantized to a type that nothing here computes with, such as int16.
+
+    Args:
+        model: as read; what ONNX's shape inference says of such a model is about the opset, not about the cause.
+    """
+    problems = []
+    for node in model.graph:
+        if node.op_type not in {"QuantizeLinear", "DequantizeLinear"} or node.domain not in _DOMAINS:
+            continue
+        value, zero = operand(node, 0), operand(node, 2)
+        quantized = value if node.op_type == "DequantizeLinear" else node.outputs[0]
+        dtype = zero.dtype if zero is not None else None if quantized is None else quantized.dtype
+        if value is not None and dtype is not None and dtype not in _CONSTANT_TYPES:
+            hint = "quantize to int8: 8 bits for activations, 8 or fewer for weights, int32 for biases"
+            where = f"{_place(node)}, value {shown(name_of(value))}"
+            allowed = ", ".join(known.name for known in _CONSTANT_TYPES)
+            problems.append(Problem("EQ0255", "values are quantized to another type", where, dtype.name, allowed, hint))
+    return problems
+
+
 class _Reader:
     """One walk over the graph, in its order."""
 
@@ -111,6 +132,8 @@ class _Reader:
         self.failed: set[ir.Value] = set()
         # Integer initializer → the float initializer that a QuantizeLinear made it from.
         self.origins: dict[ir.Value, ir.Value] = {}
+        # The types that the model declares for its outputs, in order.
+        self.declared = [value.dtype for value in found.edit.graph.outputs]
 
     def read(self) -> None:
         self.found.problems += integer_operators(self.edit.model)
@@ -126,8 +149,9 @@ class _Reader:
                 self._fold_layout(node)
             elif self._computes_on_integers(node):
                 self._read_mover(node)
-        for value in list(self.edit.graph.outputs):
-            self._read_output(value)
+        for value, dtype in zip(list(self.edit.graph.outputs), self.declared, strict=True):
+            if dtype in EIGHT_BIT:
+                self._read_output(value, dtype)
 
     def _computes_on_integers(self, node: ir.Node) -> bool:
         """Whether a node reads quantized values, not what was dequantized from them.
@@ -142,30 +166,27 @@ class _Reader:
     # --- the border ----------------------------------------------------------------------------------------------
 
     def _read_input(self, value: ir.Value) -> None:
-        """An input that is int8 becomes float; the DequantizeLinear behind it tells its scale."""
-        if value.dtype not in EIGHT_BIT:
+        """An input of integers becomes float; the DequantizeLinear behind it tells its scale."""
+        dtype = value.dtype
+        if dtype not in EIGHT_BIT:
             return
         node = _first_dequantize(value)
         if node is None:
             return
-        if value.dtype != ir.DataType.INT8:
-            self._problem("EQ0258", "a model input is uint8", f"input {shown(name_of(value))}", None, _FLOAT_BORDER)
         grid = self._grid(node, activation=True)
         if grid is None:
             return
-        self.found.integer_inputs.add(name_of(value))
+        self.found.integer_inputs[name_of(value)] = dtype
         self.found.params[value] = grid.activation()
         self.integers[value] = value
         value.type = ir.TensorType(ir.DataType.FLOAT)
 
-    def _read_output(self, value: ir.Value) -> None:
-        """An output that is int8 becomes the float value that it quantizes."""
+    def _read_output(self, value: ir.Value, dtype: ir.DataType) -> None:
+        """An output of integers becomes the float value that it quantizes."""
         source = self.integers.get(value)
         if source is None or (value is source and value.is_graph_input()):
             return
-        if value.dtype == ir.DataType.UINT8:
-            self._problem("EQ0258", "a model output is uint8", f"output {shown(name_of(value))}", None, _FLOAT_BORDER)
-        self.found.integer_outputs.add(name_of(value))
+        self.found.integer_outputs[name_of(value)] = dtype
         if value is not source:
             self._alias(value, source)
 
@@ -287,8 +308,6 @@ class _Reader:
         for index, source in enumerate(sources):
             if source is not None:
                 node.replace_input_with(index, source)
-        if shift and result.is_graph_output():
-            self._problem("EQ0258", "a model output is uint8", f"output {shown(name_of(result))}", None, _FLOAT_BORDER)
         result.type = ir.TensorType(ir.DataType.FLOAT)
         self.found.params[result] = params
         self.integers[result] = result
@@ -349,9 +368,6 @@ class _Reader:
 
     def _problem(self, code: str, what: str, where: str, got: str | None = None, hint: str | None = None) -> None:
         self.found.problems.append(Problem(code, what, where=where, got=got, hint=hint))
-
-
-_FLOAT_BORDER: Final = "export with float inputs and outputs, or with int8 ones"
 
 
 def _place(node: ir.Node) -> str:

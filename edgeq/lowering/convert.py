@@ -149,7 +149,7 @@ def _graph_input(ctx: Context, value: onnx_ir.Value, quant: Quant) -> Tensor:
 
 
 def _take_integer_inputs(ctx: Context, model: onnx_ir.Model) -> None:
-    """Inputs that are int8 already pass through; their first DequantizeLinear tells their scale."""
+    """Inputs that are integers already pass through; their first DequantizeLinear tells their scale."""
     for value in model.graph.inputs:
         readers = [usage.node for usage in value.uses()]
         dequantize = next((node for node in readers if node.op_type == "DequantizeLinear"), None)
@@ -165,9 +165,10 @@ def _take_constants(ctx: Context, model: onnx_ir.Model) -> None:
         source = node.inputs[0]
         if source is None or source.const_value is None:
             continue
-        values = np.asarray(source.const_value.numpy(), order="C")  # which keeps rank 0
+        stated = np.asarray(source.const_value.numpy(), order="C")  # which keeps rank 0
         scale = _parameter(node, 1).astype(np.float32).reshape(-1)
-        zero = _parameter(node, 2) if len(node.inputs) > 2 and node.inputs[2] is not None else np.zeros(1, values.dtype)
+        zero = _parameter(node, 2) if len(node.inputs) > 2 and node.inputs[2] is not None else np.zeros(1, stated.dtype)
+        values, zero = _as_int8(stated, node), _as_int8(zero, node)
         axis = None
         if scale.size > 1:
             attribute = node.attributes.get("axis")
@@ -224,7 +225,7 @@ def _assume_result(ctx: Context, node: onnx_ir.Node) -> None:
 def _per_tensor_quant(node: onnx_ir.Node) -> Quant:
     scale = _parameter(node, 1).astype(np.float32).reshape(-1)
     has_zero = len(node.inputs) > 2 and node.inputs[2] is not None
-    zero = _parameter(node, 2).reshape(-1) if has_zero else np.zeros(1, np.int8)
+    zero = _as_int8(_parameter(node, 2), node).reshape(-1) if has_zero else np.zeros(1, np.int8)
     if scale.size != 1 or zero.size != 1:
         raise EdgeqError(
             "EQ0356",
@@ -234,6 +235,26 @@ def _per_tensor_quant(node: onnx_ir.Node) -> Quant:
             hint="quantize activations per tensor; only weights may be per channel",
         )
     return Quant.per_tensor(float(scale[0]), int(zero[0]))
+
+
+def _as_int8(integers: Array, node: onnx_ir.Node) -> Array:
+    """Integers and zero points of uint8 lie 128 above those of int8; biases are int32.
+
+    Raises:
+        EdgeqError: EQ0363 any other type.
+    """
+    if integers.dtype == np.uint8:
+        shifted: Array = (integers.astype(np.int16) - 128).astype(np.int8)
+        return shifted
+    if integers.dtype not in (np.int8, np.int32):
+        raise EdgeqError(
+            "EQ0363",
+            "integers of this type are not implemented",
+            where=f"node {node.name}",
+            got=integers.dtype.name,
+            allowed="int8, uint8, and int32 for biases",
+        )
+    return integers
 
 
 def _parameter(node: onnx_ir.Node, index: int) -> Array:

@@ -9,7 +9,18 @@ from __future__ import annotations
 from typing import Final
 
 from edgeq.frontend.edit import Rule
-from edgeq.frontend.rules import activation, affine, convolution, dense, layout, padding, pooling, simplify, sinking
+from edgeq.frontend.rules import (
+    activation,
+    affine,
+    convolution,
+    dense,
+    layout,
+    padding,
+    pooling,
+    quantization,
+    simplify,
+    sinking,
+)
 
 SPELLING: tuple[Rule, ...] = (
     *simplify.RULES,
@@ -45,8 +56,11 @@ STRUCTURE: tuple[Rule, ...] = (
 """For quantized models: spelling only, no constant changes and nothing moves past a QuantizeLinear."""
 
 _UNREAD: Final = {"gather_to_slice", "split_to_slices", "widen_to_2d"}
-UNREAD: tuple[Rule, ...] = tuple(rule for rule in (*pooling.RULES, *simplify.RULES) if rule.name in _UNREAD)
-"""For quantized models before their Q and DQ are taken out: movements, also of integers."""
+UNREAD: tuple[Rule, ...] = (
+    *(rule for rule in (*pooling.RULES, *simplify.RULES) if rule.name in _UNREAD),
+    *quantization.RULES,
+)
+"""For quantized models before their Q and DQ are taken out: movements, also of integers, and what is a DQ itself."""
 
 _RECOVERED: Final = {
     "divide_by_multiplying",

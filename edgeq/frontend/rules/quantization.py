@@ -1,0 +1,51 @@
+"""Quantization that exporters write as arithmetic."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.frontend.edit import Edit, Rule
+from edgeq.frontend.facts import made_by, name_of, operand, required, scalar, shape_of
+
+_INTEGERS: Final = (ir.DataType.INT8, ir.DataType.UINT8)
+
+
+def recognise_dequantize(node: ir.Node, edit: Edit) -> str | None:
+    """(Cast(q) - zero point) · scale becomes DequantizeLinear: so tf2onnx writes the inputs of int8 TFLite files."""
+    result = node.outputs[0]
+    for side in (0, 1):
+        value, scale = required(node, side), scalar(edit.array(operand(node, 1 - side)))
+        shift, zero = made_by(value, "Sub"), 0.0
+        if shift is not None:
+            stated = scalar(edit.array(operand(shift, 1)))
+            if stated is None:
+                continue
+            value, zero = required(shift, 0), stated
+        cast = made_by(value, "Cast")
+        integers = None if cast is None else required(cast, 0)
+        if integers is None or integers.dtype not in _INTEGERS or value.dtype != ir.DataType.FLOAT or scale is None:
+            continue
+        limits = np.iinfo(integers.dtype.numpy())
+        if not (np.isfinite(scale) and scale > 0) or zero != round(zero) or not limits.min <= zero <= limits.max:
+            return "scale or zero point is out of range"
+        base = name_of(result)
+        parameters = [
+            edit.constant(np.array(scale, np.float32), f"{base}_scale"),
+            edit.constant(np.array(zero, integers.dtype.numpy()), f"{base}_zero_point"),
+        ]
+        made = edit.node(
+            "DequantizeLinear",
+            [integers, *parameters],
+            base=f"{base}_real",
+            shape=shape_of(result),
+            dtype=ir.DataType.FLOAT,
+        )
+        edit.supersede(result, made)
+        return None
+    return "not a cast integer, less a number, times a number"
+
+
+RULES = (Rule("recognise_dequantize", ("Mul",), recognise_dequantize),)
