@@ -213,6 +213,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0176": ("The C compiler warns", "Generated code compiles without warnings. The firmware was built. " + _DEFECT),
     "EQ0177": ("Unknown error code", "`edgeq explain` without a code lists them all."),
+    "EQ0178": (
+        "Interrupted",
+        "Ctrl-C or a signal ended the command. What it was about to replace is whole; nothing is left behind.",
+    ),
     "EQ0180": ("A board or target file is not TOML", "Open the file named; the position is in the message."),
     "EQ0181": (
         "Unknown key in a board or target file",
@@ -505,7 +509,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "The plugin needs QEMU 4.2 to 8.2. Everything else works without it.",
     ),
     "EQ0523": ("GDB missing", "apt-get install --no-install-recommends gdb-multiarch"),
-    "EQ0524": ("pyOCD missing", "pip install 'edgeq[flash]'"),
+    "EQ0524": ("pyOCD missing", "pip install 'pyocd>=0.36,<1' into the environment of edgeq."),
     "EQ0525": ("OpenOCD missing", "apt-get install --no-install-recommends openocd"),
     "EQ0526": ("No flasher available", "The message lists what each of the board's flashers lacks."),
     "EQ0527": ("A tool prints without end", "It was stopped. `edgeq doctor` shows which program is used."),
@@ -515,7 +519,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0530": (
         "An optional part is not installed",
-        "Backends and runners that need large packages are extras: pip install 'edgeq[NAME]' brings one.",
+        "Backends and runners that need large packages are optional. The message has the pip command for them.",
     ),
     "EQ0531": (
         "QEMU without a sandbox",

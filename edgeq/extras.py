@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Final
@@ -13,6 +14,18 @@ EXTRAS: Final = {
     "tflite": ("ai_edge_litert", "flatbuffers", "tflite"),
     "tvm": ("tvm",),
 }
+
+# What pip installs for an extra; equal to pyproject.toml. Hints name these: no index has edgeq itself.
+REQUIREMENTS: Final = {
+    "flash": ("pyocd>=0.36,<1",),
+    "tflite": ("ai-edge-litert>=2.1,<3", "tflite>=2.18,<3", "flatbuffers>=25.2"),
+    "tvm": ("apache-tvm==0.27.0.post1",),
+}
+
+
+def install_command(extra: str) -> str:
+    """The command that installs the packages of an extra, to be copied into a shell."""
+    return shlex.join(["pip", "install", *REQUIREMENTS[extra]])
 
 
 def missing(extra: str) -> tuple[str, ...]:
@@ -37,5 +50,5 @@ def not_installed(extra: str, absent: Sequence[str]) -> EdgeqError:
         "EQ0530",
         f"the optional part `{extra}` is not installed",
         got=f"no Python package {', '.join(absent)}",
-        hint=f"pip install 'edgeq[{extra}]'",
+        hint=install_command(extra),
     )

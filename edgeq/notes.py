@@ -50,19 +50,30 @@ def tell(*problems: Problem) -> None:
         found += [problem for problem in dict.fromkeys(problems) if problem not in found]
 
 
+def current() -> tuple[Problem, ...]:
+    """What has been gathered so far by the innermost block."""
+    return tuple(_GATHERING.get() or ())
+
+
 @contextmanager
 def gathered(into: list[Problem] | None = None) -> Iterator[list[Problem]]:
     """The list that receives every note and warning given while the block runs, each once.
+
+    Where the block fails, what was found goes to the block around it: it may explain the failure.
 
     Args:
         into: the list to use; a new one by default.
     """
     found = [] if into is None else into
     token = _GATHERING.set(found)
+    failed = True
     try:
         yield found
+        failed = False
     finally:
         _GATHERING.reset(token)
+        if failed:
+            tell(*found)
 
 
 def _problem(

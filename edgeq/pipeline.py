@@ -61,6 +61,13 @@ def import_model(job: Job) -> None:
 
     model = read_model(job.model_path)
     if not frontend.is_quantized(model):
+        if job.data_path is None and not job.blind:
+            raise EdgeqError(
+                "EQ0106",
+                "a float model needs calibration data",
+                where=str(job.model_path),
+                hint="pass --data CALIB.npz with a few hundred typical inputs under the key x",
+            )
         job.expected = expectation_of(model)
         job.float_model = frontend.normalize(model, job.options.dims)
         problems = frontend.check_support(job.float_model)
@@ -101,13 +108,7 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
     from edgeq.onnxio.samples import Samples
     from edgeq.quant import QuantizeOptions, quantize
 
-    if job.data_path is None:
-        raise EdgeqError(
-            "EQ0106",
-            "a float model needs calibration data",
-            where=str(job.model_path),
-            hint="pass --data CALIB.npz with a few hundred typical inputs under the key x",
-        )
+    assert job.data_path is not None  # import_model has looked
     samples = Samples.open(job.data_path, model)
     accept = job.options.accept_data
     job.data = examine_calibration(samples, model, job.expected or Expectation(), accept=accept)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgeq.cli.options import VERBOSE, common, dim_option, model_argument, talk
+from edgeq.cli.arguments import check_arguments, check_board, check_model_file
+from edgeq.cli.options import common, dim_option, model_argument
 from edgeq.cli.problems import show_problems
+from edgeq.cli.talk import VERBOSE, talk
 from edgeq.errors import exit_code_of
 from edgeq.report.printable import printable
 
@@ -31,6 +34,9 @@ def command(model: Path, board: str | None, dims: dict[str, int], as_json: bool)
     edgeq check kws.onnx --board microbit-v1 --json
     edgeq check kws.onnx --board all
     """
+    check_arguments(
+        partial(check_board, board) if board not in {None, "all"} else lambda: None, partial(check_model_file, model)
+    )
     from edgeq.analysis.check import check_model
 
     report = check_model(model, board, dims)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from edgeq.cli.arguments import check_arguments, check_board, check_data_file, check_model_file
 from edgeq.cli.limits import accept_data_option, budget_options, show_data
 from edgeq.cli.options import (
-    VERBOSE,
-    ProgressLine,
     common,
     data_option,
     dim_option,
@@ -20,9 +20,10 @@ from edgeq.cli.options import (
     model_argument,
     names_of,
     quantization_options,
-    talk,
 )
 from edgeq.cli.problems import show_problems
+from edgeq.cli.progress import ProgressLine
+from edgeq.cli.talk import VERBOSE, talk
 from edgeq.target import Board, load_board
 
 
@@ -80,6 +81,14 @@ def command(
     """
     from edgeq.backends.c.names import check_model_name, model_name_of
     from edgeq.backends.table import check_backends
+
+    check_arguments(
+        partial(check_board, board),
+        partial(check_backends, backends),
+        partial(check_model_name, name) if name else lambda: None,
+        partial(check_model_file, model),
+        partial(check_data_file, data),
+    )
     from edgeq.job import CompileOptions
     from edgeq.pipeline import compile_model
 

@@ -1,4 +1,4 @@
-"""``edgeq doctor``: what is here, what is missing, and the command that installs it.
+"""``edgeq doctor``: what is here, what is missing, and one line that installs it.
 
 Programs that runners start are looked for by the runners' own entries, so that doctor and an error message never name
 two different commands.
@@ -6,19 +6,25 @@ two different commands.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Final
 
 import click
 
-from edgeq.cli.options import VERBOSE, common, talk
+from edgeq.cli.options import common
+from edgeq.cli.talk import VERBOSE, talk
 from edgeq.errors import EXIT_TOOL, EdgeqError
 from edgeq.process import Tool as Program
 
-_APT = "apt-get install --no-install-recommends"
+_APT: Final = "apt-get install --no-install-recommends"
+_PIP: Final = "pip install"
+_VERSION: Final = re.compile(r"\d+\.\d+(\.\w+)*")
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ def command(as_json: bool) -> int:
     tools = list_tools()
     found = {tool.name: tool.find() for tool in tools}
     missing = [tool for tool in tools if tool.needed and found[tool.name] is None]
+    absent = [tool for tool in tools if found[tool.name] is None]
+    line = install_line(missing or absent)
     if as_json:
         from edgeq.report.documents import print_document
 
@@ -66,26 +74,69 @@ def command(as_json: bool) -> int:
             }
             for tool in tools
         ]
-        print_document("doctor", {"ok": not missing, "tools": entries})
+        print_document("doctor", {"ok": not missing, "tools": entries, "install": line})
         return EXIT_TOOL if missing else 0
-    from edgeq.report.tables import print_table
+    _show(tools, found)
+    click.echo()
+    click.echo(verdict(missing, absent))
+    if line:
+        click.echo(line)
+    return EXIT_TOOL if missing else 0
 
-    everything = talk() == VERBOSE
+
+def _show(tools: Sequence[Tool], found: dict[str, str | None]) -> None:
+    from edgeq.report.tables import Column, print_table
+
     rows = [
-        [
-            tool.name,
-            found[tool.name] or ("MISSING" if tool.needed else "absent"),
-            tool.purpose,
-            tool.install if everything or found[tool.name] is None else "",
-        ]
+        [tool.name, _short(found[tool.name]) or ("MISSING" if tool.needed else "absent"), tool.purpose, tool.install]
         for tool in tools
     ]
-    print_table("", ["tool", "found", "for", "install with"], rows)
-    return EXIT_TOOL if missing else 0
+    header = [Column("tool"), Column("found", shorten=True), Column("for"), Column("install with")]
+    count = len(header) if talk() == VERBOSE else len(header) - 1
+    print_table("", header[:count], [row[:count] for row in rows])
+
+
+def _short(found: str | None) -> str | None:
+    """The version number alone, or what else was found."""
+    number = _VERSION.search(found or "") if " " in (found or "") or (found or " ")[0].isdigit() else None
+    return number[0] if number else found
+
+
+def verdict(missing: Sequence[Tool], absent: Sequence[Tool]) -> str:
+    """One sentence: whether edgeq works here."""
+    if missing:
+        return f"NOT READY: {_listed(missing)} missing. This line installs what is needed:"
+    if absent:
+        return f"Ready. Optional and absent: {_listed(absent)}. This line installs them:"
+    return "Ready: everything that edgeq can use is here."
+
+
+def _listed(tools: Sequence[Tool]) -> str:
+    return ", ".join(dict.fromkeys(tool.name for tool in tools))
+
+
+def install_line(tools: Sequence[Tool]) -> str | None:
+    """One command for all of these, to be copied; None where there are none."""
+    packages = {
+        start: list(
+            dict.fromkeys(
+                word
+                for tool in tools
+                if tool.install.startswith(start)
+                for word in tool.install.removeprefix(start).split()
+            )
+        )
+        for start in (_APT, _PIP)
+    }
+    root = "" if os.geteuid() == 0 else "sudo "
+    parts = [f"{root}{_APT} {' '.join(packages[_APT])}"] if packages[_APT] else []
+    parts += [f"{_PIP} {' '.join(packages[_PIP])}"] if packages[_PIP] else []
+    return " && ".join(parts) or None
 
 
 def list_tools() -> list[Tool]:
     """All tools, sorted: the programs, then Python's packages, then those of optional parts."""
+    from edgeq.extras import install_command
     from edgeq.firmware.toolchain import ARM_GCC, INSTALL_ARM, INSTALL_HOST, INSTALL_LINUX, LINUX_GCC
     from edgeq.runners.gdb import GDB
     from edgeq.runners.openocd import OPENOCD
@@ -111,11 +162,11 @@ def list_tools() -> list[Tool]:
         ),
     ]
     packages = [
-        Tool(name, purpose, "pip install edgeq", partial(_package, name), needed=True)
+        Tool(name, purpose, f"{_PIP} {name}", partial(_package, name), needed=True)
         for name, purpose in PACKAGES.items()
     ]
     extras = [
-        Tool(name, purpose, f"pip install 'edgeq[{extra}]'", partial(_package, name))
+        Tool(name, purpose, install_command(extra), partial(_package, name))
         for name, (extra, purpose) in EXTRA_PACKAGES.items()
     ]
     return programs + packages + extras
@@ -128,9 +179,9 @@ PACKAGES = {
     "onnx": "read and write models",
     "onnx-ir": "models in memory",
     "onnxruntime": "run float models",
-    "onnxscript": "convert models to the working opset",
+    "onnxscript": "fold constants of models",
     "pyelftools": "read sizes and symbols",
-    "rich": "tables on a terminal",
+    "rich": "progress on a terminal",
 }
 
 # Package → the extra that brings it, and what it is for.
@@ -162,7 +213,7 @@ def _arm_library() -> str | None:
         path = run([find_toolchain(load_target("cortex-m4")).gcc, "-print-file-name=libc.a"]).strip()
     except EdgeqError:
         return None
-    return path if Path(path).is_absolute() else None
+    return str(Path(path).resolve()) if Path(path).is_absolute() else None
 
 
 def _plugin() -> str | None:

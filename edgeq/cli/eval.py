@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from edgeq.cli.limits import accept_data_option, budget_options, show_data
-from edgeq.cli.options import ProgressLine, Word, common, data_option, folder_argument, names_option
+from edgeq.cli.options import Word, common, data_option, folder_argument, names_option
 from edgeq.cli.problems import show_problems
+from edgeq.cli.progress import ProgressLine
 
 
 def _metrics() -> list[str]:

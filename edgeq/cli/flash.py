@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.options import QUIET, Word, common, folder_argument, runner_words, talk
+from edgeq.cli.options import Word, common, folder_argument, runner_words
+from edgeq.cli.talk import QUIET, talk
 
 
 @click.command("flash")

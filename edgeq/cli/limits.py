@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import click
 
 from edgeq.budget import MEMORY_PER_MODEL_BYTE, READ_BYTES, SECONDS, Budget
-from edgeq.cli.options import VERBOSE, Command, talk
+from edgeq.cli.options import Command
+from edgeq.cli.talk import VERBOSE, talk
 from edgeq.report.printable import printable
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ Commands are named here and imported when they are called, so that ``edgeq --hel
 
 from __future__ import annotations
 
-import difflib
 import sys
 import traceback
 from importlib import import_module
@@ -14,8 +13,11 @@ from typing import Any, Final, NoReturn
 import click
 
 from edgeq import __version__, signals
+from edgeq.cli.options import loudness_options
 from edgeq.cli.streams import flush_output, guard_streams, say_last
+from edgeq.cli.talk import keep_json
 from edgeq.errors import EXIT_INTERNAL, EXIT_USAGE, EdgeqError, Problem
+from edgeq.notes import current, gathered
 from edgeq.writing import disk_problem, remove_scratch
 
 # name → one line of help; the module is edgeq.cli.<name>, its function the command.
@@ -59,6 +61,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a guess for a mistyped name."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            import difflib
+
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             ctx.fail(f"No such command '{args[0]}'.{hint}")
@@ -77,6 +81,8 @@ class LazyGroup(click.Group):
     epilog="Start with: edgeq compile MODEL --data CALIB.npz --board BOARD -o DIR",
 )
 @click.version_option(__version__, prog_name="edgeq")
+@loudness_options
+@click.option("--json", is_flag=True, expose_value=False, callback=keep_json, help="Print one JSON document on stdout.")
 def group() -> None:
     """Compile ONNX models to integer-only firmware with the same bits on every core.
 
@@ -97,31 +103,47 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; every failure becomes a message and an exit code, a traceback only with ``--debug``."""
+    with gathered() as notes:
+        code, told = _run(arguments)
+        if not told and notes:
+            from edgeq.cli.problems import show_problems
+
+            sys.stdout.flush()
+            show_problems(notes, err=True)
+    return code
+
+
+def _run(arguments: list[str]) -> tuple[int, bool]:
+    """The exit code, and whether the notes were shown already, in front of an error."""
     debug, as_json = "--debug" in arguments, "--json" in arguments
     try:
         result: Any = group.main(args=arguments, prog_name="edgeq", standalone_mode=False)
     except EdgeqError as error:
-        return _refused(error, debug, as_json)
+        return _refused(error, debug, as_json), True
     except click.exceptions.Exit as leave:
-        return leave.exit_code
+        return leave.exit_code, False
     except (click.exceptions.Abort, KeyboardInterrupt):
         remove_scratch()
         say_last(signals.name())
-        return signals.exit_code()
+        if as_json:
+            _print_error((Problem("EQ0178", f"the command was ended by {signals.name()}"),))
+        return signals.exit_code(), True
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
-        return EXIT_USAGE
+        if as_json:
+            _print_error((Problem("EQ0101", "no command is given", hint="see `edgeq --help`"),))
+        return EXIT_USAGE, True
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else None
         hint = f"see `{where} --help`" if where else None
         _report((Problem("EQ0101", error.format_message().rstrip("."), where=where, hint=hint),), as_json)
-        return EXIT_USAGE
+        return EXIT_USAGE, True
     except OSError as error:
         problem = disk_problem(error)
-        return _defect(error, debug, as_json) if problem is None else _refused(problem, debug, as_json)
+        return _defect(error, debug, as_json) if problem is None else _refused(problem, debug, as_json), True
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
-        return _defect(error, debug, as_json)
-    return result if isinstance(result, int) else 0
+        return _defect(error, debug, as_json), True
+    return result if isinstance(result, int) else 0, False
 
 
 def _refused(error: EdgeqError, debug: bool, as_json: bool) -> int:
@@ -148,11 +170,15 @@ def _report(problems: tuple[Problem, ...], as_json: bool) -> None:
     # Imported here: only an error needs it.
     from edgeq.cli.problems import show_problems
 
-    show_problems(problems, err=True)
+    show_problems((*current(), *problems), err=True)
     if as_json:
-        from edgeq.report.documents import print_document
+        _print_error(problems)
 
-        print_document("error", {"ok": False, "problems": [problem.to_json() for problem in problems]})
+
+def _print_error(problems: tuple[Problem, ...]) -> None:
+    from edgeq.report.documents import print_document
+
+    print_document("error", {"ok": False, "problems": [problem.to_json() for problem in problems]})
 
 
 if __name__ == "__main__":

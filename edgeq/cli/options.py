@@ -1,48 +1,32 @@
-"""Options that several commands share, how loud a command is, and the progress line."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from time import monotonic
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from edgeq.cli.talk import QUIET, VERBOSE, keep_json, loudness
 from edgeq.errors import EdgeqError, did_you_mean
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-QUIET: Final = -1
-NORMAL: Final = 0
-VERBOSE: Final = 1
-_TALK: Final = "edgeq.talk"
-_PERCENT: Final = 100
-
 
 def common(function: Command) -> Command:
     """``--json`` as an argument; ``--quiet``, ``--verbose`` and ``--debug``, which :func:`talk` and main read."""
-    function = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")(function)
-    function = click.option("-q", "--quiet", **_loudness(QUIET), help="Print no progress.")(function)
-    function = click.option("-v", "--verbose", **_loudness(VERBOSE), help="Print more, and how long it took.")(function)
+    json_flag = click.option(
+        "--json", "as_json", is_flag=True, callback=keep_json, help="Print one JSON document on stdout."
+    )
+    return loudness_options(json_flag(function))
+
+
+def loudness_options(function: Command) -> Command:
+    """``--quiet``, ``--verbose`` and ``--debug``."""
+    function = click.option("-q", "--quiet", **loudness(QUIET), help="Print no progress.")(function)
+    function = click.option("-v", "--verbose", **loudness(VERBOSE), help="Print more, and how long it took.")(function)
     return click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")(function)
-
-
-def _loudness(level: int) -> dict[str, Any]:
-    def keep(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
-        del parameter
-        if value:
-            ctx.meta[_TALK] = level
-
-    return {"is_flag": True, "expose_value": False, "callback": keep}
-
-
-def talk() -> int:
-    """How loud the running command is: QUIET, NORMAL or VERBOSE."""
-    level: int = click.get_current_context().meta.get(_TALK, NORMAL)
-    return level
 
 
 class Word(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.5
@@ -149,53 +133,6 @@ def names_option(default: str) -> Callable[[Command], Command]:
     """``--on A,B``, as a tuple; ``default`` says in words what runs without it."""
     text = f"Executors, separated by commas; by default {default}."
     return click.option("--on", metavar="A,B", default="", callback=names_of, help=text)
-
-
-class ProgressLine:
-    """One line on stderr that shows the stage and the share done, while the ``with`` block runs.
-
-    On a terminal the line is overwritten and disappears at the end, also before an error's message; elsewhere each
-    stage gets a line. Quiet prints nothing, verbose one line a stage with the seconds it took.
-    """
-
-    def __init__(self) -> None:
-        level = talk()
-        self.live = level == NORMAL and sys.stderr.isatty()
-        self.plain = level == NORMAL and not self.live
-        self.timed = level == VERBOSE
-        self.stage = ""
-        self.percent = -1
-        self.since = self.last = monotonic()
-
-    def __enter__(self) -> Self:
-        """The line itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Remove the line."""
-        if self.live and self.stage:
-            click.echo("\r\033[K", err=True, nl=False)
-        self._tell_time(monotonic())
-
-    def __call__(self, stage: str, done: float | None) -> None:
-        """Show a stage and its share done, None where unknown."""
-        percent = -1 if done is None else int(done * _PERCENT)
-        if self.live and (stage, percent) != (self.stage, self.percent):
-            share = "" if done is None else f" {percent} %"
-            click.echo(f"\r\033[K{stage}{share}", err=True, nl=False)
-        elif self.plain and stage != self.stage:
-            click.echo(f"{stage} ...", err=True)
-        now = monotonic()
-        if stage != self.stage:
-            # Without a share a stage begins now; with one, that share has been done since the last call.
-            begin = now if done is None else self.last
-            self._tell_time(begin)
-            self.since = begin
-        self.stage, self.percent, self.last = stage, percent, now
-
-    def _tell_time(self, end: float) -> None:
-        if self.timed and self.stage:
-            click.echo(f"{self.stage}: {end - self.since:.2f} s", err=True)
 
 
 def _dims(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:

@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from edgeq.cli.limits import budget_options, show_data
-from edgeq.cli.options import VERBOSE, ProgressLine, Word, common, data_option, folder_argument, runner_words, talk
+from edgeq.cli.options import Word, common, data_option, folder_argument, runner_words
 from edgeq.cli.problems import show_problems
+from edgeq.cli.progress import ProgressLine
+from edgeq.cli.talk import VERBOSE, talk
 
 
 @click.command("profile")

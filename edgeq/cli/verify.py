@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeq.cli.limits import budget_options, show_data
-from edgeq.cli.options import ProgressLine, common, data_option, folder_argument, names_option
+from edgeq.cli.options import common, data_option, folder_argument, names_option
 from edgeq.cli.problems import show_problems
+from edgeq.cli.progress import ProgressLine
 from edgeq.errors import EXIT_GATE
 from edgeq.report.printable import printable
 

@@ -1,4 +1,7 @@
-"""JSON documents: one a command on stdout, each with the name and number of its schema."""
+"""JSON documents: one a command on stdout, each with the name and number of its schema.
+
+The schemas are files of this package, ``schemas/COMMAND.json``.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,19 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from edgeq.notes import current
+
 SCHEMA_NUMBER = 1
 
 
 def print_document(command: str, content: Mapping[str, Any]) -> None:
     """Print a command's document; NaN and infinity, which JSON does not have, are null.
 
-    The text is ASCII, so that it is valid whatever the encoding of stdout.
+    Every document has ``schema``, ``ok`` (true unless the content says otherwise) and ``notes``: those of the content
+    and those gathered while the command ran. The text is ASCII, so that it is valid whatever the encoding of stdout.
     """
-    document = {"schema": f"edgeq/{command}/{SCHEMA_NUMBER}", **content}
+    notes = [*content.get("notes", ()), *(note.to_json() for note in current())]
+    document = {"schema": f"edgeq/{command}/{SCHEMA_NUMBER}", "ok": True, **content, "notes": notes}
     sys.stdout.write(json.dumps(_clean(document), indent=1, allow_nan=False) + "\n")
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from edgeq.errors import EdgeqError
+from edgeq.extras import install_command
 from edgeq.process import Tool
 from edgeq.runners.base import FlashPlan, FlashRequest, FlashResult
 from edgeq.runners.probe import flash_by_probe, image_file, not_for_board
 
-PYOCD: Final = Tool("pyocd", "EQ0524", "to flash with it", "pip install 'edgeq[flash]'", of_python=True)
+PYOCD: Final = Tool("pyocd", "EQ0524", "to flash with it", install_command("flash"), of_python=True)
 _NO_PROBE: Final = ("No connected debug probes", "No available debug probes", "No target device available")
 _NO_TARGET: Final = "not recognized"
 

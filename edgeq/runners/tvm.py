@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError
-from edgeq.extras import missing, require
+from edgeq.extras import install_command, missing, require
 from edgeq.runners.base import Array, RunRequest, RunResult, TensorSpec, missing_image
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class TvmRunner:
     def available(self) -> str | None:
         """None where TVM is installed, else how to install it."""
         absent = missing("tvm")
-        return f"no Python package {', '.join(absent)}: pip install 'edgeq[tvm]'" if absent else None
+        return f"no Python package {', '.join(absent)}: {install_command('tvm')}" if absent else None
 
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples; steps come from the debug module, outputs always from the other.

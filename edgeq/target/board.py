@@ -13,7 +13,7 @@ from pathlib import Path
 from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.resources import boards_dir
 from edgeq.target.table import Table, read_table
-from edgeq.target.target import Target, load_target
+from edgeq.target.target import Target, list_targets, load_target
 
 CONSOLE_KINDS = ("cmsdk", "native", "none", "nrf51", "pl011", "stm32", "stm32_lp")
 SYSTEM_EMULATOR = "qemu-system-arm"
@@ -162,7 +162,7 @@ def list_boards() -> tuple[str, ...]:
 
 
 def load_board(name_or_path: str | os.PathLike[str]) -> Board:
-    """A board by name, or by the path of a ``*.toml`` file or of the folder that holds ``board.toml``.
+    """A board by name in any case, or by the path of a ``*.toml`` file or of the folder that holds ``board.toml``.
 
     Raises:
         EdgeqError: EQ0184 there is none; EQ0180-0183 a file is wrong; EQ0186 the board exceeds its emulator.
@@ -172,10 +172,26 @@ def load_board(name_or_path: str | os.PathLike[str]) -> Board:
         return read_board(path)
     text = os.fspath(name_or_path)
     known = list_boards()
-    if text not in known:
-        listed = ", ".join(known)
-        raise EdgeqError("EQ0184", "the board is unknown", got=text, allowed=listed, hint=did_you_mean(text, known))
-    return read_board(boards_dir() / text / "board.toml")
+    name = text.lower()
+    if name not in known:
+        raise EdgeqError(
+            "EQ0184",
+            "the board is unknown",
+            where="--board",
+            got=text,
+            allowed=", ".join(known),
+            hint=_target_hint(name) or did_you_mean(name, known),
+        )
+    return read_board(boards_dir() / name / "board.toml")
+
+
+def _target_hint(name: str) -> str | None:
+    """What helps who gives a processor's name where a board's is wanted."""
+    if name not in list_targets():
+        return None
+    having = [board for board in list_boards() if read_board(boards_dir() / board / "board.toml").target.name == name]
+    boards = f"; boards with it: {', '.join(having)}" if having else ""
+    return f"{name} is a target, not a board{boards}"
 
 
 def read_board(path: Path) -> Board:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def test_missing_extra_says_how_to_install_it(extra: str, monkeypatch: pytest.Mo
     with pytest.raises(EdgeqError) as caught:
         extras.require(extra)
     assert caught.value.exit_code == 5
-    assert f"pip install 'edgeq[{extra}]'" in str(caught.value)
+    assert extras.install_command(extra) in str(caught.value)
 
 
 def test_missing_extra_stops_compile_before_anything_else(
@@ -56,3 +57,9 @@ def test_missing_extra_stops_compile_before_anything_else(
     assert run([*given, "--backend", "c,tvm", "-o", out]) == 5
     assert "EQ0530" in capsys.readouterr().err
     assert not Path(out).exists()
+
+
+def test_hints_install_what_the_extras_do(root: Path) -> None:
+    stated = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert {extra: tuple(stated[extra]) for extra in extras.REQUIREMENTS} == extras.REQUIREMENTS
+    assert set(extras.EXTRAS) <= set(extras.REQUIREMENTS)

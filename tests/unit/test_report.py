@@ -151,5 +151,6 @@ def test_document_is_ascii_and_has_no_nan(capsys: pytest.CaptureFixture[str]) ->
     print_document("eval", {"value": math.nan, "list": [math.inf, 1.5], "name": "größe\udcff"})
     text = capsys.readouterr().out
     assert text.isascii()
-    expected = {"schema": "edgeq/eval/1", "value": None, "list": [None, 1.5], "name": "größe\udcff"}
+    expected = {"schema": "edgeq/eval/1", "ok": True, "value": None, "list": [None, 1.5], "name": "größe\udcff"}
+    expected["notes"] = []
     assert json.loads(text) == expected

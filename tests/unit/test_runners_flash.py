@@ -150,7 +150,7 @@ def test_gdb_without_server_is_a_device_error(tmp_path: Path, monkeypatch: pytes
 
 INSTALL = {
     "gdb": ("EQ0523", "apt-get install --no-install-recommends gdb-multiarch"),
-    "pyocd": ("EQ0524", "pip install 'edgeq[flash]'"),
+    "pyocd": ("EQ0524", "pip install 'pyocd>=0.36,<1'"),
     "openocd": ("EQ0525", "apt-get install --no-install-recommends openocd"),
 }
 
