@@ -336,7 +336,11 @@ def test_what_cannot_be_read_is_refused(body: str, extra: dict[str, Any], code: 
 
 def test_int16_is_refused_with_the_value_and_what_is_allowed() -> None:
     with pytest.raises(EdgeqError) as caught:
-        foreign("xq = QuantizeLinear(x, sx, zx)\n y = DequantizeLinear(xq, sx, zx)", extra={"zx": np.int16(0)})
+        foreign(
+            "xq = QuantizeLinear(x, sx, zx)\n y = DequantizeLinear(xq, sx, zx)",
+            "(float[3] x) => (float[3] y)",
+            {"zx": np.int16(0)},
+        )
     problem = caught.value.problems[0]
     assert (problem.code, problem.got) == ("EQ0255", "INT16")
     assert problem.where is not None
