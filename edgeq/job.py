@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from edgeq.errors import Problem
 from edgeq.ir import Graph
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, float | None], None]
 
+# Where everything of TVM lies in the folder.
+TVM_FOLDER: Final = "tvm"
+
 
 @dataclass(frozen=True)
 class CompileOptions:
@@ -38,6 +41,7 @@ class CompileOptions:
         dims: sizes of named dynamic dimensions.
         backends: what to emit, sorted names of ``backends.table``.
         accept_data: severe doubts about the data are warnings.
+        sources_only: make no images, and need no compiler.
     """
 
     board: str
@@ -49,6 +53,7 @@ class CompileOptions:
     dims: Mapping[str, int] = field(default_factory=dict)
     backends: tuple[str, ...] = ("c",)
     accept_data: bool = False
+    sources_only: bool = False
 
 
 @dataclass
@@ -71,7 +76,7 @@ class Job:
         quantization: the quantizer's report.
         graph: the integer graph.
         programs: by backend, C files that firmware can build.
-        images: by backend, the board's images; without a toolchain there are none.
+        images: by backend, the board's images.
         files: every image and module by kind, as a path below the folder.
         notes: notes and warnings for the user.
         manifest: the last stage's.

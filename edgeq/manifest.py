@@ -71,6 +71,7 @@ def describe(job: Job) -> dict[str, Any]:
             "specialize": options.specialize,
             "optimize": options.optimize,
             "dims": dict(sorted(options.dims.items())),
+            "sources_only": options.sources_only,
         },
         "sources": {
             "model_sha256": _sha256(job.model_path),

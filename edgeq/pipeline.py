@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgeq import budget
-from edgeq.backends.program import Program
 from edgeq.backends.table import extras_of
+from edgeq.build import build_firmware, check_toolchains
 from edgeq.errors import EdgeqError, Problem
 from edgeq.extras import require
 from edgeq.folder import (
@@ -29,25 +28,22 @@ from edgeq.folder import (
 from edgeq.ir import Graph
 from edgeq.ir.serialize import save_graph
 from edgeq.ir.verify import verify_graph
-from edgeq.job import CompileOptions, Job, Progress
+from edgeq.job import TVM_FOLDER, CompileOptions, Job, Progress
 from edgeq.lowering import Mode, lower
-from edgeq.manifest import describe, image_facts, output_names
-from edgeq.notes import gathered, tell, warn
+from edgeq.manifest import describe, output_names
+from edgeq.notes import gathered, tell
 from edgeq.ops import infer
 from edgeq.passes import PASSES
-from edgeq.target import Board, board_file, load_board, save_board
-from edgeq.writing import MANIFEST, check_apart, check_file, disk_problem, keep_file, scratch_folder
+from edgeq.target import board_file, load_board, save_board
+from edgeq.writing import MANIFEST, check_apart, check_file, disk_problem, keep_file
 
 if TYPE_CHECKING:
     import onnx_ir
 
-    from edgeq.firmware import Images
     from edgeq.onnxio.qdq_form import QdqPlan
 
 # What a partly quantized model leaves unsaid, and calibration data can say.
 UNSAID: Final = {"EQ0250", "EQ0251"}
-# Where everything of TVM lies in the folder.
-_TVM_FOLDER: Final = "tvm"
 
 
 def import_model(job: Job) -> None:
@@ -262,11 +258,12 @@ def _emit_tvm(job: Job, graph: Graph) -> None:
     from edgeq.backends.tvm.host import build_host
 
     program = emit_board(graph, job.options.name, job.board.target, output_names(job))
-    host = build_host(graph, job.options.name)
-    for bundle in (program.bundle, host):
-        bundle.write(job.folder / _TVM_FOLDER)
+    program.bundle.write(job.folder / TVM_FOLDER)
     job.programs["tvm"] = program
-    job.files |= {"tvm": f"{_TVM_FOLDER}/model.so", "tvm-debug": f"{_TVM_FOLDER}/model_debug.so"}
+    if job.options.sources_only:
+        return
+    build_host(graph, job.options.name).write(job.folder / TVM_FOLDER)
+    job.files |= {"tvm": f"{TVM_FOLDER}/model.so", "tvm-debug": f"{TVM_FOLDER}/model_debug.so"}
 
 
 EMITTERS: Final[Mapping[str, Callable[[Job, Graph], None]]] = {
@@ -274,69 +271,6 @@ EMITTERS: Final[Mapping[str, Callable[[Job, Graph], None]]] = {
     "tflite": _emit_tflite,
     "tvm": _emit_tvm,
 }
-
-
-def build_firmware(job: Job) -> None:
-    """Compile and link for the board and for the host; a missing toolchain leaves the sources, with a note.
-
-    Weights are packed for the core that reads them, so the host gets a C program of its own from the same graph.
-    """
-    from edgeq.backends.c import emit_c
-
-    for backend, program in job.programs.items():
-        below = "" if backend == "c" else _TVM_FOLDER
-        built = _build(job, job.board, program, job.folder / below, below)
-        if built is None:
-            continue
-        job.images[backend] = built
-        _state_stack(job, job.folder / below, built)
-        kinds = {kind: f"{below}/{name}" if below else name for kind, name in built.files.items()}
-        if backend == job.main:
-            job.files |= kinds
-        if backend != "c":
-            job.files |= {f"{backend}-{kind}": name for kind, name in kinds.items()}
-    native = load_board("native")
-    if "c" in job.programs and job.graph is not None and native.name != job.board.name:
-        with scratch_folder("native") as folder:
-            program = emit_c(job.graph, job.options.name, native.target, job.options.specialize, complete=False)
-            program.bundle.write(folder)
-            built = _build(job, native, program, folder, "")
-        if built is not None:
-            job.files |= built.files
-
-
-def _state_stack(job: Job, folder: Path, built: Images) -> None:
-    """Write the bound on the stack, which only the built program tells, into the model's header."""
-    from edgeq.backends.c_source import stack_line
-
-    name = job.options.name
-    header = folder / f"{name}.h"
-    stated = stack_line(name, built.stack_bytes, f"{built.compiler} {job.options.optimize}")
-    header.write_text(header.read_text(encoding="utf-8").replace(stack_line(name), stated), encoding="utf-8")
-
-
-def _build(job: Job, board: Board, program: Program, sources: Path, below: str) -> Images | None:
-    from edgeq.firmware import build_images
-
-    assert job.graph is not None  # lower_model has set it
-    facts = image_facts(job.graph, program, job.options.name)
-    try:
-        images = build_images(
-            sources,
-            job.folder / below,
-            board,
-            facts,
-            constants=program.constants,
-            optimize=job.options.optimize,
-        )
-    except EdgeqError as error:
-        if error.problems[0].code not in {"EQ0501", "EQ0502"}:
-            raise
-        tell(*(replace(problem, severity="note") for problem in error.problems))
-        return None
-    if images.warnings:
-        warn("EQ0176", "the C compiler warns about generated code", where=images.compiler, got=images.warnings.strip())
-    return images
 
 
 def write_manifest(job: Job) -> None:
@@ -387,6 +321,7 @@ def compile_model(
     for extra in extras_of(options.backends):
         require(extra)
     board = load_board(options.board)
+    check_toolchains(options, board)
     notes: list[Problem] = []
 
     def waiting() -> None:

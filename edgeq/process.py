@@ -244,6 +244,13 @@ def started(
             _end(child)
 
 
+def cores() -> int:
+    """The number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextmanager
 def worker_pool(workers: int | None = None) -> Iterator[ThreadPoolExecutor]:
     """Threads that run programs; an exception in the block drops what waits, and Ctrl-C kills the programs too.
@@ -251,7 +258,7 @@ def worker_pool(workers: int | None = None) -> Iterator[ThreadPoolExecutor]:
     Args:
         workers: how many; None: one for each core.
     """
-    with ThreadPoolExecutor(max_workers=workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=workers or cores()) as pool:
         try:
             yield pool
         except BaseException as error:

@@ -24,13 +24,16 @@ REFERENCE: Final = "reference"
 FLOAT: Final = "float"
 EXECUTORS: Final = tuple(entry.name for entry in RUNNERS if entry.does == "executes")
 # The kind of file in the manifest that each runner executes; the first that a folder has is what `emulate` runs.
-IMAGE_OF: Final = {
+_EXECUTED: Final = {
     "qemu": "emulated",
     "native": "native",
     "tvm": "tvm",
     "tvm-qemu": "tvm-emulated",
     "tflite": "tflite",
 }
+# The name here of what `edgeq flash` writes, which no runner executes.
+BOARD: Final = "board"
+IMAGE_OF: Final = {**_EXECUTED, BOARD: "image"}
 # What has to be emitted for an image that the C backend does not make.
 BACKEND_OF: Final = {"tvm": "tvm", "tvm-qemu": "tvm", "tflite": "tflite"}
 # The runners that count instructions.
@@ -64,13 +67,13 @@ def check_names(names: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]
 def no_image(compiled: Compiled, name: str | None = None) -> EdgeqError:
     """The error for a folder without the image that a runner executes, or without any image."""
     images: Mapping[str, str] = compiled.manifest["images"]
-    runner = f"the runner {name}" if name is not None else "any runner"
+    user = {BOARD: "the board", None: "any runner"}.get(name, f"the runner {name}")
     return EdgeqError(
         "EQ0160",
-        f"the folder holds no image for {runner}",
+        f"the folder holds no image for {user}",
         where=str(compiled.path),
         got=", ".join(f"{kind}: {file}" for kind, file in sorted(images.items())) or "no images",
-        allowed=f"an image of the kind {IMAGE_OF[name]}" if name is not None else ", ".join(IMAGE_OF.values()),
+        allowed=", ".join([IMAGE_OF[name]] if name is not None else list(_EXECUTED.values())),
         hint=_how_to_get(compiled, name),
     )
 
@@ -88,7 +91,7 @@ def _how_to_get(compiled: Compiled, name: str | None) -> str:
 
 
 def require_image(compiled: Compiled, name: str) -> None:
-    """Check that the folder holds the image that a runner executes.
+    """Check that the folder holds the image that a runner executes, or that is written into the board.
 
     Raises:
         EdgeqError: EQ0160 it was never made, EQ0161 its file is gone.
@@ -99,7 +102,7 @@ def require_image(compiled: Compiled, name: str) -> None:
     if not (compiled.path / file).is_file():
         raise EdgeqError(
             "EQ0161",
-            f"the image for the runner {name} is missing",
+            f"the image for {'the board' if name == BOARD else f'the runner {name}'} is missing",
             where=str(compiled.path / file),
             got="there is no such file",
             hint="the manifest lists it: compile the model again",
@@ -110,7 +113,7 @@ def default_executors(compiled: Compiled) -> tuple[str, ...]:
     """The runners for which the folder holds an image; an image that has two names is run once."""
     images: dict[str, str] = compiled.manifest["images"]
     first: dict[str, str] = {}
-    for name, kind in IMAGE_OF.items():
+    for name, kind in _EXECUTED.items():
         if kind in images:
             first.setdefault(images[kind], name)
     return tuple(sorted(first.values()))
@@ -123,7 +126,7 @@ def default_executor(compiled: Compiled) -> str:
         EdgeqError: EQ0160, the folder holds no image.
     """
     images = compiled.manifest["images"]
-    found = next((name for name, kind in IMAGE_OF.items() if kind in images), None)
+    found = next((name for name, kind in _EXECUTED.items() if kind in images), None)
     if found is None:
         raise no_image(compiled)
     return found

@@ -6,7 +6,6 @@ order: a command gives the same document on every computer.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -14,7 +13,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-from edgeq.process import worker_pool
+from edgeq.process import cores, worker_pool
 
 Result = TypeVar("Result")
 
@@ -24,13 +23,6 @@ MOST_SAMPLES: Final = 64
 MOST_BYTES: Final = 16 << 20
 # So that a few samples keep a few cores busy; a start of QEMU takes 0.05 s.
 FEWEST_SHARES: Final = 4
-
-
-def cores() -> int:
-    """The number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def shares(count: int, sample_bytes: int) -> list[range]:

@@ -17,16 +17,18 @@ class Entry:
         name: what users write after ``--backend``.
         extra: the optional part of edgeq that brings what it needs; None: nothing.
         description: one line for people.
+        makes_images: it prints C files, which a compiler makes into images.
     """
 
     name: str
     extra: str | None
     description: str
+    makes_images: bool = True
 
 
 BACKENDS: Final = (
     Entry("c", None, "C11 sources with fixed-point kernels, and images"),
-    Entry("tflite", "tflite", "a .tflite file, which means TFLite's arithmetic"),
+    Entry("tflite", "tflite", "a .tflite file, which means TFLite's arithmetic", makes_images=False),
     Entry("tvm", "tvm", "TVM modules for this computer, and images from TVM's objects"),
 )
 

@@ -51,6 +51,7 @@ from edgeq.target import Board, load_board
     callback=names_of,
     help="What to emit: c, tflite, tvm, or several.",
 )
+@click.option("--sources-only", is_flag=True, help="Make no images; needs no compiler.")
 @dim_option
 @accept_data_option
 @force_option
@@ -67,6 +68,7 @@ def command(
     specialize: Any,  # noqa: ANN401 - likewise
     optimize: str,
     backends: tuple[str, ...],
+    sources_only: bool,
     dims: dict[str, int],
     accept_data: bool,
     force: bool,
@@ -102,6 +104,7 @@ def command(
         dims=dims,
         backends=check_backends(backends),
         accept_data=accept_data,
+        sources_only=sources_only,
     )
     with ProgressLine() as progress:
         manifest = compile_model(model, data, output, options, progress, force=force)
@@ -169,6 +172,9 @@ def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
     if manifest["tflite"]:
         click.echo(f"TFLite: {folder / manifest['images']['tflite']}, {manifest['tflite']['bytes']:,} bytes")
     show_problems(manifest["notes"], err=False)
+    if manifest["options"]["sources_only"]:
+        click.echo("no images were made: --sources-only")
+        return
     verbs = ("verify", "emulate") if board.is_hosted or manifest["main"] is None else ("verify", "emulate", "flash")
     click.echo("next: " + "; ".join(shlex.join(["edgeq", verb, str(folder)]) for verb in verbs))
 

@@ -37,11 +37,14 @@ def command(
     edgeq flash build/kws
     edgeq flash build/kws --with pyocd --dry-run
     """
+    from edgeq.analysis.executors import BOARD, require_image
     from edgeq.folder import Compiled
     from edgeq.runners.base import FlashRequest
     from edgeq.runners.flash import flash, shell_line
 
     compiled = Compiled.open(folder)
+    if compiled.board.flash_with.methods:
+        require_image(compiled, BOARD)
     image = compiled.manifest["images"].get("image", "image.elf")
     request = FlashRequest((compiled.path / image).parent, compiled.board, drive=drive, server=server)
     result = flash(request, flasher, dry_run=dry_run)

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from edgeq.errors import EdgeqError
-from edgeq.process import Stopped, run_program
+from edgeq.process import Stopped, cores, run_program
 from edgeq.target import Target
 from edgeq.writing.problems import NO_SPACE, disk_problem
 
@@ -23,6 +24,8 @@ LINUX_GCC = "aarch64-linux-gnu-gcc"
 INSTALL_LINUX = "apt-get install --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 INSTALL_HOST = "apt-get install --no-install-recommends gcc libc6-dev"
 _TIMEOUT_SECONDS = 600
+# Images are built in several threads; together they start no more compilers at once than there are cores.
+_SLOTS = BoundedSemaphore(cores())
 _ERROR_LINES = 12
 
 
@@ -136,7 +139,8 @@ def run_both(
     """
     name = Path(command[0]).name
     try:
-        done = run_program(command, cwd=cwd, timeout_seconds=_TIMEOUT_SECONDS, apart=True)
+        with _SLOTS:
+            done = run_program(command, cwd=cwd, timeout_seconds=_TIMEOUT_SECONDS, apart=True)
     except Stopped as problem:
         if problem.time:
             raise EdgeqError("EQ0510", "a tool did not finish", where=command[0], got=problem.reason) from problem

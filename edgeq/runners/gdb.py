@@ -158,7 +158,7 @@ def _check(done: Finished, request: FlashRequest, said: str) -> int:
             "EQ0613",
             "GDB cannot load through its server",
             where=where,
-            got=f"{done.tail}\n{said.strip()}".strip(),
+            got=_reason(done, said),
             hint="start the probe's GDB server first (pyocd gdbserver, openocd, JLinkGDBServer), and give its "
             "HOST:PORT",
         )
@@ -168,10 +168,22 @@ def _check(done: Finished, request: FlashRequest, said: str) -> int:
             "EQ0608",
             "the board does not hold what was written",
             where=where,
-            got=f"sections {', '.join(wrong)}" if wrong else done.tail,
+            got=f"sections {', '.join(wrong)}" if wrong else "loading was refused",
             hint="is the image linked for this board's memory, and the flash writable through this server?",
         )
     return sum(loaded.values())
+
+
+def _reason(done: Finished, said: str) -> str:
+    """Why nothing was loaded, in few words instead of GDB's talk."""
+    ended = re.search(r"Connection (closed|refused|reset|timed out)", done.text)
+    if ended:
+        # A server that does not answer and one that is not there end in the same time-out.
+        return "the connection timed out" if ended[1] == "timed out" else f"the connection was {ended[1]}"
+    if "not in executable format" in done.text:
+        return "the image is no ELF file"
+    # Of the server that was started here, the first line is its reason.
+    return next(iter(said.strip().splitlines()), f"no section was loaded, GDB's exit code is {done.code}")
 
 
 FLASHER: Final = GdbFlasher()

@@ -171,17 +171,54 @@ def test_board_of_the_users_own_folder_is_remembered(
         assert done.returncode == 0, done.stderr
 
 
-def test_without_an_arm_compiler_the_sources_are_still_written(
-    run_edgeq: Callable[..., Any], example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("missing", "codes"), [("arm", ["EQ0501"]), ("host", ["EQ0502"]), ("both", ["EQ0501", "EQ0502"])]
+)
+def test_without_a_compiler_nothing_is_written_and_the_way_out_is_named(
+    missing: str,
+    codes: list[str],
+    run_edgeq: Callable[..., Any],
+    example: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    needs_program: Callable[[str], str],
 ) -> None:
+    arm = needs_program("arm-none-eabi-gcc")
+    monkeypatch.setenv("EDGEQ_GCC", "no-such-compiler" if missing != "host" else arm)
+    if missing != "arm":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    out = tmp_path / "out"
+    # The compilers are looked for before the model is read: this one does not exist.
+    done = run_edgeq("compile", tmp_path / "absent.onnx", "--board", "mps2-an386", "-o", out, "--json")
+    assert done.returncode == 5
+    problems = json.loads(done.stdout)["problems"]
+    assert [problem["code"] for problem in problems] == codes
+    for problem in problems:
+        assert "apt-get install" in problem["hint"]
+        assert "--sources-only" in problem["hint"]
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("backend", ["c", "c,tvm"])
+def test_sources_only_needs_no_compiler_and_the_other_verbs_say_what_is_missing(
+    backend: str, run_edgeq: Callable[..., Any], example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if backend == "c,tvm":
+        pytest.importorskip("tvm")
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("EDGEQ_GCC", "no-such-compiler")
     out = tmp_path / "out"
-    arguments = ("compile", example.model, "--data", example.calibration, "--board", "mps2-an386", "-o", out, "--json")
-    found = parsed(run_edgeq(*arguments))
-    assert [(note["code"], note["severity"]) for note in found["notes"]] == [("EQ0501", "note")]
-    assert (out / "model.c").is_file()
-    assert not (out / "image.elf").exists()
-    assert parsed(run_edgeq("verify", out, "--samples", "3", "--json"))["mismatches"] == 0
+    arguments = ("compile", example.model, "--data", example.calibration, "--board", "mps2-an386", "-o", out)
+    found = parsed(run_edgeq(*arguments, "--sources-only", "--backend", backend, "--json"))
+    assert found["images"] == {}
+    assert list(out.glob("*.c"))
+    assert not list(out.rglob("*.elf"))
+    for command in (("verify",), ("emulate",), ("profile",), ("verify", "--on", "native"), ("flash",)):
+        done = run_edgeq(command[0], out, *command[1:], "--json")
+        assert done.returncode == 2
+        (problem,) = json.loads(done.stdout)["problems"]
+        assert (problem["code"], problem["where"]) == ("EQ0160", str(out))
+        assert "--sources-only" in problem["hint"]
 
 
 def test_too_big_for_the_board_is_said_before_linking(run_edgeq: Callable[..., Any], data_dir: Path) -> None:

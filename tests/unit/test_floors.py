@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("folder",),
     ("job",),
     ("manifest",),
+    ("build",),
     ("pipeline",),
     ("analysis",),
     ("report",),

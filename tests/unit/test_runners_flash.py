@@ -146,6 +146,8 @@ def test_gdb_without_server_is_a_device_error(tmp_path: Path, monkeypatch: pytes
         server = f"127.0.0.1:{free.getsockname()[1]}"
     error = failure(FlashRequest(tmp_path, load_board("mps2-an386"), server=server), "gdb")
     assert (error.problems[0].code, error.exit_code) == ("EQ0613", 6)
+    assert error.problems[0].where == server
+    assert error.problems[0].got == "the connection timed out"
 
 
 INSTALL = {
