@@ -6,26 +6,29 @@ from typing import Any
 
 import click
 
-from edgeq.cli.options import common
+from edgeq.cli.options import common, filter_argument, matching
 from edgeq.target import Board, list_boards, load_board
 
 
 @click.command("boards")
+@filter_argument
 @common
-def command(as_json: bool) -> None:
-    """List the boards.
+def command(wanted: str | None, as_json: bool) -> None:
+    """List the boards, or those whose name, processor or description holds FILTER.
 
     \b
     edgeq boards
-    edgeq boards --json
+    edgeq boards nrf52
+    edgeq boards cortex-m0 --json
     """
     boards = [load_board(name) for name in list_boards()]
+    boards = matching(boards, wanted, lambda board: (board.name, board.target.name, board.description))
     if as_json:
         from edgeq.report.documents import print_document
 
         print_document("boards", {"boards": [_entry(board) for board in boards]})
         return
-    from edgeq.report.tables import print_table
+    from edgeq.report.tables import Column, print_table
 
     rows = [
         [
@@ -39,8 +42,16 @@ def command(as_json: bool) -> None:
         ]
         for board in boards
     ]
-    header = ["board", "target", "flash bytes", "RAM bytes", "emulated by", "flash with", "description"]
-    print_table("", header, rows, numeric=(2, 3))
+    header = (
+        Column("board"),
+        Column("target"),
+        Column("flash bytes", numeric=True),
+        Column("RAM bytes", numeric=True),
+        Column("emulated by", optional=2),
+        Column("flash with", optional=1),
+        Column("description"),
+    )
+    print_table("", header, rows)
 
 
 def _entry(board: Board) -> dict[str, Any]:

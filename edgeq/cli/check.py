@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeq.cli.arguments import check_arguments, check_board, check_model_file
-from edgeq.cli.options import common, dim_option, model_argument
+from edgeq.cli.options import board_option, common, dim_option, model_argument
 from edgeq.cli.problems import show_problems
 from edgeq.cli.talk import VERBOSE, talk
 from edgeq.errors import exit_code_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @model_argument
-@click.option("--board", metavar="BOARD", help="Also check that it fits; `all` compares all boards.")
+@board_option(required=False, text="Also check that it fits; `all` compares all boards.")
 @dim_option
 @common
 def command(model: Path, board: str | None, dims: dict[str, int], as_json: bool) -> int:

@@ -13,6 +13,7 @@ import click
 from edgeq.cli.arguments import check_arguments, check_board, check_data_file, check_model_file
 from edgeq.cli.limits import accept_data_option, budget_options, show_data
 from edgeq.cli.options import (
+    board_option,
     common,
     data_option,
     dim_option,
@@ -24,13 +25,15 @@ from edgeq.cli.options import (
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 from edgeq.cli.talk import VERBOSE, talk
+from edgeq.cli.words import backend_words, completing_list
+from edgeq.report.printable import printable
 from edgeq.target import Board, load_board
 
 
 @click.command("compile")
 @model_argument
 @data_option(what="Calibration data; needed for a float model.")
-@click.option("--board", required=True, metavar="BOARD", help="`edgeq boards` lists them.")
+@board_option(required=True, text="`edgeq boards` lists them.")
 @click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Replaced whole.")
 @click.option("--name", metavar="WORD", help="Prefix of the C symbols; by default from the file's name.")
 @quantization_options
@@ -49,6 +52,7 @@ from edgeq.target import Board, load_board
     default="c",
     show_default=True,
     callback=names_of,
+    shell_complete=completing_list(backend_words),
     help="What to emit: c, tflite, tvm, or several.",
 )
 @click.option("--sources-only", is_flag=True, help="Make no images; needs no compiler.")
@@ -171,6 +175,7 @@ def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
         click.echo(f"TVM: {folder / manifest['images']['tvm']}, arena {manifest['tvm']['arena_bytes']:,} on the board")
     if manifest["tflite"]:
         click.echo(f"TFLite: {folder / manifest['images']['tflite']}, {manifest['tflite']['bytes']:,} bytes")
+    show_accuracy(manifest["quantization"])
     show_problems(manifest["notes"], err=False)
     if manifest["options"]["sources_only"]:
         click.echo("no images were made: --sources-only")
@@ -179,9 +184,24 @@ def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
     click.echo("next: " + "; ".join(shlex.join(["edgeq", verb, str(folder)]) for verb in verbs))
 
 
+def show_accuracy(report: Mapping[str, Any] | None) -> None:
+    """How far the quantized model is from the float one, and the layers that add most of it."""
+    from edgeq.report.tables import figure
+
+    if report is None or report.get("sqnr_db") is None:
+        return
+    click.echo(
+        f"quantized with observer {report['observer']} on {report['samples']:,} samples: "
+        f"SQNR {figure(report['sqnr_db'])} dB"
+    )
+    worst = [f"{printable(entry['layer'])} {figure(entry['sqnr_db'])} dB" for entry in report.get("worst_layers", ())]
+    if worst:
+        click.echo(f"worst layers: {', '.join(worst)}")
+
+
 def show_steps(manifest: Mapping[str, Any]) -> None:
     """Each step with its kernel, and why the kernels before it in the list were refused."""
-    from edgeq.report.tables import print_table
+    from edgeq.report.tables import Column, print_table
 
     rows = [
         [
@@ -194,5 +214,14 @@ def show_steps(manifest: Mapping[str, Any]) -> None:
         ]
         for number, step in enumerate(manifest["steps"])
     ]
-    header = ["step", "layer", "kernel", "MACs", "scratch bytes", "not chosen"]
-    print_table("", header, rows, numeric=(0, 3, 4))
+    header = (
+        Column("step", numeric=True),
+        Column("layer", shorten=True),
+        Column("kernel"),
+        Column("MACs", numeric=True),
+        Column("scratch", numeric=True, optional=1),
+    )
+    print_table("", header, [row[:5] for row in rows])
+    for number, _, kernel, _, _, refused in rows:
+        if refused:
+            click.echo(f"step {number} has {kernel}, not {refused}")

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from edgeq.cli.limits import budget_options, show_data
-from edgeq.cli.options import Word, common, folder_argument, runner_words
+from edgeq.cli.options import common, folder_argument
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
+from edgeq.cli.words import Word, runner_words
 from edgeq.report.printable import printable
 
 _SHOWN = 12

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from edgeq.cli.limits import accept_data_option, budget_options, show_data
-from edgeq.cli.options import Word, common, data_option, folder_argument, names_option
+from edgeq.cli.options import common, data_option, folder_argument, names_option
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
+from edgeq.cli.words import Word
 
 
 def _metrics() -> list[str]:

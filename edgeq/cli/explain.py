@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from edgeq.cli.options import common
+from edgeq.cli.words import code_words, completing
 from edgeq.errors import EdgeqError, exit_code_of
 from edgeq.errors_catalogue import CATALOGUE
 from edgeq.errors_examples import EXAMPLES
@@ -18,7 +19,7 @@ _INDENT: Final = 9
 
 
 @click.command("explain")
-@click.argument("code", metavar="[CODE]", required=False)
+@click.argument("code", metavar="[CODE]", required=False, shell_complete=completing(code_words))
 @common
 def command(code: str | None, as_json: bool) -> None:
     """Explain an error CODE; without CODE, list all codes.
@@ -71,9 +72,10 @@ def _list(as_json: bool) -> None:
 
         print_document("explain", {"codes": entries})
         return
-    from edgeq.report.tables import print_table
+    from edgeq.report.tables import Column, print_table
 
-    print_table("", ["code", "exit", "meaning"], [[e["code"], e["exit_code"], e["title"]] for e in entries], (1,))
+    header = (Column("code"), Column("exit", numeric=True), Column("meaning"))
+    print_table("", header, [[entry["code"], entry["exit_code"], entry["title"]] for entry in entries])
 
 
 def _entry(code: str) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.options import Word, common, folder_argument, runner_words
+from edgeq.cli.options import common, folder_argument
 from edgeq.cli.talk import QUIET, talk
+from edgeq.cli.words import Word, runner_words
 
 
 @click.command("flash")

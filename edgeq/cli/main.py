@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "boards": "List the boards, with their memory and their flashers.",
     "check": "Say everything that is wrong with a model, before any toolchain.",
     "compile": "Compile an ONNX model all the way to firmware images.",
+    "completion": "Print the script that lets a shell complete what you type.",
     "doctor": "Say which tools are missing, and the command that installs each.",
     "emulate": "Run the compiled image: outputs, instructions, RAM and stack.",
     "eval": "Measure accuracy on labelled data, beside the float model's.",

@@ -37,6 +37,6 @@ def command(as_json: bool) -> None:
 
         print_document("methods", {"observers": texts})
         return
-    from edgeq.report.tables import print_table
+    from edgeq.report.tables import Column, print_table
 
-    print_table("", ["observer", "what it does"], sorted(texts.items()))
+    print_table("", [Column("observer"), Column("what it does")], sorted(texts.items()))

@@ -2,36 +2,58 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from edgeq.cli.options import common
+from edgeq.cli.options import common, filter_argument, matching
+from edgeq.report.tables import WIDTH
 
 
 @click.command("ops")
+@filter_argument
 @click.option("--markdown", is_flag=True, help="As a table for a README.")
 @common
-def command(markdown: bool, as_json: bool) -> None:
-    """List the integer operators, the ONNX operators that become them, and what each backend has for them.
+def command(wanted: str | None, markdown: bool, as_json: bool) -> None:
+    """List the integer operators, or those whose name or ONNX name holds FILTER: their kernels and limits.
 
     \b
     edgeq ops
+    edgeq ops conv
+    edgeq ops Softmax --json
     edgeq ops --markdown
     """
-    entries = support_table()
+    entries = matching(support_table(), wanted, lambda entry: (entry["op"], *entry["onnx"]))
     if as_json:
         from edgeq.report.documents import print_document
 
         print_document("ops", {"ops": entries})
         return
-    from edgeq.report.tables import markdown_table, print_table
+    from edgeq.report.tables import markdown_table
 
     if markdown:
         click.echo(markdown_table(HEADER, rows(entries)), nl=False)
     else:
-        print_table("", HEADER, rows(entries))
+        _show(entries)
+
+
+def _show(entries: Sequence[Mapping[str, Any]]) -> None:
+    """One block an operator: its lists are too long for the cells of a table."""
+    for entry in entries:
+        lines = {
+            "ONNX": ", ".join(entry["onnx"]) or "-",
+            "C kernels": ", ".join(entry["kernels"]) or "none needed",
+            "TVM": entry["tvm"] or "yes",
+            "TFLite": entry["tflite"] or "yes",
+            "limits": entry["limits"],
+        }
+        click.echo(entry["op"])
+        for label, text in lines.items():
+            if text:
+                start = f"  {label + ':':11}"
+                click.echo(textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=" " * len(start)))
 
 
 HEADER = ("operator", "ONNX", "C kernels", "TVM", "TFLite", "limits")

@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 import click
 
 from edgeq.cli.talk import QUIET, VERBOSE, keep_json, loudness
+from edgeq.cli.words import Word, board_words, completing, completing_list, executor_words
 from edgeq.errors import EdgeqError, did_you_mean
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Entry = TypeVar("Entry")
 
 
 def common(function: Command) -> Command:
@@ -29,51 +31,32 @@ def loudness_options(function: Command) -> Command:
     return click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")(function)
 
 
-class Word(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.5
-    """One of some words, listed only when the option is used; a mistyped one gets a guess.
+def filter_argument(function: Command) -> Command:
+    """``[FILTER]``, a part of a name, as ``wanted``."""
+    return click.argument("wanted", metavar="[FILTER]", required=False)(function)
 
-    Args:
-        what: what the word names, ``observer``.
-        code: the error for another word.
-        words: answers all words.
+
+def matching(entries: Iterable[Entry], wanted: str | None, words: Callable[[Entry], Iterable[str]]) -> list[Entry]:
+    """The entries that have ``wanted`` in one of their words, whatever the case; all of them without it.
+
+    Raises:
+        EdgeqError: EQ0101 there is none.
     """
-
-    name = "word"
-
-    def __init__(self, what: str, code: str, words: Callable[[], Iterable[str]]) -> None:
-        self.what = what
-        self.code = code
-        self.words = words
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The word.
-
-        Raises:
-            EdgeqError: the code of this kind of word, it is none of them.
-        """
-        del ctx
-        known = sorted(self.words())
-        if value in known:
-            return value
+    listed = list(entries)
+    if wanted is None:
+        return listed
+    found = [entry for entry in listed if any(wanted.lower() in word.lower() for word in words(entry))]
+    if not found:
+        names = [next(iter(words(entry))) for entry in listed]
         raise EdgeqError(
-            self.code,
-            f"there is no {self.what} of that name",
-            where=param.opts[0] if param is not None else None,
-            got=value,
-            allowed=", ".join(known),
-            hint=did_you_mean(value, known),
+            "EQ0101",
+            "nothing in the list matches",
+            where="FILTER",
+            got=wanted,
+            allowed=", ".join(names),
+            hint=did_you_mean(wanted, names),
         )
-
-
-def runner_words(does: str) -> Callable[[], list[str]]:
-    """The names of the runners that execute images, or of those that flash them."""
-
-    def words() -> list[str]:
-        from edgeq.runners.table import RUNNERS
-
-        return [entry.name for entry in RUNNERS if entry.does == does]
-
-    return words
+    return found
 
 
 def folder_argument(function: Command) -> Command:
@@ -129,10 +112,23 @@ def _observers() -> list[str]:
     return [AUTO, *OBSERVERS]
 
 
+def board_option(required: bool, text: str) -> Callable[[Command], Command]:
+    """``--board``."""
+    complete = completing(board_words)
+    return click.option("--board", metavar="BOARD", required=required, help=text, shell_complete=complete)
+
+
 def names_option(default: str) -> Callable[[Command], Command]:
     """``--on A,B``, as a tuple; ``default`` says in words what runs without it."""
     text = f"Executors, separated by commas; by default {default}."
-    return click.option("--on", metavar="A,B", default="", callback=names_of, help=text)
+    return click.option(
+        "--on",
+        metavar="A,B",
+        default="",
+        callback=names_of,
+        help=text,
+        shell_complete=completing_list(executor_words),
+    )
 
 
 def _dims(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:

@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from edgeq.cli.limits import budget_options, show_data
-from edgeq.cli.options import Word, common, data_option, folder_argument, runner_words
+from edgeq.cli.options import common, data_option, folder_argument
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 from edgeq.cli.talk import VERBOSE, talk
+from edgeq.cli.words import Word, runner_words
 
 
 @click.command("profile")

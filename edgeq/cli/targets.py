@@ -27,7 +27,8 @@ def command(as_json: bool) -> None:
         ]
         print_document("targets", {"targets": entries})
         return
-    from edgeq.report.tables import print_table
+    from edgeq.report.tables import Column, print_table
 
     rows = [[t.name, " ".join(t.gcc_flags), ", ".join(t.isa), t.description] for t in targets]
-    print_table("", ["target", "compiler flags", "instruction sets", "description"], rows)
+    header = (Column("target"), Column("compiler flags", optional=1), Column("instruction sets"), Column("description"))
+    print_table("", header, rows)
