@@ -107,6 +107,13 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "A compiled folder names a file outside of itself",
         "Paths in manifest.json lead below the folder, also through links. The folder was edited; do not trust it.",
     ),
+    "EQ0126": (
+        "A compiled folder's board is not one",
+        (
+            "What board.json tells QEMU, pyOCD and OpenOCD is checked against lists: it may not name files to write or "
+            "scripts to run. The file was edited; do not trust the folder."
+        ),
+    ),
     "EQ0130": (
         "The data is all one value",
         (

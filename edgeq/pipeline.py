@@ -171,8 +171,7 @@ def quantize_file(
     """
     from edgeq.onnxio import write_model, wrote
 
-    check_apart(output, {"the model": model, "the calibration data": data})
-    check_file(output, wrote(output), force=force)
+    check_file(output, wrote(output), force=force, inputs={"the model": model, "the calibration data": data})
     _make_parent(output)
     options = CompileOptions("native", "model", mode=mode, observer=observer, dims=dims, accept_data=accept_data)
     job = Job(model, data, options, load_board(options.board), output.parent, progress)

@@ -1,26 +1,19 @@
 """The one way to start another program: no shell, its own process group, limits of time and output, no orphans.
 
 Whatever ends edgeq ends its children. An exception, or a signal of :mod:`edgeq.signals`, kills their process groups.
-SIGKILL leaves edgeq no time for that: then a guard, a small shell that was started with the first child and waits for
-the end of a pipe from edgeq, kills every process that carries this edgeq's mark in its environment. The kernel's own
-parent-death signal (PR_SET_PDEATHSIG) was decided against: Python can set it only between fork and exec, and a fork of
-a process with numpy's and onnxruntime's threads can hang in their fork handlers; besides it reaches gcc and not the
-cc1 that gcc starts. The guard needs ``/proc``, hence Linux; elsewhere children survive a SIGKILL of edgeq.
+SIGKILL leaves edgeq no time for that; see :mod:`edgeq.guard`.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import resource
-import secrets
 import selectors
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,10 +24,10 @@ from typing import IO, Final
 
 from edgeq import signals
 from edgeq.errors import EdgeqError
+from edgeq.guard import GUARDS, MARK
 from edgeq.writing import scratch_folder
 
 _TAIL_LINES: Final = 12
-MARK: Final = "EDGEQ_STARTED_BY"
 TALK_BYTES: Final = 16 << 20
 """The most that a program may print where its text is kept in memory."""
 FILE_BYTES: Final = 4 << 30
@@ -43,16 +36,6 @@ _CHUNK_BYTES: Final = 1 << 16
 _TICK_SECONDS: Final = 0.1
 # A program that has ended, but whose pipes a process of its own still holds open, is read this long.
 _LINGER_SECONDS: Final = 1.0
-# Three rounds, because a program may start another while the first round runs.
-_GUARD: Final = """trap '' HUP INT TERM
-PATH=/usr/bin:/bin
-read word && exit
-for round in 1 2 3; do
-  for file in /proc/[0-9]*/environ; do
-    if grep -qs -- "$1" "$file"; then process=${file#/proc/}; kill -9 "${process%/environ}"; fi
-  done
-done
-"""
 
 
 @dataclass(frozen=True)
@@ -152,6 +135,7 @@ def run_program(
     apart: bool = False,
     talk_bytes: int = TALK_BYTES,
     file_bytes: int = FILE_BYTES,
+    watched: Path | None = None,
 ) -> Finished:
     """Run a program to its end. It speaks English (``LC_ALL``) and has a temporary folder of its own (``TMPDIR``).
 
@@ -164,6 +148,8 @@ def run_program(
         apart: keep standard error apart from standard output.
         talk_bytes: the most that it may print; a file of `stdout` does not count.
         file_bytes: the largest file that it may write, `stdout` included: beyond it gets SIGXFSZ. Kept by Linux only.
+        watched: a file that it writes; once that has `file_bytes`, it is killed, for some programs (QEMU) block the
+            signal and go on.
 
     Raises:
         Stopped: it was killed at a limit of time or of output.
@@ -186,7 +172,7 @@ def run_program(
             )
         )
         pipes = [pipe for pipe in (child.stdout, child.stderr) if pipe is not None]
-        talk = _collect(child, pipes, timeout_seconds, talk_bytes)
+        talk = _collect(child, pipes, _Limits(timeout_seconds, talk_bytes, file_bytes, watched))
         code = _ended(child)
         texts = [data.decode("utf-8", errors="replace") for data in talk]
     return Finished(code, *texts)
@@ -219,7 +205,7 @@ def started(
         KeyboardInterrupt: a signal has arrived that ends edgeq.
     """
     signals.check()
-    variables = {**os.environ, "LC_ALL": "C.UTF-8", MARK: _GUARDS.mark(), **(environment or {})}
+    variables = {**os.environ, "LC_ALL": "C.UTF-8", MARK: GUARDS.mark(), **(environment or {})}
     child: subprocess.Popen[bytes] | None = None
     try:
         with signals.shield():
@@ -278,32 +264,52 @@ _RUNNING: Final[set[subprocess.Popen[bytes]]] = set()
 signals.on_end(kill_all)
 
 
-def _collect(child: subprocess.Popen[bytes], pipes: Sequence[IO[bytes]], seconds: float, limit: int) -> list[bytearray]:
+@dataclass(frozen=True)
+class _Limits:
+    """What :func:`run_program` allows."""
+
+    seconds: float
+    talk_bytes: int
+    file_bytes: int
+    watched: Path | None
+
+    def exceeded(self, elapsed: float, talk_bytes: int) -> tuple[str, bool] | None:
+        """Which limit is exceeded, and whether it is that of time."""
+        if elapsed >= self.seconds:
+            return f"it did not end within {self.seconds:.0f} s", True
+        if talk_bytes > self.talk_bytes:
+            return f"it printed more than {self.talk_bytes >> 20} MiB", False
+        if self.watched is not None and self.watched.exists() and self.watched.stat().st_size >= self.file_bytes:
+            return f"it wrote {self.file_bytes} bytes or more", False
+        return None
+
+
+def _collect(child: subprocess.Popen[bytes], pipes: Sequence[IO[bytes]], limits: _Limits) -> list[bytearray]:
     """What a program prints into each pipe, until it has ended and the pipes are closed."""
     talk = {pipe: bytearray() for pipe in pipes}
-    deadline, lingering = time.monotonic() + seconds, None
+    begin, lingering = time.monotonic(), None
     with selectors.DefaultSelector() as selector:
         for pipe in pipes:
             selector.register(pipe, selectors.EVENT_READ, pipe)
         while selector.get_map() or not _has_ended(child):
             signals.check()
             now = time.monotonic()
-            if now >= deadline:
-                raise Stopped(f"it did not end within {seconds:.0f} s", time=True, text=_text(talk))
+            exceeded = limits.exceeded(now - begin, sum(map(len, talk.values())))
+            if exceeded is not None:
+                raise Stopped(exceeded[0], time=exceeded[1], text=_text(talk))
+            pause = min(begin + limits.seconds - now, _TICK_SECONDS)
             if selector.get_map() and _has_ended(child):
                 lingering = lingering or now + _LINGER_SECONDS
                 if now >= lingering:
                     break
             if not selector.get_map():
-                _await(child, min(deadline - now, _TICK_SECONDS))
+                _await(child, pause)
                 continue
-            for key, _ in selector.select(min(deadline - now, _TICK_SECONDS)):
+            for key, _ in selector.select(pause):
                 data = os.read(key.fd, _CHUNK_BYTES)
                 if not data:
                     selector.unregister(key.fileobj)
                 talk[key.data] += data
-                if sum(map(len, talk.values())) > limit:
-                    raise Stopped(f"it printed more than {limit >> 20} MiB", time=False, text=_text(talk))
     return list(talk.values())
 
 
@@ -345,49 +351,3 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
     if child.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
-
-
-class _Guards:
-    """The guard of this process, started with the first child; a forked process gets one of its own."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._owner = 0
-        self._mark = ""
-        self._guard: subprocess.Popen[bytes] | None = None
-
-    def mark(self) -> str:
-        """The mark of this process's children; starts the guard."""
-        with self._lock:
-            if self._owner != os.getpid():
-                self._owner, self._mark = os.getpid(), secrets.token_hex(16)
-                self._guard = self._start()
-                atexit.register(self._leave)
-            return self._mark
-
-    def _start(self) -> subprocess.Popen[bytes] | None:
-        if not Path("/proc/self/environ").exists():
-            return None
-        try:
-            return subprocess.Popen(
-                ["/bin/sh", "-c", _GUARD, "edgeq-guard", f"{MARK}={self._mark}"],
-                cwd="/",
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError:
-            return None
-
-    def _leave(self) -> None:
-        """Let the guard go at the end of the process that started it."""
-        guard = self._guard
-        if guard is not None and self._owner == os.getpid() and guard.stdin is not None:
-            with contextlib.suppress(OSError):
-                guard.stdin.write(b"end\n")
-                guard.stdin.close()
-            guard.wait()
-
-
-_GUARDS: Final = _Guards()

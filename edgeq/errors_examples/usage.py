@@ -59,6 +59,7 @@ USAGE: Final[dict[str, Example]] = {
     "EQ0123": Example("edgeq quantize kws.onnx --data calib.npz -o kws.onnx", f"{_QUANTIZE} kws.qdq.onnx"),
     "EQ0124": Example(f"{_QUANTIZE} thesis.onnx", f"{_QUANTIZE} kws.qdq.onnx"),
     "EQ0125": Example('"images": {"native": "/bin/sh"} in manifest.json', '"images": {"native": "native"}'),
+    "EQ0126": Example('"args": ["-icount", "rr=record,rrfile=/home/me/x"] in board.json', '"args": []'),
     "EQ0130": Example("np.savez('calib.npz', x=np.zeros((500, 49, 10)))", "np.savez('calib.npz', x=recorded[:500])"),
     "EQ0131": Example(
         "np.savez('calib.npz', x=images)    (uint8; the model was trained on images / 255)",

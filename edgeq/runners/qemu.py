@@ -142,7 +142,9 @@ def _boot(request: RunRequest, folder: Path, command: list[str], limit: float) -
         write_commands(file, request)
     answers = folder / "edgeq.out"
     try:
-        done = run_program(command, cwd=folder, timeout_seconds=limit, file_bytes=answer_bytes(request) + SPARE_BYTES)
+        done = run_program(
+            command, cwd=folder, timeout_seconds=limit, file_bytes=answer_bytes(request) + SPARE_BYTES, watched=answers
+        )
     except Stopped as problem:
         if not problem.time:
             raise too_much(request, "the image in QEMU", problem.reason) from problem

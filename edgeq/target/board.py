@@ -7,13 +7,27 @@ A board without an emulator of its own names another board whose machine stands 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.resources import boards_dir
 from edgeq.target.table import Table, read_table
-from edgeq.target.target import Target, list_targets, load_target
+from edgeq.target.target import ISAS, TOOLCHAINS, Target, list_targets, load_target
+from edgeq.target.words import (
+    CPU,
+    FLAG,
+    MACHINE,
+    NAME,
+    OPENOCD,
+    PYOCD,
+    TRIPLE,
+    VOLUME,
+    BadWord,
+    bad_qemu_arguments,
+    bad_words,
+)
 
 CONSOLE_KINDS = ("cmsdk", "native", "none", "nrf51", "pl011", "stm32", "stm32_lp")
 SYSTEM_EMULATOR = "qemu-system-arm"
@@ -221,10 +235,40 @@ def read_board(path: Path) -> Board:
         flash_with=_flash_with(table),
     )
     table.finish()
+    for bad in words_refused(board):
+        raise EdgeqError(
+            "EQ0182", "the value is not allowed", where=table.where(bad.key), got=bad.got, allowed=bad.allowed
+        )
     return board
 
 
+def words_refused(board: Board) -> Iterator[BadWord]:
+    """Every word of a board that other programs may not be told, see :mod:`edgeq.target.words`."""
+    target, flash_with = board.target, board.flash_with
+    yield from bad_words("target", [target.name], NAME, "the name of a target")
+    yield from bad_words("target", [target.cpu], CPU, "gcc's name of a CPU")
+    yield from bad_words("target", target.flags, FLAG, "options of gcc that begin with -m")
+    yield from bad_words("target", [target.llvm_triple], TRIPLE, "LLVM's name of an architecture")
+    yield from bad_words("target", target.isa, "|".join(ISAS), ", ".join(ISAS))
+    yield from bad_words("target", [target.toolchain], "|".join(TOOLCHAINS), ", ".join(TOOLCHAINS))
+    yield from bad_words("console.kind", [board.console.kind], "|".join(CONSOLE_KINDS), ", ".join(CONSOLE_KINDS))
+    if board.emulator is not None:
+        programs = (SYSTEM_EMULATOR, *USER_EMULATORS)
+        yield from bad_words("emulator.program", [board.emulator.program], "|".join(programs), ", ".join(programs))
+        yield from bad_words("emulator.machine", [board.emulator.machine], MACHINE, "QEMU's name of a machine")
+        yield from bad_qemu_arguments("emulator.args", board.emulator.args)
+    yield from bad_words("flash_with.pyocd", [flash_with.pyocd], PYOCD, "pyOCD's name of a target")
+    yield from bad_words("flash_with.openocd", flash_with.openocd, OPENOCD, "OpenOCD's own files, target/nrf52.cfg")
+    if flash_with.drive is not None:
+        yield from bad_words("flash_with.drive.volume", [flash_with.drive.volume], VOLUME, "the name of a volume")
+        kinds = "|".join(DRIVE_IMAGES)
+        yield from bad_words("flash_with.drive.image", [flash_with.drive.image], kinds, ", ".join(DRIVE_IMAGES))
+
+
 def _board_file(name: str) -> Path:
+    """The file of one of edgeq's boards; a name that is a path leads to none."""
+    if Path(name).name != name:
+        return boards_dir() / "no board of that name"
     return boards_dir() / name / "board.toml"
 
 

@@ -47,19 +47,23 @@ def _inside(folder: Path, path: Path) -> bool:
     return top in written.parents or top in Path(os.path.realpath(path)).parents
 
 
-def check_file(output: Path, own: bool, *, force: bool = False) -> None:
+def check_file(
+    output: Path, own: bool, *, force: bool = False, inputs: Mapping[str, Path | None] | None = None
+) -> None:
     """Refuse to replace anything but a missing file or one that edgeq wrote.
 
     Args:
         output: the file.
         own: edgeq wrote the file that is there, and it is unchanged.
         force: another regular file may be moved aside, see :func:`keep_file`.
+        inputs: as of :func:`check_apart`.
 
     Raises:
-        EdgeqError: EQ0101 it is a folder, EQ0124 it is something else.
+        EdgeqError: EQ0101 it is a folder, EQ0123 it is an input, EQ0124 it is something else.
     """
     if output.is_dir():
         raise EdgeqError("EQ0101", "the output is a folder", where="-o", got=str(output), allowed="a file to write")
+    check_apart(output, inputs or {})
     if not os.path.lexists(output) or own:
         return
     regular = output.is_file() and not output.is_symlink()

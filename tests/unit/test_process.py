@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.process import MARK, Stopped, run_program, started
+from edgeq.guard import MARK
+from edgeq.process import Stopped, run_program, started
 
 SH = "/bin/sh"
 
