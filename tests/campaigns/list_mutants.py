@@ -34,7 +34,7 @@ def main() -> None:
     for path in sorted(paths):
         for span, name, occurrence in mutations(Path(path).read_text(encoding="utf-8")):
             sites[path, span].append((name, occurrence))
-    chance = random.Random(int(seed))  # noqa: S311 - a sample, not a secret
+    chance = random.Random(int(seed))
     chosen = sorted(chance.sample(sorted(sites), min(int(count), len(sites))))
     for path, span in chosen:
         name, occurrence = chance.choice(sites[path, span])

@@ -329,7 +329,7 @@ def _subgraph(
 def chosen(count: int | None, seed: int = 0) -> tuple[NodeTest, ...]:
     """All tests, or a seeded selection of them."""
     tests = node_tests()
-    return tests if count is None else tuple(random.Random(seed).sample(tests, count))  # noqa: S311 - a choice, no secret
+    return tests if count is None else tuple(random.Random(seed).sample(tests, count))
 
 
 def table(outcomes: Iterable[tuple[str, str, Outcome]]) -> str:

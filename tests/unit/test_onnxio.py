@@ -67,7 +67,7 @@ def test_unused_functions_are_dropped_not_expanded() -> None:
 
 def test_damaged_files_give_errors_and_nothing_else() -> None:
     """Random changes of bytes: either the model still works, or an EdgeqError says why not."""
-    rng = random.Random(6)  # noqa: S311 - a test repeats itself
+    rng = random.Random(6)
     original = small_model(17).SerializeToString()
     outcomes = set()
     for _ in range(400):
