@@ -339,6 +339,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
             "fewer samples, or raise --max-read."
         ),
     ),
+    "EQ0247": (
+        "A file of the compiled folder was changed",
+        "The manifest lists what compile wrote, with digests; commands read nothing else. Compile the model again.",
+    ),
     "EQ0250": (
         "Operators without quantization",
         "In a QDQ model every result needs a QuantizeLinear behind it. Give --data, or export again.",

@@ -17,8 +17,18 @@ from edgeq.errors import EdgeqError
 from edgeq.files import DAMAGE, read_json, reason_of
 from edgeq.ir import Graph
 from edgeq.ir.serialize import load_graph
+from edgeq.ir.verify import verify_graph
+from edgeq.ops import infer
 from edgeq.target import Board, load_saved_board
-from edgeq.writing import MANIFEST, SCHEMA, check_replaceable, is_unedited, recover_missing, replace_folder
+from edgeq.writing import (
+    MANIFEST,
+    SCHEMA,
+    check_replaceable,
+    is_as_written,
+    is_unedited,
+    recover_missing,
+    replace_folder,
+)
 
 __all__ = ["MANIFEST", "SCHEMA", "Compiled", "check_replaceable", "replace_folder"]
 
@@ -33,6 +43,7 @@ GRAPH_NPZ = "graph.npz"
 QDQ_MODEL = "model.qdq.onnx"
 FLOAT_MODEL = "float.onnx"
 TFLITE_FOLDER = "tflite"
+_BROKEN: Final[tuple[type[Exception], ...]] = (*DAMAGE, EdgeqError)
 _MAX_RANK: Final = 16
 _MAX_TENSOR_BYTES: Final = 1 << 32
 _T = TypeVar("_T")
@@ -99,18 +110,18 @@ class Compiled:
     @cached_property
     def board(self) -> Board:
         """The board that the folder was compiled for, as it was then."""
-        return load_saved_board(self.path / BOARD)
+        return load_saved_board(self._own(BOARD))
 
     @cached_property
     def graph(self) -> Graph:
         """The integer graph."""
-        return load_graph(self.path / GRAPH_JSON, self.path / GRAPH_NPZ)
+        return self._load_graph("")
 
     @cached_property
     def tflite_graph(self) -> Graph:
         """The integer graph in TFLite's arithmetic, which a .tflite file means whatever mode the folder has."""
-        below = self.path / TFLITE_FOLDER
-        return load_graph(below / GRAPH_JSON, below / GRAPH_NPZ) if (below / GRAPH_JSON).is_file() else self.graph
+        below = f"{TFLITE_FOLDER}/"
+        return self._load_graph(below) if (self.path / below / GRAPH_JSON).is_file() else self.graph
 
     @property
     def spec(self) -> ImageSpec:
@@ -144,14 +155,49 @@ class Compiled:
         """The quantized ONNX model."""
         from edgeq.onnxio import read_model
 
-        return read_model(self.path / QDQ_MODEL)
+        return read_model(self._own(QDQ_MODEL))
 
     def float_model(self) -> onnx_ir.Model | None:
         """The normalized float model, or None where a quantized model was compiled."""
         from edgeq.onnxio import read_model
 
-        path = self.path / FLOAT_MODEL
-        return read_model(path) if path.is_file() else None
+        return None if self.is_imported else read_model(self._own(FLOAT_MODEL))
+
+    def _own(self, name: str) -> Path:
+        """A file of the folder, as it was written.
+
+        Raises:
+            EdgeqError: EQ0247.
+        """
+        if not is_as_written(self.path, self.manifest, name):
+            raise EdgeqError(
+                "EQ0247",
+                "a file of the compiled folder is missing, damaged or edited",
+                where=str(self.path / name),
+                allowed="the file that compile wrote",
+                hint="compile the model again",
+            )
+        return self.path / name
+
+    def _load_graph(self, below: str) -> Graph:
+        """A graph that keeps every rule of integer graphs, whoever wrote it.
+
+        Raises:
+            EdgeqError: EQ0240, EQ0247.
+        """
+        graph = load_graph(self._own(f"{below}{GRAPH_JSON}"), self._own(f"{below}{GRAPH_NPZ}"))
+        try:
+            verify_graph(graph, infer, after="reading")
+        except _BROKEN as error:
+            reason = error.problems[0].got if isinstance(error, EdgeqError) else reason_of(error)
+            raise EdgeqError(
+                "EQ0240",
+                "the integer graph of this folder is not valid",
+                where=str(self.path / below / GRAPH_JSON),
+                got=reason,
+                hint="compile the model again",
+            ) from error
+        return graph
 
 
 def _tensor(entry: dict[str, Any]) -> TensorSpec:

@@ -76,6 +76,9 @@ MODEL: Final[dict[str, Example]] = {
         "edgeq quantize kws.onnx --data all_training_data.npz -o q.onnx    (5 GiB)",
         "edgeq quantize kws.onnx --data calib.npz -o q.onnx    (a few hundred samples)",
     ),
+    "EQ0247": Example(
+        "truncate -s 100 build/kws/graph.npz", "edgeq compile kws.qdq.onnx --board microbit-v2 -o build/kws"
+    ),
     "EQ0250": Example(
         "edgeq compile partly.qdq.onnx --board microbit-v2 -o build/kws",
         "edgeq compile partly.qdq.onnx --data calib.npz --board microbit-v2 -o build/kws",

@@ -20,6 +20,7 @@ from edgeq.lowering.context import Constant, Context, Mode, Target
 from edgeq.lowering.requantize import at_scale, copy_constant, emit_requantize
 from edgeq.lowering.rules import RULES
 from edgeq.numerics.array import Array
+from edgeq.numerics.scale_range import ScaleRangeError
 from edgeq.ops import infer
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ def lower_named(model: onnx_ir.Model, *, mode: Mode, name: str) -> tuple[Graph, 
         except EdgeqError as error:
             problems.extend(error.problems)
             _assume_result(ctx, node)
+        except ScaleRangeError as error:
+            problems.append(_scales_apart(node, error))
+            _assume_result(ctx, node)
     problems.extend(_outputs(ctx, model))
     if problems:
         raise EdgeqError.of(dict.fromkeys(problems))
@@ -65,6 +69,18 @@ def lower_named(model: onnx_ir.Model, *, mode: Mode, name: str) -> tuple[Graph, 
     ctx.graph.replace_nodes(ctx.graph.nodes)
     verify_graph(ctx.graph, infer, after="lowering")
     return ctx.graph, {value: tensor for value, tensor in ctx.activations.items() if tensor in ctx.graph.tensors}
+
+
+def _scales_apart(node: onnx_ir.Node, error: ScaleRangeError) -> Problem:
+    value = node.inputs[0]
+    producer = value.producer() if value is not None else None
+    return Problem(
+        "EQ0358",
+        "the scales around an operator are too far apart for integers",
+        where=f"node {(producer or node).name}",
+        got=str(error),
+        hint="quantize the model again: a scale is damaged, or calibration data never reached this operator",
+    )
 
 
 def _lower_node(ctx: Context, node: onnx_ir.Node) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeq.numerics.array import INT32_MAX, INT32_MIN, Array, require_int32, saturate
 from edgeq.numerics.rounding import round_half_even
+from edgeq.numerics.scale_range import ScaleRangeError
 
 SHIFT_MAX = 22
 _INT8 = (-128, 127)
@@ -53,15 +54,17 @@ def choose_addition(
         b_range: likewise for b.
 
     Raises:
-        ValueError: a scale is not positive and finite, or not even k = 0 fits.
+        ScaleRangeError: a scale is not positive and finite, or not even k = 0 fits.
     """
     if not all(isfinite(scale) and scale > 0 for scale in scales):
-        raise ValueError("scales must be positive and finite")
+        raise ScaleRangeError("scales must be positive and finite")
     for shift in range(SHIFT_MAX, -1, -1):
         found = _with_shift(scales, zeros, sign, shift)
         if _fits(found, a_range, b_range):
             return found
-    raise ValueError(f"the scales {scales[0]!r} and {scales[1]!r} are too large for an output scale of {scales[2]!r}")
+    raise ScaleRangeError(
+        f"the scales {scales[0]!r} and {scales[1]!r} are too large for an output scale of {scales[2]!r}"
+    )
 
 
 def _with_shift(scales: tuple[float, float, float], zeros: tuple[int, int, int], sign: int, shift: int) -> Addition:

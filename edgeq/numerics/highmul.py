@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.numerics.array import INT32_MAX, INT32_MIN, Array, require_int32, saturate
+from edgeq.numerics.scale_range import ScaleRangeError
 
 SHIFT_MAX = 31
 
@@ -28,20 +29,20 @@ def choose_multipliers(scales: npt.ArrayLike) -> tuple[Array, int]:
         ``(m, s)``: m int32 of the same shape, m = round_half_even(M·2^(32-s)) < 2^31, s the smallest that allows it.
 
     Raises:
-        ValueError: a factor is zero, negative, infinite or NaN, or the largest needs s > 31 (M >= about 2^30).
+        ScaleRangeError: a factor is zero, negative, infinite or NaN, or the largest needs s > 31 (M >= about 2^30).
     """
     factors = np.asarray(scales, dtype=np.float64)
     if factors.size == 0 or not bool(np.all(np.isfinite(factors) & (factors > 0))):
-        raise ValueError("requantization factors must be positive and finite")
+        raise ScaleRangeError("requantization factors must be positive and finite")
     largest = float(factors.max())
     if largest >= 2.0 ** (SHIFT_MAX - 1):
-        raise ValueError(f"the requantization factor {largest!r} is too large: it must be below 2^30")
+        raise ScaleRangeError(f"the requantization factor {largest!r} is too large: it must be below 2^30")
     for shift in range(SHIFT_MAX + 1):
         # ldexp is exact: it changes the exponent only (factors below 2^-1000 round to zero either way).
         multipliers = np.rint(np.ldexp(factors, 32 - shift))
         if float(multipliers.max()) < 2.0**31:
             return multipliers.astype(np.int32), shift
-    raise ValueError(f"the requantization factor {largest!r} is too large: it must be below 2^30")
+    raise ScaleRangeError(f"the requantization factor {largest!r} is too large: it must be below 2^30")
 
 
 def requantize(

@@ -14,6 +14,7 @@ import numpy as np
 
 from edgeq.numerics.array import Array, saturate
 from edgeq.numerics.rounding import round_half_even
+from edgeq.numerics.scale_range import ScaleRangeError
 
 EXP_BITS = 23
 ROW_MAX_UINT32 = 511
@@ -34,7 +35,7 @@ def exp_table(scale: float) -> Array:
         ValueError: the scale is not positive and finite.
     """
     if not 0 < scale < float("inf"):
-        raise ValueError("the scale must be positive and finite")
+        raise ScaleRangeError("the scale must be positive and finite")
     with localcontext() as context:
         context.prec = _DIGITS
         exact = Decimal(scale)

@@ -21,6 +21,7 @@ from edgeq.numerics import reals
 from edgeq.numerics.array import Array
 from edgeq.numerics.reals import Real, decimal, fraction
 from edgeq.numerics.rounding import round_half_even
+from edgeq.numerics.scale_range import ScaleRangeError
 
 Attributes = Mapping[str, int | float | str]
 Step = tuple[str, Attributes]
@@ -74,7 +75,7 @@ def chain_table(
         ValueError: as :func:`unary_table`.
     """
     if not all(isfinite(scale) and scale > 0 for scale in (in_scale, out_scale)):
-        raise ValueError("scales must be positive and finite")
+        raise ScaleRangeError("scales must be positive and finite")
     unknown = [name for name, _ in steps if name not in FUNCTIONS]
     if unknown:
         raise ValueError(f"no table for {unknown[0]}")

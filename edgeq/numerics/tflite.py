@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.numerics.array import INT32_MAX, Array, require_int32, saturate
+from edgeq.numerics.scale_range import ScaleRangeError
 
 ADD_LEFT_SHIFT = 20
 _EXPONENT_MIN = -31
@@ -26,10 +27,10 @@ def quantize_multiplier(factor: float) -> tuple[int, int]:
     The mantissa is rounded half away from zero; factors below 2^-32 become (0, 0).
 
     Raises:
-        ValueError: the factor is negative, infinite, NaN, or 2^30 or more.
+        ScaleRangeError: the factor is negative, infinite, NaN, or 2^30 or more.
     """
     if not isfinite(factor) or factor < 0:
-        raise ValueError("requantization factors must be non-negative and finite")
+        raise ScaleRangeError("requantization factors must be non-negative and finite")
     if factor == 0:
         return 0, 0
     mantissa, exponent = frexp(factor)
@@ -41,7 +42,7 @@ def quantize_multiplier(factor: float) -> tuple[int, int]:
     if exponent < _EXPONENT_MIN:
         return 0, 0
     if exponent > _EXPONENT_MAX:
-        raise ValueError(f"the requantization factor {factor!r} is too large: it must be below 2^{_EXPONENT_MAX}")
+        raise ScaleRangeError(f"the requantization factor {factor!r} is too large: it must be below 2^{_EXPONENT_MAX}")
     return fixed, exponent
 
 
@@ -49,7 +50,7 @@ def quantize_multipliers(factors: npt.ArrayLike) -> tuple[Array, Array]:
     """:func:`quantize_multiplier` for each factor: q int32 and e int32, shaped as ``factors`` (float64).
 
     Raises:
-        ValueError: as for one factor.
+        ScaleRangeError: as for one factor.
     """
     wanted = np.asarray(factors, dtype=np.float64)
     pairs = np.array([quantize_multiplier(float(factor)) for factor in wanted.flat], dtype=np.int32).reshape(-1, 2)
@@ -63,7 +64,7 @@ def mean_multiplier(ratio: float, count: int) -> tuple[int, int]:
     and truncated. That is up to one unit below the rounded mantissa of the true factor, and q may lie below 2^30.
 
     Raises:
-        ValueError: as :func:`quantize_multiplier`.
+        ScaleRangeError: as :func:`quantize_multiplier`.
     """
     multiplier, exponent = quantize_multiplier(ratio)
     raised = min(count.bit_length() - 1, 32, 31 + exponent)
@@ -140,10 +141,10 @@ def add_parameters(a_scale: float, b_scale: float, out_scale: float) -> AddParam
         out_scale: float32 value, positive.
 
     Raises:
-        ValueError: a scale is not positive and finite, or the factors are out of range.
+        ScaleRangeError: a scale is not positive and finite, or the factors are out of range.
     """
     if not all(isfinite(scale) and scale > 0 for scale in (a_scale, b_scale, out_scale)):
-        raise ValueError("scales must be positive and finite")
+        raise ScaleRangeError("scales must be positive and finite")
     twice_max = 2.0 * max(a_scale, b_scale)
     return AddParameters(
         *quantize_multiplier(a_scale / twice_max),

@@ -13,6 +13,7 @@ from math import floor
 import numpy as np
 
 from edgeq.numerics.array import INT32_MAX, INT32_MIN, Array, saturate
+from edgeq.numerics.scale_range import ScaleRangeError
 from edgeq.numerics.tflite import (
     multiply_by_quantized_multiplier,
     quantize_multiplier,
@@ -43,7 +44,7 @@ def softmax_parameters(scale: float, beta: float = 1.0) -> tuple[int, int, int]:
     """
     factor = min(beta * scale * 2.0 ** (31 - _DIFF_INTEGER_BITS), 2.0**31 - 1.0)
     if not factor > 1.0:
-        raise ValueError(f"the scale {scale!r} is too small for an integer softmax")
+        raise ScaleRangeError(f"the scale {scale!r} is too small for an integer softmax")
     # quantize_multiplier refuses exponents above 30; the cap 2^31 - 1 is just below 2^31, exponent 31.
     multiplier, left_shift = quantize_multiplier(factor / 2.0)
     left_shift += 1

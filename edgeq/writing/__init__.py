@@ -1,7 +1,7 @@
 """Writing to the user's disk: whole files, whole folders, temporary folders that leave nothing behind."""
 
 from edgeq.writing.outputs import check_apart, check_file, keep_file
-from edgeq.writing.owned import MANIFEST, SCHEMA, is_unedited
+from edgeq.writing.owned import MANIFEST, SCHEMA, is_as_written, is_unedited
 from edgeq.writing.problems import disk_problem
 from edgeq.writing.replace import check_replaceable, recover_missing, replace_folder
 from edgeq.writing.scratch import remove_scratch, scratch_folder
@@ -14,6 +14,7 @@ __all__ = [
     "check_file",
     "check_replaceable",
     "disk_problem",
+    "is_as_written",
     "is_unedited",
     "keep_file",
     "recover_missing",

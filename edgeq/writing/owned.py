@@ -93,6 +93,18 @@ def is_unedited(manifest: Mapping[str, Any]) -> bool:
     return bool(digest == manifest.get(_DIGEST))
 
 
+def is_as_written(folder: Path, manifest: Mapping[str, Any], name: str) -> bool:
+    """Whether a file of a compiled folder is there, listed, and has not changed since it was written.
+
+    Args:
+        folder: the folder.
+        manifest: its manifest, which is unedited.
+        name: the file, as a path below the folder.
+    """
+    files = manifest.get(_FILES)
+    return isinstance(files, dict) and _has_digest(folder / name, files.get(name))
+
+
 def _foreign(folder: Path, below: str, files: Mapping[str, Any]) -> Iterator[str]:
     with os.scandir(folder / below) as entries:
         for entry in list(entries):
