@@ -42,6 +42,7 @@ class CompileOptions:
         backends: what to emit, sorted names of ``backends.table``.
         accept_data: severe doubts about the data are warnings.
         sources_only: make no images, and need no compiler.
+        aligned_loads: code for memory that traps unaligned loads.
     """
 
     board: str
@@ -54,6 +55,7 @@ class CompileOptions:
     backends: tuple[str, ...] = ("c",)
     accept_data: bool = False
     sources_only: bool = False
+    aligned_loads: bool = False
 
 
 @dataclass

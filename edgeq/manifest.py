@@ -70,6 +70,7 @@ def describe(job: Job) -> dict[str, Any]:
             "observer": options.observer if job.quantization is not None else None,
             "specialize": options.specialize,
             "optimize": options.optimize,
+            "aligned_loads": options.aligned_loads,
             "dims": dict(sorted(options.dims.items())),
             "sources_only": options.sources_only,
         },

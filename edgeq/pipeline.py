@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -320,6 +321,8 @@ def compile_model(
     for extra in extras_of(options.backends):
         require(extra)
     board = load_board(options.board)
+    if options.aligned_loads:
+        board = replace(board, target=board.target.with_aligned_loads())
     check_toolchains(options, board)
     notes: list[Problem] = []
 

@@ -12,6 +12,11 @@
 #define SCB_BFAR REGISTER(0xE000ED38u)
 #define SAU_SFSR REGISTER(0xE000EDE4u)
 
+/* From the linker script: [limit, top) is the stack. */
+extern uint32_t eq_stack_limit[], eq_stack_top[];
+
+#define FRAME_BYTES 32u
+
 void eq_fault(void);
 void eq_report_fault(uint32_t stack, uint32_t kind, uint32_t pc, uint32_t lr);
 
@@ -66,18 +71,22 @@ static void write_cause(void) {
 #endif
 }
 
-/* stack: where the CPU pushed its registers; kind: the exception number; pc is 0 where those lie outside the stack. */
+/* stack: where the CPU pushed its registers; kind: the exception number; pc and lr are what it pushed, if that lies in the
+ * stack: elsewhere they say nothing. */
 __attribute__((used, noreturn)) void eq_report_fault(uint32_t stack, uint32_t kind, uint32_t pc, uint32_t lr) {
   console_text("\nedgeq fault: ");
   if (kind == 3u)
     console_text("hard fault");
   else
     write_hex("exception ", kind);
-  if (pc != 0) {
+  if (stack < (uint32_t)(uintptr_t)eq_stack_limit) {
+    write_hex(", stack overflow: sp ", stack);
+  } else if (stack > (uint32_t)(uintptr_t)eq_stack_top - FRAME_BYTES) {
+    write_hex(", sp above the stack: ", stack);
+  } else {
     write_hex(" at pc ", pc);
     write_hex(", lr ", lr);
-  } else {
-    write_hex(", stack overflow: sp ", stack);
+    if (pc == 0) console_text(", a jump to address 0");
   }
   write_cause();
   console_text("\n");

@@ -48,6 +48,9 @@ static void prepare_core(void) {
   /* Fixed at 1 on these cores. Their code may run on an emulated ARMv7-M, which would let unaligned accesses pass. */
   SCB_CCR |= CCR_UNALIGN_TRP;
 #else
+#if !defined(__ARM_FEATURE_UNALIGNED)
+  SCB_CCR |= CCR_UNALIGN_TRP; /* built for memory that traps them: then every run shows that there are none */
+#endif
   SCB_VTOR = (uint32_t)(uintptr_t)eq_vectors;
   SCB_CPACR |= CPACR_CP10_CP11; /* gates MVE too, and reads as zero where there is neither */
 #if defined(__ARM_FEATURE_MVE)

@@ -45,6 +45,7 @@ from edgeq.target import Board, load_board
     help="Which layers get a kernel of their own: more is faster and larger.",
 )
 @click.option("--optimize", type=click.Choice(["-O2", "-O3", "-Os"]), default="-O2", show_default=True, help="For gcc.")
+@click.option("--aligned-loads", is_flag=True, help="For memory that traps unaligned loads; slower on M4, M7, M33.")
 @click.option(
     "--backend",
     "backends",
@@ -71,6 +72,7 @@ def command(
     mode: Any,  # noqa: ANN401 - a Literal that click has checked
     specialize: Any,  # noqa: ANN401 - likewise
     optimize: str,
+    aligned_loads: bool,
     backends: tuple[str, ...],
     sources_only: bool,
     dims: dict[str, int],
@@ -105,6 +107,7 @@ def command(
         observer=observer,
         specialize=specialize,
         optimize=optimize,
+        aligned_loads=aligned_loads,
         dims=dims,
         backends=check_backends(backends),
         accept_data=accept_data,

@@ -2,7 +2,7 @@
  * Dot products of int8 vectors. Vectors may have any alignment and any length n >= 1; nothing beyond them is read.
  *   eq_dot_s8   acc + sum a[i]*b[i]
  * and what the other headers of this folder build on:
- *   eq_load_word   four bytes from any address (cores with the DSP extension allow it for LDR)
+ *   eq_load_word   four bytes from any address: one LDR, or four LDRB under -mno-unaligned-access
  *   eq_even_bytes  bytes 0 and 2 of a word, sign-extended to halfwords (SXTB16)
  *   eq_odd_bytes   bytes 1 and 3; gcc 12 does not fold the rotation into SXTB16 by itself
  *   eq_mac_dual    acc + low*low + high*high of two pairs of int16 (SMLAD)

@@ -15,15 +15,12 @@
 #define EQ_POOL_H
 
 #include <eq_common.h>
+#include <eq_dot.h>
 #include <eq_scaling.h>
 
-EQ_INLINE uint32_t eq_pool_word(const int8_t *at) {
-  uint32_t word;
-  (void)__builtin_memcpy(&word, at, sizeof word);
-  return word;
-}
+EQ_INLINE uint32_t eq_pool_word(const int8_t *at) { return eq_load_word(at); }
 
-EQ_INLINE void eq_store_word(int8_t *at, uint32_t word) { (void)__builtin_memcpy(at, &word, sizeof word); }
+EQ_INLINE void eq_store_word(int8_t *at, uint32_t word) { *(eq_word_t *)(void *)at = word; }
 
 /* pairs of int16 in `sums` += bytes 0 and 2 of `word`, sign extended. */
 EQ_INLINE uint32_t eq_add_even_bytes(uint32_t sums, uint32_t word) {

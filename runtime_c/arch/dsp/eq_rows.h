@@ -4,7 +4,8 @@
  *
  * This file: weights of four channels interleaved: per four places, four bytes of each channel in turn; the remaining
  * one to three channels follow as rows. Every row is padded with zeros to a multiple of four. The input is not widened
- * beforehand (no scratch): 21 instructions for 16 products, and 2 for the loop of 32.
+ * beforehand (no scratch): 21 instructions for 16 products, and 2 for the loop of 32. The loop reads the input by words
+ * at any address; where the compiler may not (-mno-unaligned-access), plain C takes its place.
  */
 #ifndef EQ_ROWS_H
 #define EQ_ROWS_H
@@ -13,6 +14,7 @@
 #include <eq_dot.h>
 #include <eq_requantize.h>
 
+#if defined(__ARM_FEATURE_UNALIGNED)
 /* clang-format off */
 #define EQ_HALF_1X4(first, second)                          \
   "ldrd %[a], %[b], [%[w]], #8\n\t"                         \
@@ -61,6 +63,19 @@ EQ_INLINE const int8_t *eq_rows_quad(int32_t acc[4], const int8_t *x, const int8
   acc[3] = s3;
   return w;
 }
+#else
+EQ_INLINE const int8_t *eq_rows_quad(int32_t acc[4], const int8_t *x, const int8_t *w, int32_t groups) {
+  for (; groups > 0; --groups) {
+    const uint32_t four = eq_load_word(x);
+    for (int32_t r = 0; r < 4; ++r) {
+      acc[r] = eq_mac_words(four, eq_load_word(w), acc[r]);
+      w += 4;
+    }
+    x += 4;
+  }
+  return w;
+}
+#endif
 
 EQ_INLINE int8_t eq_rows_finish(int32_t acc, int32_t multiplier, const eq_channels_t *p) {
   return (int8_t)eq_clamp(eq_requantize(acc, multiplier, p->shift, p->out_zero), p->clamp_min, p->clamp_max);

@@ -89,23 +89,40 @@ EQ_INLINE void eq_finish_lanes(int8_t *out, const int32_t *acc, const int32_t *m
   }
 }
 
+/* Three sizes in memory. clang takes a register for the address of each memory operand: one for all three there. */
+#if defined(__clang__)
+#define EQ_LOAD_SIZE(number, offset) "ldr lr, [%[sizes], #" offset "]\n\t"
+#define EQ_SIZES(sizes) [sizes] "r"(sizes)
+#else
+#define EQ_LOAD_SIZE(number, offset) "ldr lr, %[size" number "]\n\t"
+#define EQ_SIZES(sizes) [size0] "m"(sizes[0]), [size1] "m"(sizes[1]), [size2] "m"(sizes[2])
+#endif
+
 /*
  * sums[0…] of pixel 0 and sums[EQ_COLUMNS_BLOCK…] of pixel 1 for `pairs` channel pairs. DLSTP takes its count from LR, so
- * depth and steps stay in memory and 11 registers are enough. Returns the weights behind the pairs.
+ * depth and steps stay in memory and 11 registers are enough (clang: 12, which leaves one for a frame pointer). Returns
+ * the weights behind the pairs.
  */
-EQ_INLINE const int8_t *eq_columns_pairs(int32_t *sums, const int32_t *bias, const int8_t *x0, const int8_t *x1,
-                                         const int8_t *w0, int32_t depth, int32_t pairs) {
+EQ_INLINE const int8_t *eq_columns_pairs(int32_t *to, const int32_t *from, const int8_t *column0, const int8_t *column1,
+                                         const int8_t *weights, int32_t depth, int32_t count) {
   const int32_t read = (depth + 15) & ~15; /* what the post-increments add up to */
-  const int32_t ahead = 2 * depth - read;
-  const int8_t *w1 = w0 + depth;
-  int32_t s00;
-  int32_t s01;
-  int32_t s10;
-  int32_t s11;
+  const int32_t sizes[3] = {depth, read, 2 * depth - read};
+  /* All named, as gcc 12 finds no way beside a frame pointer; VMLADAVA wants even registers for its sums. */
+  register const int8_t *x0 __asm__("r0") = column0;
+  register const int8_t *x1 __asm__("r1") = column1;
+  register const int8_t *w0 __asm__("r2") = weights;
+  register const int8_t *w1 __asm__("r3") = weights + depth;
+  register const int32_t *bias __asm__("r5") = from;
+  register int32_t *sums __asm__("r6") = to;
+  register int32_t pairs __asm__("r9") = count;
+  register int32_t s00 __asm__("r8");
+  register int32_t s01 __asm__("r10");
+  register int32_t s10 __asm__("r12");
+  register int32_t s11 __asm__("r4");
   __asm__ volatile(
       "2:\n\t"
       "ldrd %[s00], %[s01], [%[bias]], #8\n\t"
-      "ldr lr, %[depth]\n\t"
+      EQ_LOAD_SIZE("0", "0")
       "mov %[s10], %[s00]\n\t"
       "mov %[s11], %[s01]\n\t"
       "dlstp.8 lr, lr\n\t"
@@ -119,19 +136,19 @@ EQ_INLINE const int8_t *eq_columns_pairs(int32_t *sums, const int32_t *bias, con
       "vmladava.s8 %[s10], q1, q2\n\t"
       "vmladava.s8 %[s11], q1, q3\n\t"
       "letp lr, 1b\n\t"
-      "ldr lr, %[read]\n\t"
+      EQ_LOAD_SIZE("1", "4")
       "strd %[s00], %[s01], [%[sums]], #8\n\t"
       "sub %[x0], %[x0], lr\n\t"
       "sub %[x1], %[x1], lr\n\t"
-      "ldr lr, %[ahead]\n\t"
+      EQ_LOAD_SIZE("2", "8")
       "strd %[s10], %[s11], [%[sums], #56]\n\t"
       "add %[w0], %[w0], lr\n\t"
       "add %[w1], %[w1], lr\n\t"
       "subs %[pairs], %[pairs], #1\n\t"
       "bne 2b"
-      : [s00] "=&Te"(s00), [s01] "=&Te"(s01), [s10] "=&Te"(s10), [s11] "=&Te"(s11), [x0] "+r"(x0), [x1] "+r"(x1),
+      : [s00] "=&r"(s00), [s01] "=&r"(s01), [s10] "=&r"(s10), [s11] "=&r"(s11), [x0] "+r"(x0), [x1] "+r"(x1),
         [w0] "+r"(w0), [w1] "+r"(w1), [bias] "+r"(bias), [sums] "+r"(sums), [pairs] "+r"(pairs)
-      : [depth] "m"(depth), [read] "m"(read), [ahead] "m"(ahead)
+      : EQ_SIZES(sizes)
       : "q0", "q1", "q2", "q3", "lr", "cc", "memory");
   return w0;
 }

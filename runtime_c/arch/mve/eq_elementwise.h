@@ -13,7 +13,8 @@
  *
  * This file: Armv8.1-M with integer MVE. Four int32 lanes per step (16 for the table) in a low-overhead loop that
  * predicates its own tail. The loops are assembly because gcc 12 makes neither such loops nor post-incremented widening
- * loads; widening VLDRB and narrowing VSTRB take their address from r0-r7 only (constraint "l").
+ * loads; widening VLDRB and narrowing VSTRB take their address from r0-r7 only (constraint "l"). At most seven operands are
+ * core registers: with more, and a frame pointer, gcc 12 gives up.
  */
 #ifndef EQ_ELEMENTWISE_H
 #define EQ_ELEMENTWISE_H
@@ -78,18 +79,18 @@ EQ_INLINE void eq_mul_row(int8_t *out, const int8_t *a, const int8_t *b, int32_t
       "vsub.i32 %q[product], %q[product], %[a_zero]\n\t"
       "vsub.i32 %q[other], %q[other], %[b_zero]\n\t"
       "vmul.i32 %q[product], %q[product], %q[other]\n\t"
-      "vshl.s32 %q[product], %[shift]\n\t"
+      "vshl.s32 %q[product], %q[product], %q[shift]\n\t"
       "vrmulh.s32 %q[product], %q[product], %q[multiplier]\n\t"
-      "vadd.i32 %q[product], %q[product], %[zero]\n\t"
+      "vadd.i32 %q[product], %q[product], %q[zero]\n\t"
       "vmax.s32 %q[product], %q[product], %q[lo]\n\t"
       "vmin.s32 %q[product], %q[product], %q[hi]\n\t"
       "vstrb.32 %q[product], [%[out]], #4\n\t"
       "letp lr, 1b\n"
       "2:"
       : [out] "+l"(out), [a] "+l"(a), [b] "+l"(b), [product] "=&w"(product), [other] "=&w"(other)
-      : [n] "r"(n), [a_zero] "r"(a_zero), [b_zero] "r"(b_zero), [shift] "r"(scaling.shift), [zero] "r"(scaling.zero),
-        [multiplier] "w"(vdupq_n_s32(scaling.multiplier)), [lo] "w"(vdupq_n_s32(scaling.lo)),
-        [hi] "w"(vdupq_n_s32(scaling.hi))
+      : [n] "r"(n), [a_zero] "r"(a_zero), [b_zero] "r"(b_zero), [shift] "w"(vdupq_n_s32(scaling.shift)),
+        [zero] "w"(vdupq_n_s32(scaling.zero)), [multiplier] "w"(vdupq_n_s32(scaling.multiplier)),
+        [lo] "w"(vdupq_n_s32(scaling.lo)), [hi] "w"(vdupq_n_s32(scaling.hi))
       : "lr", "memory");
 }
 
