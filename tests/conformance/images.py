@@ -45,7 +45,7 @@ def compare_on(
     facts = image_facts(graph, program, graph.name)
     images = build_images(folder, folder, board, facts, constants=program.constants, sanitize=sanitize)
     assert not images.warnings
-    spec = _spec(graph, program, board, folder, images.files)
+    spec = spec_of(graph, program, board, folder, images.files)
     runner = load_runner("native" if board.is_host else "qemu")
     answer = runner.run(RunRequest(spec, inputs, steps=True))
     result = Comparison(board_name)
@@ -61,7 +61,9 @@ def _emit(graph: Graph, board: Board, specialize: Specialize, *, tvm: bool) -> P
     return emit_board(graph, graph.name, board.target)
 
 
-def _spec(graph: Graph, program: Program, board: Board, folder: Path, files: Mapping[str, str]) -> ImageSpec:
+def spec_of(graph: Graph, program: Program, board: Board, folder: Path, files: Mapping[str, str]) -> ImageSpec:
+    """What runners must know of a graph's images, which lie in a folder under the names given by kind."""
+
     def tensors(names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
         return tuple(TensorSpec(name, graph.tensors[name].dtype.value, graph.tensors[name].shape) for name in names)
 

@@ -310,3 +310,21 @@ def test_missing_linux_compiler_says_how_to_install(
 def test_span_outside_the_arena_refused() -> None:
     with pytest.raises(ValueError, match="outside the arena"):
         ImageFacts("toy", (Span(40, 16),), (), (), 48)
+
+
+@needs_arm
+@needs_qemu
+@pytest.mark.parametrize("name", ["microbit-v1", "mps2-an386", "mps3-an547"])
+def test_stack_is_that_of_the_deepest_step(name: str, tmp_path: Path) -> None:
+    """Steps of known depth: 64 bytes more are measured as 64 bytes more, whichever step ran last."""
+    board = load_board(name)
+    found = []
+    for number, depth in enumerate((64, 128)):
+        body = f'__asm__ volatile("sub sp, #{depth}\\n\\tstr r0, [sp]\\n\\tadd sp, #{depth}" : : : "memory");'
+        folder = tmp_path / str(number)
+        build_images(write_toy(folder / "bundle", body), folder, board, FACTS)
+        done = emulate(board, folder, b"V" + bytes(16) + b"SQ")
+        assert done.returncode == 0, done.stderr
+        found.append(struct.unpack("<2I", (folder / "edgeq.out").read_bytes()[-8:])[0])
+    assert found[1] - found[0] == 64
+    assert found[0] >= 64

@@ -1,0 +1,154 @@
+"""Programs of the delivered C by any compiler: the model and its weights as text, beside edgeq's own harness.
+
+What ``edgeq compile`` builds itself is gcc's work with known flags, and its weights come from a binary file. Users
+build the files of the folder with what they have: here any compiler builds those, and gcc the harness.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.analysis.verify import Comparison, compare_runs
+from edgeq.backends.c import CProgram, Specialize, emit_c
+from edgeq.firmware.facts import ImageFacts, board_header, harness_model_source
+from edgeq.firmware.link import emulated_layout, linker_script
+from edgeq.interp import run
+from edgeq.ir import Graph
+from edgeq.manifest import image_facts
+from edgeq.numerics.array import Array
+from edgeq.resources import boards_dir
+from edgeq.runners.base import RunRequest
+from edgeq.runners.table import load_runner
+from edgeq.target import Board, load_board
+from tests.conformance.images import spec_of
+
+# Far more than any compiler needs without optimization.
+STACK_BYTES = 16384
+_HARNESS_FLAGS = ("-std=c11", "-O1", "-ffunction-sections", "-fno-common")
+_HOST_SOURCES = ("harness.c", "measure_host.c", "console_native.c")
+_CHIP_SOURCES = ("fault.c", "harness.c", "measure_thumb.c", "memory.c", "startup.c", "console_semihosting.c")
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A graph's files as a user gets them.
+
+    Attributes:
+        graph: the integer graph.
+        board: what it was emitted for.
+        program: the C program.
+        folder: the files, and what is made of them.
+    """
+
+    graph: Graph
+    board: Board
+    program: CProgram
+    folder: Path
+
+    @property
+    def facts(self) -> ImageFacts:
+        """What the harness must know."""
+        return image_facts(self.graph, self.program, self.graph.name)
+
+    @property
+    def sources(self) -> tuple[str, str]:
+        """The C files to build."""
+        return f"{self.graph.name}.c", f"{self.graph.name}_weights.c"
+
+    def compare(self, inputs: Sequence[list[Array]], runner: str, file: Path) -> Comparison:
+        """Every step's results and the outputs of a program, against the reference."""
+        kind = "native" if runner == "native" else "emulated"
+        spec = spec_of(self.graph, self.program, self.board, file.parent, {kind: file.name})
+        found = load_runner(runner)
+        stepped = found.run(RunRequest(spec, inputs, steps=True))
+        result = Comparison(self.board.name)
+        expected = [run(self.graph, sample).tensors for sample in inputs]
+        compare_runs(result, spec, 0, expected, stepped, found.run(RunRequest(spec, inputs)))
+        return result
+
+
+def deliver(graph: Graph, board_name: str, folder: Path, specialize: Specialize, *, aligned: bool = False) -> Delivered:
+    """Emit a graph for a board."""
+    board = load_board(board_name)
+    target = board.target.with_aligned_loads() if aligned else board.target
+    program = emit_c(graph, graph.name, target, specialize)
+    program.bundle.write(folder)
+    (folder / "eq_harness_model.c").write_text(harness_model_source(image_facts(graph, program, graph.name)))
+    (folder / "eq_board.h").write_text(board_header(board.console))
+    return Delivered(graph, board, program, folder)
+
+
+def compile_model(delivered: Delivered, compiler: Sequence[str], name: str) -> list[str]:
+    """Compile the delivered C files, without a warning; returns the objects' names."""
+    objects = []
+    for source in delivered.sources:
+        objects.append(f"{name}_{Path(source).stem}.o")
+        warnings = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
+        _run([*compiler, *warnings, "-Iruntime", "-c", source, "-o", objects[-1]], delivered.folder)
+    return objects
+
+
+def host_program(delivered: Delivered, compiler: Sequence[str], link: Sequence[str] = ()) -> Path:
+    """A program for a computer: everything by one compiler, flags included."""
+    common = boards_dir() / "common"
+    objects = compile_model(delivered, [*compiler, "-std=c11"], "host")
+    harness = [str(common / source) for source in _HOST_SOURCES]
+    command = [*compiler, *link, "-std=c11", "-I.", f"-I{common}", *harness, "eq_harness_model.c", *objects]
+    _run([*command, "-o", "program"], delivered.folder)
+    return delivered.folder / "program"
+
+
+def chip_harness(delivered: Delivered, flags: Sequence[str]) -> list[str]:
+    """The harness of a chip by the board's gcc; returns the objects' names."""
+    common = boards_dir() / "common"
+    objects = []
+    for path in (*(common / source for source in _CHIP_SOURCES), Path("eq_harness_model.c")):
+        extra = ["-fno-tree-loop-distribute-patterns"] if path.name == "memory.c" else []
+        objects.append(f"{path.stem}.o")
+        flags_of = [*flags, *_HARNESS_FLAGS, *extra, "-ffreestanding", "-I.", f"-I{common}"]
+        _run(["arm-none-eabi-gcc", *flags_of, "-c", str(path), "-o", objects[-1]], delivered.folder)
+    return objects
+
+
+def chip_image(delivered: Delivered, harness: Sequence[str], compiler: Sequence[str], name: str) -> Path:
+    """An image for the emulator: the model by any compiler, linked by the board's gcc."""
+    objects = compile_model(delivered, [*compiler, "-std=c11", "-ffreestanding"], name)
+    script = delivered.folder / f"{name}.ld"
+    script.write_text(linker_script(emulated_layout(delivered.board), delivered.facts, STACK_BYTES))
+    command = [
+        "arm-none-eabi-gcc",
+        *delivered.board.target.gcc_flags,
+        "-nostdlib",
+        "-nostartfiles",
+        "-Wl,--gc-sections",
+    ]
+    _run([*command, "-T", script.name, *harness, *objects, "-lgcc", "-o", f"{name}.elf"], delivered.folder)
+    return delivered.folder / f"{name}.elf"
+
+
+def wrapped(program: Path, emulator: str) -> Path:
+    """A program of another computer as one of this computer, through QEMU's user mode."""
+    script = program.with_suffix(".sh")
+    script.write_text(f"#!/bin/sh\nexec {shlex.quote(emulator)} {shlex.quote(str(program))}\n")
+    script.chmod(0o755)
+    return script
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr[:3000]}"
+
+
+__all__ = [
+    "Delivered",
+    "chip_harness",
+    "chip_image",
+    "compile_model",
+    "deliver",
+    "host_program",
+    "wrapped",
+]
