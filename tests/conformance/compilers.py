@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeq.analysis.verify import Comparison, compare_runs
+from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.backends.c import CProgram, Specialize, emit_c
 from edgeq.firmware.facts import ImageFacts, board_header, harness_model_source
 from edgeq.firmware.link import emulated_layout, linker_script
@@ -63,11 +63,9 @@ class Delivered:
         """Every step's results and the outputs of a program, against the reference."""
         kind = "native" if runner == "native" else "emulated"
         spec = spec_of(self.graph, self.program, self.board, file.parent, {kind: file.name})
-        found = load_runner(runner)
-        stepped = found.run(RunRequest(spec, inputs, steps=True))
+        answer = load_runner(runner).run(RunRequest(spec, inputs, steps=True))
         result = Comparison(self.board.name)
-        expected = [run(self.graph, sample).tensors for sample in inputs]
-        compare_runs(result, spec, 0, expected, stepped, found.run(RunRequest(spec, inputs)))
+        compare_runs(result, spec, 0, [run(self.graph, sample).tensors for sample in inputs], answer)
         return result
 
 
