@@ -192,6 +192,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "The data file holds fewer samples than `--samples` says; all were used.",
     ),
     "EQ0165": ("Class names do not fit", "`class_names` in the data file needs one name for each value of the output."),
+    "EQ0166": (
+        "Another float model",
+        "`eval --float` takes the model that the quantized one was made from: float, with the same inputs and outputs.",
+    ),
     "EQ0170": (
         "Unknown runner",
         (

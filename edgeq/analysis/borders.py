@@ -63,6 +63,10 @@ class Border:
         """DequantizeLinear: exact difference, float32 product; integers of the ONNX model are shifted only."""
         if self.passes_through:
             return (integers.astype(np.int64) + self.shift).astype(self.onnx_dtype).reshape(self.shape)
+        return self.real(integers)
+
+    def real(self, integers: Array) -> Array:
+        """What the integers in the arena stand for, also where the ONNX model has integers itself."""
         difference = integers.astype(np.int64) - self.zero_point
         result: Array = difference.astype(np.float32) * np.float32(self.scale)
         return result.reshape(self.shape)

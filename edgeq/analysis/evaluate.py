@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgeq.analysis.borders import input_borders, open_samples, quantized_inputs
+from edgeq.analysis.borders import available, input_borders, open_samples, output_borders, quantized_inputs
 from edgeq.analysis.data import examine_data
-from edgeq.analysis.executors import EXECUTORS, FLOAT, REFERENCE, Progress, check_names, outputs_of, silent
+from edgeq.analysis.executors import (
+    EXECUTORS,
+    FLOAT,
+    REFERENCE,
+    Progress,
+    check_names,
+    outputs_of,
+    require_image,
+    silent,
+)
+from edgeq.analysis.float_model import float_model_of
 from edgeq.analysis.metrics import METRICS, Material, agreement, check_metric, default_metric, sqnr_db
 from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
@@ -81,6 +92,7 @@ def evaluate_folder(
     samples: int | None = None,
     progress: Progress = silent,
     accept_data: bool = False,
+    float_path: Path | None = None,
 ) -> EvalReport:
     """Evaluate a compiled folder.
 
@@ -92,30 +104,40 @@ def evaluate_folder(
         samples: the first so many; None means all.
         progress: called with an executor's name and the share done.
         accept_data: severe doubts about the data are warnings.
+        float_path: the float model to compare with, for a folder that does not hold it; None: the folder's own.
 
     Raises:
-        EdgeqError: EQ0130 to EQ0133 severe doubts about the data, EQ0109 metric and data do not fit, EQ011x data,
-            EQ0170 unknown runner, EQ06xx an image fails.
+        EdgeqError: EQ0108 no sample, EQ0109 metric and data do not fit, EQ011x data, EQ0130 to EQ0133 severe doubts
+            about the data, EQ0160-EQ0161 no image, EQ0166 another float model, EQ0170 unknown runner, EQ06xx an image
+            fails.
     """
     names = check_names(runners, (FLOAT, REFERENCE, *EXECUTORS)) or (REFERENCE,)
-    found = open_samples(compiled, data)
-    labelled = metric == "top1" or (metric is None and "y" in found.extra and "group" not in found.extra)
-    with gathered() as notes:
-        described = examine_data(compiled, found, labelled=labelled, strict=True, accept=accept_data)
-    count = len(found) if samples is None else min(samples, len(found))
-    inputs = list(quantized_inputs(compiled, found, count))
-    reference = _float_outputs(compiled, found, count, progress)
-    if reference is None and FLOAT in names:
+    for name in names:
+        if name not in {FLOAT, REFERENCE}:
+            require_image(compiled, name)
+    model = float_model_of(compiled, float_path)
+    if model is None and FLOAT in names:
         raise EdgeqError(
             "EQ0109",
             "this folder has no float model",
             where="--on float",
-            hint="it was compiled from a quantized model; compile the float model to compare with it",
+            hint="a quantized model was compiled into it: name the float one with --float MODEL.onnx",
         )
-    first_input = input_borders(compiled)[0].name
-    shown = np.stack([found.inputs(index)[first_input] for index in range(count)])
-    base = Material(shown, shown, reference, found.extra)
-    chosen = check_metric(metric) if metric else None
+    found = open_samples(compiled, data)
+    labelled = metric == "top1" or (metric is None and "y" in found.extra and "group" not in found.extra)
+    with gathered() as notes:
+        described = examine_data(compiled, found, labelled=labelled, strict=True, accept=accept_data)
+        count = available(found, samples)
+    shape = output_borders(compiled)[0].shape
+    chosen = check_metric(metric) if metric else default_metric(found.extra, prod(shape))
+    shown = _first_inputs(compiled, found, count)
+    empty = np.zeros((count, *shape), np.float32)
+    base = Material(empty, shown, empty if model is not None else None, found.extra, len(found), accept_data)
+    # No precondition depends on what comes out: it is told now, not after minutes in the emulator.
+    METRICS[chosen](base)
+    inputs = list(quantized_inputs(compiled, found, count))
+    reference = model.outputs(found, count, progress) if model is not None else None
+    base = replace(base, reference=reference)
     results = []
     for name in names:
         if name == FLOAT:
@@ -123,9 +145,7 @@ def evaluate_folder(
             outputs = reference
         else:
             outputs = np.stack([arrays[0] for arrays in outputs_of(compiled, name, inputs, progress)])
-        chosen = chosen or default_metric(found.extra, outputs[0].size)
         results.append(_judge(name, chosen, replace(base, outputs=outputs)))
-    assert chosen is not None  # there is at least one executor
     return EvalReport(chosen, count, _float_value(chosen, base), tuple(results), described, tuple(notes))
 
 
@@ -144,18 +164,11 @@ def _float_value(metric: str, base: Material) -> float | None:
     return METRICS[metric](replace(base, outputs=base.reference))
 
 
-def _float_outputs(compiled: Compiled, samples: Samples, count: int, progress: Progress) -> Array | None:
-    from edgeq.onnxio import Session
-
-    model = compiled.float_model()
-    if model is None:
-        return None
-    session = Session(model)
-    outputs = []
-    for index in range(count):
-        outputs.append(session.run(samples.inputs(index))[session.outputs[0]])
-        progress(FLOAT, (index + 1) / count)
-    return np.stack(outputs)
+def _first_inputs(compiled: Compiled, samples: Samples, count: int) -> Array:
+    """The first input of every sample as real numbers."""
+    border = input_borders(compiled)[0]
+    values = [samples.inputs(index)[border.name] for index in range(count)]
+    return np.stack([border.real(border.quantize(value)) if border.passes_through else value for value in values])
 
 
 def _shared(values: Sequence[float | None]) -> float | None:

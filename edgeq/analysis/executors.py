@@ -235,7 +235,7 @@ def joined(parts: Sequence[RunResult]) -> RunResult:
 def outputs_of(
     compiled: Compiled, name: str, inputs: Sequence[list[Array]], progress: Progress = silent
 ) -> list[list[Array]]:
-    """The dequantized outputs of every sample, by the reference or a runner."""
+    """What the outputs of every sample stand for, by the reference or a runner."""
     borders = output_borders(compiled)
     if name != REFERENCE:
         raw = execute_all(compiled, name, inputs, progress=progress).outputs
@@ -248,4 +248,4 @@ def outputs_of(
 
 
 def _real(borders: Sequence[Border], arrays: Sequence[Array]) -> list[Array]:
-    return [border.dequantize(array) for border, array in zip(borders, arrays, strict=True)]
+    return [border.real(array) for border, array in zip(borders, arrays, strict=True)]

@@ -29,6 +29,13 @@ def _metrics() -> list[str]:
     type=Word("metric", "EQ0109", _metrics),
     help="top1, auc, reconstruction_auc, agreement or mse; by default what the data's keys call for.",
 )
+@click.option(
+    "--float",
+    "float_path",
+    metavar="MODEL",
+    type=click.Path(path_type=Path),
+    help="Float ONNX model to compare with, for a DIR that a quantized model was compiled into.",
+)
 @click.option("--samples", type=click.IntRange(min=1), help="Only the first so many.")
 @accept_data_option
 @budget_options
@@ -38,6 +45,7 @@ def command(
     data: Path,
     on: tuple[str, ...],
     metric: str | None,
+    float_path: Path | None,
     samples: int | None,
     accept_data: bool,
     as_json: bool,
@@ -47,12 +55,13 @@ def command(
     \b
     edgeq eval build/kws --data eval.npz
     edgeq eval build/kws --data eval.npz --on reference,native,qemu,float --samples 200
+    edgeq eval build/kws --data eval.npz --float kws.onnx
     """
     from edgeq.analysis.evaluate import evaluate_folder
     from edgeq.folder import Compiled
 
     with ProgressLine() as progress:
-        report = evaluate_folder(Compiled.open(folder), data, on, metric, samples, progress, accept_data)
+        report = evaluate_folder(Compiled.open(folder), data, on, metric, samples, progress, accept_data, float_path)
     if as_json:
         from edgeq.report.documents import print_document
 

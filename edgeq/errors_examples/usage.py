@@ -98,6 +98,9 @@ USAGE: Final[dict[str, Example]] = {
     "EQ0165": Example(
         "np.savez('eval.npz', x=x, y=y, class_names=names[:9])", "np.savez('eval.npz', x=x, y=y, class_names=names)"
     ),
+    "EQ0166": Example(
+        "edgeq eval build/kws --data eval.npz --float vww.onnx", "edgeq eval build/kws --data eval.npz --float kws.onnx"
+    ),
     "EQ0170": Example("edgeq verify build/kws --on hardware", "edgeq verify build/kws --on native,qemu"),
     "EQ0171": Example(f"{_COMPILE} --backend rust", f"{_COMPILE} --backend c,tflite"),
     "EQ0172": Example(

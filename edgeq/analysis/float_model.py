@@ -1,0 +1,114 @@
+"""The float model that a compiled folder is judged by: its own, or one that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeq.analysis.borders import Border, input_borders, output_borders
+from edgeq.analysis.executors import FLOAT, Progress
+from edgeq.errors import EdgeqError
+from edgeq.folder import Compiled
+from edgeq.numerics.array import Array
+from edgeq.onnxio.samples import Samples, input_specs
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+
+@dataclass(frozen=True)
+class FloatModel:
+    """A float model with the inputs and outputs of a compiled folder.
+
+    Attributes:
+        model: with static shapes.
+        inputs: the folder's inputs.
+        names: by the name of each of these, the model's name for it.
+    """
+
+    model: onnx_ir.Model
+    inputs: tuple[Border, ...]
+    names: Mapping[str, str]
+
+    def outputs(self, samples: Samples, count: int, progress: Progress) -> Array:
+        """The first output of the first samples, stacked."""
+        from edgeq.onnxio import Session
+
+        session = Session(self.model)
+        found = []
+        for index in range(count):
+            values = samples.inputs(index)
+            feeds = {self.names[border.name]: _real(border, values[border.name]) for border in self.inputs}
+            found.append(session.run(feeds)[session.outputs[0]])
+            progress(FLOAT, (index + 1) / count)
+        return np.stack(found)
+
+
+def _real(border: Border, value: Array) -> Array:
+    """What a float model takes where the folder's model takes integers."""
+    return border.real(border.quantize(value)) if border.passes_through else value
+
+
+def float_model_of(compiled: Compiled, path: Path | None) -> FloatModel | None:
+    """The named float model, else the folder's own; None where there is neither.
+
+    Raises:
+        EdgeqError: EQ0166 the named model is quantized, or has other inputs or outputs; EQ02xx it cannot be read.
+    """
+    borders = input_borders(compiled)
+    if path is None:
+        own = compiled.float_model()
+        return FloatModel(own, borders, {border.name: border.name for border in borders}) if own is not None else None
+    from edgeq import frontend
+    from edgeq.onnxio import read_model
+
+    given = read_model(path)
+    if frontend.is_quantized(given):
+        raise _another(path, "a quantized model", "the float model that it was made from")
+    used = {str(dim) for value in given.graph.inputs for dim in value.shape or () if not isinstance(dim, int)}
+    dims: Mapping[str, int] = compiled.manifest["options"]["dims"]
+    model = frontend.normalize(given, {name: size for name, size in dims.items() if name in used})
+    return FloatModel(model, borders, _matched(compiled, model, path))
+
+
+def _matched(compiled: Compiled, model: onnx_ir.Model, path: Path) -> dict[str, str]:
+    """The model's name for each of the folder's inputs: the same, or the only one there is.
+
+    Raises:
+        EdgeqError: EQ0166.
+    """
+    wanted = {border.name: border.shape for border in input_borders(compiled)}
+    found = {spec.name: spec.shape for spec in input_specs(model)}
+    names = {name: name for name in wanted}
+    if len(wanted) == len(found) == 1:
+        names = dict(zip(wanted, found, strict=True))
+    if any(found.get(names[name]) != shape for name, shape in wanted.items()) or len(wanted) != len(found):
+        raise _another(path, f"inputs {_listed(found)}", f"inputs {_listed(wanted)}")
+    results = [border.shape for border in output_borders(compiled)]
+    theirs = [tuple(int(str(dim)) for dim in value.shape or ()) for value in model.graph.outputs]
+    if results != theirs:
+        raise _another(path, f"outputs of shape {_shapes(theirs)}", f"outputs of shape {_shapes(results)}")
+    return names
+
+
+def _another(path: Path, got: str, allowed: str) -> EdgeqError:
+    return EdgeqError(
+        "EQ0166",
+        "the float model is not the one that was quantized",
+        where=f"--float {path}",
+        got=got,
+        allowed=allowed,
+        hint="name the float model that the quantized one was made from",
+    )
+
+
+def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name}{list(shape)}" for name, shape in shapes.items())
+
+
+def _shapes(shapes: list[tuple[int, ...]]) -> str:
+    return ", ".join(str(list(shape)) for shape in shapes)
