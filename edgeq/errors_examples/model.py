@@ -107,4 +107,6 @@ MODEL: Final[dict[str, Example]] = {
     "EQ0260": Example(
         "Conv whose weight has one scale per input channel", "Conv whose weight has one scale per output channel"
     ),
+    "EQ0261": Example("DequantizeLinear(w: int8[16, 3, 3, 3], scale: float32[3])", "... scale: float32[16], axis=0"),
+    "EQ0262": Example("QuantizeLinear(x, scale=3e38)", "QuantizeLinear(x, scale=0.05)"),
 }

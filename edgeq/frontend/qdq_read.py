@@ -14,10 +14,10 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import Problem
-from edgeq.frontend.facts import integer, ints, is_op, name_of, operand, required, shape_of
+from edgeq.frontend.facts import ints, is_op, name_of, operand, required, shape_of
 from edgeq.frontend.qdq_constants import Integers
 from edgeq.frontend.qdq_edit import QuantizedEdit
-from edgeq.frontend.qdq_grid import EIGHT_BIT, Grid
+from edgeq.frontend.qdq_grid import CONSTANT_TYPES, EIGHT_BIT, Grid, place_of, read_grid
 from edgeq.numerics.array import Array
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.qdq_form import REQUANTIZE, Activation
@@ -26,8 +26,6 @@ from edgeq.onnxio.qdq_form import REQUANTIZE, Activation
 _DOMAINS: Final = ("", "ai.onnx", "com.microsoft")
 _DYNAMIC: Final = ("DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul")
 _MOVERS: Final = frozenset("Clip Concat Flatten MaxPool Pad Reshape Slice Squeeze Transpose Unsqueeze".split())
-_NARROW: Final = (ir.DataType.INT4, ir.DataType.UINT4, ir.DataType.INT2, ir.DataType.UINT2)
-_CONSTANT_TYPES: Final = (*EIGHT_BIT, *_NARROW, ir.DataType.INT32)
 _SUFFIX: Final = "_quantized"
 
 
@@ -94,7 +92,7 @@ def integer_operators(model: ir.Model) -> list[Problem]:
         else:
             continue
         got = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        problems.append(Problem("EQ0252", what, where=_place(node), got=shown(got), hint=hint))
+        problems.append(Problem("EQ0252", what, where=place_of(node), got=shown(got), hint=hint))
     return problems
 
 
@@ -111,10 +109,10 @@ def unknown_integers(model: ir.Model) -> list[Problem]:
         value, zero = operand(node, 0), operand(node, 2)
         quantized = value if node.op_type == "DequantizeLinear" else node.outputs[0]
         dtype = zero.dtype if zero is not None else None if quantized is None else quantized.dtype
-        if value is not None and dtype is not None and dtype not in _CONSTANT_TYPES:
+        if value is not None and dtype is not None and dtype not in CONSTANT_TYPES:
             hint = "quantize to int8: 8 bits for activations, 8 or fewer for weights, int32 for biases"
-            where = f"{_place(node)}, value {shown(name_of(value))}"
-            allowed = ", ".join(known.name for known in _CONSTANT_TYPES)
+            where = f"{place_of(node)}, value {shown(name_of(value))}"
+            allowed = ", ".join(known.name for known in CONSTANT_TYPES)
             problems.append(Problem("EQ0255", "values are quantized to another type", where, dtype.name, allowed, hint))
     return problems
 
@@ -197,6 +195,9 @@ class _Reader:
         array = self.edit.array(value)
         grid = self._grid(node, activation=array is None)
         if grid is None:
+            # Any parameters do: the model is refused, and its other problems shall be told apart from this one.
+            if array is None:
+                self.found.params.setdefault(value, Activation(1.0, 0))
             self.integers[result] = value
             self.failed.add(result)
             return
@@ -239,7 +240,7 @@ class _Reader:
         source = self.integers.get(value)
         if source is None:
             got = f"{name_of(value)} ({value.dtype.name if value.dtype else 'unknown type'})"
-            self._problem("EQ0257", "integers that no QuantizeLinear made are dequantized", _place(node), shown(got))
+            self._problem("EQ0257", "integers that no QuantizeLinear made are dequantized", place_of(node), shown(got))
             return
         grid = None if value in self.failed else self._grid(node, activation=True)
         params = self.found.params.get(source)
@@ -247,7 +248,7 @@ class _Reader:
             self._problem(
                 "EQ0256",
                 "DequantizeLinear reads another scale than QuantizeLinear wrote",
-                _place(node),
+                place_of(node),
                 f"scale {grid.activation().scale!r}, zero point {grid.activation().zero_point} in int8",
                 f"express the change of scale as an operator; written: {params.scale!r}, {params.zero_point}",
             )
@@ -257,6 +258,9 @@ class _Reader:
         """An integer initializer becomes a float one that remembers its integers."""
         grid = self._grid(node, activation=False)
         if grid is None:
+            stand_in = self.edit.constant(array.astype(np.float32), name_of(value))
+            node.outputs[0].replace_all_uses_with(stand_in, replace_graph_outputs=True)
+            self.edit.remove(node)
             return
         if not grid.fits(array.shape):
             self._scales_do_not_fit(node, grid, array)
@@ -304,7 +308,7 @@ class _Reader:
         spread = node.op_type == "Concat" and any(value is None for value in sources)
         if not is_op(node, *_MOVERS) or sources[0] is None or len(known) != 1 or None in known or spread:
             hint = "put a DequantizeLinear before it and a QuantizeLinear behind it"
-            self._problem("EQ0257", "an operator computes on integers", _place(node), node.op_type, hint)
+            self._problem("EQ0257", "an operator computes on integers", place_of(node), node.op_type, hint)
             self.integers[result] = result
             return
         (params,) = known
@@ -341,49 +345,14 @@ class _Reader:
 
     def _grid(self, node: ir.Node, *, activation: bool) -> Grid | None:
         """The parameters of a node, or None after noting why they cannot be used."""
-        value, place = required(node, 0), _place(node)
-        scale, zero = self.edit.array(operand(node, 1)), self.edit.array(operand(node, 2))
-        zero_value = operand(node, 2)
-        if scale is None or (zero_value is not None and zero is None):
-            hint = "export with static quantization parameters"
-            self._problem("EQ0253", "a scale or zero point is computed at run time", place, None, hint)
-            return None
-        scale = scale.astype(np.float32)
-        if not (np.isfinite(scale).all() and (scale > 0).all()):
-            self._problem("EQ0253", "a scale is not a positive number", place, str(scale.reshape(-1).min()))
-            return None
-        dtype = zero_value.dtype if zero_value is not None else self._default_type(node)
-        if dtype is None or dtype not in (EIGHT_BIT if activation else _CONSTANT_TYPES):
-            allowed = "int8 or uint8" if activation else "integers of 8 bits or less, and int32"
-            got = dtype.name if dtype is not None else "unknown"
-            self._problem("EQ0255", "values are quantized to another type", place, got, f"use {allowed}")
-            return None
-        if integer(node, "block_size", 0):
-            hint = "quantize weights per tensor or per channel"
-            self._problem("EQ0259", "a constant is quantized in blocks", place, None, hint)
-            return None
-        if activation and scale.size != 1:
-            got = f"{scale.size} scales for {name_of(value)}"
-            hint = "quantize activations per tensor; only weights may be per channel"
-            self._problem("EQ0254", "an activation is quantized per channel", place, shown(got), hint)
-            return None
-        offset = np.zeros(scale.shape, np.int64) if zero is None else zero.astype(np.int64).reshape(scale.shape)
-        return Grid(scale, offset - EIGHT_BIT.get(dtype, 0), dtype, integer(node, "axis", 1))
-
-    @staticmethod
-    def _default_type(node: ir.Node) -> ir.DataType | None:
-        """The integers' type where no zero point states it."""
-        if node.op_type == "DequantizeLinear":
-            return required(node, 0).dtype
-        stated = integer(node, "output_dtype", 0)
-        return ir.DataType(stated) if stated else ir.DataType.UINT8
+        found = read_grid(self.edit, node, activation=activation)
+        if isinstance(found, Grid):
+            return found
+        self.found.problems.append(found)
+        return None
 
     def _problem(self, code: str, what: str, where: str, got: str | None = None, hint: str | None = None) -> None:
         self.found.problems.append(Problem(code, what, where=where, got=got, hint=hint))
-
-
-def _place(node: ir.Node) -> str:
-    return f"node {shown(node.name or node.op_type)}"
 
 
 def _first_dequantize(value: ir.Value) -> ir.Node | None:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, Tensor
 from edgeq.lowering.context import Context, Target, scalar_quant
-from edgeq.lowering.requantize import multipliers, single_product
+from edgeq.lowering.requantize import multipliers, refused_scales, single_product
 from edgeq.numerics import tflite
 from edgeq.numerics.addition import choose_addition
 
@@ -45,7 +44,8 @@ def _addition(ctx: Context, node: onnx_ir.Node, target: Target, op: str, sign: i
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
     attrs: dict[str, Attr]
     if ctx.mode == "tflite":
-        factors = tflite.add_parameters(a_scale, b_scale, target.scale)
+        with refused_scales(str(node.name)):
+            factors = tflite.add_parameters(a_scale, b_scale, target.scale)
         attrs = {
             "requant": "tflite",
             "left_shift": factors.left_shift,
@@ -60,16 +60,8 @@ def _addition(ctx: Context, node: onnx_ir.Node, target: Target, op: str, sign: i
             "out_zero": target.zero,
         }
     else:
-        try:
+        with refused_scales(str(node.name)):
             constants = choose_addition((a_scale, b_scale, target.scale), (a_zero, b_zero, target.zero), sign)
-        except ValueError as error:
-            raise EdgeqError(
-                "EQ0358",
-                "the scales of an addition are too far apart",
-                where=f"node {node.name}",
-                got=str(error),
-                hint="calibrate with data that exercises this layer",
-            ) from error
         attrs = {
             "requant": "highmul",
             "a_multiplier": constants.a_multiplier,
