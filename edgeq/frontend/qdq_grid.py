@@ -57,12 +57,6 @@ class Grid:
     dtype: ir.DataType
     axis: int
 
-    def fits(self, shape: Shape) -> bool:
-        """Whether a constant of this shape has one scale, or one for each index of the channel axis."""
-        if self.scale.size == 1:
-            return True
-        return -len(shape) <= self.axis < len(shape) and self.scale.size == shape[self.axis]
-
     def activation(self) -> Activation:
         """One scale and zero point in int8."""
         return Activation(float(self.scale.reshape(-1)[0]), int(self.zero.reshape(-1)[0]))

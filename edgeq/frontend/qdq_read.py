@@ -201,11 +201,6 @@ class _Reader:
             self.integers[result] = value
             self.failed.add(result)
             return
-        if array is not None and not grid.fits(array.shape):
-            self._scales_do_not_fit(node, grid, array)
-            self.integers[result] = value
-            self.failed.add(result)
-            return
         if array is not None:
             codes = self.edit.constant(grid.quantize(array), f"{name_of(value)}{_SUFFIX}")
             self.origins[codes] = value
@@ -262,9 +257,6 @@ class _Reader:
             node.outputs[0].replace_all_uses_with(stand_in, replace_graph_outputs=True)
             self.edit.remove(node)
             return
-        if not grid.fits(array.shape):
-            self._scales_do_not_fit(node, grid, array)
-            return
         axis = None if grid.scale.size == 1 else grid.axis % array.ndim
         shape = () if axis is None else (-1,)
         shift = EIGHT_BIT.get(grid.dtype, 0)
@@ -276,10 +268,6 @@ class _Reader:
         origin = self.origins.get(value, value)
         if not name_of(origin).endswith(_SUFFIX):
             self.edit.inherit_name(real, origin)
-
-    def _scales_do_not_fit(self, node: ir.Node, grid: Grid, array: Array) -> None:
-        got = f"{grid.scale.size} scales along axis {grid.axis} of shape {list(array.shape)}"
-        self._problem("EQ0253", "a constant does not have one scale for each channel", _place(node), got)
 
     def _fold_layout(self, node: ir.Node) -> None:
         """A constant that is reshaped or transposed, before or behind its DequantizeLinear."""

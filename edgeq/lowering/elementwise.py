@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeq.ir import Attr, Tensor
 from edgeq.lowering.context import Context, Target, scalar_quant
-from edgeq.lowering.requantize import multipliers, refused_scales, single_product
+from edgeq.lowering.requantize import multipliers, single_product
 from edgeq.numerics import tflite
 from edgeq.numerics.addition import choose_addition
 
@@ -44,8 +44,7 @@ def _addition(ctx: Context, node: onnx_ir.Node, target: Target, op: str, sign: i
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
     attrs: dict[str, Attr]
     if ctx.mode == "tflite":
-        with refused_scales(str(node.name)):
-            factors = tflite.add_parameters(a_scale, b_scale, target.scale)
+        factors = tflite.add_parameters(a_scale, b_scale, target.scale)
         attrs = {
             "requant": "tflite",
             "left_shift": factors.left_shift,
@@ -60,8 +59,7 @@ def _addition(ctx: Context, node: onnx_ir.Node, target: Target, op: str, sign: i
             "out_zero": target.zero,
         }
     else:
-        with refused_scales(str(node.name)):
-            constants = choose_addition((a_scale, b_scale, target.scale), (a_zero, b_zero, target.zero), sign)
+        constants = choose_addition((a_scale, b_scale, target.scale), (a_zero, b_zero, target.zero), sign)
         attrs = {
             "requant": "highmul",
             "a_multiplier": constants.a_multiplier,

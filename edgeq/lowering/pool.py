@@ -10,7 +10,7 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, Source, Tensor
 from edgeq.lowering.attributes import constant_ints, integer, ints
 from edgeq.lowering.context import Context, Target, scalar_quant
-from edgeq.lowering.requantize import at_scale, multipliers, refused_scales
+from edgeq.lowering.requantize import at_scale, multipliers
 from edgeq.numerics import tflite
 from edgeq.ops.pool import average_pool_counts
 
@@ -78,8 +78,7 @@ def _mean_multipliers(
 ) -> tuple[tuple[str, ...], dict[str, Attr]]:
     """The factor ratio/count; TFLite truncates it in its own way."""
     if ctx.mode == "tflite":
-        with refused_scales(", ".join(target.sources)):
-            multiplier, exponent = tflite.mean_multiplier(float(ratio), count)
+        multiplier, exponent = tflite.mean_multiplier(float(ratio), count)
         names = (
             ctx.add_constant(f"{target.name}.multiplier", np.array([multiplier], np.int32)),
             ctx.add_constant(f"{target.name}.exponent", np.array([exponent], np.int32)),

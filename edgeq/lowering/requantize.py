@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 
 from edgeq.errors import EdgeqError
@@ -33,37 +30,17 @@ def multipliers(
         ``acc``, ``shift``.
 
     Raises:
-        EdgeqError: EQ0353 where the accumulator, shifted, can leave int32; EQ0358 where the factor is out of range.
+        EdgeqError: EQ0353 where the accumulator, shifted, can leave int32.
+        ScaleRangeError: the factor is out of range.
     """
     _require_int32(int(bound.max(initial=0)), where)
     if ctx.mode == "tflite":
-        with refused_scales(", ".join(where)):
-            quantized, exponents = tflite.quantize_multipliers(ratio)
+        quantized, exponents = tflite.quantize_multipliers(ratio)
         names = (ctx.add_constant(f"{name}.multiplier", quantized), ctx.add_constant(f"{name}.exponent", exponents))
         return names, {"requant": "tflite", "acc": "i32", "shift": 0}
-    with refused_scales(", ".join(where)):
-        values, shift = highmul.choose_multipliers(ratio)
+    values, shift = highmul.choose_multipliers(ratio)
     _require_int32(int(bound.max(initial=0)) << shift, where)
     return (ctx.add_constant(f"{name}.multiplier", values),), {"requant": "highmul", "acc": "i32", "shift": shift}
-
-
-@contextmanager
-def refused_scales(node: str) -> Iterator[None]:
-    """Scales that the arithmetic inside cannot take are a problem of the node.
-
-    Raises:
-        EdgeqError: EQ0358.
-    """
-    try:
-        yield
-    except ValueError as error:
-        raise EdgeqError(
-            "EQ0358",
-            "the scales around an operator are too far apart",
-            where=f"node {node}",
-            got=str(error),
-            hint="calibrate with data that exercises this layer",
-        ) from error
 
 
 def single_product(a_scale: float, b_scale: float) -> np.float64:

@@ -9,7 +9,7 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, Quant, Tensor
 from edgeq.lowering.attributes import integer
 from edgeq.lowering.context import Context, Target, scalar_quant
-from edgeq.lowering.requantize import at_scale, refused_scales
+from edgeq.lowering.requantize import at_scale
 from edgeq.numerics import softmax, tflite_softmax
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
                 allowed=f"at most {TFLITE_ROW_MAX} elements",
                 hint="compile with --requantize highmul, which has no such limit",
             )
-        with refused_scales(str(node.name)):
-            multiplier, shift, diff_min = tflite_softmax.softmax_parameters(scale)
+        multiplier, shift, diff_min = tflite_softmax.softmax_parameters(scale)
         attrs = {
             "requant": "tflite",
             "input_multiplier": multiplier,
