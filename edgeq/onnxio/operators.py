@@ -1,0 +1,137 @@
+"""What to do about an operator that edgeq does not take: a table by meaning for every operator of ONNX.
+
+A hint says what computes the same, or close enough, with operators that are taken, or where the work belongs instead.
+It never goes by spelling: that is for names which are no operator at all.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_APPLICATION: Final = "leave it out of the model and do it in the application"
+_INTEGER_FORM: Final = "export the QDQ format: in onnxruntime, quantize with quant_format=QuantFormat.QDQ"
+_STATIC: Final = "export the model without control flow: torch.jit.trace and torch.export unroll loops of fixed length"
+_RECURRENT: Final = "recurrent layers have no integer form yet: use convolutions over time"
+_TRAINING: Final = "it belongs to training: export the model in inference mode, without the loss"
+_RANDOM: Final = "random numbers have no place in firmware: export the model in inference mode"
+_LOGIC: Final = "conditions have no integer form: compute them in the application, or from the model's outputs"
+_BITS: Final = "bit operations have no integer form here: do them in the application"
+_TEXT: Final = "text is prepared in the application: let the model begin at the numbers"
+_SEQUENCE: Final = "sequences and optional values have no place in static memory: give and take tensors of fixed shape"
+_SIGNAL: Final = "compute it in the application, or as a MatMul with a constant matrix"
+_WINDOW: Final = "export it as a constant: it does not depend on the input"
+_NORMALIZATION: Final = (
+    "statistics of the input are not computed in integers yet: use BatchNormalization, which folds into the layers"
+)
+_NORM: Final = "norms of the input are not computed in integers yet: normalize in the application, or train without"
+_ATTENTION: Final = "export it as MatMul, Softmax and Transpose"
+_INDEX: Final = "addresses that depend on data have no integer form yet: do it in the application"
+_SHAPE: Final = "export the model with static shapes: then it is a constant"
+_MONOTONE: Final = "the largest of the inputs is the same without it: leave it out and take the arg max of its input"
+_SUM: Final = "use ReduceMean or ReduceSum and let the next layer take the rest in"
+_EXTREME: Final = "use MaxPool, GlobalMaxPool or a maximum over the spatial axes of an image"
+
+_BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    (_APPLICATION, (
+        "ArgMax", "ArgMin", "Hardmax", "ImageDecoder", "MaxRoiPool", "Multinomial", "NonMaxSuppression", "RoiAlign",
+        "TopK", "Unique",
+    )),
+    (_INTEGER_FORM, ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")),
+    (_STATIC, ("If", "Loop", "Scan")),
+    (_RECURRENT, ("CausalConvWithState", "GRU", "LSTM", "LinearAttention", "RNN")),
+    (_TRAINING, ("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss")),
+    (_RANDOM, ("Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")),
+    (_LOGIC, (
+        "And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not", "Or", "Where",
+        "Xor",
+    )),
+    (_BITS, ("BitCast", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor")),
+    (_TEXT, ("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer")),
+    (_SEQUENCE, (
+        "ConcatFromSequence", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceAt", "SequenceConstruct",
+        "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence",
+    )),
+    (_SIGNAL, ("DFT", "STFT")),
+    (_WINDOW, ("BlackmanWindow", "HammingWindow", "HannWindow", "MelWeightMatrix")),
+    (_NORMALIZATION, (
+        "GroupNormalization", "InstanceNormalization", "LRN", "LayerNormalization", "MeanVarianceNormalization",
+        "RMSNormalization",
+    )),
+    (_NORM, (
+        "GlobalLpPool", "LpNormalization", "LpPool", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp",
+        "ReduceSumSquare",
+    )),
+    (_ATTENTION, ("Attention", "RotaryEmbedding")),
+    (_INDEX, (
+        "Col2Im", "Compress", "GatherElements", "GatherND", "MaxUnpool", "OneHot", "ReverseSequence", "Scatter",
+        "ScatterElements", "ScatterND", "TensorScatter",
+    )),
+    (_SHAPE, ("ConstantOfShape", "EyeLike", "NonZero", "Range", "Shape", "Size")),
+    (_EXTREME, ("ReduceMax", "ReduceMin")),
+    ("resample the image in the application", ("AffineGrid", "DeformConv", "GridSample")),
+)  # fmt: skip
+
+_SINGLE: Final = {
+    "Acosh": "use another activation: `edgeq ops` lists them",
+    "Asinh": "use another activation: `edgeq ops` lists them",
+    "Atanh": "use another activation: `edgeq ops` lists them",
+    "BatchNormalization": "its parameters must be constants and it must be in inference mode: call model.eval() first",
+    "Cast": "export the model in float32; integers are prepared in the application",
+    "CastLike": "export the model in float32; integers are prepared in the application",
+    "CenterCropPad": "crop with Slice, or pad with Pad",
+    "Constant": "store it as an initializer",
+    "ConvTranspose": "upsample to the nearest neighbour (Resize) and convolve",
+    "Cosh": "use another activation: `edgeq ops` lists them",
+    "CumProd": "running products have no integer form: compute them in the application",
+    "CumSum": "use a MatMul with a constant triangular matrix",
+    "DepthToSpace": "write it as Reshape, Transpose and Reshape",
+    "Det": "compute it in the application",
+    "Div": "only a division by a constant is supported: multiply by the reciprocal where the divisor allows it",
+    "Dropout": "export the model in inference mode: call model.eval() first",
+    "DynamicQuantizeLinear": "quantize statically: dynamic scales need floating point on the device",
+    "Einsum": "write it as MatMul and Transpose",
+    "Expand": "expand a constant, or expand to a constant shape, at most 64 times along an axis",
+    "Gather": "only constant indices are supported: look tables up in the application",
+    "LogSoftmax": _MONOTONE,
+    "Max": "only tensors of float32 can be compared",
+    "Mean": "only tensors of float32 can be averaged",
+    "Min": "only tensors of float32 can be compared",
+    "Mod": "remainders have no integer form here: compute them in the application",
+    "PRelu": "use one slope for all channels: that is LeakyRelu",
+    "Pow": "only the constant exponents 1, 2, 3, 1/2 and -1 are supported: multiply x by itself instead",
+    "ReduceProd": "products over an axis have no integer form: multiply the slices",
+    "ReduceSum": "the axes must be constant, and the tensor float32",
+    "Shrink": "use another activation: `edgeq ops` lists them",
+    "Sinh": "use another activation: `edgeq ops` lists them",
+    "SpaceToDepth": "write it as Reshape, Transpose and Reshape",
+    "Split": "the sizes of the parts must be constant",
+    "Sum": "only tensors of float32 can be added",
+    "SwiGLU": "export it as Split, Swish and Mul",
+    "Tile": "repeat by constant numbers, at most 64 times along an axis",
+    "Trilu": "multiply by a constant mask of ones and zeros",
+    "Upsample": "use Resize, to the nearest neighbour and by whole factors",
+}
+
+HINTS: Final = _SINGLE | {name: hint for hint, names in _BY_HINT for name in names}
+"""Hint by the name of an ONNX operator that has no integer form of its own."""
+
+_ML: Final = {
+    "ZipMap": "export with options={id(model): {'zipmap': False}} in skl2onnx, or zipmap=False: then probabilities are "
+    "a tensor",
+    "LabelEncoder": "map labels in the application: let the model give scores",
+    "Normalizer": "normalize in the application",
+    "Scaler": "write it as Sub and Mul with constants",
+    "LinearClassifier": "write it as Gemm and Softmax",
+    "LinearRegressor": "write it as Gemm",
+}
+_ML_OTHER: Final = "classical models have no integer form: only neural networks are compiled"
+FOREIGN: Final = "export the model with standard operators only, without runtime-specific optimization"
+
+
+def hint_for(domain: str, op_type: str) -> str | None:
+    """What to do about an operator of some domain, by its meaning; None where it is no operator of ONNX's."""
+    if domain in ("", "ai.onnx"):
+        return HINTS.get(op_type)
+    if domain == "ai.onnx.ml":
+        return _ML.get(op_type, _ML_OTHER)
+    return _INTEGER_FORM if op_type.startswith("QLinear") or op_type == "QGemm" else FOREIGN
