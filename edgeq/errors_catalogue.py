@@ -312,6 +312,24 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "A node does not fit together",
         "Its operands and attributes contradict each other: it would fail anywhere. Export the model again.",
     ),
+    "EQ0233": (
+        "Read as float32",
+        (
+            "The model computes in float16, bfloat16 or float64. Its weights and borders are converted to float32, and "
+            "it is quantized like any other. Nothing to do."
+        ),
+    ),
+    "EQ0234": (
+        "An integer input is float32 here",
+        (
+            "The model only casts this input to float32, so the cast and the type are left out. Give calibration data "
+            "as integers: they stand for the same numbers."
+        ),
+    ),
+    "EQ0235": (
+        "A border is no tensor",
+        "Sequences, maps and optional values have no fixed size. Export the model with tensors as inputs and outputs.",
+    ),
     "EQ0240": (
         "The integer graph cannot be read",
         "graph.json or graph.npz is damaged or of another version. Compile the model again.",
@@ -417,7 +435,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0308": (
         "Bad model output",
-        "An output must be computed, not an input or a constant. Remove it from the model's outputs.",
+        "Inputs and constants that are outputs are copied where they are float32. Leave others out of the outputs.",
     ),
     "EQ0309": ("A constant is not a number", "A weight holds NaN or infinity: training diverged, or export failed."),
     "EQ0310": ("The model has no input", "There is nothing to run it on."),

@@ -13,12 +13,20 @@ import onnx_ir as ir
 from edgeq.errors import EdgeqError
 from edgeq.frontend.edit import Edit, apply_rules
 from edgeq.frontend.facts import known_shape
+from edgeq.frontend.floats import read_integer_inputs, use_float32
 from edgeq.frontend.fold import clear_annotations, fold_constants, lift_constants
 from edgeq.frontend.memory import check_memory
 from edgeq.frontend.outputs import make_outputs
 from edgeq.frontend.qdq_read import unknown_integers
 from edgeq.frontend.rules import PHASES, STRUCTURE
-from edgeq.frontend.shapes import drop_constant_inputs, infer_shapes, pin_inputs, require_static
+from edgeq.frontend.shapes import (
+    drop_constant_inputs,
+    infer_shapes,
+    infer_shapes_of_input,
+    pin_inputs,
+    require_static,
+    require_tensors,
+)
 from edgeq.frontend.version import convert_to_working_opset
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.writer import IR_VERSION
@@ -72,9 +80,12 @@ def _static(model: ir.Model, dims: Mapping[str, int]) -> ir.Model:
     work.ir_version = IR_VERSION
     clear_annotations(work)
     drop_constant_inputs(work)
+    require_tensors(work)
+    use_float32(work)
+    read_integer_inputs(work)
     lift_constants(work)
     pin_inputs(work, dims)
-    infer_shapes(work, forget=True)
+    infer_shapes_of_input(work)
     return work
 
 

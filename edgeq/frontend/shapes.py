@@ -12,6 +12,7 @@ import onnx_ir as ir
 from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend.facts import known_shape
 from edgeq.onnxio.limits import MAX_DIM, check_dims, shown
+from edgeq.onnxio.operators import NEVER, UNSUPPORTED, hint_for
 from edgeq.onnxio.reader import one_line
 
 if TYPE_CHECKING:
@@ -26,6 +27,40 @@ def drop_constant_inputs(model: ir.Model) -> None:
     kept = [value for value in inputs if value.name not in model.graph.initializers]
     if len(kept) != len(inputs):
         inputs[:] = kept
+
+
+def require_tensors(model: ir.Model) -> None:
+    """Inputs and outputs of the model are tensors.
+
+    Raises:
+        EdgeqError: EQ0235, every one that is a sequence, a map, an optional or a sparse value.
+    """
+    problems = []
+    for kind, values in (("input", model.graph.inputs), ("output", model.graph.outputs)):
+        for value in values:
+            if value.type is None or isinstance(value.type, ir.TensorType):
+                continue
+            maker = value.producer()
+            hint = hint_for(maker.domain, maker.op_type) if maker is not None else None
+            problems.append(
+                Problem(
+                    "EQ0235",
+                    f"an {kind} of the model is no tensor",
+                    where=f"{kind} {shown(value.name or '?')}",
+                    got=_type_text(value.type),
+                    allowed="a tensor",
+                    hint=hint or "export the model with tensors of fixed shape at its borders",
+                )
+            )
+    if problems:
+        raise EdgeqError.of(problems)
+
+
+def _type_text(kind: ir.TypeProtocol) -> str:
+    """A type as ONNX writes it: ``optional(sequence(tensor))``."""
+    inner = getattr(kind, "elem_type", None)
+    name = type(kind).__name__.removesuffix("Type").lower()
+    return f"{name}({_type_text(inner)})" if isinstance(inner, ir.TypeProtocol) else name
 
 
 def pin_inputs(model: ir.Model, dims: Mapping[str, int]) -> None:
@@ -156,6 +191,32 @@ def infer_shapes(model: ir.Model, *, forget: bool) -> None:
         _take(model, inferred)
 
 
+def infer_shapes_of_input(model: ir.Model) -> None:
+    """:func:`infer_shapes` of a model as it came: where that fails, operators without an integer form come first.
+
+    Raises:
+        EdgeqError: EQ0302 operators that edgeq does not take, all of them; else as :func:`infer_shapes`.
+    """
+    try:
+        infer_shapes(model, forget=True)
+    except EdgeqError as error:
+        computed = {id(value) for value in model.graph.inputs}
+        problems = []
+        for node in model.graph:
+            if any(id(value) in computed for value in node.inputs):
+                computed |= {id(value) for value in node.outputs}
+                if not node.domain and node.op_type in NEVER:
+                    problems.append(_unsupported(node))
+        if problems:
+            raise EdgeqError.of(problems) from error
+        raise
+
+
+def _unsupported(node: ir.Node) -> Problem:
+    where = node.name or next((value.name for value in node.outputs if value.name), None) or "?"
+    return Problem("EQ0302", UNSUPPORTED, f"node {shown(where)}", node.op_type, None, hint_for("", node.op_type))
+
+
 def _inference_message(error: BaseException) -> str:
     return one_line(RuntimeError(str(error).replace("[ShapeInferenceError] ", "").replace("(op_type:", "(")), limit=300)
 
@@ -190,6 +251,9 @@ def require_static(model: ir.Model) -> None:
             continue
         if any(known_shape(value) is None for value in node.inputs if value is not None):
             continue  # a consequence: the node that causes it is in the list
+        if not node.domain and node.op_type in NEVER:
+            problems.append(_unsupported(node))
+            continue
         problems.append(
             Problem(
                 "EQ0226",

@@ -12,45 +12,14 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.errors import Problem, did_you_mean
+from edgeq.errors import Problem
 from edgeq.frontend.constraints import BORDER, CONSTRAINTS, constant_of, is_constant, place
 from edgeq.frontend.facts import known_shape
 from edgeq.onnxio.attributes import attribute_values
 from edgeq.onnxio.limits import shown
+from edgeq.onnxio.operators import UNSUPPORTED, hint_for
 from edgeq.ops import onnx_forms
 
-_RECURRENT: Final = "recurrent layers are not integer operators yet: use convolutions over time"
-_INTEGER_FORM: Final = "export the QDQ format (in onnxruntime: quant_format=QuantFormat.QDQ)"
-_ON_HOST: Final = "leave it out of the model and do it in the application"
-_STATIC: Final = "export the model without control flow"
-
-_HINTS: Final = {
-    "ArgMax": _ON_HOST,
-    "BatchNormalization": "its parameters must be constants and it must be in inference mode",
-    "Cast": "keep the model in float32",
-    "ConvInteger": _INTEGER_FORM,
-    "ConvTranspose": "use an upsampling that is made of convolutions, or report the need",
-    "Div": "only a division by a constant is supported: multiply by the reciprocal where the divisor allows it",
-    "DynamicQuantizeLinear": "quantize statically: dynamic scales need floating point on the device",
-    "Einsum": "write it as MatMul and Transpose",
-    "GRU": _RECURRENT,
-    "Gather": "only constant consecutive indices are supported",
-    "If": _STATIC,
-    "LSTM": _RECURRENT,
-    "LayerNormalization": "use BatchNormalization, which folds into the layers",
-    "Loop": _STATIC,
-    "MatMulInteger": _INTEGER_FORM,
-    "NonMaxSuppression": _ON_HOST,
-    "PRelu": "use one slope for all channels: that is LeakyRelu",
-    "QLinearConv": _INTEGER_FORM,
-    "QLinearMatMul": _INTEGER_FORM,
-    "RNN": _RECURRENT,
-    "ReduceMax": "only the maximum over the two spatial axes of an image is supported",
-    "ReduceSum": "use ReduceMean and scale the next layer",
-    "Scan": _STATIC,
-    "TopK": _ON_HOST,
-    "Upsample": "resize before the model",
-}
 _MAX_REPORTED: Final = 200
 
 
@@ -124,13 +93,11 @@ def _of_node(node: ir.Node, supported: set[str]) -> Iterator[Problem]:
             "this operator is not of standard ONNX",
             where=place(node),
             got=f"{shown(node.domain)}.{shown(node.op_type)}",
-            hint="export the model with standard operators only, without runtime-specific optimization",
+            hint=hint_for(node.domain, node.op_type),
         )
         return
     if node.op_type not in supported:
-        yield Problem(
-            "EQ0302", "this operator is not supported", where=place(node), got=node.op_type, hint=_hint(node, supported)
-        )
+        yield Problem("EQ0302", UNSUPPORTED, where=place(node), got=node.op_type, hint=hint_for("", node.op_type))
         return
     if _copied_to_output(node) is not None:
         return
@@ -154,13 +121,6 @@ def _anything(node: ir.Node) -> Iterator[Problem]:
     """Operators without further conditions."""
     del node
     yield from ()
-
-
-def _hint(node: ir.Node, supported: set[str]) -> str:
-    """What to use in the place of an operator."""
-    if node.op_type in _HINTS:
-        return _HINTS[node.op_type]
-    return did_you_mean(node.op_type, sorted(supported)) or "see `edgeq ops` for what is supported"
 
 
 def _of_types(node: ir.Node) -> Iterator[Problem]:

@@ -1,8 +1,8 @@
-"""Brings a model of opset 7 to 23 to opset 21, the one that the rest of edgeq reads.
+"""Brings a model of opset 7 to 28 to opset 21, the one that the rest of edgeq reads.
 
-Upwards by ONNX's version converter. Downwards there is no converter for most operators; but between 21 and 23 the
+Upwards by ONNX's version converter. Downwards there is no converter for most operators; but between 21 and 28 the
 operators that edgeq supports gained element types only, so a model is accepted as it is when each node is legal in
-opset 21, and refused with the list of nodes otherwise.
+opset 21, and refused with the list of nodes otherwise. Swish, which came with 24, is written out.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from onnx import version_converter
 
 from edgeq.errors import EdgeqError, Problem
 from edgeq.onnxio.limits import shown
+from edgeq.onnxio.operators import UNSUPPORTED, hint_for
 from edgeq.onnxio.reader import one_line
 from edgeq.onnxio.writer import OPSET
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 MIN_OPSET: Final = 7
-MAX_OPSET: Final = 23
+MAX_OPSET: Final = 28
 
 _NEUTRAL: Final = {
     ("DequantizeLinear", "output_dtype"): (0, onnx.TensorProto.FLOAT),
@@ -99,7 +100,7 @@ def _refuse_foreign(proto: ModelProto) -> None:
             "this operator is not of standard ONNX",
             where=f"node {shown(node.name or (node.output[0] if node.output else '?'))}",
             got=f"{shown(node.domain)}.{shown(node.op_type)}",
-            hint="export the model with standard operators only, without runtime-specific optimization",
+            hint=hint_for(node.domain, node.op_type),
         )
         for node in _all_nodes(proto.graph)
         if node.domain
@@ -149,12 +150,44 @@ def _name_after_users(graph: GraphProto, before: set[str]) -> None:
 
 
 def _downgrade(proto: ModelProto, found: int) -> None:
+    _write_out_swish(proto.graph)
     problems = [problem for node in _all_nodes(proto.graph) if (problem := _illegal(node, found)) is not None]
     if problems:
         raise EdgeqError.of(problems)
     for item in proto.opset_import:
         if item.domain == "":
             item.version = OPSET
+
+
+def _write_out_swish(graph: GraphProto) -> None:
+    """Swish(x) becomes x · Sigmoid(alpha · x)."""
+    taken = {name for node in _all_nodes(graph) for name in (*node.input, *node.output)}
+    taken |= {tensor.name for tensor in graph.initializer}
+
+    def fresh(base: str) -> str:
+        while base in taken:
+            base += "_"
+        taken.add(base)
+        return base
+
+    for node in list(graph.node):
+        if node.op_type != "Swish" or node.domain:
+            continue
+        x, y = node.input[0], node.output[0]
+        alpha = next((item.f for item in node.attribute if item.name == "alpha"), 1.0)
+        gate, scaled, made = fresh(f"{y}_gate"), x, []
+        if alpha != 1.0:
+            factor, scaled = fresh(f"{y}_alpha"), fresh(f"{y}_scaled")
+            graph.initializer.append(onnx.helper.make_tensor(factor, onnx.TensorProto.FLOAT, [], [alpha]))
+            made.append(onnx.helper.make_node("Mul", [x, factor], [scaled], name=f"{node.name or y}_scaled"))
+        made += [
+            onnx.helper.make_node("Sigmoid", [scaled], [gate], name=f"{node.name or y}_gate"),
+            onnx.helper.make_node("Mul", [x, gate], [y], name=node.name),
+        ]
+        at = list(graph.node).index(node)
+        del graph.node[at]
+        for offset, item in enumerate(made):
+            graph.node.insert(at + offset, item)
 
 
 def _illegal(node: NodeProto, found: int) -> Problem | None:
@@ -165,13 +198,7 @@ def _illegal(node: NodeProto, found: int) -> Problem | None:
     try:
         schema = onnx.defs.get_schema(node.op_type, OPSET, "")
     except onnx.defs.SchemaError:
-        return Problem(
-            "EQ0217",
-            f"this operator of opset {found} has no form in opset {OPSET}",
-            where=where,
-            got=node.op_type,
-            hint=f"export the model with opset_version={OPSET}",
-        )
+        return Problem("EQ0302", UNSUPPORTED, where=where, got=node.op_type, hint=hint_for("", node.op_type))
     for attribute in list(node.attribute):
         if attribute.name in schema.attributes:
             continue

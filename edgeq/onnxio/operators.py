@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+UNSUPPORTED: Final = "this operator is not supported"
+
 _APPLICATION: Final = "leave it out of the model and do it in the application"
 _INTEGER_FORM: Final = "export the QDQ format: in onnxruntime, quantize with quant_format=QuantFormat.QDQ"
 _STATIC: Final = "export the model without control flow: torch.jit.trace and torch.export unroll loops of fixed length"
@@ -28,8 +30,7 @@ _ATTENTION: Final = "export it as MatMul, Softmax and Transpose"
 _INDEX: Final = "addresses that depend on data have no integer form yet: do it in the application"
 _SHAPE: Final = "export the model with static shapes: then it is a constant"
 _MONOTONE: Final = "the largest of the inputs is the same without it: leave it out and take the arg max of its input"
-_SUM: Final = "use ReduceMean or ReduceSum and let the next layer take the rest in"
-_EXTREME: Final = "use MaxPool, GlobalMaxPool or a maximum over the spatial axes of an image"
+_EXTREME: Final = "the axes must be constant, and the tensor float32"
 
 _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (_APPLICATION, (
@@ -63,10 +64,10 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     )),
     (_ATTENTION, ("Attention", "RotaryEmbedding")),
     (_INDEX, (
-        "Col2Im", "Compress", "GatherElements", "GatherND", "MaxUnpool", "OneHot", "ReverseSequence", "Scatter",
-        "ScatterElements", "ScatterND", "TensorScatter",
+        "Col2Im", "Compress", "GatherElements", "GatherND", "MaxUnpool", "NonZero", "OneHot", "ReverseSequence",
+        "Scatter", "ScatterElements", "ScatterND", "TensorScatter",
     )),
-    (_SHAPE, ("ConstantOfShape", "EyeLike", "NonZero", "Range", "Shape", "Size")),
+    (_SHAPE, ("ConstantOfShape", "EyeLike", "Range", "Shape", "Size")),
     (_EXTREME, ("ReduceMax", "ReduceMin")),
     ("resample the image in the application", ("AffineGrid", "DeformConv", "GridSample")),
 )  # fmt: skip
@@ -84,14 +85,14 @@ _SINGLE: Final = {
     "Cosh": "use another activation: `edgeq ops` lists them",
     "CumProd": "running products have no integer form: compute them in the application",
     "CumSum": "use a MatMul with a constant triangular matrix",
-    "DepthToSpace": "write it as Reshape, Transpose and Reshape",
+    "DepthToSpace": "only images of rank 4 can be rearranged",
     "Det": "compute it in the application",
     "Div": "only a division by a constant is supported: multiply by the reciprocal where the divisor allows it",
     "Dropout": "export the model in inference mode: call model.eval() first",
     "DynamicQuantizeLinear": "quantize statically: dynamic scales need floating point on the device",
     "Einsum": "write it as MatMul and Transpose",
     "Expand": "expand a constant, or expand to a constant shape, at most 64 times along an axis",
-    "Gather": "only constant indices are supported: look tables up in the application",
+    "Gather": "only constant indices, in at most 64 runs, are supported: look tables up in the application",
     "LogSoftmax": _MONOTONE,
     "Max": "only tensors of float32 can be compared",
     "Mean": "only tensors of float32 can be averaged",
@@ -103,17 +104,28 @@ _SINGLE: Final = {
     "ReduceSum": "the axes must be constant, and the tensor float32",
     "Shrink": "use another activation: `edgeq ops` lists them",
     "Sinh": "use another activation: `edgeq ops` lists them",
-    "SpaceToDepth": "write it as Reshape, Transpose and Reshape",
+    "SpaceToDepth": "only images of rank 4 can be rearranged",
     "Split": "the sizes of the parts must be constant",
     "Sum": "only tensors of float32 can be added",
     "SwiGLU": "export it as Split, Swish and Mul",
     "Tile": "repeat by constant numbers, at most 64 times along an axis",
-    "Trilu": "multiply by a constant mask of ones and zeros",
+    "Trilu": "the diagonal must be constant, and the tensor float32",
     "Upsample": "use Resize, to the nearest neighbour and by whole factors",
 }
 
 HINTS: Final = _SINGLE | {name: hint for hint, names in _BY_HINT for name in names}
 """Hint by the name of an ONNX operator that has no integer form of its own."""
+
+_SOMETIMES: Final = frozenset(
+    {
+        "BatchNormalization", "Cast", "CastLike", "Constant", "ConstantOfShape", "DepthToSpace", "Div", "Dropout",
+        "DynamicQuantizeLinear", "Equal", "Expand", "EyeLike", "Gather", "If", "Less", "Max", "Mean", "Min", "Not",
+        "PRelu", "Pow", "Range", "ReduceMax", "ReduceMin", "ReduceSum", "Shape", "Size", "SpaceToDepth", "Split", "Sum",
+        "Tile", "Trilu", "Upsample", "Where",
+    }
+)  # fmt: skip
+NEVER: Final = frozenset(HINTS) - _SOMETIMES
+"""Operators that no rewriting turns into others; only where all of their operands are constant do they disappear."""
 
 _ML: Final = {
     "ZipMap": "export with options={id(model): {'zipmap': False}} in skl2onnx, or zipmap=False: then probabilities are "

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from edgeq import budget
 from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.files import FileTooLargeError, read_limited, reason_of
 from edgeq.onnxio import limits
+from edgeq.onnxio.operators import HINTS
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -175,12 +177,40 @@ def _check(proto: ModelProto, where: str) -> None:
     unknown = list(_unknown_operators(proto))
     if unknown:
         raise EdgeqError.of(unknown)
+    with _shapes_of_outputs(proto):
+        try:
+            onnx.checker.check_model(proto)
+        except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
+            raise EdgeqError(
+                "EQ0204", "the model is not valid ONNX", where=where, got=one_line(error), hint="export it again"
+            ) from error
+
+
+@contextmanager
+def _shapes_of_outputs(proto: ModelProto) -> Iterator[None]:
+    """Give outputs without a type or shape one of any kind for the checker, which asks for it, and take it away again.
+
+    Inference finds the shapes; other runtimes read such models, too.
+    """
+    from onnx import TensorProto
+
+    bare = [value for value in proto.graph.output if not value.type.WhichOneof("value")]
+    for value in bare:
+        value.type.tensor_type.elem_type = TensorProto.FLOAT
+    open_ones = [
+        value.type.tensor_type
+        for value in proto.graph.output
+        if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape")
+    ]
+    for tensor_type in open_ones:
+        tensor_type.shape.SetInParent()
     try:
-        onnx.checker.check_model(proto)
-    except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
-        raise EdgeqError(
-            "EQ0204", "the model is not valid ONNX", where=where, got=one_line(error), hint="export it again"
-        ) from error
+        yield
+    finally:
+        for tensor_type in open_ones:
+            tensor_type.ClearField("shape")
+        for value in bare:
+            value.ClearField("type")
 
 
 def _unknown_operators(proto: ModelProto) -> Iterator[Problem]:
@@ -190,7 +220,8 @@ def _unknown_operators(proto: ModelProto) -> Iterator[Problem]:
     version = next((item.version for item in proto.opset_import if item.domain in DEFAULT_DOMAINS), None)
     if version is None:
         return
-    known = {schema.name for schema in onnx.defs.get_all_schemas() if schema.domain == ""}
+    schemas = [schema for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == ""]
+    known = {schema.name for schema in schemas}
     local = {function.name for function in proto.functions if function.domain in DEFAULT_DOMAINS}
     for node in limits.all_nodes(proto):
         if node.domain not in DEFAULT_DOMAINS or node.op_type in local:
@@ -198,7 +229,9 @@ def _unknown_operators(proto: ModelProto) -> Iterator[Problem]:
         if onnx.defs.has(node.op_type, version, ""):
             continue
         if node.op_type in known:
-            hint = "export the model with a newer opset_version"
+            first = min(schema.since_version for schema in schemas if schema.name == node.op_type)
+            came = f"export the model with opset_version={first}, with which it came"
+            hint = came if version < first else HINTS.get(node.op_type, "export the model again, with its successor")
         else:
             hint = did_you_mean(node.op_type, sorted(known)) or "operators of other makers need their domain"
         yield Problem(

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 VARIANTS: Final = ("raw", "initializers")
 STEP_BOUND: Final = 0.51
 _SHUFFLES: Final = 7
+_ROUNDING: Final = {"bfloat16": 2.0**-7, "float16": 2.0**-9}
 # A fault of edgeq, not of the model: what the normalizer says of its own rules.
 _INTERNAL: Final = ("EQ0220", "EQ0221", "EQ0229")
 
@@ -91,8 +92,15 @@ def node_tests() -> tuple[NodeTest, ...]:
 
 
 def _arrays(values: Iterable[Any]) -> tuple[Any, ...]:
-    """The values with numpy's scalars as arrays of rank 0."""
-    return tuple(np.asarray(value) if isinstance(value, np.generic) else value for value in values)
+    """The values with numpy's scalars as arrays of rank 0, and messages as arrays."""
+    return tuple(
+        numpy_helper.to_array(value)
+        if isinstance(value, onnx.TensorProto)
+        else np.asarray(value)
+        if isinstance(value, np.generic)
+        else value
+        for value in values
+    )
 
 
 def with_initializers(test: NodeTest) -> NodeTest | None:
@@ -159,7 +167,10 @@ def _feeds(model: onnx_ir.Model, test: NodeTest) -> dict[str, Array]:
     """The test's arrays by the name of the model's input; an input that is constant in the model is left out."""
     names = [value.name for value in test.model.graph.input]
     given = dict(zip(names, test.inputs, strict=False))
-    return {str(value.name): np.asarray(given[str(value.name)]) for value in model.graph.inputs}
+    return {
+        str(value.name): np.asarray(given[str(value.name)]).astype(value.dtype.numpy() if value.dtype else np.float32)
+        for value in model.graph.inputs
+    }
 
 
 def samples_of(model: onnx_ir.Model, feeds: Mapping[str, Array]) -> Samples:
@@ -179,7 +190,9 @@ def float_mistake(model: onnx_ir.Model, feeds: Mapping[str, Array], test: NodeTe
         expected = np.asarray(wanted)
         if array.shape != expected.shape:
             return f"output {value.name}: shape {array.shape} for {expected.shape}"
-        close = np.isclose(array.astype(np.float64), expected.astype(np.float64), test.rtol, test.atol, equal_nan=True)
+        # What the test expects was rounded to its own type.
+        rtol = max(test.rtol, _ROUNDING.get(expected.dtype.name, 0.0))
+        close = np.isclose(array.astype(np.float64), expected.astype(np.float64), rtol, test.atol, equal_nan=True)
         if not close.all():
             index = tuple(int(i) for i in np.argwhere(~close)[0])
             return f"output {value.name}{list(index)}: float {array[index]} for {expected[index]}"
@@ -194,7 +207,9 @@ def _run(proto: ModelProto, feeds: Mapping[str, Array], outputs: Sequence[str] |
     proto.ir_version = min(proto.ir_version, 10)
     session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     taken = {item.name for item in session.get_inputs()}
-    return [np.asarray(item) for item in session.run(outputs, {k: v for k, v in feeds.items() if k in taken})]
+    return [
+        np.asarray(item) for item in session.run(outputs, {k: np.asarray(v) for k, v in feeds.items() if k in taken})
+    ]
 
 
 def _integer_mistake(qdq: onnx_ir.Model, normal: onnx_ir.Model | None, feeds: Mapping[str, Array]) -> str | None:

@@ -227,8 +227,8 @@ def opset_6() -> ModelProto:
     return model([node("Relu", ["x"], ["y"])], opset=6)
 
 
-def opset_24() -> ModelProto:
-    return model([node("Relu", ["x"], ["y"])], opset=24)
+def opset_25_new_attribute() -> ModelProto:
+    return model([node("Cast", ["x"], ["y"], to=TensorProto.FLOAT, round_mode="down", name="cast")], opset=25)
 
 
 def opset_999() -> ModelProto:
@@ -324,10 +324,6 @@ def weight_not_a_number() -> ModelProto:
     return with_weight(const("w", 1, 4, value=float("nan")))
 
 
-def half_precision() -> ModelProto:
-    return model([node("Relu", ["x"], ["y"], name="act")], kind=TensorProto.FLOAT16)
-
-
 def text_input() -> ModelProto:
     return model([node("Identity", ["x"], ["y"])], kind=TensorProto.STRING)
 
@@ -357,9 +353,10 @@ def name_hostile() -> ModelProto:
 BUILDERS: tuple[Callable[[], ModelProto | bytes], ...] = (
     batch_8, batchnorm_of_other_size, branch_on_data, channels_differ, constant_bomb, dimension_2_to_40,
     dimension_negative, dimension_open, doubling_bomb, elements_2_to_40, empty, external_data,
-    external_data_in_attribute, function_explosion, function_recursive, graph_cycle, half_precision,
+    external_data_in_attribute, function_explosion, function_recursive, graph_cycle,
     input_elements_2_to_40, input_sequence, name_hostile, nested_10_deep, no_graph, no_output, operator_foreign,
-    operator_misspelled, opset_23_new_operator, opset_24, opset_6, opset_999, output_constant, range_bomb, rank_9,
+    operator_misspelled, opset_23_new_operator, opset_25_new_attribute, opset_6, opset_999, output_constant,
+    range_bomb, rank_9,
     rank_open, shape_from_data, sparse_weight, text_file, text_input, tflite, torch_zip, training_graph, truncated,
     unsupported_operators, value_made_twice, weight_computed, weight_cut_off, weight_in_wrong_field,
     weight_not_a_number, weight_stated_twice,

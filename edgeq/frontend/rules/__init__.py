@@ -12,6 +12,7 @@ from edgeq.frontend.edit import Rule
 from edgeq.frontend.rules import (
     activation,
     affine,
+    composed,
     convolution,
     dense,
     layout,
@@ -29,6 +30,7 @@ SPELLING: tuple[Rule, ...] = (
     *padding.RULES[:1],
     *pooling.RULES,
     *activation.COMPOSED_RULES,
+    *composed.RULES,
 )
 FOLDING: tuple[Rule, ...] = (
     *simplify.RULES,
@@ -41,6 +43,7 @@ FOLDING: tuple[Rule, ...] = (
     *pooling.RULES,
     *activation.COMPOSED_RULES,
     *activation.RULES,
+    *composed.RULES,
 )
 FINAL: tuple[Rule, ...] = (*FOLDING, *affine.LAST_RULES)
 

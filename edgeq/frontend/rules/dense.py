@@ -114,7 +114,11 @@ def split_computed_gemm(node: ir.Node, edit: Edit) -> str | None:
     result = node.outputs[0]
     base = name_of(result)
     if integer(node, "transA", 0):
-        x = edit.transpose(x, (1, 0), base=f"{base}_left")
+        fixed = edit.array(x)
+        if fixed is None:
+            x = edit.transpose(x, (1, 0), base=f"{base}_left")
+        else:
+            x = edit.constant(fixed.T, f"{name_of(x)}_left")
     if integer(node, "transB", 0):
         weight = edit.transpose(weight, (1, 0), base=f"{base}_right")
     product = edit.node("MatMul", [x, weight], base=f"{base}_matmul", shape=shape_of(result))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 
@@ -69,6 +71,8 @@ def state_attributes(node: ir.Node, edit: Edit) -> str | None:
 def widen_to_2d(node: ir.Node, edit: Edit) -> str | None:
     """Pooling over one dimension becomes pooling over two, of height one, between Reshapes."""
     x, result = required(node, 0), node.outputs[0]
+    if node.op_type.startswith("Global") and len(shape_of(x)) > _IMAGE_RANK:
+        return _flatten_global(node, edit)
     if len(shape_of(x)) != _SIGNAL_RANK or len(node.outputs) > 1:
         return "it is not one-dimensional"
     if not node.op_type.startswith("Global") and ("pads" not in node.attributes or integer(node, "ceil_mode", 0)):
@@ -92,6 +96,17 @@ def widen_to_2d(node: ir.Node, edit: Edit) -> str | None:
     steps = shape_of(result)[2]
     flat = edit.node(node.op_type, [wide], attributes, base=f"{base}_2d", shape=(batch, channels, 1, steps))
     edit.hand_over(node, flat, edit.reshape(flat, shape_of(result), base=f"{base}_1d"))
+    return None
+
+
+def _flatten_global(node: ir.Node, edit: Edit) -> str | None:
+    """Global pooling over three dimensions or more is pooling over two, of all but the last in one."""
+    x, result = required(node, 0), node.outputs[0]
+    shape, base = shape_of(x), name_of(result)
+    image = (*shape[:2], math.prod(shape[2:-1]), shape[-1])
+    flat = edit.reshape(x, image, base=f"{base}_input_2d")
+    pooled = edit.node(node.op_type, [flat], base=f"{base}_2d", shape=(*shape[:2], 1, 1))
+    edit.hand_over(node, pooled, edit.reshape(pooled, shape_of(result), base=f"{base}_nd"))
     return None
 
 
