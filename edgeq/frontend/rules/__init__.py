@@ -84,7 +84,10 @@ _RECOVERED: Final = {
     "state_axes",
     "state_pads",
 }
-RECOVERED: tuple[Rule, ...] = tuple(dict.fromkeys(rule for rule in FOLDING if rule.name in _RECOVERED))
+RECOVERED: tuple[Rule, ...] = (
+    *dict.fromkeys(rule for rule in FOLDING if rule.name in _RECOVERED),
+    *composed.RULES,
+)
 """For the float graph of a quantized model: what float models get, but for what changes a constant that has integers
 and for what moves an operator past a rounding."""
 

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import Shape, integer, known_shape, name_of, operand, required, scalar, shape_of, text
+from edgeq.frontend.rules.simplify import cut
 
 _MAX_COPIES = 64
 _IMAGE_RANK = 4
@@ -176,18 +177,7 @@ def gather_by_slices(node: ir.Node, edit: Edit) -> str | None:
     if len(runs) > _MAX_COPIES:
         return f"there are more than {_MAX_COPIES} runs of indices"
     base = name_of(result)
-    parts = [
-        edit.node(
-            "Gather",
-            [value, edit.constant(np.arange(first, last, dtype=np.int64), f"{base}_indices_{number}")],
-            {"axis": axis},
-            base=f"{base}_run_{number}",
-            shape=(*shape[:axis], last - first, *shape[axis + 1 :]),
-        )
-        for number, (first, last) in enumerate(runs)
-    ]
-    if len(parts) == 1 and indices.ndim == 1:
-        return "the indices are consecutive"
+    parts = [cut(edit, value, axis, run, f"{base}_run_{number}") for number, run in enumerate(runs)]
     joined = parts[0]
     if len(parts) > 1:
         flat = (*shape[:axis], len(wanted), *shape[axis + 1 :])

@@ -162,7 +162,7 @@ def split_to_slices(node: ir.Node, edit: Edit) -> str | None:
     for part in list(node.outputs):
         stop = start + shape_of(part)[axis]
         if part.uses() or part.is_graph_output():
-            sliced = _slice(edit, value, axis, (start, stop), f"{name_of(part)}_part")
+            sliced = cut(edit, value, axis, (start, stop), f"{name_of(part)}_part")
             edit.supersede(part, sliced)
         start = stop
     return None
@@ -180,14 +180,15 @@ def gather_to_slice(node: ir.Node, edit: Edit) -> str | None:
     if (wanted != np.arange(first, first + wanted.size)).any() or first < 0 or first + wanted.size > shape[axis]:
         return "the indices are not consecutive"
     result = node.outputs[0]
-    part = _slice(edit, value, axis, (first, first + int(wanted.size)), f"{name_of(result)}_part")
+    part = cut(edit, value, axis, (first, first + int(wanted.size)), f"{name_of(result)}_part")
     if indices.ndim == 0:
         part = edit.reshape(part, shape_of(result), base=f"{name_of(result)}_flat")
     edit.supersede(result, part)
     return None
 
 
-def _slice(edit: Edit, value: ir.Value, axis: int, bounds: tuple[int, int], base: str) -> ir.Value:
+def cut(edit: Edit, value: ir.Value, axis: int, bounds: tuple[int, int], base: str) -> ir.Value:
+    """A Slice of one axis, from the first bound to before the second."""
     shape = list(shape_of(value))
     shape[axis] = bounds[1] - bounds[0]
     numbers = (("starts", bounds[0]), ("ends", bounds[1]), ("axes", axis), ("steps", 1))
