@@ -106,7 +106,8 @@ def _spell_batch_normalization(found: Recovery, node: ir.Node) -> None:
         _refuse(found, node, "the parameters of a normalization are computed at run time")
         return
     gamma, beta, mean, variance = stated
-    factor = gamma / np.sqrt(variance + number(node, "epsilon", 1e-5))
+    with np.errstate(divide="ignore", invalid="ignore"):  # refused below
+        factor = gamma / np.sqrt(variance + number(node, "epsilon", 1e-5))
     if not np.isfinite(factor).all():
         _refuse(found, node, "a variance is not positive")
         return
