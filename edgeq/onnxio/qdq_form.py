@@ -12,6 +12,7 @@ of foreign QDQ models recovers it, and both write it here, so that lowering meet
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,6 +25,7 @@ OPSET: Final = 21
 FUSED_PRODUCERS: Final = frozenset({"Add", "Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "Sub"})
 FUSED_ACTIVATIONS: Final = frozenset({"Clip", "Relu"})
 REQUANTIZE: Final = "Identity"
+_LABELS: Final = ("scale", "zero_point")
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,33 @@ def fused_activation(node: ir.Node) -> ir.Node | None:
     return reader
 
 
-def write_qdq(model: ir.Model, plan: QdqPlan) -> ir.Model:
+@dataclass(frozen=True)
+class QdqNames:
+    """Where a plan's integers lie in a QDQ model: names of initializers.
+
+    Attributes:
+        activations: by value name, its scale and its zero point.
+        constants: by node name and input index, the integers, their scale and, for int8, their zero point.
+    """
+
+    activations: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+
+    def values(self, plan: QdqPlan) -> Iterator[tuple[str, Array]]:
+        """The initializers of a plan by name, as :func:`write_qdq` writes them."""
+        for name, names in self.activations.items():
+            yield from zip(names, _activation_arrays(plan.activations[name]), strict=True)
+        for key, names in self.constants.items():
+            yield from zip(names, _constant_arrays(plan.constants[key]), strict=True)
+
+
+def write_qdq(model: ir.Model, plan: QdqPlan, names: QdqNames | None = None) -> ir.Model:
     """The canonical QDQ model: a copy of a float model with the plan's integers written into it.
 
     The result is a new model (opset 21); weights that nothing reads any more are dropped. Activation parameters of
-    values that are not in the model are ignored.
+    values that are not in the model are ignored. ``names`` receives where the integers lie.
     """
+    names = QdqNames() if names is None else names
     result = model.clone()
     graph = result.graph
     graph.opset_imports[""] = OPSET
@@ -105,13 +128,15 @@ def write_qdq(model: ir.Model, plan: QdqPlan) -> ir.Model:
         for index, value in enumerate(node.inputs):
             constant = plan.constants.get((str(node.name), index))
             if value is not None and constant is not None:
-                writer.write_constant(node, index, str(value.name), constant)
+                key = str(node.name), index
+                names.constants[key] = writer.write_constant(node, index, str(value.name), constant)
     values = [value for value in graph.inputs if not value.is_initializer()]
     values += [output for node in list(graph) for output in node.outputs]
     for value in values:
-        params = plan.activations.get(str(value.name))
+        name = str(value.name)  # a model output gives its name away
+        params = plan.activations.get(name)
         if params is not None:
-            writer.write_activation(value, params)
+            names.activations[name] = writer.write_activation(value, params)
     _drop_identities(graph)
     _drop_unread(graph)
     return result
@@ -146,22 +171,21 @@ class _Writer:
             "", op_type, inputs, attributes, outputs=[value], name=_free(f"{name}_{op_type}", self.node_names)
         )
 
-    def write_constant(self, node: ir.Node, index: int, base: str, constant: Constant) -> None:
-        """Replace one operand of a node by integers and their DequantizeLinear."""
-        values = self.initializer(f"{base}_quantized", constant.values)
-        operands = [values, self.initializer(f"{base}_scale", constant.scale.astype(np.float32))]
-        if constant.values.dtype == np.int8:
-            zero = np.full(constant.scale.shape, constant.zero_point, np.int8)
-            operands.append(self.initializer(f"{base}_zero_point", zero))
+    def write_constant(self, node: ir.Node, index: int, base: str, constant: Constant) -> tuple[str, ...]:
+        """Replace one operand of a node by integers and their DequantizeLinear; return the initializers' names."""
+        arrays = _constant_arrays(constant)
+        labels = ("quantized", *_LABELS)[: len(arrays)]
+        operands = [self.initializer(f"{base}_{label}", array) for label, array in zip(labels, arrays, strict=True)]
         dequantize = self.node("DequantizeLinear", operands, f"{base}_dequantized", ir.DataType.FLOAT, constant.axis)
         self.graph.insert_before(node, dequantize)
         node.replace_input_with(index, dequantize.outputs[0])
+        return tuple(str(operand.name) for operand in operands)
 
-    def write_activation(self, value: ir.Value, params: Activation) -> None:
-        """Put Q and DQ behind a value."""
+    def write_activation(self, value: ir.Value, params: Activation) -> tuple[str, ...]:
+        """Put Q and DQ behind a value; return the initializers' names."""
         base = str(value.name)
-        scale = self.initializer(f"{base}_scale", np.array(params.scale, np.float32))
-        zero = self.initializer(f"{base}_zero_point", np.array(params.zero_point, np.int8))
+        arrays = _activation_arrays(params)
+        scale, zero = (self.initializer(f"{base}_{label}", array) for label, array in zip(_LABELS, arrays, strict=True))
         quantize = self.node("QuantizeLinear", [value, scale, zero], f"{base}_quantized", ir.DataType.INT8)
         quantized = quantize.outputs[0]
         dequantize = self.node("DequantizeLinear", [quantized, scale, zero], f"{base}_dequantized", ir.DataType.FLOAT)
@@ -180,6 +204,7 @@ class _Writer:
             self.graph.insert_after(producer, [quantize, dequantize])
         if value.is_graph_output():
             self._move_output(value, result)
+        return str(scale.name), str(zero.name)
 
     def _move_output(self, value: ir.Value, result: ir.Value) -> None:
         """Give the model output's name to the dequantized value."""
@@ -190,6 +215,20 @@ class _Writer:
         if value.producer() is not None:
             value.name = self.name(f"{name}_float")
             result.name = name
+
+
+def _activation_arrays(params: Activation) -> tuple[Array, Array]:
+    return np.array(params.scale, np.float32), np.array(params.zero_point, np.int8)
+
+
+def _constant_arrays(constant: Constant) -> tuple[Array, ...]:
+    """Integers, scale and, for int8, zero point."""
+    scale = constant.scale.astype(np.float32)
+    # The integers of a constant of rank 0 may be a numpy scalar.
+    values = np.asarray(constant.values)
+    if values.dtype != np.int8:
+        return values, scale
+    return values, scale, np.full(constant.scale.shape, constant.zero_point, np.int8)
 
 
 def _free(base: str, names: set[str]) -> str:

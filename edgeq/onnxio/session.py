@@ -17,9 +17,45 @@ from edgeq.onnxio.reader import one_line
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+    import onnxruntime as ort
 
 _SEVERITY_ERROR: Final = 3
-_MAX_IR_VERSION: Final = 10
+MAX_IR_VERSION: Final = 10
+
+
+def start(model: bytes) -> ort.InferenceSession:
+    """A session of onnxruntime for a serialized model, with the options that all of edgeq uses.
+
+    Raises:
+        EdgeqError: EQ0241 onnxruntime refuses the model.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _SEVERITY_ERROR
+    try:
+        return ort.InferenceSession(model, sess_options=options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no common base but this
+        raise EdgeqError("EQ0241", "onnxruntime cannot load the model", got=one_line(error)) from error
+
+
+def fetch(
+    session: ort.InferenceSession, names: Sequence[str], feeds: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Run a session once and return outputs by name.
+
+    Raises:
+        EdgeqError: EQ0243 the run fails.
+    """
+    try:
+        found = session.run(list(names), {name: np.asarray(array) for name, array in feeds.items()})
+    except Exception as error:  # onnxruntime's exceptions have no common base but this
+        raise EdgeqError("EQ0243", "onnxruntime cannot run the model", got=one_line(error)) from error
+    return dict(zip(names, map(np.asarray, found), strict=True))
 
 
 class Session:
@@ -44,10 +80,9 @@ class Session:
             EdgeqError: EQ0241 onnxruntime refuses the model, EQ0242 there is no value of that name.
         """
         import onnx_ir as ir
-        import onnxruntime as ort
 
         proto = ir.to_proto(model)
-        proto.ir_version = min(proto.ir_version, _MAX_IR_VERSION)
+        proto.ir_version = min(proto.ir_version, MAX_IR_VERSION)
         graph_inputs = [value.name for value in proto.graph.input]
         initializers = {tensor.name for tensor in proto.graph.initializer}
         produced = {name for node in proto.graph.node for name in node.output if name}
@@ -66,18 +101,7 @@ class Session:
         self.inputs = tuple(name for name in graph_inputs if name not in initializers)
         self._fetched = tuple(value.name for value in proto.graph.output)
         self.outputs = tuple(dict.fromkeys((*self._fetched, *extra_outputs)))
-        options = ort.SessionOptions()
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _SEVERITY_ERROR
-        try:
-            self._session = ort.InferenceSession(
-                proto.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's exceptions have no common base but this
-            raise EdgeqError("EQ0241", "onnxruntime cannot load the model", got=one_line(error)) from error
+        self._session = start(proto.SerializeToString())
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the model once.
@@ -99,11 +123,7 @@ class Session:
             raise EdgeqError(
                 "EQ0243", "the model has no such input", got=shown(unknown[0]), allowed=", ".join(self.inputs)
             )
-        try:
-            found = self._session.run(list(self._fetched), {name: np.asarray(array) for name, array in feeds.items()})
-        except Exception as error:  # onnxruntime's exceptions have no common base but this
-            raise EdgeqError("EQ0243", "onnxruntime cannot run the model", got=one_line(error)) from error
-        results: dict[str, np.ndarray] = dict(zip(self._fetched, map(np.asarray, found), strict=True))
+        results = fetch(self._session, self._fetched, feeds)
         for name in self.outputs:
             if name not in results:
                 results[name] = self._fixed[name] if name in self._fixed else np.asarray(feeds[name])

@@ -1,8 +1,8 @@
 """Post-training quantization: a float model and calibration data become a QDQ model.
 
-One calibration pass serves every observer. With ``observer="auto"`` each observer's model is built and run on
-calibration samples, and the one whose outputs come closest to the float model's is taken; bias correction is kept where
-it brings them closer still. Evaluation data is never looked at.
+One calibration pass serves every observer. With ``observer="auto"`` each observer's model is run on calibration samples
+that it was not made with; min-max and uncorrected biases stay unless another observer, or corrected biases, bring the
+outputs clearly closer to the float model's (see :mod:`edgeq.quant.choose`). Evaluation data is never looked at.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 
 from edgeq.errors import EdgeqError, Problem
 from edgeq.onnxio.qdq_form import QdqPlan, write_qdq
-from edgeq.quant.bias_correction import correct_biases
-from edgeq.quant.calibrate import Progress, calibrate
-from edgeq.quant.judge import Judge
+from edgeq.quant.calibrate import Progress
+from edgeq.quant.choose import Chooser
+from edgeq.quant.layer_noise import worst_of
 from edgeq.quant.observers import OBSERVERS
-from edgeq.quant.plan import Planner, headroom_of
+from edgeq.quant.plan import headroom_of
 from edgeq.quant.report import LayerReport, Report, TensorReport
 from edgeq.quant.scheme import Layer, plan_scheme
 from edgeq.quant.sharing import drop_idle_copies, separate_scales
@@ -36,8 +36,6 @@ MODES: Final = ("highmul", "tflite")
 FEW_SAMPLES: Final = 32
 POOR_DB: Final = 15.0
 _BIAS_SUFFIX: Final = "+bias"
-# The share of the progress bar that calibration takes; choosing takes the rest.
-_CALIBRATION_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -86,43 +84,32 @@ def quantize(
         EdgeqError: EQ0107 no such option value, EQ0330 operators without an integer form, EQ0331 a computed weight,
             EQ0332 NaN or infinity on the calibration data.
     """
-    report_progress = progress or (lambda done: None)
     _check_options(options)
     decided = given or QdqPlan()
-    original, model = model, model.clone()
-    copies = separate_scales(model, options.mode, decided.activations)
-    scheme = plan_scheme(model, options.mode, decided.activations)
-    observed = [name for name in scheme.names if name not in copies]
-    statistics = calibrate(original, samples, observed, lambda done: report_progress(done * _CALIBRATION_SHARE))
-    statistics |= {copy: statistics[value] for copy, value in copies.items()}
-    candidates = tuple(OBSERVERS) if options.observer == AUTO else (options.observer,)
-    plans = {name: Planner(scheme, statistics, samples.grids, OBSERVERS[name], decided).plan() for name in candidates}
-    judge = Judge(model, samples)
-    ratios = {name: judge.ratio_db(write_qdq(model, plan)) for name, plan in plans.items()}
-    chosen = max(candidates, key=ratios.__getitem__)
-    plan, corrected = plans[chosen], False
-    if options.bias_correction != "off":
-        share = 1 - _CALIBRATION_SHARE
-        free = [layer for layer in scheme.layers if (str(layer.node.name), layer.bias_index) not in decided.constants]
-        better = correct_biases(
-            model, plan, free, samples, lambda done: report_progress(_CALIBRATION_SHARE + share * done)
-        )
-        ratios[chosen + _BIAS_SUFFIX] = judge.ratio_db(write_qdq(model, better))
-        if options.bias_correction == "on" or ratios[chosen + _BIAS_SUFFIX] > ratios[chosen]:
-            plan, corrected = better, True
-    drop_idle_copies(model, plan, copies)
-    report_progress(1.0)
-    final = ratios[chosen + _BIAS_SUFFIX] if corrected else ratios[chosen]
+    work = model.clone()
+    copies = separate_scales(work, options.mode, decided.activations)
+    scheme = plan_scheme(work, options.mode, decided.activations)
+    chooser = Chooser(work, samples, scheme, copies, decided, progress or (lambda done: None))
+    observers = [*OBSERVERS] if options.observer == AUTO else [options.observer]
+    observer, plan, ratios = chooser.choose(observers, options.bias_correction)
+    key = observer + _BIAS_SUFFIX if chooser.is_corrected else observer
+    noise = chooser.layer_ratios_db(plan)
+    drop_idle_copies(work, plan, copies)
     report = Report(
-        observer=chosen,
-        bias_correction=corrected,
+        observer=observer,
+        bias_correction=chooser.is_corrected,
         samples=len(samples),
         output_sqnr_db=ratios,
-        tensors=_tensor_reports(plan, statistics),
-        layers={str(layer.node.name): _layer_report(layer, plan) for layer in scheme.layers},
-        warnings=_warnings(len(samples), final),
+        held_out=chooser.folds > 1,
+        sqnr_db=ratios[key],
+        worst_layers=[{"layer": name, "sqnr_db": noise[name]} for name in worst_of(noise)],
+        tensors=_tensor_reports(plan, chooser.statistics),
+        layers={
+            str(layer.node.name): _layer_report(layer, plan, noise[str(layer.node.name)]) for layer in scheme.layers
+        },
+        warnings=_warnings(len(samples), ratios[key]),
     )
-    return Quantized(write_qdq(model, plan), report)
+    return Quantized(write_qdq(work, plan), report)
 
 
 def _check_options(options: QuantizeOptions) -> None:
@@ -147,7 +134,7 @@ def _tensor_reports(plan: QdqPlan, statistics: Mapping[str, Statistics]) -> dict
     return reports
 
 
-def _layer_report(layer: Layer, plan: QdqPlan) -> LayerReport:
+def _layer_report(layer: Layer, plan: QdqPlan, sqnr_db: float) -> LayerReport:
     name = str(layer.node.name)
     weight, bias = plan.constants[name, layer.weight_index], plan.constants[name, layer.bias_index]
     rows = np.moveaxis(weight.values, weight.axis or 0, 0).reshape(weight.values.shape[weight.axis or 0], -1)
@@ -157,6 +144,7 @@ def _layer_report(layer: Layer, plan: QdqPlan) -> LayerReport:
         bias_max=int(np.abs(bias.values.astype(np.int64)).max(initial=0)),
         zero_channels=int((rows == 0).all(axis=1).sum()),
         headroom=headroom_of(layer, plan),
+        sqnr_db=sqnr_db,
     )
 
 

@@ -28,13 +28,18 @@ class TensorReport:
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One multiply-accumulate layer: its weight scales, its largest bias, and the accumulator's headroom."""
+    """One multiply-accumulate layer: its weight scales, its largest bias, and the accumulator's headroom.
+
+    ``sqnr_db`` is the signal-to-noise ratio of what the layer alone does, at most 120: its result against the float
+    model's, with the float model's values, rounded to the scale of its input, as its operand.
+    """
 
     scale_min: float
     scale_max: float
     bias_max: int
     zero_channels: int
     headroom: Headroom
+    sqnr_db: float
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,11 @@ class Report:
         observer: the observer in effect.
         bias_correction: whether biases were corrected.
         samples: number of calibration samples.
-        output_sqnr_db: by candidate (``mse``, ``mse+bias``), signal-to-noise ratio of the outputs on calibration data.
+        output_sqnr_db: by candidate (``mse``, ``mse+bias``), signal-to-noise ratio of the outputs on samples that the
+            candidate was not made with.
+        held_out: whether it is so; with too few samples the ratio is that of the calibration data themselves.
+        sqnr_db: the ratio of what was chosen.
+        worst_layers: at most three layers of the lowest ratio, the lowest first: ``layer`` and ``sqnr_db``.
         tensors: by value name.
         layers: by node name.
         warnings: for the user.
@@ -55,6 +64,9 @@ class Report:
     bias_correction: bool
     samples: int
     output_sqnr_db: dict[str, float]
+    held_out: bool
+    sqnr_db: float
+    worst_layers: list[dict[str, Any]]
     tensors: dict[str, TensorReport]
     layers: dict[str, LayerReport]
     warnings: list[Problem] = field(default_factory=list)

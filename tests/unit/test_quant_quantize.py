@@ -14,7 +14,6 @@ from edgeq.onnxio import model_bytes
 from edgeq.onnxio.qdq_form import Activation, Constant, QdqPlan, fused_activation
 from edgeq.onnxio.samples import Samples
 from edgeq.quant import OBSERVERS, QuantizeOptions, quantize
-from edgeq.quant.judge import Judge
 
 PLAIN = QuantizeOptions(observer="minmax", bias_correction="off")
 
@@ -131,21 +130,6 @@ def test_integer_images_enter_without_rounding() -> None:
     report = quantize(model, samples, PLAIN).report
     assert report.tensors["x"].scale == float(np.float32(1 / 255))
     assert report.tensors["x"].zero_point == -128
-
-
-def test_auto_takes_the_observer_with_the_best_outputs_on_calibration_data() -> None:
-    model = residual_net()
-    samples = samples_for(model)
-    report = quantize(model, samples, QuantizeOptions()).report
-    judge = Judge(model, samples)
-    singles = {
-        name: judge.ratio_db(quantize(model, samples, QuantizeOptions(name, bias_correction="off")).model)
-        for name in OBSERVERS
-    }
-    assert {name: report.output_sqnr_db[name] for name in OBSERVERS} == singles
-    assert report.observer == max(singles, key=singles.__getitem__)
-    corrected = report.output_sqnr_db[f"{report.observer}+bias"]
-    assert report.bias_correction == (corrected > singles[report.observer])
 
 
 def test_bias_correction_takes_back_what_rounding_shifts() -> None:
@@ -295,12 +279,15 @@ def test_report_is_plain_data() -> None:
     entry = quantize(model, samples_for(model), QuantizeOptions()).report.to_json()
     assert set(entry) == {
         "bias_correction",
+        "held_out",
         "layers",
         "observer",
         "output_sqnr_db",
         "samples",
+        "sqnr_db",
         "tensors",
         "warnings",
+        "worst_layers",
     }
     headroom = next(iter(entry["layers"].values()))["headroom"]
     assert set(headroom) == {"accumulator", "bits", "error_lsb", "factor_max", "shift"}

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from edgeq.quant.observers.tails import Tails
 from edgeq.quant.statistics import Statistics
 
 RATIOS: Final = np.linspace(1.0, 0.3, 71)
@@ -20,11 +21,7 @@ def observe(statistics: Statistics) -> tuple[float, float]:
     low, high = min(statistics.low, 0.0), max(statistics.high, 0.0)
     if statistics.reach == 0:
         return low, high
-    centres, counts = statistics.centres, statistics.counts
-
-    def error(ratio: float) -> float:
-        outside = np.abs(centres - np.clip(centres, low * ratio, high * ratio))
-        return float((np.where(outside == 0, (high - low) * ratio / STEPS / 4, outside) * counts).sum())
-
-    best = min(RATIOS, key=error)
+    outside, distances, _ = Tails.of(statistics).beyond(low * RATIOS, high * RATIOS)
+    inside = statistics.count - statistics.zeros - outside
+    best = RATIOS[np.argmin(distances + inside * (high - low) * RATIOS / STEPS / 4)]
     return float(low * best), float(high * best)

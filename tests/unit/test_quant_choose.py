@@ -1,0 +1,201 @@
+"""Observer and bias correction are decided on samples that the candidates were not made with, and by a margin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from quant_models import floats, normal, residual_net, samples_for
+from work import is_linear
+
+from edgeq.numerics.array import Array
+from edgeq.onnxio import Session, pieces
+from edgeq.onnxio.qdq_form import QdqPlan
+from edgeq.onnxio.samples import Samples
+from edgeq.onnxio.session import start
+from edgeq.quant import OBSERVERS, QuantizeOptions, quantize
+from edgeq.quant.candidate import Candidate
+from edgeq.quant.choose import MARGIN_DB
+from edgeq.quant.judge import Judge
+
+PLAIN = QuantizeOptions("minmax", bias_correction="off")
+
+
+def fold_ratios(monkeypatch: pytest.MonkeyPatch, ratios: dict[str, float]) -> list[Sequence[QdqPlan]]:
+    """Give candidates ratios in the order in which they are judged; what was judged is collected."""
+    given, judged = iter(ratios.values()), []
+
+    def answer(judge: Judge, candidate: Candidate, plans: Sequence[QdqPlan]) -> float:
+        judged.append(plans)
+        return next(given)
+
+    monkeypatch.setattr(Judge, "ratio_db", answer)
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("gain", "correction_gain", "observer", "corrected"),
+    [
+        (MARGIN_DB, MARGIN_DB, "minmax", False),
+        (MARGIN_DB + 0.01, MARGIN_DB, "mse", False),
+        (MARGIN_DB, MARGIN_DB + 0.01, "minmax", True),
+        (3.0, 2.0, "mse", True),
+        (3.0, -2.0, "mse", False),
+    ],
+)
+def test_the_simplest_stays_within_the_margin(
+    monkeypatch: pytest.MonkeyPatch, gain: float, correction_gain: float, observer: str, corrected: bool
+) -> None:
+    best = 30.0 + (gain if observer == "mse" else 0.0)
+    ratios = {"mae": 20.0, "minmax": 30.0, "mse": 30.0 + gain, "percentile": 30.0, "bias": best + correction_gain}
+    fold_ratios(monkeypatch, ratios)
+    model = residual_net()
+    report = quantize(model, samples_for(model), QuantizeOptions()).report
+    assert (report.observer, report.bias_correction, report.held_out) == (observer, corrected, True)
+    assert list(report.output_sqnr_db) == [*OBSERVERS, f"{observer}+bias"]
+    assert report.sqnr_db == report.output_sqnr_db[f"{observer}+bias" if corrected else observer]
+
+
+def test_candidates_have_not_seen_what_they_are_judged_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = fold_ratios(monkeypatch, {"minmax": 30.0, "bias": 40.0})
+    model = floats("g (float[1,8] x) => (float[1,2] y) { y = MatMul(x, w) }", {"w": normal(8, 2)})
+    x = np.clip(normal(40, 8), -1, 1)
+    x[1::2] *= 3
+    report = quantize(model, Samples.of({"x": x}, model), QuantizeOptions("minmax")).report
+    for plans in judged:
+        # Fold 0, the even samples, is judged with the range of the odd ones, and the other way round.
+        assert plans[0].activations["x"].scale == pytest.approx(6 / 255, rel=1e-6)
+        assert plans[1].activations["x"].scale == pytest.approx(2 / 255, rel=1e-6)
+    assert report.tensors["x"].scale == pytest.approx(6 / 255, rel=1e-6)
+
+
+def test_too_few_samples_to_hold_any_out_choose_nothing() -> None:
+    model = residual_net()
+    report = quantize(model, samples_for(model, 7), QuantizeOptions()).report
+    assert (report.observer, report.bias_correction, report.held_out) == ("minmax", False, False)
+    forced = quantize(model, samples_for(model, 1), QuantizeOptions("mse", bias_correction="on")).report
+    assert (forced.observer, forced.bias_correction, forced.held_out) == ("mse", True, False)
+
+
+def test_the_ratio_is_that_of_the_outputs_on_the_other_fold() -> None:
+    """Computed once more from whole models and the definition."""
+    model = residual_net()
+    samples = samples_for(model, 16)
+    report = quantize(model, samples, PLAIN).report
+    rows = np.concatenate([samples.inputs(index)["x"] for index in range(16)])
+    noise = signal = 0.0
+    for fold in (0, 1):
+        made = Samples.of({"x": rows[1 - fold :: 2]}, model)
+        quantized = quantize(model, made, PLAIN).model
+        for x in rows[fold::2]:
+            wanted, got = (_logits(found, x[None], name) for found, name in ((model, "l"), (quantized, None)))
+            signal += float((wanted**2).sum())
+            noise += float(((wanted - got) ** 2).sum())
+    assert report.sqnr_db == pytest.approx(10 * np.log10(signal / noise), abs=0.05)
+
+
+def _logits(model: ir.Model, x: Array, name: str | None) -> Array:
+    """What the final Softmax reads, without its mean."""
+    if name is None:
+        (softmax,) = [node for node in model.graph if node.op_type == "Softmax"]
+        assert softmax.inputs[0] is not None
+        name = str(softmax.inputs[0].name)
+    array = Session(model, [name]).run({"x": x})[name].astype(np.float64)
+    result: Array = array - array.mean(axis=-1, keepdims=True)
+    return result
+
+
+def test_bias_correction_is_that_of_whole_models_run_layer_by_layer() -> None:
+    """The definition: every layer measured on a model in which all earlier ones are corrected."""
+    model = residual_net()
+    samples = samples_for(model, 32)
+    work, found = (
+        quantize(model, samples, QuantizeOptions("minmax", bias_correction=choice)).model for choice in ("off", "on")
+    )
+    changed = 0
+    for layer in [node for node in model.graph if node.op_type in {"Conv", "Gemm"}]:
+        node, expected = ({str(n.name): n for n in m.graph}[str(layer.name)] for m in (work, found))
+        shift = _mean(model, layer, samples) - _mean(work, node, samples)
+        before, scale = _bias(node)
+        corrected, _ = _bias(expected)
+        # Sums in another order round to the neighbour now and then.
+        assert np.abs(before + np.rint(shift / scale) - corrected).max() <= 1
+        changed += int((before != corrected).sum())
+        _source(node).const_value = _source(expected).const_value
+    assert changed > 10
+
+
+def _source(node: ir.Node) -> ir.Value:
+    """The integers of a layer's bias."""
+    dequantize = node.inputs[2].producer() if node.inputs[2] is not None else None
+    assert dequantize is not None
+    assert dequantize.inputs[0] is not None
+    return dequantize.inputs[0]
+
+
+def _bias(node: ir.Node) -> tuple[Array, Array]:
+    """Integers and scales of a layer's bias."""
+    source = _source(node)
+    scale = next(iter(source.uses())).node.inputs[1]
+    assert scale is not None
+    assert source.const_value is not None
+    assert scale.const_value is not None
+    return source.const_value.numpy().astype(np.float64), scale.const_value.numpy().astype(np.float64)
+
+
+def _mean(model: ir.Model, node: ir.Node, samples: Samples) -> Array:
+    name = str(node.outputs[0].name)
+    session = Session(model, [name])
+    total = np.stack([session.run(inputs)[name] for inputs in samples]).astype(np.float64)
+    mean: Array = total.mean(axis=tuple(axis for axis in range(total.ndim) if axis != 2))
+    return mean
+
+
+def test_the_layer_that_loses_most_is_named_first() -> None:
+    """One wide channel, which only the next layer scales back, leaves the others few steps there and nowhere else."""
+    weights = {f"w{index}": normal(8, 8, seed=index) for index in range(5)}
+    weights["w1"][:, 0] *= 200
+    weights["w2"][0, :] /= 200
+    body = "a = MatMul(x, w0) b = MatMul(a, w1) c = MatMul(b, w2) d = MatMul(c, w3) y = MatMul(d, w4)"
+    model = floats(f"g (float[1,8] x) => (float[1,8] y) {{ {body} }}", weights)
+    report = quantize(model, Samples.of({"x": normal(40, 8)}, model), PLAIN).report
+    alone = {name: layer.sqnr_db for name, layer in report.layers.items()}
+    assert [entry["layer"] for entry in report.worst_layers] == sorted(alone, key=alone.__getitem__)[:3]
+    assert report.worst_layers[0]["layer"] == "MatMul_2"
+    assert [entry["sqnr_db"] for entry in report.worst_layers] == sorted(alone.values())[:3]
+    assert report.worst_layers[0]["sqnr_db"] < 20
+    assert report.worst_layers[1]["sqnr_db"] > 30
+
+
+@pytest.mark.parametrize("options", [PLAIN, QuantizeOptions()], ids=["plain", "auto"])
+def test_the_time_to_quantize_is_linear_in_the_layers(options: QuantizeOptions) -> None:
+    def prepare(layers: int) -> Callable[[], object]:
+        names = ["x", *(f"r{number}" for number in range(layers))]
+        body = " ".join(f"c{i} = Conv({names[i]}, w, b) r{i} = Relu(c{i})" for i in range(layers))
+        model = floats(
+            f"g (float[1,2,3,3] x) => (float[1,2,3,3] {names[-1]}) {{ {body} }}",
+            {"w": normal(2, 2, 1, 1), "b": np.full(2, 0.5, np.float32)},
+        )
+        samples = Samples.of({"x": normal(8, 2, 3, 3)}, model)
+        return lambda: quantize(model, samples, options)
+
+    assert is_linear(prepare, (20, 80))
+
+
+def test_sessions_hold_every_node_a_few_times_whatever_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bias correction has a session a layer, but of the layer alone."""
+    sizes: list[int] = []
+
+    def counted(model: bytes) -> object:
+        sizes.append(len(onnx.ModelProto.FromString(model).graph.node))
+        return start(model)
+
+    monkeypatch.setattr(pieces, "start", counted)
+    model = residual_net()
+    quantized = quantize(model, samples_for(model), QuantizeOptions(bias_correction="on")).model
+    whole = len(list(quantized.graph))
+    assert sum(sizes) < 8 * whole
+    assert len(sizes) == 9 + 2 * 4
