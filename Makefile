@@ -21,6 +21,7 @@ test: lint ## lint, types and tests
 	$(BIN)/pytest -n $(JOBS)
 
 test-slow: setup ## the tests that take minutes
+	@sh scripts/setup.sh slow
 	EDGEQ_TFLITE_RUNTIME_PYTHON="$${EDGEQ_TFLITE_RUNTIME_PYTHON-$$(sh scripts/environment.sh tflite-runtime)}" \
 	EDGEQ_TORCH_PYTHON="$${EDGEQ_TORCH_PYTHON-$$(sh scripts/environment.sh torch)}" \
 	$(BIN)/pytest -n $(JOBS) -m slow

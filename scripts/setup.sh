@@ -7,11 +7,13 @@ set -eu
 cd "$(dirname "$0")/.."
 
 STAMP=.venv/.edgeq-setup
+WITH_SLOW=${1:-}
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# The programs that edgeq calls, each as the package that brings it.
+# The programs that edgeq and its tests call, each as the package that brings it. `setup.sh slow` adds those of the slow
+# tests: other compilers, and a computer of the other byte order.
 missing_packages() {
     if ! have arm-none-eabi-gcc; then
         echo gcc-arm-none-eabi
@@ -29,6 +31,19 @@ missing_packages() {
     have qemu-aarch64 || echo qemu-user
     have gdb-multiarch || echo gdb-multiarch
     have g++ || echo g++
+    have cmake || echo cmake
+    have make || echo make
+    if [ "$WITH_SLOW" = slow ]; then
+        have clang || echo clang
+        have ld.lld || echo lld
+        if ! have s390x-linux-gnu-gcc; then
+            echo gcc-s390x-linux-gnu
+            echo libc6-dev-s390x-cross
+        elif [ "$(s390x-linux-gnu-gcc -print-file-name=libc.a)" = libc.a ]; then
+            echo libc6-dev-s390x-cross
+        fi
+        have qemu-s390x || echo qemu-user
+    fi
     [ -x .venv/bin/python ] || find_python >/dev/null || echo python3-venv
 }
 

@@ -132,11 +132,7 @@ def model_header(
         f"#define {upper}_OUTPUTS {len(graph.outputs)}",
         "",
         f"/* static {upper}_ALIGNED uint8_t arena[{upper}_ARENA_BYTES]; */",
-        "#ifdef __cplusplus",
-        f"#define {upper}_ALIGNED alignas({upper}_ARENA_ALIGN)",
-        "#else",
-        f"#define {upper}_ALIGNED _Alignas({upper}_ARENA_ALIGN)",
-        "#endif",
+        f"#define {upper}_ALIGNED __attribute__((aligned({upper}_ARENA_ALIGN)))",
     ]
     for kind, names, shown in (
         ("INPUT", graph.inputs, graph.inputs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,37 @@ def test_every_command_runs_in_order(root: Path, run_edgeq: Callable[..., Any], 
         assert program == "edgeq"
         done = run_edgeq(*arguments, cwd=tmp_path)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("language", ["C", "CXX"])
+def test_project_of_two_models_builds_and_runs(
+    language: str,
+    root: Path,
+    compiled_example: Callable[..., Path],
+    run_edgeq: Callable[..., Any],
+    needs_program: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    cmake = needs_program("cmake")
+    text = (root / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Use it in your project")[2].partition("\n## ")[0]
+    (listfile,) = re.findall(r"```cmake\n(.*?)```", section, re.DOTALL)
+    (source,) = re.findall(r"```c\n(.*?)```", section, re.DOTALL)
+    model = compiled_example() / "model.qdq.onnx"
+    for name in re.findall(r"add_subdirectory\((\w+)\)", listfile):
+        done = run_edgeq("compile", model, "--board", "native", "--name", name, "-o", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    program = "app.c" if language == "C" else "app.cc"
+    listfile = listfile.replace("app.c", program).replace("firmware C)", f"firmware {language})")
+    (tmp_path / "CMakeLists.txt").write_text(listfile)
+    (tmp_path / program).write_text(source)
+    flags = f"-DCMAKE_{language}_FLAGS=-Wall -Wextra -Wconversion -Wshadow -Werror"
+    build = tmp_path / "build"
+    for command in ([cmake, "-S", str(tmp_path), "-B", str(build), flags], [cmake, "--build", str(build)]):
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert made.returncode == 0, made.stdout + made.stderr
+    done = subprocess.run([build / "firmware"], capture_output=True, text=True, check=True)
+    assert len([float(line) for line in done.stdout.split()]) == 10
 
 
 def test_support_table_is_the_tools_own(root: Path) -> None:

@@ -14,7 +14,7 @@ project($name C)
 # add_subdirectory() this folder, then link your firmware with `$name`.
 add_library($name STATIC $sources)
 target_include_directories($name PUBLIC "$${CMAKE_CURRENT_SOURCE_DIR}" PRIVATE "$${CMAKE_CURRENT_SOURCE_DIR}/runtime")
-target_compile_features($name PUBLIC c_std_11)
+set_target_properties($name PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON)
 $cpu
 # Shows how to call it; built only when it is asked for: cmake --build DIR --target ${name}_example
 add_executable(${name}_example EXCLUDE_FROM_ALL example/main.c)
