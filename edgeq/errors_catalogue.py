@@ -251,8 +251,8 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0205": (
         "Weights in another file",
         (
-            "External data could read any file of this computer, so it is refused. Save the model in one file: "
-            "onnx.save(model, path, save_as_external_data=False)."
+            "Weights beside the model are read from plain files below its folder only: no links, no .., no absolute "
+            "paths, and exactly the bytes of each tensor. Keep the files together, or save the model as one."
         ),
     ),
     "EQ0206": ("Sparse tensors", "Store weights as dense tensors."),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError
+from edgeq.onnxio.external import HINT, ExternalData
 
 if TYPE_CHECKING:
     from onnx import (
@@ -79,8 +80,12 @@ def check_dims(dims: Sequence[int], where: str) -> int:
     return elements
 
 
-def check_model(model: ModelProto) -> None:
+def check_model(model: ModelProto, external: ExternalData | None = None) -> None:
     """Refuse what is outside the caps, what refers to other files and what is broken in itself.
+
+    Args:
+        model: as parsed; tensors with external data are inlined.
+        external: the files beside the model; without them external data is refused.
 
     Raises:
         EdgeqError: EQ0205 to EQ0212, naming the tensor or node.
@@ -103,7 +108,7 @@ def check_model(model: ModelProto) -> None:
         for name in (function.name, function.domain, function.overload, *function.input, *function.output):
             check_name(name, "a function")
     _check_functions(model)
-    budget = _Budget()
+    budget = _Budget(external)
     _check_graph(model.graph, 0, budget)
     for function in model.functions:
         _check_nodes(function.node, f"function {shown(function.name)}", 0, budget)
@@ -113,6 +118,7 @@ def check_model(model: ModelProto) -> None:
 class _Budget:
     """What has been seen so far, over all graphs together."""
 
+    external: ExternalData | None = None
     nodes: int = 0
     initializers: int = 0
 
@@ -133,7 +139,7 @@ def _check_graph(graph: GraphProto, depth: int, budget: _Budget) -> None:
         raise EdgeqError("EQ0208", "the model has too many initializers", allowed=MAX_INITIALIZERS)
     for tensor in graph.initializer:
         check_name(tensor.name, "initializer")
-        check_tensor(tensor, f"initializer {shown(tensor.name)}")
+        check_tensor(tensor, f"initializer {shown(tensor.name)}", budget.external)
     for values in (graph.input, graph.output, graph.value_info):
         for value in values:
             check_name(value.name, "value")
@@ -168,9 +174,9 @@ def _check_attribute(attribute: AttributeProto, where: str, depth: int, budget: 
         except UnicodeDecodeError as error:
             raise EdgeqError("EQ0204", "a text attribute is not UTF-8", where=where) from error
     if attribute.HasField("t"):
-        check_tensor(attribute.t, where)
+        check_tensor(attribute.t, where, budget.external)
     for tensor in attribute.tensors:
-        check_tensor(tensor, where)
+        check_tensor(tensor, where, budget.external)
     if attribute.HasField("tp"):
         _check_type(attribute.tp, where, 0)
     for item in attribute.type_protos:
@@ -223,7 +229,7 @@ def _check_type(kind: TypeProto, where: str, depth: int) -> None:
 _TYPED_FIELDS: Final = ("float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
 
 
-def check_tensor(tensor: TensorProto, where: str) -> None:
+def check_tensor(tensor: TensorProto, where: str, external: ExternalData | None = None) -> None:
     """A tensor holds its data inside the file, and exactly as much as its shape says.
 
     Raises:
@@ -232,12 +238,11 @@ def check_tensor(tensor: TensorProto, where: str) -> None:
     from onnx import TensorProto
 
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-        raise EdgeqError(
-            "EQ0205",
-            "the model keeps weights in another file",
-            where=where,
-            hint="save it as one file: onnx.save(model, path, save_as_external_data=False)",
-        )
+        if external is None:
+            raise EdgeqError(
+                "EQ0205", "the model keeps weights in another file, and has no folder", where=where, hint=HINT
+            )
+        external.inline(tensor, _raw_bytes(tensor, check_dims(tensor.dims, where), where), where)
     if tensor.HasField("segment"):
         raise EdgeqError("EQ0206", "the tensor is stored in segments", where=where)
     elements = check_dims(tensor.dims, where)

@@ -18,6 +18,7 @@ from edgeq import budget
 from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.files import FileTooLargeError, read_limited, reason_of
 from edgeq.onnxio import limits
+from edgeq.onnxio.external import ExternalData
 from edgeq.onnxio.operators import HINTS
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def read_model(path: str | Path) -> ir.Model:
     """Read a model file.
 
     Args:
-        path: an ``.onnx`` file with all weights inside.
+        path: an ``.onnx`` file, with all weights inside or in files below its folder.
 
     Returns:
         The model, local functions expanded, otherwise as in the file.
@@ -67,17 +68,17 @@ def read_model(path: str | Path) -> ir.Model:
     except (OSError, ValueError) as error:
         raise EdgeqError("EQ0201", "the model file cannot be read", where=str(place), got=reason_of(error)) from error
     budget.take_model(len(data), str(place))
-    return read_model_bytes(data, where=str(place))
+    return read_model_bytes(data, where=str(place), folder=place.parent)
 
 
-def read_model_bytes(data: bytes, *, where: str = "model") -> ir.Model:
-    """Read a model from memory; as :func:`read_model`."""
+def read_model_bytes(data: bytes, *, where: str = "model", folder: Path | None = None) -> ir.Model:
+    """Read a model from memory, with the files beside it where a folder is given; as :func:`read_model`."""
     if len(data) > limits.MAX_FILE_BYTES:
         raise EdgeqError("EQ0202", "the model is too large", where=where, allowed=f"{limits.MAX_FILE_BYTES} bytes")
     _sniff(data, where)
     try:
         proto = _parse(data, where)
-        limits.check_model(proto)
+        limits.check_model(proto, ExternalData(folder) if folder is not None else None)
         _check(proto, where)
         return _deserialize(proto, where)
     except EdgeqError as error:
