@@ -11,12 +11,17 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 
+from edgeq.analysis.verify import verify_folder
+from edgeq.folder import Compiled
 from edgeq.interp import run
+from edgeq.job import CompileOptions
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
+from edgeq.pipeline import compile_model
 from tests.quantized.agreement import compare_layers, missing_parameters, quantizers, table
 from tests.quantized.litert import judge, quantized
 from tests.quantized.publishers import FILES, FOUR, Published, open_published
@@ -101,6 +106,25 @@ def test_every_layer_is_within_one_step_of_onnxruntime(name: str, published: Map
     for layer in layers:
         # 1e-4: of 10^4 layer results one may lie so close to the middle between two steps that float32 decides.
         assert layer.share <= (2 * _SHARE_OF_TIES if layer.op == "average_pool" else 1e-4), layer
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_verify_finds_every_step_within_one_of_onnxruntime(
+    name: str, published: Mapping[str, Published], tmp_path: Path
+) -> None:
+    """As users see it: the folder's own comparison, on the integers of the reference, with no step left out."""
+    onnx.save(published[name].converted.model, tmp_path / "published.onnx")
+    compile_model(tmp_path / "published.onnx", None, tmp_path / "out", CompileOptions("native", "net"))
+    compiled = Compiled.open(tmp_path / "out")
+    report = verify_folder(compiled, ["native"], 3, published[name].data)
+    found = report.onnxruntime
+    assert report.ok
+    assert found is not None
+    assert (found.steps, found.not_compared) == (len(compiled.manifest["steps"]), {})
+    results = [result for step in compiled.manifest["steps"] for result in step["results"]]
+    assert found.elements >= 3 * sum(int(np.prod(result["shape"])) for result in results)
+    assert found.largest <= 1
+    assert found.different <= 1e-4 * found.elements
 
 
 @pytest.mark.slow
