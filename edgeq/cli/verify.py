@@ -61,11 +61,12 @@ def show(report: VerifyReport) -> None:
     rows = [
         [entry.runner, len(entry.names), entry.elements, entry.mismatches] for entry in (*report.results, report.passes)
     ]
-    print_table(f"{report.samples} inputs", ["on", "tensors", "elements", "mismatches"], rows, numeric=(1, 2, 3))
+    print_table(counted(report.samples, "input"), ["on", "tensors", "elements", "mismatches"], rows, numeric=(1, 2, 3))
     names = [entry.runner for entry in report.results]
     if not report.mismatches:
         agree = "agree" if len(names) > 1 else "agrees"
-        click.echo(f"{_listed(names)} {agree} with the reference in {report.tensors} tensors, {report.samples} samples")
+        compared = f"{counted(report.tensors, 'tensor')}, {counted(report.samples, 'sample')}"
+        click.echo(f"{_listed(names)} {agree} with the reference in {compared}")
     for entry in (*report.results, report.passes):
         if entry.first is not None:
             click.echo(f"{entry.mismatches:,} elements differ from the reference. {_first(entry.first)}")
@@ -78,7 +79,7 @@ def _show_onnxruntime(found: OnnxruntimeReport) -> None:
 
     near = 100 * (found.different - found.wrong) / max(found.elements, 1)
     click.echo(
-        f"onnxruntime, each of {found.steps} steps on its own: {found.wrong:,} of {found.elements:,} elements differ "
+        f"onnxruntime, {counted(found.steps, 'step')} alone: {found.wrong:,} of {found.elements:,} elements differ "
         f"by more than {TOLERANCE} step of the output's scale, {near:.3g} % by {TOLERANCE}"
     )
     if found.first is not None:
@@ -90,6 +91,11 @@ def _show_onnxruntime(found: OnnxruntimeReport) -> None:
     )
     sqnr = f"SQNR {found.sqnr_db:.1f} dB" if found.sqnr_db is not None else "outputs are equal"
     click.echo(f"onnxruntime, end to end (no gate): {agreement}{sqnr}")
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 tensor``, ``17 tensors``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _first(found: Mismatch) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -385,3 +386,23 @@ def test_machine_and_class_names_are_shown(compiled: Compiled, example: Any, tmp
     assert [note.code for note in short.notes] == ["EQ0165"]
     assert "mps2-an386" in machine_of(compiled, "qemu")
     assert "cortex-m4" in machine_of(compiled, "qemu")
+
+
+def test_verify_says_in_words_what_the_document_says(
+    compiled_example: Callable[..., Path], run_edgeq: Callable[..., Any]
+) -> None:
+    arguments = ("verify", compiled_example(), "--on", "native", "--samples", "2")
+    text, document = run_edgeq(*arguments), json.loads(run_edgeq(*arguments, "--json").stdout)
+    assert text.returncode == 0
+    assert f"native agrees with the reference in {document['tensors']} tensors, 2 samples" in text.stdout
+    (native, passes) = document["results"]
+    assert (document["runners"], document["ok"], document["samples"]) == (["native"], True, 2)
+    assert document["tensors"] == native["tensors"] == len({row["tensor"] for row in results_of(compiled_example())})
+    assert document["elements"] == native["elements"] + passes["elements"]
+    assert f"{native['elements']:,}" in text.stdout
+
+
+def results_of(folder: Path) -> list[dict[str, Any]]:
+    """Every result that the manifest lists."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return [result for step in manifest["steps"] for result in step["results"]]
