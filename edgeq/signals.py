@@ -3,18 +3,26 @@
 Python raises ``KeyboardInterrupt`` for SIGINT alone, and its default for SIGTERM and SIGHUP ends the process without
 removing temporary folders or stopping children. :func:`install` gives all three one handler. Code that must not be cut
 in two (making or removing a folder) runs inside :func:`shield`, which delays the exception, never the end of children.
+
+The kernel may give a signal to any thread, and Python runs its handler in the main thread, when that next runs Python
+code: a main thread that waits for a lock (for threads that wait for gcc) may sleep on. So a thread of its own reads the
+numbers of signals from a pipe, ends the children at once, and sends the main thread the signal until it has seen it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
 ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_WAKE_SECONDS: Final = 0.1
 _NAMES: Final = {signal.SIGHUP: "hung up", signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
@@ -36,10 +44,15 @@ def install() -> None:
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _handle)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reader,), name="signals", daemon=True).start()
 
 
 def uninstall() -> None:
     """End at once on these signals: for the time after clean-up, when a second Ctrl-C has nothing to unwind."""
+    signal.set_wakeup_fd(-1)
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
@@ -95,11 +108,28 @@ def shield() -> Iterator[None]:
 
 def _handle(number: int, frame: FrameType | None) -> None:
     """Only the first signal counts: a second one must not cut the clean-up short."""
+    _begin(number)
+    _raise_once()
+
+
+def _begin(number: int) -> None:
     if _STATE.received is None:
         _STATE.received = signal.Signals(number)
         for action in _STATE.actions:
             action()
-        _raise_once()
+
+
+def _watch(reader: int) -> None:
+    """Wait for a signal, then wake the main thread until it has raised the exception."""
+    main = threading.main_thread().ident
+    number = 0
+    while number not in ENDING:
+        number = os.read(reader, 1)[0]
+    _begin(number)
+    while main is not None and not _STATE.raised:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pthread_kill(main, number)
+        time.sleep(_WAKE_SECONDS)
 
 
 def _raise_once() -> None:

@@ -18,7 +18,7 @@ from edgeq.cli.streams import flush_output, guard_streams, say_last
 from edgeq.cli.talk import keep_json
 from edgeq.errors import EXIT_INTERNAL, EXIT_USAGE, EdgeqError, Problem
 from edgeq.notes import current, gathered
-from edgeq.writing import disk_problem, remove_scratch
+from edgeq.writing import disk_problem, remove_scratch, sweep_scratch
 
 # name → one line of help; the module is edgeq.cli.<name>, its function the command.
 COMMANDS: Final = {
@@ -95,6 +95,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
     signals.install()
     guard_streams()
+    sweep_scratch()
     given = sys.argv[1:] if arguments is None else arguments
     code = run(given)
     # What is left to do, leaving, has nothing to unwind: another signal may end it at once.

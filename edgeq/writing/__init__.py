@@ -4,7 +4,7 @@ from edgeq.writing.outputs import check_apart, check_file, keep_file
 from edgeq.writing.owned import MANIFEST, SCHEMA, is_as_written, is_unedited
 from edgeq.writing.problems import disk_problem
 from edgeq.writing.replace import check_replaceable, recover_missing, replace_folder
-from edgeq.writing.scratch import remove_scratch, scratch_folder
+from edgeq.writing.scratch import remove_scratch, scratch_folder, sweep_scratch
 from edgeq.writing.whole import write_whole
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "remove_scratch",
     "replace_folder",
     "scratch_folder",
+    "sweep_scratch",
     "write_whole",
 ]
