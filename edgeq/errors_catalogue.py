@@ -402,15 +402,15 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "A constant is quantized in blocks",
         "Weights have one scale for all or one per output channel. Quantize without blocks.",
     ),
-    "EQ0260": (
-        "A quantized layer cannot be kept",
-        "Its weight, bias or scales have no canonical form; the message says which.",
-    ),
     "EQ0261": (
         "Scales do not fit their tensor",
         "One scale and zero point for all, or one for each index of the axis. Quantize the model again.",
     ),
     "EQ0262": ("A scale is too large", "Scale times integer must be a float32. Look at the range of the tensor named."),
+    "EQ0263": (
+        "A variance is not positive",
+        "A BatchNormalization divides by the root of it. Training diverged, or the export is at fault.",
+    ),
     "EQ0301": ("Not a standard operator", "Operators of other domains have no defined meaning here."),
     "EQ0302": (
         "Operator not supported",

@@ -107,9 +107,7 @@ MODEL: Final[dict[str, Example]] = {
         "for (i = 0; i < sizeof pixels; i++) input[i] = (int8_t)(pixels[i] - 128);",
     ),
     "EQ0259": Example("DequantizeLinear(weight, block_size=32)", "DequantizeLinear(weight, axis=0)"),
-    "EQ0260": Example(
-        "Conv whose weight has one scale per input channel", "Conv whose weight has one scale per output channel"
-    ),
     "EQ0261": Example("DequantizeLinear(w: int8[16, 3, 3, 3], scale: float32[3])", "... scale: float32[16], axis=0"),
     "EQ0262": Example("QuantizeLinear(x, scale=3e38)", "QuantizeLinear(x, scale=0.05)"),
+    "EQ0263": Example("BatchNormalization(x, ..., var=-1)", "BatchNormalization(x, ..., var=0.9)"),
 }

@@ -8,8 +8,9 @@ to undo every exporter's placement of Q and DQ one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import onnx_ir as ir
@@ -25,6 +26,9 @@ from edgeq.frontend.support import check_support
 from edgeq.numerics.array import Array
 from edgeq.onnxio.qdq_form import QdqPlan, fused_activation, write_qdq
 from edgeq.ops import OnnxForm, onnx_forms
+
+# Damage that the import explains better than what follows from it.
+_CAUSES: Final = frozenset(f"EQ0{number}" for number in (252, 253, 254, 255, 256, 257, 259, 261, 262, 263))
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def normalize_qdq(model: ir.Model) -> ir.Model:
         A new model that lowering takes.
 
     Raises:
-        EdgeqError: EQ0250 to EQ0260 and EQ03xx, all problems of the model at once; EQ0229 the result contradicts
+        EdgeqError: EQ0250 to EQ0263 and EQ03xx, all problems of the model at once; EQ0229 the result contradicts
             ONNX's shapes, a fault of edgeq.
     """
     found = recover_plan(model)
@@ -95,14 +99,32 @@ def recover_plan(model: ir.Model) -> Recovered:
     plan = QdqPlan({str(value.name): found.params[value] for value in _activations(found) if value in found.params})
     if not unsupported:
         _plan_constants(found, plan)
-    places = {problem.where for problem in unsupported}
     return Recovered(
         found.edit.model,
         plan,
-        (*unsupported, *dict.fromkeys(problem for problem in found.problems if problem.where not in places)),
+        _told_once(unsupported, found.problems),
         found.integer_inputs,
         found.integer_outputs,
     )
+
+
+def _told_once(unsupported: Sequence[Problem], found: Sequence[Problem]) -> tuple[Problem, ...]:
+    """The problems of the float graph, then those of its quantization, with one cause for each node.
+
+    What the import says of a damaged quantization explains what the support check finds there. What is not supported
+    has no need of a scale.
+    """
+    causes = {_node_of(problem) for problem in found if problem.code in _CAUSES}
+    kept = [problem for problem in unsupported if _node_of(problem) not in causes]
+    places = {_node_of(problem) for problem in kept}
+    rest = [problem for problem in found if problem.code in _CAUSES or _node_of(problem) not in places]
+    return tuple(dict.fromkeys((*kept, *rest)))
+
+
+def _node_of(problem: Problem) -> str:
+    """The part of a place that names the node."""
+    parts = (problem.where or "").split(", ")
+    return next((part for part in parts if part.startswith("node ")), parts[0])
 
 
 def _activations(found: Recovery) -> Iterator[ir.Value]:

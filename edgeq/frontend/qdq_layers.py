@@ -59,7 +59,7 @@ def _spell_conv(found: Recovery, node: ir.Node) -> None:
     edit = found.edit
     weight, bias = edit.array(operand(node, 1)), operand(node, 2)
     if weight is None or (bias is not None and edit.array(bias) is None):
-        _refuse(found, node, "a weight or bias is computed at run time")
+        _refuse(found, node)
         return
     if bias is None:
         node.resize_inputs(3)
@@ -103,13 +103,15 @@ def _spell_batch_normalization(found: Recovery, node: ir.Node) -> None:
     shape = shape_of(x)
     stated = [array.astype(np.float64) for array in arrays if array is not None]
     if len(stated) != 4 or len(shape) not in {2, 3, 4} or integer(node, "training_mode", 0):
-        _refuse(found, node, "the parameters of a normalization are computed at run time")
+        _refuse(found, node)
         return
     gamma, beta, mean, variance = stated
     with np.errstate(divide="ignore", invalid="ignore"):  # refused below
         factor = gamma / np.sqrt(variance + number(node, "epsilon", 1e-5))
     if not np.isfinite(factor).all():
-        _refuse(found, node, "a variance is not positive")
+        where = f"node {shown(node.name or node.op_type)}"
+        hint = "the training diverged, or the export is at fault: look at the variances"
+        found.problems.append(Problem("EQ0263", "a variance is not positive", where, node.op_type, hint=hint))
         return
     base, channels = name_of(result), shape[1]
     rows = len(shape) == 2 and shape[0] > 1
@@ -246,11 +248,9 @@ def _to_gemm(found: Recovery, value: ir.Value) -> tuple[ir.Node, ir.Node | None]
 # --- constants ---------------------------------------------------------------------------------------------------
 
 
-def _refuse(found: Recovery, node: ir.Node, what: str) -> None:
+def _refuse(found: Recovery, node: ir.Node) -> None:
+    """Leave a layer as it is: the support check says what is wrong with it."""
     found.refused.add(str(node.name))
-    where = f"node {shown(node.name or node.op_type)}"
-    hint = "export it as a constant, or as an operator of its own that is quantized"
-    found.problems.append(Problem("EQ0260", what, where=where, got=node.op_type, hint=hint))
 
 
 def _zeros(edit: Edit, node: ir.Node, count: int) -> ir.Value:

@@ -236,6 +236,7 @@ class _Reader:
         if source is None:
             got = f"{name_of(value)} ({value.dtype.name if value.dtype else 'unknown type'})"
             self._problem("EQ0257", "integers that no QuantizeLinear made are dequantized", place_of(node), shown(got))
+            self.found.params.setdefault(result, Activation(1.0, 0))
             return
         grid = None if value in self.failed else self._grid(node, activation=True)
         params = self.found.params.get(source)

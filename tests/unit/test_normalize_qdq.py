@@ -194,7 +194,7 @@ def test_weights_in_blocks_and_computed_weights_are_refused() -> None:
     assert "EQ0259" in [problem.code for problem in found.problems]
     body = FIRST + "c = Conv(xd, w)" + LAST.format("c")
     found = recover_plan(structured(body, "(float[1,2,4,4] x, float[3,2,1,1] w) => (float[1,3,4,4] y)"))
-    assert [problem.code for problem in found.problems] == ["EQ0306", "EQ0251"]
+    assert [problem.code for problem in found.problems] == ["EQ0306"]
 
 
 def test_a_partly_quantized_model_is_completed_with_data() -> None:
