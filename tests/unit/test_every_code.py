@@ -268,7 +268,7 @@ def test_normalization_with_a_negative_variance_is_refused() -> None:
     text = f"g (float[1,2,3,3] x) => (float[1,2,3,3] y) {{ {_QUANTIZED_INPUT}{body}{_QUANTIZED_OUTPUT} }}"
     parameters = {name: np.ones(2, np.float32) for name in ("g", "o", "m")} | {"v": np.array([1, -1], np.float32)}
     model = _quantized(text, {**_S, **parameters})
-    assert codes(lambda: normalize_qdq(normalize_structure(model))) == ["EQ0260"]
+    assert codes(lambda: normalize_qdq(normalize_structure(model))) == ["EQ0263"]
 
 
 def test_operator_without_a_lowering_of_tvm_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
