@@ -28,16 +28,29 @@ class Model:
     data: str
     value: float
     agreement: float | None
-    arena_bytes: int
-    instructions_m4: int
 
 
-# Arena and instructions are budgets: what TFLM with CMSIS-NN (-O2) needs on the same core, counted the same way.
 MODELS = {
-    "ad": Model("ad_autoencoder", "ad", 0.8325, None, 2_580, 582_875),
-    "ic": Model("ic_resnet8", "ic", 0.880 - 0.006, 0.975, 54_996, 29_865_120),
-    "kws": Model("kws_dscnn", "kws", 0.918 - 0.006, 0.975, 22_820, 7_696_778),
-    "vww": Model("vww_mobilenetv1_025", "vww", 0.848 - 0.006, 0.975, 100_708, 24_101_547),
+    "ad": Model("ad_autoencoder", "ad", 0.8325, None),
+    "ic": Model("ic_resnet8", "ic", 0.880 - 0.006, 0.975),
+    "kws": Model("kws_dscnn", "kws", 0.918 - 0.006, 0.975),
+    "vww": Model("vww_mobilenetv1_025", "vww", 0.848 - 0.006, 0.975),
+}
+# What edgeq needs on a Cortex-M4 with gcc 12.2 -O2; a change may cost no more than 2 % of any of them unnoticed.
+FIGURES = ("ram_bytes", "instructions", "stack_bytes", "flash_code_bytes", "flash_weight_bytes")
+BUDGETS_M4 = {
+    "ad": (768, 386_434, 232, 2_276, 277_568),
+    "ic": (49_728, 16_339_397, 264, 9_292, 81_296),
+    "kws": (16_256, 4_583_753, 208, 5_104, 27_744),
+    "vww": (55_328, 15_300_169, 208, 6_040, 231_112),
+}
+SLACK = 1.02
+# Arena and instructions of TFLM with CMSIS-NN on the same core, counted the same way: edgeq stays below.
+TFLM_M4 = {
+    "ad": (2_580, 582_875),
+    "ic": (54_996, 29_865_120),
+    "kws": (22_820, 7_696_778),
+    "vww": (100_708, 24_101_547),
 }
 CORES = ("mps2-an386", "mps3-an547")
 OTHER_CORES = ("mps2-an385", "mps2-an500", "mps2-an505", "mps2-m0")
@@ -151,8 +164,10 @@ def test_figures_stay_within_their_budgets(
     name: str, compiled_model: Folder, document: Callable[..., dict[str, Any]]
 ) -> None:
     found = document("profile", compiled_model(name, "mps2-an386"), "--samples", "2")
-    assert found["ram_bytes"] < MODELS[name].arena_bytes
-    assert found["instructions"] < MODELS[name].instructions_m4
+    for figure, budget in zip(FIGURES, BUDGETS_M4[name], strict=True):
+        assert found[figure] <= SLACK * budget, figure
+    for figure, budget in zip(FIGURES, TFLM_M4[name], strict=False):
+        assert found[figure] < budget, figure
     assert sum(layer["instructions"] for layer in found["layers"]) <= found["instructions"]
     assert sum(layer["macs"] for layer in found["layers"]) == found["macs"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -158,6 +159,31 @@ def test_plugin_is_built_once(cache: Path) -> None:
     assert counting.build_plugin() == first
     assert first.stat().st_mtime_ns == stamp
     assert [entry.name for entry in cache.iterdir()] == [first.name]
+
+
+@pytest.mark.parametrize("changed", counting.SOURCES)
+def test_plugin_is_built_again_when_any_of_its_files_changes(
+    changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEQ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(counting, "_compile", lambda target: target.touch())
+    before = counting.build_plugin().name
+    copies = tmp_path / "plugin"
+    shutil.copytree(counting.PLUGIN_DIR, copies)
+    monkeypatch.setattr(counting, "PLUGIN_DIR", copies)
+    assert counting.build_plugin().name == before
+    with (copies / changed).open("a", encoding="utf-8") as file:
+        file.write("/* changed */\n")
+    assert counting.build_plugin().name != before
+
+
+def test_plugin_list_names_every_file_that_is_included() -> None:
+    included = {
+        name
+        for path in counting.PLUGIN_DIR.glob("*.[ch]")
+        for name in re.findall(r'#include "(\w+\.h)"', path.read_text())
+    }
+    assert included | {"count.c"} == set(counting.SOURCES)
 
 
 def test_plugin_without_compiler_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
