@@ -29,6 +29,7 @@ from edgeq.frontend.normalize import _name_everything
 from edgeq.ir import DType, Graph, Node, Quant, Tensor
 from edgeq.lowering import lower
 from edgeq.lowering.context import Mode
+from edgeq.notes import gathered
 from edgeq.onnxio import Session, reader
 from edgeq.quant import QuantizeOptions, quantize
 from edgeq.runners import tflite
@@ -84,6 +85,7 @@ FLOAT: dict[str, tuple[str, str, Mapping[str, Any]]] = {
         "g (float[1,4,8,16] x) => (float[1,4,8,8] y) { y = MatMul(x, w) }",
         {"w": np.ones((1, 4, 16, 8), np.float32)},
     ),
+    "integers": ("EQ0303", "g (int32[1,4] x) => (int32[1,4] y) { y = Add(x, x) }", {}),
     "matrices that broadcast": (
         "EQ0314",
         "g (float[2,8,16] a, float[1,16,8] b) => (float[2,8,8] y) { y = MatMul(a, b) }",
@@ -169,6 +171,43 @@ def _quantized(text: str, constants: Mapping[str, Any]) -> ir.Model:
     for index, node in enumerate(proto.graph.node):
         node.name = f"{node.op_type}_{index}"
     return ir.from_proto(onnx.shape_inference.infer_shapes(proto))
+
+
+IMPORTED: dict[str, tuple[str, str, Mapping[str, Any]]] = {
+    "three scales for four channels": (
+        "EQ0261",
+        "float[1,4]",
+        {"s": np.full(3, 0.05, np.float32), "z": np.zeros(3, np.int8)},
+    ),
+    "weights beyond float32": (
+        "EQ0262",
+        "float[1,2]",
+        {**_S, "wq": np.full((2, 4), 100, np.int8), "ws": np.full(2, 3e38, np.float32)},
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "shape", "constants"), IMPORTED.values(), ids=IMPORTED)
+def test_scales_that_do_not_fit_are_refused(code: str, shape: str, constants: Mapping[str, Any]) -> None:
+    body = "w = DequantizeLinear<axis=0>(wq, ws)\n c = Gemm<transB=1>(b, w)\n" if "wq" in constants else "c = Relu(b)\n"
+    text = f"g (float[1,4] x) => ({shape} y) {{ {_QUANTIZED_INPUT}{body}{_QUANTIZED_OUTPUT} }}"
+    found = codes(lambda: normalize_qdq(normalize_structure(_quantized(text, constants))))
+    assert set(found) == {code}
+
+
+def test_other_types_of_numbers_are_told() -> None:
+    for code, text in (
+        ("EQ0233", "g (double[1,4] x) => (double[1,4] y) { y = Relu(x) }"),
+        ("EQ0234", "g (uint8[1,4] x) => (float[1,4] y) { f = Cast<to=1>(x)\n y = Relu(f) }"),
+    ):
+        with gathered() as notes:
+            normalize(parse(text))
+        assert [(note.code, note.severity) for note in notes] == [(code, "note")]
+
+
+def test_shape_that_depends_on_data_is_refused() -> None:
+    text = "g (float[1,4] x, int64[2] s) => (float[m,n] y) { y = Reshape(x, s) }"
+    assert codes(lambda: normalize(parse(text))) == ["EQ0226"]
 
 
 def test_input_without_shape_or_name_is_refused() -> None:
@@ -263,7 +302,9 @@ def test_tflite_run_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     assert codes(lambda: tflite.RUNNER.run(RunRequest(spec, [[]]))) == ["EQ0628"]
 
 
-def test_normalization_with_a_negative_variance_is_refused() -> None:
+def test_normalization_with_a_negative_variance_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The general check names it first; the layer looks on its own."""
+    monkeypatch.setattr(sys.modules["edgeq.frontend.normalize_qdq"], "check_support", lambda model: [])
     body = "c = BatchNormalization(b, g, o, m, v)\n"
     text = f"g (float[1,2,3,3] x) => (float[1,2,3,3] y) {{ {_QUANTIZED_INPUT}{body}{_QUANTIZED_OUTPUT} }}"
     parameters = {name: np.ones(2, np.float32) for name in ("g", "o", "m")} | {"v": np.array([1, -1], np.float32)}
