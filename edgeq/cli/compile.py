@@ -145,6 +145,8 @@ def summary(manifest: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "bundle_sha256": manifest["bundle_sha256"],
         "object_sha256": manifest["object_sha256"],
         "observer": (manifest["quantization"] or {}).get("observer"),
+        "sqnr_db": (manifest["quantization"] or {}).get("sqnr_db"),
+        "worst_layers": (manifest["quantization"] or {}).get("worst_layers", []),
         "data": manifest["data"].to_json() if manifest["data"] is not None else None,
         "notes": [note.to_json() for note in manifest["notes"]],
     }

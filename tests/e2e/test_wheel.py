@@ -64,6 +64,10 @@ def test_wheel_holds_package_and_data_folders_only(wheel: Path, root: Path) -> N
         files = {f"edgeq/_data/{p.relative_to(root)}" for p in (root / folder).rglob("*") if p.is_file()}
         assert sorted(files - names) == []
     assert "edgeq/runners/plugin/count.c" in names
+    assert "edgeq/py.typed" in names
+    schemas = {path.relative_to(root).as_posix() for path in (root / "edgeq" / "report" / "schemas").glob("*.json")}
+    assert schemas
+    assert schemas <= names
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"edgeq"}
     assert not any(name.endswith((".onnx", ".npz", ".pyc")) for name in names)
