@@ -127,6 +127,16 @@ def test_verify_finds_every_step_within_one_of_onnxruntime(
     assert found.different <= 1e-4 * found.elements
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_canonical_model_computes_what_the_converted_file_does(name: str, published: Mapping[str, Published]) -> None:
+    model = published[name]
+    theirs, mine = Session(model.foreign), Session(model.canonical)
+    assert (theirs.inputs, theirs.outputs) == (mine.inputs, mine.outputs)
+    for feeds in islice(iter(model.samples), 5):
+        wanted, got = theirs.run(feeds), mine.run(feeds)
+        assert all(np.array_equal(wanted[output], got[output]) for output in theirs.outputs)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FOUR)
 def test_answers_agree_with_onnxruntime(name: str, published: Mapping[str, Published]) -> None:
