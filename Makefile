@@ -6,7 +6,7 @@ JOBS ?= 2
 BOARD ?= mps2-an386
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage campaign-mutants lint format lock readme wheel clean
+.PHONY: help setup demo test test-slow coverage campaign-input campaign-mutants lint format lock readme wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,6 +29,9 @@ test-slow: setup ## the tests that take minutes
 coverage: setup ## branches of edgeq/ that the tests run, and lines of runtime_c/ on every core
 	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term:skip-covered --cov-report=json:build/coverage.json
 	$(BIN)/python tests/campaigns/kernel_coverage.py
+
+campaign-input: setup ## 2 000 damaged models, 200 damaged files and folders (ten minutes)
+	$(BIN)/python -m tests.campaigns.damaged_input --workers $(JOBS)
 
 campaign-mutants: setup ## faults planted one at a time, and the share that the tests catch (an hour)
 	EDGEQ_COSMIC_RAY_PYTHON="$${EDGEQ_COSMIC_RAY_PYTHON-$$(sh scripts/environment.sh cosmic-ray)}" \

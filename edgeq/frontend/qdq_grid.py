@@ -69,7 +69,8 @@ class Grid:
             scale, zero = scale.reshape(shape), zero.reshape(shape)
         else:
             scale, zero = scale.reshape(()), zero.reshape(())
-        steps = np.rint((array.astype(np.float32) / scale).astype(np.float64)) + zero
+        with np.errstate(over="ignore"):  # what overflows saturates
+            steps = np.rint((array.astype(np.float32) / scale).astype(np.float64)) + zero
         codes: Array = np.clip(steps, *_RANGES[self.dtype]).astype(np.int64)
         return codes.astype(_KEPT_TYPES.get(self.dtype, np.int8))
 

@@ -86,7 +86,8 @@ def answer(kind: str, commands: Sequence[Sequence[str]]) -> Verdict:
     code = found.group() if found else ("ok" if exit_code == 0 else f"exit {exit_code}")
     fault = _OWN_FAULT.search(said)
     if fault or (exit_code and not found and exit_code != 1) or "None\n" in err.getvalue():
-        return Verdict(kind, fault.group() if fault else code, wrong=True, seconds=seconds, detail=said[-3000:])
+        around = said[max(0, fault.start() - 300) :] if fault else said
+        return Verdict(kind, fault.group() if fault else code, wrong=True, seconds=seconds, detail=around[:3000])
     if seconds > SECONDS:
         return Verdict(kind, "slow", wrong=True, seconds=seconds, detail=f"{code} after {seconds:.1f} s")
     return Verdict(kind, code, wrong=False, seconds=seconds)

@@ -121,7 +121,7 @@ def _report(found: Sequence[tuple[Case, Verdict]]) -> int:
     wrong = [(case, verdict) for case, verdict in sorted(found, key=lambda item: item[0]) if verdict.wrong]
     for (group, seed), verdict in wrong:
         lines = verdict.detail.strip().splitlines() or [""]
-        print(f"WRONG {group}/{seed} {verdict.kind}: {verdict.code}; {' | '.join(lines[-6:])[:600]}")
+        print(f"WRONG {group}/{seed} {verdict.kind}: {verdict.code}; {' | '.join(lines[:8])[:600]}")
     slowest = max((verdict.seconds for _, verdict in found), default=0.0)
     print(f"{len(found)} cases, {len(wrong)} wrong, slowest {slowest:.1f} s")
     return int(bool(wrong))
