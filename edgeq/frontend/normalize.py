@@ -13,6 +13,7 @@ import onnx_ir as ir
 from edgeq.errors import EdgeqError
 from edgeq.frontend.edit import Edit, apply_rules
 from edgeq.frontend.facts import known_shape
+from edgeq.frontend.fitting import check_fitting
 from edgeq.frontend.floats import read_integer_inputs, use_float32
 from edgeq.frontend.fold import clear_annotations, fold_constants, lift_constants
 from edgeq.frontend.memory import check_memory
@@ -50,6 +51,7 @@ def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Mode
     make_outputs(work)
     infer_shapes(work, forget=False)
     require_static(work)
+    check_fitting(work)
     check_memory(work)
     _name_everything(work)
     for _, rules in PHASES:
@@ -68,6 +70,7 @@ def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) 
     work = _static(model, dims or {})
     make_outputs(work)
     require_static(work)
+    check_fitting(work)
     check_memory(work)
     _name_everything(work)
     apply_rules(Edit(work), STRUCTURE)

@@ -54,7 +54,8 @@ class Integers:
 
     def real(self) -> Array:
         """What DequantizeLinear gives, float32."""
-        result: Array = self.centred().astype(np.float32) * self._spread(self.scale)
+        with np.errstate(over="ignore"):  # the support check refuses infinity
+            result: Array = self.centred().astype(np.float32) * self._spread(self.scale)
         return result
 
     def transposed(self, perm: Shape) -> Integers:

@@ -201,11 +201,8 @@ class _Reader:
             self.integers[result] = value
             self.failed.add(result)
             return
-        if array is not None and not (grid.fits(array.shape) and np.isfinite(array).all()):
-            if grid.fits(array.shape):
-                self._problem("EQ0309", "a constant holds NaN or infinity", _place(node), shown(name_of(value)))
-            else:
-                self._scales_do_not_fit(node, grid, array)
+        if array is not None and not np.isfinite(array).all():
+            self._problem("EQ0309", "a constant holds NaN or infinity", place_of(node), shown(name_of(value)))
             self.integers[result] = value
             self.failed.add(result)
             return

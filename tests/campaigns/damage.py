@@ -87,7 +87,7 @@ def answer(kind: str, commands: Sequence[Sequence[str]]) -> Verdict:
     fault = _OWN_FAULT.search(said)
     if fault or (exit_code and not found and exit_code != 1) or "None\n" in err.getvalue():
         around = said[max(0, fault.start() - 300) :] if fault else said
-        return Verdict(kind, fault.group() if fault else code, wrong=True, seconds=seconds, detail=around[:3000])
+        return Verdict(kind, fault.group() if fault else code, wrong=True, seconds=seconds, detail=around[:6000])
     if seconds > SECONDS:
         return Verdict(kind, "slow", wrong=True, seconds=seconds, detail=f"{code} after {seconds:.1f} s")
     return Verdict(kind, code, wrong=False, seconds=seconds)
