@@ -42,12 +42,14 @@ class Delivered:
         board: what it was emitted for.
         program: the C program.
         folder: the files, and what is made of them.
+        flags: for a chip, what its CPU and ABI are called.
     """
 
     graph: Graph
     board: Board
     program: CProgram
     folder: Path
+    flags: tuple[str, ...]
 
     @property
     def facts(self) -> ImageFacts:
@@ -69,15 +71,23 @@ class Delivered:
         return result
 
 
-def deliver(graph: Graph, board_name: str, folder: Path, specialize: Specialize, *, aligned: bool = False) -> Delivered:
-    """Emit a graph for a board."""
+def deliver(
+    graph: Graph,
+    board_name: str,
+    folder: Path,
+    specialize: Specialize,
+    *,
+    aligned: bool = False,
+    flags: tuple[str, ...] = (),
+) -> Delivered:
+    """Emit a graph for a board; with `flags` in place of its target's, for one with a floating-point unit."""
     board = load_board(board_name)
     target = board.target.with_aligned_loads() if aligned else board.target
     program = emit_c(graph, graph.name, target, specialize)
     program.bundle.write(folder)
     (folder / "eq_harness_model.c").write_text(harness_model_source(image_facts(graph, program, graph.name)))
     (folder / "eq_board.h").write_text(board_header(board.console))
-    return Delivered(graph, board, program, folder)
+    return Delivered(graph, board, program, folder, flags or target.gcc_flags)
 
 
 def compile_model(delivered: Delivered, compiler: Sequence[str], name: str) -> list[str]:
@@ -100,14 +110,14 @@ def host_program(delivered: Delivered, compiler: Sequence[str], link: Sequence[s
     return delivered.folder / "program"
 
 
-def chip_harness(delivered: Delivered, flags: Sequence[str]) -> list[str]:
+def chip_harness(delivered: Delivered) -> list[str]:
     """The harness of a chip by the board's gcc; returns the objects' names."""
     common = boards_dir() / "common"
     objects = []
     for path in (*(common / source for source in _CHIP_SOURCES), Path("eq_harness_model.c")):
         extra = ["-fno-tree-loop-distribute-patterns"] if path.name == "memory.c" else []
         objects.append(f"{path.stem}.o")
-        flags_of = [*flags, *_HARNESS_FLAGS, *extra, "-ffreestanding", "-I.", f"-I{common}"]
+        flags_of = [*delivered.flags, *_HARNESS_FLAGS, *extra, "-ffreestanding", "-I.", f"-I{common}"]
         _run(["arm-none-eabi-gcc", *flags_of, "-c", str(path), "-o", objects[-1]], delivered.folder)
     return objects
 
@@ -119,7 +129,7 @@ def chip_image(delivered: Delivered, harness: Sequence[str], compiler: Sequence[
     script.write_text(linker_script(emulated_layout(delivered.board), delivered.facts, STACK_BYTES))
     command = [
         "arm-none-eabi-gcc",
-        *delivered.board.target.gcc_flags,
+        *delivered.flags,
         "-nostdlib",
         "-nostartfiles",
         "-Wl,--gc-sections",

@@ -108,25 +108,27 @@ EQ_INLINE const int8_t *eq_column_at(const void *columns, int32_t pixel, int32_t
 /* clang-format off */
 #define EQ_LOOP_2X2(enter)                                                                                      \
   __asm__ volatile(enter "1:\n\t" EQ_STEP_2X2 "2:\n\t" EQ_STEP_2X2 "cmp %[x], %[end]\n\tbne 1b"                 \
-          : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [x] "+r"(columns), [w] "+r"(w), \
+          : [s00] "+r"(s00), [s01] "+r"(s01), [s10] "+r"(s10), [s11] "+r"(s11), [x] "+r"(x), [w] "+r"(w), \
             [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [e] "=&r"(e), [f] "+r"(f)                   \
           : [end] "r"(end)                                                                                      \
           : "cc", "memory")
 /* clang-format on */
 
 /* Returns the weights behind the pair. `groups` = depth / 4 >= 1; an odd number enters the loop in its middle. */
-EQ_INLINE const int8_t *eq_columns_pair(int32_t acc[4], const int8_t *columns, const int8_t *w, int32_t groups) {
-  const int8_t *const end = columns + 16 * groups;
-  int32_t s00 = acc[0];
-  int32_t s01 = acc[1];
-  int32_t s10 = acc[2];
-  int32_t s11 = acc[3];
-  int32_t a;
-  int32_t b;
-  int32_t c;
-  int32_t d;
-  int32_t e;
-  int32_t f = groups;
+EQ_INLINE const int8_t *eq_columns_pair(int32_t acc[4], const int8_t *columns, const int8_t *weights, int32_t groups) {
+  EQ_VARIABLE(const int8_t *, end, "r12") = columns + 16 * groups;
+  EQ_VARIABLE(const int8_t *, x, "lr") = columns;
+  EQ_VARIABLE(const int8_t *, w, "r11") = weights;
+  EQ_VARIABLE(int32_t, s00, "r6") = acc[0];
+  EQ_VARIABLE(int32_t, s01, "r8") = acc[1];
+  EQ_VARIABLE(int32_t, s10, "r9") = acc[2];
+  EQ_VARIABLE(int32_t, s11, "r10") = acc[3];
+  EQ_VARIABLE(int32_t, a, "r0");
+  EQ_VARIABLE(int32_t, b, "r1");
+  EQ_VARIABLE(int32_t, c, "r2");
+  EQ_VARIABLE(int32_t, d, "r3");
+  EQ_VARIABLE(int32_t, e, "r4");
+  EQ_VARIABLE(int32_t, f, "r5") = groups;
   if (!__builtin_constant_p(groups)) {
     EQ_LOOP_2X2("tst %[f], #1\n\tbne 2f\n\t");
   } else if ((groups & 1) != 0) {

@@ -15,6 +15,16 @@
 
 typedef uint32_t __attribute__((may_alias, aligned(1))) eq_word_t;
 
+/*
+ * A variable for inline assembly that takes nearly all core registers. With a floating-point unit, or without
+ * optimization, gcc 12 gives up on such a statement beside a frame pointer, unless each register has its name.
+ */
+#if defined(__clang__) || (defined(__SOFTFP__) && defined(__OPTIMIZE__))
+#define EQ_VARIABLE(type, name, where) type name
+#else
+#define EQ_VARIABLE(type, name, where) register type name __asm__(where)
+#endif
+
 EQ_INLINE uint32_t eq_load_word(const void *address) { return *(const eq_word_t *)address; }
 
 EQ_INLINE uint32_t eq_even_bytes(uint32_t word) {

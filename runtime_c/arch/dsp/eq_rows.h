@@ -39,17 +39,19 @@
 /* clang-format on */
 
 /* Four sums over `groups` >= 1 groups of four places; returns the weights behind them. */
-EQ_INLINE const int8_t *eq_rows_quad(int32_t acc[4], const int8_t *x, const int8_t *w, int32_t groups) {
-  const int8_t *const end = x + 4 * groups;
-  int32_t s0 = acc[0];
-  int32_t s1 = acc[1];
-  int32_t s2 = acc[2];
-  int32_t s3 = acc[3];
-  int32_t a;
-  int32_t b;
-  int32_t e;
-  int32_t o;
-  int32_t t = groups;
+EQ_INLINE const int8_t *eq_rows_quad(int32_t acc[4], const int8_t *input, const int8_t *weights, int32_t groups) {
+  EQ_VARIABLE(const int8_t *, end, "r12") = input + 4 * groups;
+  EQ_VARIABLE(const int8_t *, x, "r11") = input;
+  EQ_VARIABLE(const int8_t *, w, "r5") = weights;
+  EQ_VARIABLE(int32_t, s0, "r6") = acc[0];
+  EQ_VARIABLE(int32_t, s1, "r8") = acc[1];
+  EQ_VARIABLE(int32_t, s2, "r9") = acc[2];
+  EQ_VARIABLE(int32_t, s3, "r10") = acc[3];
+  EQ_VARIABLE(int32_t, a, "r0");
+  EQ_VARIABLE(int32_t, b, "r1");
+  EQ_VARIABLE(int32_t, e, "r2");
+  EQ_VARIABLE(int32_t, o, "r3");
+  EQ_VARIABLE(int32_t, t, "r4") = groups;
   if (!__builtin_constant_p(groups)) {
     EQ_LOOP_1X4("tst %[t], #1\n\tbne 2f\n\t");
   } else if ((groups & 1) != 0) {
