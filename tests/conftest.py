@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,11 +80,13 @@ def run_edgeq(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Call it with arguments (and ``cwd``, ``timeout``): runs the command line of this checkout in its own process."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
 
-    def run(*arguments: str | Path, cwd: Path = elsewhere, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str | Path, cwd: Path = elsewhere, timeout: float = 120, environment: Mapping[str, str] = {}
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-c", _COMMAND, *map(str, arguments)],
             cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(_ROOT)},
+            env={**os.environ, "PYTHONPATH": str(_ROOT), **environment},
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -6,6 +6,7 @@ numbers, and sums depend on the number of cores.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,10 @@ from edgeq.onnxio.reader import one_line
 if TYPE_CHECKING:
     import onnx_ir as ir
     import onnxruntime as ort
+
+# onnxruntime from 1.31 on reports to Microsoft unless it is told not to before it is first imported; nothing of edgeq
+# leaves this computer. Its own switch, disable_telemetry_events(), comes too late: the import writes files already.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _SEVERITY_ERROR: Final = 3
 MAX_IR_VERSION: Final = 10

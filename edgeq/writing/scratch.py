@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgeq import signals
+from edgeq.errors import EdgeqError
 from edgeq.writing.lock import lock_now, open_folder
 from edgeq.writing.names import fresh_name, stale_entries
 from edgeq.writing.problems import disk_problem
@@ -48,11 +49,18 @@ def make_scratch(purpose: str) -> Path:
     Raises:
         EdgeqError: EQ0120 the disk is full.
     """
-    base = Path(tempfile.gettempdir())
     sweep_scratch()
-    path = base / fresh_name(purpose)
     try:
+        path = Path(tempfile.gettempdir()) / fresh_name(purpose)
         make_folder(path, 0o700)
+    except FileNotFoundError as error:
+        # What Python says when it cannot write into any of the usual folders: a full disk, as a rule.
+        raise EdgeqError(
+            "EQ0120",
+            "no folder for temporary files can be written",
+            got=error.strerror,
+            hint="free some space, or let TMPDIR name a folder that can be written",
+        ) from error
     except OSError as error:
         problem = disk_problem(error)
         raise problem or error from error
@@ -93,7 +101,10 @@ def remove_scratch() -> None:
 
 def sweep_scratch() -> None:
     """Remove what killed processes of this user left behind, once in a process."""
-    base = Path(tempfile.gettempdir())
+    try:
+        base = Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return
     key = (os.getpid(), base)
     if key in _SWEPT:
         return

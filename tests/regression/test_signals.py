@@ -160,12 +160,12 @@ def test_killed_edgeq_leaves_what_the_next_one_removes(place: Place, arguments: 
     pids = [int(word) for word in place.pids.read_text().split()]
     assert within(10, lambda: not any(map(alive, pids)))
     done = subprocess.run(
-        [sys.executable, "-m", "edgeq", "compile", "none.onnx", "--board", "native", "-o", "out"],
+        [sys.executable, "-m", "edgeq", *arguments["gcc"]],
         cwd=place.folder,
-        env=place.environment,
+        env={**place.environment, "PATH": os.environ["PATH"]},
         capture_output=True,
         check=False,
     )
-    assert done.returncode == 3
+    assert done.returncode == 0, done.stderr
     assert list(place.temporary.iterdir()) == []
-    assert list(place.folder.iterdir()) == []
+    assert [path.name for path in place.folder.iterdir()] == ["out"]
