@@ -67,7 +67,7 @@ def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) 
     problems = unknown_integers(model)
     if problems:
         raise EdgeqError.of(problems)
-    work = _static(model, dims or {})
+    work = _static(model, dims or {}, quantized=True)
     make_outputs(work)
     require_static(work)
     check_fitting(work)
@@ -77,15 +77,20 @@ def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) 
     return _finished(work)
 
 
-def _static(model: ir.Model, dims: Mapping[str, int]) -> ir.Model:
-    """A copy in opset 21 with constants as initializers and every shape inferred from pinned inputs."""
+def _static(model: ir.Model, dims: Mapping[str, int], *, quantized: bool = False) -> ir.Model:
+    """A copy in opset 21 with constants as initializers and every shape inferred from pinned inputs.
+
+    Integer inputs that are cast become float32 inputs; in a quantized model the cast may be part of a dequantization,
+    which the import looks for first.
+    """
     work = convert_to_working_opset(model)
     work.ir_version = IR_VERSION
     clear_annotations(work)
     drop_constant_inputs(work)
     require_tensors(work)
     use_float32(work)
-    read_integer_inputs(work)
+    if not quantized:
+        read_integer_inputs(work)
     lift_constants(work)
     pin_inputs(work, dims)
     infer_shapes_of_input(work)

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from edgeq.errors import Problem
 from edgeq.frontend.edit import AttributeValue, Edit, apply_rules
 from edgeq.frontend.facts import integer, ints, is_op, name_of, number, operand, required, shape_of
+from edgeq.frontend.floats import read_integer_inputs
 from edgeq.frontend.qdq_affine import fold_affine
 from edgeq.frontend.qdq_constants import Integers
 from edgeq.frontend.qdq_read import Recovery
@@ -28,6 +29,7 @@ _GEMM: Final[dict[str, AttributeValue]] = {"alpha": 1.0, "beta": 1.0, "transA": 
 def spell_operators(model: ir.Model) -> None:
     """Rules for operators without quantized constants, on the foreign model itself; in place."""
     apply_rules(Edit(model), UNREAD)
+    read_integer_inputs(model)
 
 
 def spell_layers(found: Recovery) -> None:

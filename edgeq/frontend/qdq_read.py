@@ -308,6 +308,10 @@ class _Reader:
         (params,) = known
         assert params is not None
         shift = EIGHT_BIT.get(required(node, 0).dtype or ir.DataType.INT8, 0)
+        if node.op_type == "Pad" and operand(node, 2) is None:
+            # What ONNX pads integers with is the integer 0, whatever number that stands for.
+            node.resize_inputs(max(len(node.inputs), 3))
+            node.replace_input_with(2, self.edit.constant(np.zeros((), np.int8), f"{name_of(result)}_value"))
         if node.op_type in {"Clip", "Pad"}:
             for index in (1, 2) if node.op_type == "Clip" else (2,):
                 code = self.edit.array(operand(node, index))

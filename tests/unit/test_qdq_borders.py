@@ -24,6 +24,7 @@ CONSTANTS: dict[str, Any] = {
     "u": np.uint8(125),
     "t": np.float32(0.11),
     "v": np.int8(10),
+    "pp": np.array([0, 1, 0, 0, 0, 1]),
     "r": np.array([1, 12]),
     "k": np.random.default_rng(1).integers(-127, 128, (4, 3, 1, 1)).astype(np.int8),
 }
@@ -52,6 +53,21 @@ MODELS = {
         IN + "m = MaxPool <kernel_shape = [2,2]> (xq)\n y = DequantizeLinear(m, s, z)",
         "float[1,2,3,3] x",
         "float[1,2,2,2] y",
+    ),
+    "padding on integers, with the integer 0": (
+        IN + "m = Pad(xq, pp)\n y = DequantizeLinear(m, s, z)",
+        "float[1,3,4] x",
+        "float[1,4,5] y",
+    ),
+    "padding on unsigned integers": (
+        "q = QuantizeLinear(x, s, u)\n m = Pad(q, pp)\n y = DequantizeLinear(m, s, u)",
+        "float[1,3,4] x",
+        "float[1,4,5] y",
+    ),
+    "padding on integers by a number": (
+        IN + "m = Pad(xq, pp, v)\n y = DequantizeLinear(m, s, z)",
+        "float[1,3,4] x",
+        "float[1,4,5] y",
     ),
     "concatenation of integers": (
         IN + "m = Concat <axis = 1> (xq, xq)\n y = DequantizeLinear(m, s, z)",
