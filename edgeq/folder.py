@@ -33,6 +33,7 @@ from edgeq.writing import (
 __all__ = ["MANIFEST", "SCHEMA", "Compiled", "check_replaceable", "replace_folder"]
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx_ir
 
     from edgeq.runners.base import ImageSpec, TensorSpec
@@ -156,6 +157,13 @@ class Compiled:
         from edgeq.onnxio import read_model
 
         return read_model(self._own(QDQ_MODEL))
+
+    @cached_property
+    def onnx_types(self) -> dict[str, np.dtype[Any]]:
+        """The element types that the quantized ONNX model declares for its inputs and outputs, by name."""
+        graph = self.qdq_model().graph
+        values = (*graph.inputs, *graph.outputs)
+        return {str(value.name): value.dtype.numpy() for value in values if value.dtype is not None}
 
     def float_model(self) -> onnx_ir.Model | None:
         """The normalized float model, or None where a quantized model was compiled."""

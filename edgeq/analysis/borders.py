@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from edgeq.folder import Compiled
 from edgeq.notes import note
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import InputSpec, Samples
-
-if TYPE_CHECKING:
-    import onnx_ir
 
 
 @dataclass(frozen=True)
@@ -74,12 +71,12 @@ class Border:
 
 def input_borders(compiled: Compiled) -> tuple[Border, ...]:
     """The model's inputs."""
-    return _borders(compiled.manifest["inputs"], compiled.qdq_model().graph.inputs)
+    return _borders(compiled, "inputs")
 
 
 def output_borders(compiled: Compiled) -> tuple[Border, ...]:
     """The model's outputs."""
-    return _borders(compiled.manifest["outputs"], compiled.qdq_model().graph.outputs)
+    return _borders(compiled, "outputs")
 
 
 def open_samples(compiled: Compiled, data: Path) -> Samples:
@@ -154,9 +151,8 @@ def _filled(border: Border, value: str) -> Array:
     return np.full(border.shape, number, border.dtype)
 
 
-def _borders(entries: Sequence[Mapping[str, Any]], values: Iterable[onnx_ir.Value]) -> tuple[Border, ...]:
+def _borders(compiled: Compiled, kind: str) -> tuple[Border, ...]:
     """The manifest's entries with the types of the ONNX values of the same names."""
-    types = {value.name: value.dtype.numpy() for value in values if value.dtype is not None}
     return tuple(
         Border(
             name=entry["name"],
@@ -164,7 +160,7 @@ def _borders(entries: Sequence[Mapping[str, Any]], values: Iterable[onnx_ir.Valu
             shape=tuple(entry["shape"]),
             scale=entry["scale"],
             zero_point=entry["zero_point"],
-            onnx_dtype=np.dtype(types.get(entry["name"], np.float32)),
+            onnx_dtype=np.dtype(compiled.onnx_types.get(entry["name"], np.float32)),
         )
-        for entry in entries
+        for entry in compiled.manifest[kind]
     )
