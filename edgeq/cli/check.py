@@ -53,7 +53,7 @@ def command(model: Path, board: str | None, dims: dict[str, int], as_json: bool)
 
 def _show(report: CheckReport, model: Path) -> None:
     from edgeq.analysis.check import NOT_COVERED
-    from edgeq.report.tables import Column, print_table
+    from edgeq.report.tables import Column, first_of, print_table
 
     header = (
         Column("layer", shorten=True),
@@ -66,7 +66,7 @@ def _show(report: CheckReport, model: Path) -> None:
     )
     rows = [
         [
-            _first(layer.name),
+            first_of(layer.name),
             layer.op,
             "x".join(map(str, layer.shape)),
             layer.macs,
@@ -82,19 +82,13 @@ def _show(report: CheckReport, model: Path) -> None:
     peak = report.peak
     click.echo(f"{printable(model.name)} is supported: {len(report.layers)} steps, {report.total('macs'):,} MACs")
     if peak is not None:
-        click.echo(f"RAM:   {report.ram_bytes:,} bytes of arena; most is alive in {printable(_first(peak.name))}")
+        click.echo(f"RAM:   {report.ram_bytes:,} bytes of arena; most is alive in {printable(first_of(peak.name))}")
     click.echo(f"flash: {report.total('flash_bytes'):,} bytes of weights for {report.total('parameters'):,} parameters")
     for problem in NOT_COVERED:
         click.echo(f"not counted: {problem}")
     if report.boards:
         click.echo()
         _show_boards(report.boards)
-
-
-def _first(names: str) -> str:
-    """The first of the nodes that became a step, and how many there are more."""
-    first, *others = names.split(", ")
-    return f"{first}+{len(others)}" if others else first
 
 
 def _show_boards(fits: tuple[BoardFit, ...]) -> None:

@@ -186,12 +186,12 @@ def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
         click.echo("no images were made: --sources-only")
         return
     verbs = ("verify", "emulate") if board.is_hosted or manifest["main"] is None else ("verify", "emulate", "flash")
-    click.echo("next: " + "; ".join(shlex.join(["edgeq", verb, str(folder)]) for verb in verbs))
+    click.echo("next: " + "\n      ".join(shlex.join(["edgeq", verb, str(folder)]) for verb in verbs))
 
 
 def show_accuracy(report: Mapping[str, Any] | None) -> None:
     """How far the quantized model is from the float one, and the layers that add most of it."""
-    from edgeq.report.tables import figure
+    from edgeq.report.tables import figure, wrapped
 
     if report is None or report.get("sqnr_db") is None:
         return
@@ -201,17 +201,17 @@ def show_accuracy(report: Mapping[str, Any] | None) -> None:
     )
     worst = [f"{printable(entry['layer'])} {figure(entry['sqnr_db'])} dB" for entry in report.get("worst_layers", ())]
     if worst:
-        click.echo(f"worst layers: {', '.join(worst)}")
+        click.echo(wrapped("worst layers", ", ".join(worst)))
 
 
 def show_steps(manifest: Mapping[str, Any]) -> None:
     """Each step with its kernel, and why the kernels before it in the list were refused."""
-    from edgeq.report.tables import Column, print_table
+    from edgeq.report.tables import Column, first_of, print_table, wrapped
 
     rows = [
         [
             number,
-            ", ".join(step["source"]) or step["name"],
+            first_of(", ".join(step["source"]) or step["name"]),
             step["kernel"] or step["op"],
             step["macs"],
             step["scratch_bytes"],
@@ -229,4 +229,4 @@ def show_steps(manifest: Mapping[str, Any]) -> None:
     print_table("", header, [row[:5] for row in rows])
     for number, _, kernel, _, _, refused in rows:
         if refused:
-            click.echo(f"step {number} has {kernel}, not {refused}")
+            click.echo(wrapped(f"step {number} has {kernel}, not", str(refused)))

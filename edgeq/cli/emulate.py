@@ -49,12 +49,14 @@ def command(folder: Path, data: Path | None, samples: int | None, runner: str | 
         return
     show_problems(report.notes, err=False)
     show_data(report.data)
+    from edgeq.report.tables import wrapped
+
     for number, (sample, index) in enumerate(zip(report.real, report.arg_max, strict=True)):
         for name, values in zip(report.names, sample, strict=True):
             flat = values.reshape(-1)
-            shown = ", ".join(f"{value:.4g}" for value in flat[:_SHOWN])
+            shown = ", ".join(f"{value:.3g}" for value in flat[:_SHOWN])
             more = f", ... ({flat.size})" if flat.size > _SHOWN else ""
-            click.echo(f"{number}  {printable(name)}: {shown}{more}")
+            click.echo(wrapped(f"{number}  {printable(name)}", f"{shown}{more}"))
         if index is not None:
             label = report.class_of(index)
             click.echo(f"{number}  arg max {index}" + (f": {printable(label)}" if label is not None else ""))

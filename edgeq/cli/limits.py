@@ -48,8 +48,12 @@ def show_data(report: DataReport | None, *, always: bool = False) -> None:
     """What the data file holds, a line for each input; only with ``--verbose`` where not ``always``."""
     if not always and talk() != VERBOSE:
         return
-    for line in report.lines() if report is not None else ():
-        click.echo(f"data: {printable(line)}")
+    if report is None:
+        return
+    from edgeq.report.tables import wrapped
+
+    for line in report.lines():
+        click.echo(wrapped("data", printable(line)))
 
 
 def budget_options(function: Command) -> Command:

@@ -50,23 +50,30 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
         print_document("profile", document)
         show_problems(report.notes, err=True)
         return
-    from edgeq.report.tables import print_table
+    from edgeq.report.tables import Column, first_of, print_table
 
     show_problems(report.notes, err=False)
     show_data(report.data)
     rows = [
         [
-            layer["name"],
+            first_of(layer["name"]),
             layer["kernel"],
             layer["instructions"],
             layer["macs"],
-            f"{layer['instructions'] / layer['macs']:.2f}" if layer["macs"] and layer["instructions"] else None,
+            layer["instructions"] / layer["macs"] if layer["macs"] and layer["instructions"] else None,
             layer["output_bytes"],
         ]
         for layer in document["layers"]
     ]
-    header = ["layer", "kernel", "instructions", "MACs", "per MAC", "output bytes"]
-    print_table(f"{document['board']}", header, rows, numeric=(2, 3, 4, 5))
+    header = (
+        Column("layer", shorten=True),
+        Column("kernel"),
+        Column("instructions", numeric=True),
+        Column("MACs", numeric=True),
+        Column("per MAC", numeric=True),
+        Column("output bytes", numeric=True, optional=1),
+    )
+    print_table(document["board"], header, rows)
     _show_totals(document)
 
 
@@ -77,7 +84,10 @@ def _show_totals(document: Mapping[str, Any]) -> None:
     else:
         click.echo(f"{total:,} instructions on the first of {document['samples']} inputs, {low:,} to {high:,} over all")
         if talk() == VERBOSE and document["classes"]:
-            click.echo("of these: " + ", ".join(f"{name} {count:,}" for name, count in document["classes"].items()))
+            from edgeq.report.tables import wrapped
+
+            classes = (f"{name} {count:,}" for name, count in document["classes"].items())
+            click.echo(wrapped("of these", ", ".join(classes)))
     if document["ram_bytes"] is None:
         return
     parts = [f"arena {document['ram_bytes']:,} bytes"]

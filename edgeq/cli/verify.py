@@ -13,6 +13,7 @@ from edgeq.cli.options import common, data_option, folder_argument, names_option
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 from edgeq.errors import EXIT_GATE
+from edgeq.report.colour import paint
 from edgeq.report.printable import printable
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def show(report: VerifyReport) -> None:
         click.echo(f"{_listed(names)} {agree} with the reference in {compared}")
     for entry in (*report.results, report.passes):
         if entry.first is not None:
-            click.echo(f"{entry.mismatches:,} elements differ from the reference. {_first(entry.first)}")
+            differ = paint(f"{entry.mismatches:,} elements differ from the reference.", "red")
+            click.echo(f"{differ} {_first(entry.first)}")
     if report.onnxruntime is not None:
         _show_onnxruntime(report.onnxruntime)
 

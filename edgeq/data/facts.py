@@ -83,7 +83,7 @@ class InputFacts:
         return asdict(self) | {"shape": list(self.shape)}
 
     def __str__(self) -> str:
-        scaled = "" if self.scale is None else f" · {self.scale:.4g}" + (f" + {self.offset:.4g}" if self.offset else "")
+        scaled = "" if self.scale is None else f" * {self.scale:.4g}" + (f" + {self.offset:.4g}" if self.offset else "")
         return (
             f"key {self.key}, {self.dtype} {list(self.shape)}{scaled}: {self.low:.4g} to {self.high:.4g}, mean "
             f"{self.mean:.4g}, {self.integers:.0%} integers, {self.distinct} different samples"

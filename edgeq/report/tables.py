@@ -142,6 +142,23 @@ def _cell(cell: str, width: int) -> list[str]:
     return textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
+def first_of(names: str) -> str:
+    """The first of the ONNX nodes that became a step, and how many there are more: ``Conv_3+1``."""
+    first, *others = names.split(", ")
+    return f"{first}+{len(others)}" if others else first
+
+
+def wrapped(label: str, text: str) -> str:
+    """``label: text`` in lines of the terminal's width; no word is broken."""
+    return textwrap.fill(
+        f"{label}: {text}",
+        terminal_width(),
+        subsequent_indent=" " * (len(label) + 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def shortened(name: str, width: int) -> str:
     """A name that is too long without its middle: ``features.0...conv``."""
     if len(name) <= width:
