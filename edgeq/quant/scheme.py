@@ -155,10 +155,12 @@ class _Sharing:
 
     def __init__(self) -> None:
         self.parent: dict[str, str] = {}
+        self.order: dict[str, int] = {}
         self.fixed: dict[str, Activation] = {}
 
     def add(self, name: str) -> None:
         self.parent.setdefault(name, name)
+        self.order.setdefault(name, len(self.order))
 
     def root(self, name: str) -> str:
         while self.parent[name] != name:
@@ -177,8 +179,7 @@ class _Sharing:
             roots = [root for root in roots if root not in self.fixed]
         members = list(dict.fromkeys([*roots, *(self.root(name) for name in outputs)]))
         # Roots keep graph order, because a fixed scale is noted under the root.
-        order = {name: position for position, name in enumerate(self.parent)}
-        first = min(members, key=order.__getitem__)
+        first = min(members, key=self.order.__getitem__)
         for member in members:
             self.parent[member] = first
 

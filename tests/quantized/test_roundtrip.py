@@ -104,8 +104,8 @@ def test_a_file_that_edgeq_wrote_comes_back_with_its_bits(net: str, tmp_path: Pa
     found = judge(path, converted, again, samples)
     assert found.mismatches == {}
     assert found.elements > 0
-    # Copies in another layout are taken out, and put back where they are needed; a reshape is the same tensor. A copy at
-    # another scale is called after its value; what reads it is compared.
+    # Copies in another layout are taken out, and put back where they are needed; a reshape is the same tensor. A copy
+    # at another scale is called after its value; what reads it is compared.
     moves = [op for op in converted.source.ops if op.code in MOVES]
     moved = {op.outputs[0] for op in moves} | {op.inputs[0] for op in moves if op.code == "RESHAPE"}
     assert set(found.missing) <= {converted.source.tensors[index].name for index in moved}

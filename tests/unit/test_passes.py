@@ -140,6 +140,14 @@ def test_lookups_compose_into_one() -> None:
     assert [node.op for node in graph.nodes] == ["lookup"]
 
 
+def test_a_table_that_others_read_is_not_computed_twice() -> None:
+    for graph in (first_of_two_tables_is_an_output(), table_with_two_readers()):
+        names = [node.attrs.get("function") for node in graph.nodes]
+        for step in PASSES:
+            step.run(graph)
+        assert sorted(map(str, names)) == sorted(str(node.attrs.get("function")) for node in graph.nodes)
+
+
 def test_order_lowers_the_peak() -> None:
     """Two long branches from one small input: depth first holds one wide value at a time."""
     b = Build(1, 4)

@@ -170,14 +170,25 @@ def test_the_layer_that_loses_most_is_named_first() -> None:
     assert report.worst_layers[1]["sqnr_db"] > 30
 
 
-@pytest.mark.parametrize("options", [PLAIN, QuantizeOptions()], ids=["plain", "auto"])
-def test_the_time_to_quantize_is_linear_in_the_layers(options: QuantizeOptions) -> None:
+LAYERS = {
+    "convolutions": "c# = Conv($, w, b) r# = Relu(c#)",
+    "moves": "t# = Transpose <perm = [0,1,3,2]> ($) s# = Sigmoid(t#) r# = MaxPool <kernel_shape = [1,1]> (s#)",
+    "residual": "c# = Conv($, w, b) d# = Concat <axis = 1> (c#, $) e# = Conv(d#, v, b) r# = Add(e#, $)",
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "options"),
+    [("convolutions", QuantizeOptions()), ("moves", PLAIN), ("residual", PLAIN)],
+)
+def test_the_time_to_quantize_is_linear_in_the_layers(body: str, options: QuantizeOptions) -> None:
     def prepare(layers: int) -> Callable[[], object]:
         names = ["x", *(f"r{number}" for number in range(layers))]
-        body = " ".join(f"c{i} = Conv({names[i]}, w, b) r{i} = Relu(c{i})" for i in range(layers))
+        text = " ".join(LAYERS[body].replace("#", str(i)).replace("$", names[i]) for i in range(layers))
+        weights = {"w": normal(2, 2, 1, 1), "v": normal(2, 4, 1, 1), "b": np.full(2, 0.5, np.float32)}
         model = floats(
-            f"g (float[1,2,3,3] x) => (float[1,2,3,3] {names[-1]}) {{ {body} }}",
-            {"w": normal(2, 2, 1, 1), "b": np.full(2, 0.5, np.float32)},
+            f"g (float[1,2,3,3] x) => (float[1,2,3,3] {names[-1]}) {{ {text} }}",
+            {name: array for name, array in weights.items() if f" {name}," in text or f" {name})" in text},
         )
         samples = Samples.of({"x": normal(8, 2, 3, 3)}, model)
         return lambda: quantize(model, samples, options)

@@ -69,13 +69,44 @@ def test_minmax_takes_the_extremes() -> None:
     assert OBSERVERS["minmax"](collect(np.array([0.5, -2.0]), np.array([7.0]))) == (-2.0, 7.0)
 
 
-def test_percentile_cuts_off_the_outermost_values_only() -> None:
-    data = np.random.default_rng(0).uniform(-1, 1, size=400_000)
-    low, high = OBSERVERS["percentile"](collect(np.append(data, [50.0])))
-    assert -1.1 < low <= -0.99
-    assert 0.99 <= high < 1.1
+def test_percentile_cuts_off_one_value_in_two_hundred_thousand_on_either_side() -> None:
+    """Of 300 000 values half a share of 1e-5 is one and a half: one goes, two stay."""
+    data = np.linspace(-0.99, 0.99, 300_000)
+    # Outliers of 50 make bins of 1/32; the borders are those of the bins of ±0.99.
+    assert OBSERVERS["percentile"](collect(np.append(data, [50.0, -50.0]))) == (-1.0, 1.0)
+    assert OBSERVERS["percentile"](collect(np.append(data, [50.0, -50.0, 50.0]))) == (-1.0, 50.0)
+    assert OBSERVERS["percentile"](collect(np.append(data, [50.0, -50.0, -50.0]))) == (-50.0, 1.0)
+
+
+def test_percentile_counts_zeros_and_keeps_the_extremes_of_little_data() -> None:
+    sparse = np.zeros(300_000)
+    sparse[:2] = 3.0, 4.0
+    assert OBSERVERS["percentile"](collect(sparse))[1] == 3.001953125  # the border of the bin of 3: 4/2048 wide
     few = np.random.default_rng(1).normal(size=500)
-    assert OBSERVERS["percentile"](collect(few)) == pytest.approx((few.min(), few.max()), rel=1e-2)
+    assert OBSERVERS["percentile"](collect(few)) == pytest.approx((few.min(), few.max()), rel=1e-3)
+
+
+def test_mae_takes_the_range_of_the_bulk() -> None:
+    """Ten thousand values within half the range: clipping the two outliers costs less than a coarser step."""
+    data = np.append(np.repeat([-0.495, 0.495], 5_000), [1.0, -1.0])
+    assert OBSERVERS["mae"](collect(data)) == pytest.approx((-0.5, 0.5), abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mae_finds_the_least_absolute_error(seed: int) -> None:
+    """By the definition, on the values themselves: a quarter of a step inside, the distance outside, zeros exact."""
+    data = np.random.default_rng(seed).laplace(size=50_000)
+    low, high = data.min(), data.max()
+    errors = {}
+    for percent in range(30, 101):
+        bottom, top = low * percent / 100, high * percent / 100
+        outside = np.abs(data - np.clip(data, bottom, top))
+        errors[percent] = float(np.where(outside == 0, (top - bottom) / 255 / 4, outside).sum())
+    best = min(errors, key=errors.__getitem__)
+    found = OBSERVERS["mae"](collect(np.append(data, np.zeros(200_000 * (seed % 2)))))
+    assert found == pytest.approx((low * best / 100, high * best / 100), rel=0.0101)
+    assert round(found[1] / high * 100) in {best - 1, best, best + 1}
+    assert 30 < best < 100
 
 
 def quantization_error(data: Array, low: float, high: float) -> float:
@@ -102,3 +133,30 @@ def test_share_outside_counts_clipped_values() -> None:
     statistics = collect(np.linspace(-1, 1, 10_001))
     assert statistics.share_outside(-1.0, 1.0) == 0.0
     assert statistics.share_outside(-0.5, 1.0) == pytest.approx(0.25, abs=0.002)
+
+
+def test_parts_merge_into_what_all_samples_give_in_any_order() -> None:
+    rng = np.random.default_rng(2)
+    parts = [rng.normal(size=500).astype(np.float32) * scale for scale in (1e-3, 5.0, 0.2, 100.0)]
+    parts[2][:100] = 0
+    whole = collect(*parts)
+    for order in ([3, 1, 0, 2], [0, 1, 2, 3], [2, 3, 1, 0]):
+        left, right = collect(*(parts[i] for i in order[:2])), collect(*(parts[i] for i in order[2:]))
+        merged = left.merged(right)
+        assert (merged.low, merged.high, merged.count, merged.zeros, merged.reach) == (
+            whole.low,
+            whole.high,
+            whole.count,
+            whole.zeros,
+            whole.reach,
+        )
+        np.testing.assert_array_equal(merged.counts, whole.counts)
+        assert left.counts.sum() + left.zeros == 1000  # merging leaves both parts as they are
+
+
+@pytest.mark.parametrize("magnitude", [1e-45, 1e-30, 1.0, 3e38])
+def test_every_float32_fits_a_bin(magnitude: float) -> None:
+    statistics = collect(np.array([magnitude, -magnitude, 0.0], np.float32))
+    assert statistics.counts.sum() == 2
+    assert statistics.reach >= float(np.float32(magnitude))
+    assert np.log2(statistics.reach) == int(np.log2(statistics.reach))

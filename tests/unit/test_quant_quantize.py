@@ -186,6 +186,22 @@ def test_an_output_that_hardly_leaves_zero_widens_its_scale_instead_of_overflowi
     lower(found.model, mode="highmul", name="net")
 
 
+def test_an_output_scale_is_widened_until_the_shifted_accumulator_fits_int32() -> None:
+    """Pairs that cancel: the output is 1e-4, while the accumulator may reach 2^23 and the factor is 2^8."""
+    weight = np.repeat(np.array([[1.0], [-1.0]], np.float32), 256, axis=0)
+    model = floats("g (float[1,512] x) => (float[1,1] y) { y = MatMul(x, w) }", {"w": weight})
+    half = np.clip(normal(40, 256), -1, 1)
+    samples = Samples.of({"x": np.concatenate([half, half + normal(40, 256, seed=1, scale=1e-6)], axis=1)}, model)
+    report = quantize(model, samples, PLAIN).report
+    (layer,) = report.layers.values()
+    seen = (report.tensors["y"].high - report.tensors["y"].low) / 255
+    # As wide as needed and not wider: a factor of just below 2^7 needs 8 bits, which is what is left of 31.
+    assert report.tensors["y"].scale > 1.5 * seen
+    assert 0 <= layer.headroom.bits < 1
+    assert layer.headroom.factor_max == pytest.approx(2.0 ** (layer.headroom.shift - 1), rel=2e-3)
+    lower(quantize(model, samples, PLAIN).model, mode="highmul", name="net")
+
+
 def test_a_dead_layer_lowers() -> None:
     model = floats(
         "g (float[1,3,8,8] x) => (float[1,4,8,8] y) { c = Conv(x, w, b)\n y = Relu(c) }",
