@@ -411,6 +411,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "A variance is not positive",
         "A BatchNormalization divides by the root of it. Training diverged, or the export is at fault.",
     ),
+    "EQ0264": (
+        "An input that nothing reads",
+        "The firmware has no place for it; calibration data names it all the same. Leave it out of the export.",
+    ),
     "EQ0301": ("Not a standard operator", "Operators of other domains have no defined meaning here."),
     "EQ0302": (
         "Operator not supported",

@@ -110,4 +110,5 @@ MODEL: Final[dict[str, Example]] = {
     "EQ0261": Example("DequantizeLinear(w: int8[16, 3, 3, 3], scale: float32[3])", "... scale: float32[16], axis=0"),
     "EQ0262": Example("QuantizeLinear(x, scale=3e38)", "QuantizeLinear(x, scale=0.05)"),
     "EQ0263": Example("BatchNormalization(x, ..., var=-1)", "BatchNormalization(x, ..., var=0.9)"),
+    "EQ0264": Example("def forward(self, x, unused): return self.net(x)", "def forward(self, x): return self.net(x)"),
 }

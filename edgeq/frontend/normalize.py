@@ -29,6 +29,7 @@ from edgeq.frontend.shapes import (
     require_tensors,
 )
 from edgeq.frontend.version import convert_to_working_opset
+from edgeq.notes import note
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.writer import IR_VERSION
 
@@ -132,6 +133,13 @@ def _finished(work: ir.Model) -> ir.Model:
     for domain in [name for name in work.graph.opset_imports if name and not _uses(work, name)]:
         work.graph.opset_imports.pop(domain)
     confirm_shapes(work)
+    for value in work.graph.inputs:
+        if not value.uses() and not value.is_graph_output():
+            note(
+                "EQ0264",
+                "nothing reads an input of the model: the firmware does not have it",
+                where=f"input {shown(value.name or '?')}",
+            )
     return work
 
 

@@ -15,7 +15,8 @@ import onnx_ir as ir
 
 from edgeq.errors import Problem
 from edgeq.frontend.facts import ints, is_op, name_of, operand, required, shape_of
-from edgeq.frontend.qdq_constants import Integers
+from edgeq.frontend.outputs import make_outputs
+from edgeq.frontend.qdq_constants import Integers, operand_of
 from edgeq.frontend.qdq_edit import QuantizedEdit
 from edgeq.frontend.qdq_grid import CONSTANT_TYPES, EIGHT_BIT, Grid, place_of, read_grid
 from edgeq.numerics.array import Array
@@ -150,6 +151,7 @@ class _Reader:
         for value, dtype in zip(list(self.edit.graph.outputs), self.declared, strict=True):
             if dtype in EIGHT_BIT:
                 self._read_output(value, dtype)
+        self._make_constant_outputs()
 
     def _computes_on_integers(self, node: ir.Node) -> bool:
         """Whether a node reads quantized values, not what was dequantized from them.
@@ -187,6 +189,17 @@ class _Reader:
         self.found.integer_outputs[name_of(value)] = dtype
         if value is not source:
             self._alias(value, source)
+
+    def _make_constant_outputs(self) -> None:
+        """An output that is a constant is made by a node, at the constant's own parameters."""
+        constants = [value for value in self.edit.graph.outputs if self.edit.array(value) is not None]
+        make_outputs(self.edit.model)
+        for value in constants:
+            for use in value.uses():
+                if not use.node.outputs[0].is_graph_output() or not is_op(use.node, "Identity"):
+                    continue
+                found = operand_of(self.found.constants.get(value, np.asarray(self.edit.array(value))))
+                self.found.params[use.node.outputs[0]] = Activation(float(found.scale), found.zero_point)
 
     # --- nodes ---------------------------------------------------------------------------------------------------
 
@@ -269,10 +282,15 @@ class _Reader:
         integers = Integers(array.astype(np.int64) - shift, grid.scale.reshape(shape), grid.zero.reshape(shape), axis)
         real = self.edit.constant(integers.real(), name_of(value).removesuffix(_SUFFIX))
         self.found.constants[real] = integers
-        node.outputs[0].replace_all_uses_with(real, replace_graph_outputs=True)
+        result = node.outputs[0]
+        output = name_of(result) if result.is_graph_output() else None
+        result.replace_all_uses_with(real, replace_graph_outputs=True)
         self.edit.remove(node)
         origin = self.origins.get(value, value)
-        if not name_of(origin).endswith(_SUFFIX):
+        if output is not None:
+            result.name = None
+            self.edit.rename(real, output)
+        elif not name_of(origin).endswith(_SUFFIX):
             self.edit.inherit_name(real, origin)
 
     def _fold_layout(self, node: ir.Node) -> None:

@@ -25,6 +25,11 @@ CONSTANTS: dict[str, Any] = {
     "t": np.float32(0.11),
     "v": np.int8(10),
     "pp": np.array([0, 1, 0, 0, 0, 1]),
+    "first": np.array([1]),
+    "third": np.array([3]),
+    "low": np.int8(-50),
+    "high": np.int8(60),
+    "c": np.arange(-6, 6, dtype=np.int8).reshape(1, 12),
     "r": np.array([1, 12]),
     "k": np.random.default_rng(1).integers(-127, 128, (4, 3, 1, 1)).astype(np.int8),
 }
@@ -68,6 +73,28 @@ MODELS = {
         IN + "m = Pad(xq, pp, v)\n y = DequantizeLinear(m, s, z)",
         "float[1,3,4] x",
         "float[1,4,5] y",
+    ),
+    "slice, clip and split of integers": (
+        IN
+        + "m = Slice(xq, first, third, first)\n n = Clip(m, low, high)\n a, b = Split <axis = 2, num_outputs = 2> (n)"
+        "\n y = DequantizeLinear(a, s, z)\n e = DequantizeLinear(b, s, z)",
+        "float[1,3,4] x",
+        "float[1,2,2] e, float[1,2,2] y",
+    ),
+    "an element of integers": (
+        IN + "m = Gather <axis = 1> (xq, first)\n n = Unsqueeze(m, first)\n y = DequantizeLinear(n, s, z)",
+        "float[1,3,4] x",
+        "float[1,1,1,4] y",
+    ),
+    "a constant output": (
+        IN + "y = Identity(xd)\n n = DequantizeLinear(c, s, z)",
+        "float[1,3,4] x",
+        "float[1,3,4] y, float[1,12] n",
+    ),
+    "an input that is an output": (
+        "y = Identity(x)\n d = DequantizeLinear(x, s, z)\n a = Abs(d)\n n = QuantizeLinear(a, t, v)",
+        "int8[1,3,4] x",
+        "int8[1,3,4] y, int8[1,3,4] n",
     ),
     "concatenation of integers": (
         IN + "m = Concat <axis = 1> (xq, xq)\n y = DequantizeLinear(m, s, z)",
@@ -224,3 +251,11 @@ def test_the_user_is_told_that_c_computes_on_int8(name: str, count: int) -> None
     with gathered() as notes:
         normalize_qdq(normalize_structure(foreign(*MODELS[name])))
     assert [problem.code for problem in notes] == ["EQ0258"] * count
+
+
+def test_the_user_is_told_of_inputs_that_nothing_reads() -> None:
+    body, _, outputs = MODELS["nothing but a rounding"]
+    with gathered() as notes:
+        canonical = normalize_qdq(normalize_structure(foreign(body, "float[1,3,4] x, float[1,2] idle", outputs)))
+    assert [(problem.code, problem.where) for problem in notes] == [("EQ0264", "input idle")]
+    assert to_integer_graph(canonical, "highmul", "net").inputs == ("x",)
