@@ -23,7 +23,7 @@ from edgeq.analysis.executors import (
     silent,
 )
 from edgeq.analysis.float_model import float_model_of
-from edgeq.analysis.metrics import METRICS, Material, agreement, check_metric, default_metric, sqnr_db
+from edgeq.analysis.metrics import KEYS, METRICS, Material, agreement, check_metric, default_metric, sqnr_db
 from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
@@ -47,12 +47,14 @@ class EvalReport:
     """Figures of every executor on the same samples.
 
     ``agreement`` and ``sqnr_db`` compare with the float model: the first where outputs are classes, else the second.
+    ``unused_keys`` are arrays of the data file that neither the model nor the metric reads, sorted.
     """
 
     metric: str
     samples: int
     float_value: float | None
     results: tuple[Result, ...]
+    unused_keys: tuple[str, ...]
     data: DataReport | None = None
     notes: tuple[Problem, ...] = ()
 
@@ -79,6 +81,7 @@ class EvalReport:
                 }
                 for result in self.results
             ],
+            "unused_keys": list(self.unused_keys),
             "data": self.data.to_json() if self.data is not None else None,
             "notes": [problem.to_json() for problem in self.notes],
         }
@@ -146,7 +149,8 @@ def evaluate_folder(
         else:
             outputs = np.stack([arrays[0] for arrays in outputs_of(compiled, name, inputs, progress)])
         results.append(_judge(name, chosen, replace(base, outputs=outputs)))
-    return EvalReport(chosen, count, _float_value(chosen, base), tuple(results), described, tuple(notes))
+    unused = tuple(sorted(set(found.extra) - set(KEYS[chosen])))
+    return EvalReport(chosen, count, _float_value(chosen, base), tuple(results), unused, described, tuple(notes))
 
 
 def _judge(name: str, metric: str, material: Material) -> Result:

@@ -116,6 +116,14 @@ METRICS: dict[str, Callable[[Material], float]] = {
     "top1": top1,
 }
 _BINARY = 2
+# The keys of a data file that each metric reads besides the inputs.
+KEYS: dict[str, tuple[str, ...]] = {
+    "agreement": (),
+    "auc": ("y",),
+    "mse": (),
+    "reconstruction_auc": ("group", "y"),
+    "top1": ("y",),
+}
 
 
 def default_metric(extra: Mapping[str, Array], output_elements: int) -> str:

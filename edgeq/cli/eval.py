@@ -11,6 +11,7 @@ from edgeq.cli.options import common, data_option, folder_argument, names_option
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 from edgeq.cli.words import Word
+from edgeq.report.printable import printable
 
 
 def _metrics() -> list[str]:
@@ -72,6 +73,8 @@ def command(
 
     show_problems(report.notes, err=False)
     show_data(report.data)
+    if report.unused_keys:
+        click.echo(f"keys of the data file that are not used: {printable(', '.join(report.unused_keys))}")
     rows = [[r.on, r.value, report.float_value, r.agreement, r.sqnr_db] for r in report.results]
     title = f"{report.metric} of {report.samples} samples"
     print_table(title, ["on", report.metric, "float", "agreement", "SQNR dB"], rows, numeric=(1, 2, 3, 4))

@@ -106,6 +106,20 @@ def test_fewer_samples_than_asked_for_are_a_note(compiled_example: Callable[...,
     assert report.to_json()["notes"][0]["code"] == "EQ0164"
 
 
+def test_keys_that_nobody_reads_are_told(
+    compiled_example: Callable[..., Path], example: Any, tmp_path: Path, run_edgeq: Callable[..., Any]
+) -> None:
+    arrays = dict(np.load(example.evaluation)) | {"idx": np.arange(3), "also": np.zeros(2)}
+    np.savez(tmp_path / "d.npz", **arrays)
+    compiled = Compiled.open(compiled_example())
+    extra = sorted(set(arrays) - {"x", "x_scale", "x_offset"})
+    for metric, used in (("top1", {"y"}), ("mse", set())):
+        report = evaluate_folder(compiled, tmp_path / "d.npz", (), metric, 5)
+        assert report.to_json()["unused_keys"] == [key for key in extra if key not in used]
+    done = run_edgeq("eval", compiled_example(), "--data", tmp_path / "d.npz", "--samples", "5")
+    assert f"not used: {', '.join(key for key in extra if key != 'y')}" in done.stdout
+
+
 def test_integer_outputs_are_compared_as_what_they_stand_for(tmp_path: Path) -> None:
     """The model gives int8; the float model gives numbers, from which the integers are up to half a step away."""
     text = """g (int8[1,4] x) => (int8[1,4] y) {

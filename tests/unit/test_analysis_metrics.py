@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeq.analysis.metrics import METRICS, Material, check_metric, classes, default_metric, rank_auc, sqnr_db
+from edgeq.analysis.metrics import KEYS, METRICS, Material, check_metric, classes, default_metric, rank_auc, sqnr_db
 from edgeq.errors import EdgeqError
 
 
@@ -164,7 +164,7 @@ def test_labels_under_another_key_are_no_reason_for_another_metric(key: str) -> 
 
 
 def test_metric_table_is_sorted_and_unknown_names_are_refused() -> None:
-    assert list(METRICS) == sorted(METRICS)
+    assert list(METRICS) == sorted(METRICS) == list(KEYS)
     with pytest.raises(EdgeqError, match="EQ0109"):
         check_metric("top5")
     with pytest.raises(EdgeqError, match="did you mean top1"):
