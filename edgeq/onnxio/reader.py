@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,21 @@ _MAGIC: Final = (
     (0, b"version https://git-lfs", "a Git LFS pointer", "fetch the real file with git lfs pull"),
 )
 _SNIFFED_BYTES: Final = 512
+
+# What libraries written in C++ put into their messages: tags, status codes, places and signatures, and what they mean.
+_CPP: Final = tuple(
+    (re.compile(pattern), plain)
+    for pattern, plain in (
+        (r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", ""),
+        (r"\[(\w+Error|\w+)\]:? ", ""),
+        (r"(Load model from \S+ failed:|Status Message:|Exception during \w+:)", ""),
+        (r"\S*\.(cc|cpp|h|hpp|cu):\d+:?( [\w:~]+(<[^>]*>)?\([^)]*\)( const)?)?", ""),
+        (r"\(::(\w+):\d+\)", r" of \1"),
+        (r"==> Context:.*", ""),
+        (r"\(op_type:", "("),
+        (r"\b(std|onnx|onnxruntime)::[\w:]+(<[^>]*>)?(\([^)]*\))?", ""),
+    )
+)
 
 
 def read_model(path: str | Path) -> ir.Model:
@@ -283,8 +299,17 @@ def _check_function_opsets(model: ir.Model) -> None:
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:
-    """The first sentence of a library's message, for the ``got`` field of an error."""
+    """The first sentence of a library's message in plain words, for the ``got`` field of an error.
+
+    Names of C++ sources and functions, tags in brackets and status codes are left out; what Python says of its own
+    objects means that a part of the model is missing or of another kind than the reader expects.
+    """
+    if isinstance(error, (AttributeError, IndexError, KeyError, TypeError)):
+        return "a part is missing, or has another type or shape than the operator wants"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(lines[:2]) or type(error).__name__
+    text = " ".join(lines[:2])
+    for pattern, plain in _CPP:
+        text = pattern.sub(plain, text)
+    text = " ".join(text.split()) or "no reason was given"
     text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= limit else text[: limit - 1] + "…"
