@@ -93,8 +93,8 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
+    guard_streams()  # first: closed descriptors must not be given to a pipe
     signals.install()
-    guard_streams()
     sweep_scratch()
     given = sys.argv[1:] if arguments is None else arguments
     code = run(given)

@@ -18,6 +18,7 @@ import pytest
 
 from edgeq.cli.doctor import PACKAGES
 from edgeq.cli.main import COMMANDS, group, run
+from edgeq.folder import Compiled
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -211,19 +212,41 @@ def test_interrupted_compilation_leaves_nothing(example: Any, tmp_path: Path, ro
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reader_that_leaves_is_no_failure(tmp_path: Path, root: Path) -> None:
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-m", "edgeq.cli.main", "ops"],
-        cwd=root,
-        stdout=write,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    os.close(write)
-    assert (done.returncode, done.stderr) == (0, "")
+STREAMS = {
+    "reader of output leaves": ("{edgeq} ops | true; exit ${{PIPESTATUS[0]}}", 0),
+    "reader of talk leaves": ("{edgeq} doctor 2>&1 >/dev/null | true; exit ${{PIPESTATUS[0]}}", 0),
+    "output closed": ("{edgeq} ops >&-", 0),
+    "talk closed": ("{edgeq} verify nowhere 2>&-", 2),
+    "document closed": ("{edgeq} boards --json >&-", 0),
+    "all closed": ("{edgeq} verify nowhere <&- >&- 2>&-", 2),
+    "output full": ("{edgeq} ops >/dev/full", 2),
+    "document full": ("{edgeq} boards --json >/dev/full", 2),
+    "talk full": ("{edgeq} verify nowhere 2>/dev/full", 2),
+    "error's document full": ("{edgeq} verify nowhere --json >/dev/full", 2),
+}
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_streams_that_lead_nowhere_are_no_traceback(case: str, root: Path, needs_program: Callable[[str], str]) -> None:
+    script, code = STREAMS[case]
+    line = script.format(edgeq=f"{sys.executable} -m edgeq")
+    done = subprocess.run([needs_program("bash"), "-c", line], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode in {code, 5}
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    assert done.stderr.count("EQ0120") == (case in {"output full", "document full", "error's document full"})
+
+
+def test_talk_that_nobody_reads_stops_no_work(
+    root: Path, tmp_path: Path, compiled_example: Callable[..., Path]
+) -> None:
+    """Closed descriptors are not given to the files that are written."""
+    model = compiled_example() / "model.qdq.onnx"
+    for number, streams in enumerate(("2>&1 | true", "<&- >&- 2>&-")):
+        out = tmp_path / str(number)
+        line = f"{sys.executable} -m edgeq compile {model} --board native --sources-only -o {out} {streams}"
+        subprocess.run(["bash", "-c", line], cwd=root, capture_output=True, check=True)
+        assert Compiled.open(out).graph.nodes
 
 
 def test_terminal_without_unicode_gets_escapes(root: Path) -> None:
