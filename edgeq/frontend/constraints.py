@@ -176,7 +176,9 @@ def _softmax(node: ir.Node) -> Iterator[Problem]:
 def _pad(node: ir.Node) -> Iterator[Problem]:
     mode = text(node, "mode", "constant")
     if mode != "constant":
-        yield _attribute(node, "mode", mode, "constant", "pad with zeros, or pad the input in the application")
+        yield _attribute(
+            node, "mode", mode, "constant", "pad with zeros, or by less: at most 64 slices are repeated along an axis"
+        )
     yield from _computed(node, 1, "amount of padding")
     amounts, value = constant_of(operand(node, 1)), constant_of(operand(node, 2))
     if amounts is not None and (amounts < 0).any():

@@ -14,8 +14,11 @@ _OTHER: Final = frozenset((ir.DataType.BFLOAT16, ir.DataType.DOUBLE, ir.DataType
 _TYPES_IN_ATTRIBUTES: Final = ("dtype", "output_dtype", "precision", "stash_type", "to")
 
 
-def use_float32(model: ir.Model) -> None:
+def use_float32(model: ir.Model) -> bool:
     """Make every float16, bfloat16 and float64 value, constant and type attribute float32; in place, with one note.
+
+    Returns:
+        Whether there were any.
 
     What leaves float32's range becomes infinite, which the support check reports with the constant's name.
     """
@@ -37,6 +40,7 @@ def use_float32(model: ir.Model) -> None:
             f"the model computes in {', '.join(sorted(found))} and is read as float32",
             hint="inputs and outputs of these types are float32 here; nothing to do",
         )
+    return bool(found)
 
 
 def _convert_type(value: ir.Value, found: set[str]) -> None:

@@ -26,12 +26,11 @@ from edgeq.frontend.shapes import (
     infer_shapes_of_input,
     pin_inputs,
     require_static,
-    require_tensors,
 )
 from edgeq.frontend.version import convert_to_working_opset
 from edgeq.notes import note
 from edgeq.onnxio.limits import shown
-from edgeq.onnxio.writer import IR_VERSION
+from edgeq.onnxio.writer import IR_VERSION, OPSET
 
 
 def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Model:
@@ -48,6 +47,7 @@ def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Mode
         EdgeqError: EQ0216 to EQ0229, EQ0301: the model cannot be brought to opset 21 or to static shapes.
     """
     work = _static(model, dims or {})
+    read_integer_inputs(work)
     fold_constants(work)
     make_outputs(work)
     infer_shapes(work, forget=False)
@@ -68,7 +68,7 @@ def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) 
     problems = unknown_integers(model)
     if problems:
         raise EdgeqError.of(problems)
-    work = _static(model, dims or {}, quantized=True)
+    work = _static(model, dims or {})
     make_outputs(work)
     require_static(work)
     check_fitting(work)
@@ -78,23 +78,21 @@ def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) 
     return _finished(work)
 
 
-def _static(model: ir.Model, dims: Mapping[str, int], *, quantized: bool = False) -> ir.Model:
-    """A copy in opset 21 with constants as initializers and every shape inferred from pinned inputs.
-
-    Integer inputs that are cast become float32 inputs; in a quantized model the cast may be part of a dequantization,
-    which the import looks for first.
-    """
+def _static(model: ir.Model, dims: Mapping[str, int]) -> ir.Model:
+    """A copy in opset 21, of float32, with constants as initializers and every shape inferred from pinned inputs."""
+    newer = model.graph.opset_imports.get("", 0) > OPSET
     work = convert_to_working_opset(model)
     work.ir_version = IR_VERSION
     clear_annotations(work)
     drop_constant_inputs(work)
-    require_tensors(work)
-    use_float32(work)
-    if not quantized:
-        read_integer_inputs(work)
+    # Types that do not fit together are seen before, not behind the conversion that would make them fit. Those of newer
+    # opsets were looked at in their own opset.
+    converted = use_float32(work) if newer else False
     lift_constants(work)
     pin_inputs(work, dims)
     infer_shapes_of_input(work)
+    if not converted and use_float32(work):
+        infer_shapes_of_input(work)
     return work
 
 

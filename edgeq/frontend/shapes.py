@@ -29,40 +29,6 @@ def drop_constant_inputs(model: ir.Model) -> None:
         inputs[:] = kept
 
 
-def require_tensors(model: ir.Model) -> None:
-    """Inputs and outputs of the model are tensors.
-
-    Raises:
-        EdgeqError: EQ0235, every one that is a sequence, a map, an optional or a sparse value.
-    """
-    problems = []
-    for kind, values in (("input", model.graph.inputs), ("output", model.graph.outputs)):
-        for value in values:
-            if value.type is None or isinstance(value.type, ir.TensorType):
-                continue
-            maker = value.producer()
-            hint = hint_for(maker.domain, maker.op_type) if maker is not None else None
-            problems.append(
-                Problem(
-                    "EQ0235",
-                    f"an {kind} of the model is no tensor",
-                    where=f"{kind} {shown(value.name or '?')}",
-                    got=_type_text(value.type),
-                    allowed="a tensor",
-                    hint=hint or "export the model with tensors of fixed shape at its borders",
-                )
-            )
-    if problems:
-        raise EdgeqError.of(problems)
-
-
-def _type_text(kind: ir.TypeProtocol) -> str:
-    """A type as ONNX writes it: ``optional(sequence(tensor))``."""
-    inner = getattr(kind, "elem_type", None)
-    name = type(kind).__name__.removesuffix("Type").lower()
-    return f"{name}({_type_text(inner)})" if isinstance(inner, ir.TypeProtocol) else name
-
-
 def pin_inputs(model: ir.Model, dims: Mapping[str, int]) -> None:
     """Give every dynamic dimension of the inputs a value.
 

@@ -150,6 +150,7 @@ def _name_after_users(graph: GraphProto, before: set[str]) -> None:
 
 
 def _downgrade(proto: ModelProto, found: int) -> None:
+    _check_types(proto)
     _write_out_swish(proto.graph)
     problems = [problem for node in _all_nodes(proto.graph) if (problem := _illegal(node, found)) is not None]
     if problems:
@@ -157,6 +158,18 @@ def _downgrade(proto: ModelProto, found: int) -> None:
     for item in proto.opset_import:
         if item.domain == "":
             item.version = OPSET
+
+
+def _check_types(proto: ModelProto) -> None:
+    """Types and attributes of a model in its own opset: some element types are not legal in opset 21.
+
+    Raises:
+        EdgeqError: EQ0225 operands do not fit together.
+    """
+    try:
+        onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=False, data_prop=False)
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError) as error:
+        raise EdgeqError("EQ0225", "the types of the model do not fit together", got=one_line(error)) from error
 
 
 def _write_out_swish(graph: GraphProto) -> None:

@@ -98,7 +98,7 @@ _SINGLE: Final = {
     "Mean": "only tensors of float32 can be averaged",
     "Min": "only tensors of float32 can be compared",
     "Mod": "remainders have no integer form here: compute them in the application",
-    "PRelu": "use one slope for all channels: that is LeakyRelu",
+    "PRelu": "its slopes must be constant",
     "Pow": "only the constant exponents 1, 2, 3, 1/2 and -1 are supported: multiply x by itself instead",
     "ReduceProd": "products over an axis have no integer form: multiply the slices",
     "ReduceSum": "the axes must be constant, and the tensor float32",

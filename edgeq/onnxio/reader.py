@@ -20,11 +20,11 @@ from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.files import FileTooLargeError, read_limited, reason_of
 from edgeq.onnxio import limits
 from edgeq.onnxio.external import ExternalData
-from edgeq.onnxio.operators import HINTS
+from edgeq.onnxio.operators import HINTS, hint_for
 
 if TYPE_CHECKING:
     import onnx_ir as ir
-    from onnx import ModelProto
+    from onnx import ModelProto, TypeProto
 
 # What onnx_ir has to say about a model is an error here; without a handler it would go to stderr as well.
 logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
@@ -191,9 +191,9 @@ def _check(proto: ModelProto, where: str) -> None:
         )
     if not proto.graph.output:
         raise EdgeqError("EQ0204", "the model has no output")
-    unknown = list(_unknown_operators(proto))
-    if unknown:
-        raise EdgeqError.of(unknown)
+    refused = [*_no_tensors(proto), *_unknown_operators(proto)]
+    if refused:
+        raise EdgeqError.of(refused)
     with _shapes_of_outputs(proto):
         try:
             onnx.checker.check_model(proto)
@@ -228,6 +228,36 @@ def _shapes_of_outputs(proto: ModelProto) -> Iterator[None]:
             tensor_type.ClearField("shape")
         for value in bare:
             value.ClearField("type")
+
+
+def _no_tensors(proto: ModelProto) -> Iterator[Problem]:
+    """Inputs and outputs of the model that are sequences, maps or optional values."""
+    makers = {name: node for node in proto.graph.node for name in node.output}
+    for kind, values in (("input", proto.graph.input), ("output", proto.graph.output)):
+        for value in values:
+            if value.type.WhichOneof("value") in {None, "tensor_type"}:
+                continue
+            maker = makers.get(value.name)
+            hint = hint_for(maker.domain, maker.op_type) if maker is not None else None
+            yield Problem(
+                "EQ0235",
+                f"an {kind} of the model is no tensor",
+                where=f"{kind} {limits.shown(value.name or '?')}",
+                got=_type_text(value.type),
+                allowed="a tensor",
+                hint=hint or "export the model with tensors of fixed shape as inputs and outputs",
+            )
+
+
+def _type_text(kind: TypeProto, depth: int = 0) -> str:
+    """A type as ONNX writes it: ``optional(sequence(tensor))``."""
+    which = kind.WhichOneof("value") or "nothing"
+    inner = getattr(kind, which, None) if depth < limits.MAX_NESTING else None
+    name = which.removesuffix("_type")
+    for key in ("elem_type", "value_type"):
+        if name in {"sequence", "optional", "map"} and inner is not None and key in inner.DESCRIPTOR.fields_by_name:
+            return f"{name}({_type_text(getattr(inner, key), depth + 1)})"
+    return name
 
 
 def _unknown_operators(proto: ModelProto) -> Iterator[Problem]:

@@ -188,6 +188,46 @@ def gather_by_slices(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
+def mirror_by_slices(node: ir.Node, edit: Edit) -> str | None:
+    """Pad that repeats what is there (reflect, edge, wrap) becomes Concat of the slices it repeats, axis by axis."""
+    mode, x, result = text(node, "mode", "constant"), required(node, 0), node.outputs[0]
+    pads, axes = edit.array(operand(node, 1)), edit.array(operand(node, 3))
+    if mode not in {"edge", "reflect", "wrap"} or pads is None or (operand(node, 3) is not None and axes is None):
+        return "it pads with a constant, or by computed amounts"
+    shape, base, value = shape_of(x), name_of(result), x
+    listed = list(range(len(shape))) if axes is None else [int(axis) % len(shape) for axis in axes]
+    amounts = pads.reshape(2, -1)
+    for axis, before, behind in zip(listed, *amounts.tolist(), strict=True):
+        runs = _runs(np.pad(np.arange(shape[axis]), (max(before, 0), max(behind, 0)), mode).tolist())  # type: ignore[call-overload]
+        if before < 0 or behind < 0 or len(runs) > _MAX_COPIES:
+            return f"it crops, or repeats more than {_MAX_COPIES} slices"
+    for axis, before, behind in zip(listed, *amounts.tolist(), strict=True):
+        if not before and not behind:
+            continue
+        runs = _runs(np.pad(np.arange(shape[axis]), (before, behind), mode).tolist())  # type: ignore[call-overload]
+        shape = (*shape[:axis], shape[axis] + before + behind, *shape[axis + 1 :])
+        parts = [cut(edit, value, axis, run, f"{base}_{axis}_run_{number}") for number, run in enumerate(runs)]
+        value = edit.node("Concat", parts, {"axis": axis}, base=f"{base}_{axis}", shape=shape)
+    if value is x:
+        return "nothing is padded"
+    edit.supersede(result, value)
+    return None
+
+
+def prelu_by_relu(node: ir.Node, edit: Edit) -> str | None:
+    """PRelu with a slope per channel becomes slope · x + (1 - slope) · Relu(x)."""
+    x, slopes, result = required(node, 0), edit.array(operand(node, 1)), node.outputs[0]
+    if slopes is None or not _is_float(x) or (slopes == slopes.reshape(-1)[:1]).all():
+        return "the slopes are computed, or all the same"
+    base, shape = name_of(result), shape_of(result)
+    rest = edit.constant((1.0 - slopes.astype(np.float64)).astype(np.float32), f"{base}_rest")
+    line = edit.node("Mul", [x, required(node, 1)], base=f"{base}_line", shape=shape)
+    positive = edit.node("Relu", [x], base=f"{base}_positive", shape=shape)
+    bent = edit.node("Mul", [positive, rest], base=f"{base}_bent", shape=shape)
+    edit.supersede(result, edit.node("Add", [line, bent], base=f"{base}_sum", shape=shape))
+    return None
+
+
 def _runs(indices: Sequence[int]) -> list[tuple[int, int]]:
     """Consecutive indices as (first, behind the last)."""
     runs: list[tuple[int, int]] = []
@@ -241,8 +281,10 @@ RULES = (
     Rule("gather_by_slices", ("Gather",), gather_by_slices),
     Rule("mask_triangle", ("Trilu",), mask_triangle),
     Rule("mean_by_sum", ("Mean",), mean_by_sum),
+    Rule("mirror_by_slices", ("Pad",), mirror_by_slices),
     Rule("move_depth_and_space", ("DepthToSpace", "SpaceToDepth"), move_depth_and_space),
     Rule("power_by_products", ("Pow",), power_by_products),
+    Rule("prelu_by_relu", ("PRelu",), prelu_by_relu),
     Rule("repeat_by_concat", ("Expand", "Tile"), repeat_by_concat),
     Rule("sum_by_mean", ("ReduceSum",), sum_by_mean),
 )
