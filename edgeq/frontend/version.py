@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MIN_OPSET: Final = 7
 MAX_OPSET: Final = 28
+_NEWER_TYPES: Final = ("FLOAT4E2M1", "FLOAT8E8M0", "INT2", "UINT2")
+_TYPE_ATTRIBUTES: Final = ("dtype", "output_dtype", "to")
 
 _NEUTRAL: Final = {
     ("DequantizeLinear", "output_dtype"): (0, onnx.TensorProto.FLOAT),
@@ -152,12 +154,36 @@ def _name_after_users(graph: GraphProto, before: set[str]) -> None:
 def _downgrade(proto: ModelProto, found: int) -> None:
     _check_types(proto)
     _write_out_swish(proto.graph)
-    problems = [problem for node in _all_nodes(proto.graph) if (problem := _illegal(node, found)) is not None]
+    problems = list(_newer_types(proto)) or [
+        problem for node in _all_nodes(proto.graph) if (problem := _illegal(node, found)) is not None
+    ]
     if problems:
         raise EdgeqError.of(problems)
     for item in proto.opset_import:
         if item.domain == "":
             item.version = OPSET
+
+
+def _newer_types(proto: ModelProto) -> Iterator[Problem]:
+    """Values of element types that came behind opset 21."""
+    named = {int(getattr(onnx.TensorProto, name)): name for name in _NEWER_TYPES}
+    graph = proto.graph
+    kinds = [(value.name, value.type.tensor_type.elem_type) for value in (*graph.input, *graph.output)]
+    kinds += [(tensor.name, tensor.data_type) for tensor in graph.initializer]
+    for node in _all_nodes(graph):
+        where = node.output[0] if node.output else node.name
+        kinds += [(where, item.i) for item in node.attribute if item.name in _TYPE_ATTRIBUTES]
+        kinds += [(where, item.t.data_type) for item in node.attribute if item.HasField("t")]
+    for name, kind in dict.fromkeys(kinds):
+        if kind in named:
+            yield Problem(
+                "EQ0303",
+                "a value has an element type that is not read",
+                where=f"value {shown(name)}",
+                got=named[kind],
+                allowed="float32, float16, bfloat16 and float64, and integers of 4 bits or more",
+                hint="export the model in float32",
+            )
 
 
 def _check_types(proto: ModelProto) -> None:
