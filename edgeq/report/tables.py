@@ -160,11 +160,11 @@ def wrapped(label: str, text: str) -> str:
 
 
 def shortened(name: str, width: int) -> str:
-    """A name that is too long without its middle: ``features.0...conv``."""
+    """A name that is too long without its middle, a path without its beginning: ``...0/depthwise/Conv``."""
     if len(name) <= width:
         return name
     kept = max(width - 3, 2)
-    head = kept // 2
+    head = 0 if "/" in name else kept // 2
     return f"{name[:head]}...{name[len(name) - kept + head :]}"
 
 

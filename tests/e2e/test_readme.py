@@ -65,6 +65,24 @@ def test_project_of_two_models_builds_and_runs(
     assert len([float(line) for line in done.stdout.split()]) == 10
 
 
+@pytest.mark.qemu
+def test_sample_output_is_what_the_tool_prints(root: Path, run_edgeq: Callable[..., Any], tmp_path: Path) -> None:
+    """Numbers differ between compilers; every word and every column must be there."""
+    shutil.copytree(root / "examples", tmp_path / "examples")
+    text = (root / "README.md").read_text(encoding="utf-8")
+    block = next(found for found in re.findall(r"```\n(.*?)```", text, re.DOTALL) if found.startswith("$ "))
+    for part in block.split("$ ")[1:]:
+        line, _, shown = part.partition("\n")
+        done = run_edgeq(*shlex.split(line)[1:], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert _without_figures(done.stdout) == _without_figures(shown)
+
+
+def _without_figures(text: str) -> str:
+    text = re.sub(r"/blocks\S+", "LAYER", re.sub(r"=+ *\]|-+", "", text))
+    return " ".join(re.sub(r"\d[\d,.]*", "N", text).split())
+
+
 def test_support_table_is_the_tools_own(root: Path) -> None:
     text = (root / "README.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- OPS -->\n(.*?)<!-- /OPS -->", text, re.DOTALL)

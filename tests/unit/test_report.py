@@ -69,14 +69,20 @@ def test_optional_columns_go_first_and_names_lose_their_middle() -> None:
     assert plain_table("", columns, [row], 32) == (
         "layer                 shape\n"
         "--------------------  ----------\n"
-        "features...nv_output  1x32x32x16\n"
+        "...s.0.0/Conv_output  1x32x32x16\n"
     )  # fmt: skip
     assert plain_table("", columns, [row], 20).splitlines()[0] == "layer"
 
 
 @pytest.mark.parametrize(
     ("name", "width", "shown"),
-    [("conv", 4, "conv"), ("abcdefghij", 10, "abcdefghij"), ("abcdefghijk", 10, "abc...hijk"), ("abcdef", 5, "a...f")],
+    [
+        ("conv", 4, "conv"),
+        ("abcdefghij", 10, "abcdefghij"),
+        ("abcdefghijk", 10, "abc...hijk"),
+        ("abcdef", 5, "a...f"),
+        ("block.0/conv/Conv", 12, "...conv/Conv"),
+    ],
 )
 def test_shortened_name_keeps_both_ends(name: str, width: int, shown: str) -> None:
     assert shortened(name, width) == shown
