@@ -19,7 +19,7 @@ from edgeq.frontend.floats import read_integer_inputs
 from edgeq.frontend.qdq_affine import fold_affine
 from edgeq.frontend.qdq_constants import Integers
 from edgeq.frontend.qdq_read import Recovery
-from edgeq.frontend.rules import RECOVERED, UNREAD
+from edgeq.frontend.rules import RECOVERED, UNREAD, UNREAD_LAST
 from edgeq.numerics.array import Array
 from edgeq.onnxio.limits import shown
 
@@ -29,6 +29,7 @@ _GEMM: Final[dict[str, AttributeValue]] = {"alpha": 1.0, "beta": 1.0, "transA": 
 def spell_operators(model: ir.Model) -> None:
     """Rules for operators without quantized constants, on the foreign model itself; in place."""
     apply_rules(Edit(model), UNREAD)
+    apply_rules(Edit(model), UNREAD_LAST)
     read_integer_inputs(model)
 
 
@@ -208,7 +209,7 @@ def _turn_left_matrix(found: Recovery, node: ir.Node) -> None:
 
 
 def _take_bias(found: Recovery, node: ir.Node) -> None:
-    """A constant that is added right behind a Gemm, with no quantization between, is its bias."""
+    """A constant that is added right behind a Gemm, with no quantization between, is its bias, or a part of it."""
     edit, result = found.edit, node.outputs[0]
     for side in (0, 1):
         product, addend = required(node, side), required(node, 1 - side)
@@ -221,9 +222,12 @@ def _take_bias(found: Recovery, node: ir.Node) -> None:
             continue
         if shape_of(product) != shape_of(result) or shape_of(product)[-1] != outputs:
             continue
-        if np.asarray(edit.array(operand(gemm, 2))).any():
-            continue
-        gemm.replace_input_with(2, _row(found, addend, outputs))
+        stated = np.asarray(edit.array(operand(gemm, 2)), np.float64)
+        row = _row(found, addend, outputs)
+        if stated.any():
+            total = stated + np.asarray(edit.array(row), np.float64)
+            row = edit.constant(total.astype(np.float32), name_of(required(gemm, 2)))
+        gemm.replace_input_with(2, row)
         last = gemm if behind is None else behind
         found.move_params(result, last.outputs[0])
         name = name_of(result)

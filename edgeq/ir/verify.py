@@ -1,9 +1,9 @@
 """The structural verifier: what every pass may rely on and must leave behind.
 
-It proves that the graph is in SSA form and schedule order, that shapes and types are what each operator infers, that
-every attribute is an integer, a tuple of integers or a word, and that no value is a float: the integer world is closed.
-A tensor that stands for an ONNX value has the shape that ONNX infers for it. The operator facts, schemas of attributes
-included, are passed in as ``infer`` because the operators live one floor above.
+It proves that the graph is in SSA form and schedule order, that nodes have names of their own, that shapes and types
+are what each operator infers, that every attribute is an integer, a tuple of integers or a word, and that no value is a
+float: the integer world is closed. A tensor that stands for an ONNX value has the shape that ONNX infers for it. The
+operator facts, schemas of attributes included, are passed in as ``infer`` because the operators live one floor above.
 """
 
 from __future__ import annotations
@@ -34,26 +34,35 @@ def verify_graph(graph: Graph, infer: Infer, *, after: str = "construction") -> 
     for name in (*graph.sources(), *graph.sinks()):
         if name not in graph.tensors:
             raise _broken(after, f"graph input or output {name} has no tensor")
+    names: set[str] = set()
     for node in graph.nodes:
+        if node.name in names:
+            raise _broken(after, f"two nodes are called {node.name}")
+        names.add(node.name)
         _verify_attributes(node, after)
-        for name in node.inputs:
-            if name not in defined:
-                raise _broken(after, f"{node.name} reads {name} before it is computed")
-        inferred = infer(node, graph.operands(node))
-        if len(inferred) != len(node.outputs):
-            raise _broken(after, f"{node.name} has {len(node.outputs)} outputs, {node.op} gives {len(inferred)}")
-        for name, (shape, dtype) in zip(node.outputs, inferred, strict=True):
-            if name in defined:
-                raise _broken(after, f"{node.name} assigns {name} a second time")
-            defined.add(name)
-            tensor = graph.tensors[name]
-            if tensor.shape != shape or tensor.dtype is not dtype:
-                got = f"{tensor.dtype.value}{tensor.shape}"
-                raise _broken(after, f"{node.name} ({node.op}): {name} is {got}, not {dtype.value}{shape}")
-            _verify_source(node, tensor, after)
+        _verify_results(graph, node, infer, defined, after)
     for name in graph.sinks():
         if name not in defined:
             raise _broken(after, f"output {name} is never computed")
+
+
+def _verify_results(graph: Graph, node: Node, infer: Infer, defined: set[str], after: str) -> None:
+    """Operands are there, results are new and what the operator infers; they are added to ``defined``."""
+    for name in node.inputs:
+        if name not in defined:
+            raise _broken(after, f"{node.name} reads {name} before it is computed")
+    inferred = infer(node, graph.operands(node))
+    if len(inferred) != len(node.outputs):
+        raise _broken(after, f"{node.name} has {len(node.outputs)} outputs, {node.op} gives {len(inferred)}")
+    for name, (shape, dtype) in zip(node.outputs, inferred, strict=True):
+        if name in defined:
+            raise _broken(after, f"{node.name} assigns {name} a second time")
+        defined.add(name)
+        tensor = graph.tensors[name]
+        if tensor.shape != shape or tensor.dtype is not dtype:
+            got = f"{tensor.dtype.value}{tensor.shape}"
+            raise _broken(after, f"{node.name} ({node.op}): {name} is {got}, not {dtype.value}{shape}")
+        _verify_source(node, tensor, after)
 
 
 def _verify_source(node: Node, tensor: Tensor, after: str) -> None:

@@ -176,6 +176,14 @@ def test_a_shape_that_is_not_onnx_s_is_an_internal_error_that_names_the_node() -
             verify_graph(graph, infer)
 
 
+def test_two_nodes_of_one_name_are_an_internal_error() -> None:
+    graph = batched()
+    graph.add_tensor(graph.tensors["y"].with_(name="z"))
+    graph.nodes.append(graph.nodes[0].with_(outputs=("z",)))
+    with pytest.raises(EdgeqError, match=r"EQ0901(.|\n)*two nodes are called pool"):
+        verify_graph(graph, infer)
+
+
 # --- backends ----------------------------------------------------------------------------------------------------
 
 

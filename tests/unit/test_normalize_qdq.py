@@ -165,6 +165,23 @@ def test_every_form_of_gemm(attributes: str, shape: tuple[int, int], bias: tuple
     assert difference(model) <= (3 if "-" in attributes else 1)
 
 
+@pytest.mark.parametrize("between", ["", "Reshape"])
+def test_a_bias_and_what_is_added_later_are_added_up(between: str) -> None:
+    body = FIRST + "wd = DequantizeLinear(w, sx)\n g = Gemm <transB = 1> (xd, wd, b)\n "
+    body += "f = Reshape(g, r)\n c = Add(f, more)" if between else "c = Add(g, more)"
+    extra = {
+        "w": np.random.default_rng(0).integers(-40, 40, (4, 6)).astype(np.int8),
+        "b": normal(4, seed=1),
+        "more": normal(4, seed=2),
+        "r": np.array([1, 1, 4]),
+    }
+    shape = "1,1,4" if between else "1,4"
+    model = structured(body + LAST.format("c"), f"(float[1,6] x) => (float[{shape}] y)", extra)
+    assert [node.op_type for node in recover_plan(model).model.graph] == ["Gemm", *([between] if between else [])]
+    # The bias is rounded to int32, far below a step.
+    assert difference(model) <= 1
+
+
 def test_what_is_added_per_row_stays_an_addition_that_needs_a_scale() -> None:
     body = FIRST + "wd = DequantizeLinear(w, sx)\n c = Gemm <transB = 1> (xd, wd, b)" + LAST.format("c")
     extra = {"w": np.ones((4, 6), np.int8), "b": normal(3, 1)}

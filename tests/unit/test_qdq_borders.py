@@ -180,6 +180,11 @@ MODELS = {
         "int8[1,3,4] p, float[1,3,4] x",
         "int8[1,3,4] y",
     ),
+    "uint8 input that is cast": (
+        "f = Cast <to = 1> (x)\n q = QuantizeLinear(f, two, z)\n d = DequantizeLinear(q, two, z)\n y = Flatten(q)",
+        "uint8[1,3,4] x",
+        "int8[1,12] y",
+    ),
     "operators written as arithmetic": (
         "f = Cast <to = 1> (x)\n d = Sub(f, three)\n e = Mul(d, s)\n a = Abs(e)\n y = QuantizeLinear(a, t, v)",
         "int8[1,3,4] x",
@@ -187,6 +192,7 @@ MODELS = {
     ),
 }
 CONSTANTS["three"] = np.float32(3)
+CONSTANTS["two"] = np.float32(2)
 
 
 def foreign(body: str, inputs: str, outputs: str) -> ir.Model:

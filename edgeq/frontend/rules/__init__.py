@@ -65,6 +65,9 @@ UNREAD: tuple[Rule, ...] = (
 )
 """For quantized models before their Q and DQ are taken out: movements, also of integers, and what is a DQ itself."""
 
+UNREAD_LAST: tuple[Rule, ...] = quantization.CAST_RULES
+"""After :data:`UNREAD` has come to its end."""
+
 _RECOVERED: Final = {
     "divide_by_multiplying",
     "extreme_to_clip",
@@ -91,4 +94,4 @@ RECOVERED: tuple[Rule, ...] = (
 """For the float graph of a quantized model: what float models get, but for what changes a constant that has integers
 and for what moves an operator past a rounding."""
 
-__all__ = ["FINAL", "FOLDING", "PHASES", "RECOVERED", "SPELLING", "STRUCTURE", "UNREAD"]
+__all__ = ["FINAL", "FOLDING", "PHASES", "RECOVERED", "SPELLING", "STRUCTURE", "UNREAD", "UNREAD_LAST"]

@@ -31,21 +31,32 @@ def recognise_dequantize(node: ir.Node, edit: Edit) -> str | None:
         limits = np.iinfo(integers.dtype.numpy())
         if not (np.isfinite(scale) and scale > 0) or zero != round(zero) or not limits.min <= zero <= limits.max:
             return "scale or zero point is out of range"
-        base = name_of(result)
-        parameters = [
-            edit.constant(np.array(scale, np.float32), f"{base}_scale"),
-            edit.constant(np.array(zero, integers.dtype.numpy()), f"{base}_zero_point"),
-        ]
-        made = edit.node(
-            "DequantizeLinear",
-            [integers, *parameters],
-            base=f"{base}_real",
-            shape=shape_of(result),
-            dtype=ir.DataType.FLOAT,
-        )
-        edit.supersede(result, made)
+        _dequantize(edit, result, integers, scale, zero)
         return None
     return "not a cast integer, less a number, times a number"
 
 
+def cast_to_dequantize(node: ir.Node, edit: Edit) -> str | None:
+    """The cast of an 8-bit input to float32 is DequantizeLinear of scale 1: the input keeps its type."""
+    value, result = required(node, 0), node.outputs[0]
+    if not value.is_graph_input() or value.dtype not in _INTEGERS or result.dtype != ir.DataType.FLOAT:
+        return "not the cast of an 8-bit input to float32"
+    _dequantize(edit, result, value, 1.0, 0.0)
+    return None
+
+
+def _dequantize(edit: Edit, result: ir.Value, integers: ir.Value, scale: float, zero: float) -> None:
+    base = name_of(result)
+    assert integers.dtype is not None
+    parameters = [
+        edit.constant(np.array(scale, np.float32), f"{base}_scale"),
+        edit.constant(np.array(zero, integers.dtype.numpy()), f"{base}_zero_point"),
+    ]
+    operands = [integers, *parameters]
+    kind, shape = ir.DataType.FLOAT, shape_of(result)
+    edit.supersede(result, edit.node("DequantizeLinear", operands, base=f"{base}_real", shape=shape, dtype=kind))
+
+
 RULES = (Rule("recognise_dequantize", ("Mul",), recognise_dequantize),)
+CAST_RULES = (Rule("cast_to_dequantize", ("Cast",), cast_to_dequantize),)
+"""When :data:`RULES` have found no more: a cast that is part of a dequantization belongs to that."""
