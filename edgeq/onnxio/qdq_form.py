@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -63,6 +64,16 @@ class Constant:
         # int32 minus zero point, then one float32 product: the ONNX definition.
         result: Array = (self.values.astype(np.int64) - self.zero_point).astype(np.float32) * scale
         return result
+
+    @cached_property
+    def signed_sums(self) -> tuple[Array, Array]:
+        """The sums of the positive and of the negative integers of each channel, int64."""
+        axis = self.axis or 0
+        rows = np.moveaxis(self.values, axis, 0).reshape(self.values.shape[axis], -1)
+        return (
+            np.maximum(rows, 0).sum(axis=1, dtype=np.int64),
+            np.minimum(rows, 0).sum(axis=1, dtype=np.int64),
+        )
 
 
 @dataclass

@@ -24,7 +24,7 @@ from edgeq.quant.plan import Planner
 if TYPE_CHECKING:
     import onnx_ir
 
-    from edgeq.onnxio.qdq_form import QdqPlan
+    from edgeq.onnxio.qdq_form import Constant, QdqPlan
     from edgeq.onnxio.samples import Samples
     from edgeq.quant.scheme import Layer, Scheme
     from edgeq.quant.statistics import Statistics
@@ -85,6 +85,7 @@ class Chooser:
         self.judge = Judge(model, self.pieces, self.feeds)
         self.candidate: Candidate | None = None
         self.is_corrected = False
+        self._weights: dict[str, Constant] = {}
 
     def choose(self, observers: list[str], correction: str) -> tuple[str, QdqPlan, dict[str, float]]:
         """Judge the candidates and make the chosen one of all samples.
@@ -140,7 +141,8 @@ class Chooser:
         """The plan that one observer makes of all folds but one; of all where there is one fold or none is named."""
         others = [statistics for fold, statistics in enumerate(self.by_fold) if fold != held_out]
         statistics = self.statistics if held_out is None or not others else _merged(others)
-        return Planner(self.scheme, statistics, self.grids, OBSERVERS[observer], self.given).plan()
+        observe = OBSERVERS[observer]
+        return Planner(self.scheme, statistics, self.grids, observe, self.given, self._weights).plan()
 
     def _correctable(self) -> list[Layer]:
         """The layers whose bias is not decided already."""

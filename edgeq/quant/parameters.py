@@ -45,7 +45,23 @@ def grid_parameters(grid: Grid, low: float, high: float) -> Activation | None:
     return Activation(float(np.float32(grid.scale)), -128 - smallest)
 
 
-def quantize_layer(weight: Array, bias: Array, axis: int, x_scale: float, y_scale: float) -> tuple[Constant, Constant]:
+def weight_peaks(weight: Array, axis: int) -> Array:
+    """max|w| of each output channel, float64."""
+    rows = np.moveaxis(np.asarray(weight), axis, 0).reshape(weight.shape[axis], -1)
+    peaks: Array = np.maximum(rows.max(axis=1, initial=0.0), -rows.min(axis=1, initial=0.0)).astype(np.float64)
+    return peaks
+
+
+def quantize_layer(
+    weight: Array,
+    bias: Array,
+    axis: int,
+    x_scale: float,
+    y_scale: float,
+    *,
+    peaks: Array | None = None,
+    known: Constant | None = None,
+) -> tuple[Constant, Constant]:
     """Weight and bias of a multiply-accumulate layer.
 
     The scale of a channel is the largest of max|w|/127, what keeps |bias_q| below :data:`BIAS_MAX`, and what keeps the
@@ -57,18 +73,23 @@ def quantize_layer(weight: Array, bias: Array, axis: int, x_scale: float, y_scal
         axis: the output channels' axis.
         x_scale: scale of the layer's input.
         y_scale: scale of its output.
+        peaks: :func:`weight_peaks`, where they are known.
+        known: the same weight as quantized before, which is returned where its scales come out again.
     """
-    real = np.asarray(weight, np.float64)
     offsets = np.asarray(bias, np.float64).reshape(-1)
-    rows = np.moveaxis(real, axis, 0).reshape(real.shape[axis], -1)
+    peaks = weight_peaks(weight, axis) if peaks is None else peaks
     floor = np.maximum(np.abs(offsets) / (x_scale * (BIAS_MAX - 1)), y_scale * FACTOR_MIN / x_scale)
-    wanted = np.maximum(np.abs(rows).max(axis=1, initial=0.0) / WEIGHT_MAX, floor)
+    wanted = np.maximum(peaks / WEIGHT_MAX, floor)
     scales = wanted.astype(np.float32)
     # Rounding to float32 may have gone below the floor.
     scales = np.where(scales.astype(np.float64) < floor, np.nextafter(scales, np.float32(np.inf)), scales)
+    steps = quantize_bias(offsets, x_scale, scales, BIAS_MAX)
+    if known is not None and np.array_equal(known.scale, scales):
+        return known, steps
+    real = np.asarray(weight, np.float64)
     spread = scales.astype(np.float64).reshape([-1 if i == axis else 1 for i in range(real.ndim)])
     integers = np.clip(np.rint(real / spread), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
-    return Constant(integers, scales, 0, axis), quantize_bias(offsets, x_scale, scales, BIAS_MAX)
+    return Constant(integers, scales, 0, axis), steps
 
 
 @dataclass(frozen=True)
@@ -95,10 +116,8 @@ def measure_headroom(weight: Constant, bias: Constant, x: Activation, y_scale: f
 
     Extremes of Σ w·q + b − z_x·Σ w over all int8 q: q = −128 where w > 0 for the lowest, and so on.
     """
-    axis = weight.axis or 0
-    rows = np.moveaxis(weight.values.astype(np.int64), axis, 0).reshape(weight.values.shape[axis], -1)
-    start = bias.values.astype(np.int64).reshape(-1) - x.zero_point * rows.sum(axis=1)
-    positive, negative = np.maximum(rows, 0).sum(axis=1), np.minimum(rows, 0).sum(axis=1)
+    positive, negative = weight.signed_sums
+    start = bias.values.astype(np.int64).reshape(-1) - x.zero_point * (positive + negative)
     lowest = start - 128 * positive + 127 * negative
     highest = start + 127 * positive - 128 * negative
     bound = int(np.max([np.abs(lowest), np.abs(highest), np.abs(start)], initial=1))

@@ -40,6 +40,8 @@ class Planner:
         grids: inputs whose samples are integers, by name.
         observe: the observer.
         given: integers that are decided already.
+        weights: by node name, quantized weights of earlier plans, which are used again where their scales are the
+            same; it is kept up to date.
     """
 
     def __init__(
@@ -49,9 +51,11 @@ class Planner:
         grids: Mapping[str, Grid],
         observe: Observer,
         given: QdqPlan,
+        weights: dict[str, Constant] | None = None,
     ) -> None:
         self.scheme = scheme
         self.given = given
+        self.weights = {} if weights is None else weights
         self.number = {name: index for index, group in enumerate(scheme.groups) for name in group}
         self.ranges: list[tuple[float, float]] = []
         self.decided: list[Activation | None] = []
@@ -111,7 +115,11 @@ class Planner:
         offsets = array_of(bias).astype(np.float64)
         decided = self.given.constants.get(weight_key)
         if decided is None:
-            integers, steps = quantize_layer(array_of(weight), offsets, layer.form.weight_axis, x.scale, y.scale)
+            axis, known = layer.form.weight_axis, self.weights.get(name)
+            integers, steps = quantize_layer(
+                array_of(weight), offsets, axis, x.scale, y.scale, peaks=layer.weight_peaks, known=known
+            )
+            self.weights[name] = integers
         else:
             scales = np.broadcast_to(decided.scale.reshape(-1), offsets.shape)
             integers, steps = decided, quantize_bias(offsets, x.scale, scales, BIAS_MAX)

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from edgeq.errors import EdgeqError, Problem
 from edgeq.onnxio.qdq_form import REQUANTIZE, Activation, fused_activation
 from edgeq.ops import OnnxForm, ScaleRule, onnx_forms
+from edgeq.quant.parameters import weight_peaks
 
 if TYPE_CHECKING:
     import onnx_ir
+
+    from edgeq.numerics.array import Array
 
 Operand = tuple[str, int]
 
@@ -30,6 +36,14 @@ class Layer:
     bias_index: int
     x: str
     y: str
+
+    @cached_property
+    def weight_peaks(self) -> Array:
+        """max|w| of each output channel, float64."""
+        weight = self.node.inputs[self.weight_index]
+        assert weight is not None  # the scheme has looked
+        assert weight.const_value is not None
+        return weight_peaks(np.asarray(weight.const_value.numpy()), self.form.weight_axis)
 
 
 @dataclass(frozen=True, eq=False)
