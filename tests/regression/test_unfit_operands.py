@@ -72,8 +72,8 @@ WRONG: dict[str, tuple[str, ModelProto]] = {
         through_qdq(node("LeakyRelu", ["d"], ["f"], alpha=float("inf")), (1, 4), (1, 4)),
     ),
     "scales too far apart": ("EQ0358", through_qdq(node("Identity", ["d"], ["f"]), (1, 4), (1, 4), 1e-33)),
-    "a scale too few": ("EQ0253", per_channel(2, 1)),
-    "scales along an axis that is not there": ("EQ0253", per_channel(3, 2)),
+    "a scale too few": ("EQ0261", per_channel(2, 1)),
+    "scales along an axis that is not there": ("EQ0261", per_channel(3, 2)),
     "the same output twice": (
         "EQ0204",
         model([node("Relu", ["x"], ["y"])], (1, 4), {"y": (1, 4)}, {}),
