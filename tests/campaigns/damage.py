@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import random
 import re
 import shutil
@@ -17,7 +16,7 @@ import time
 import traceback
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -331,19 +330,9 @@ def judge_model(seed: int, folder: Path) -> Verdict:
     given = ["--data", str(calibration), "--accept-data"] if calibration else []
     output = folder / "compiled"
     shutil.rmtree(output, ignore_errors=True)
-    with without_programs():
-        verdict = answer(kind, [["compile", str(path), *given, "--board", "native", "-o", str(output)]])
+    command = ["compile", str(path), *given, "--board", "native", "--sources-only", "-o", str(output)]
+    verdict = answer(kind, [command])
     return Verdict(kind, verdict.code, verdict.wrong, checked.seconds + verdict.seconds, verdict.detail)
-
-
-@contextlib.contextmanager
-def without_programs() -> Iterator[None]:
-    """No compiler is found: what is asked is what the compiler is given."""
-    path, os.environ["PATH"] = os.environ["PATH"], ""
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = path
 
 
 def _calibration(data: bytes, draw: random.Random, folder: Path) -> Path | None:

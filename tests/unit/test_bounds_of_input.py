@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import os
 import socket
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edgeq.archive import IN_MEMORY_BYTES, Archive
@@ -17,8 +20,9 @@ from edgeq.budget import Budget
 from edgeq.errors import EdgeqError
 from edgeq.files import MAX_JSON_BYTES, MAX_TOML_BYTES, read_json
 from edgeq.folder import MANIFEST, Compiled
+from edgeq.frontend import normalize
 from edgeq.ir.serialize import load_graph
-from edgeq.onnxio import read_model
+from edgeq.onnxio import read_model, read_model_bytes
 from edgeq.onnxio.samples import InputSpec, Samples
 from edgeq.target import load_board
 from edgeq.target.saved import load_saved_board
@@ -196,3 +200,49 @@ def test_time_and_memory_are_bounded() -> None:
     with pytest.raises(EdgeqError, match="EQ0244"):
         budget.tick()
     assert held.size
+
+
+# The peak since exec: ru_maxrss would count the process that forked it.
+_PEAK = """
+import sys
+import numpy as np
+from edgeq.onnxio.samples import InputSpec, Samples
+from edgeq.data.facts import facts_of
+samples = Samples.open(sys.argv[1], [InputSpec("x", (1, 1 << 16), np.dtype(np.float32))])
+facts_of(samples)
+for sample in samples:
+    pass
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, save: Callable[..., None]) -> None:
+    peaks = []
+    for count in (80, 640):
+        x = np.broadcast_to(np.arange(1 << 16, dtype=np.float32) % 1013, (count, 1 << 16)).copy()
+        x[:, 0] = np.arange(count)
+        save(tmp_path / f"{count}.npz", x=x)
+        command = [sys.executable, "-c", _PEAK, str(tmp_path / f"{count}.npz")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout))
+    # The larger file has 147 MB more; KiB.
+    assert peaks[1] - peaks[0] < 16_000
+
+
+def test_a_legal_model_of_huge_tensors_is_refused_before_anything_is_made() -> None:
+    size = 64 << 20
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["x"], ["y"])],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 64, 1024, 1024])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 64, 1024, 1024])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    read = read_model_bytes(model.SerializeToString())
+    with Budget().active(), pytest.raises(EdgeqError, match="EQ0244") as caught:
+        normalize(read)
+    assert f"{size} elements" in str(caught.value)
+    assert "--max-memory" in str(caught.value)
+    with Budget(memory_bytes=8 << 30).active():
+        normalize(read)
