@@ -66,7 +66,8 @@ def test_backend_alone_fills_a_folder(
     arguments = ("--data", example.evaluation, "--samples", "40", "--on", f"reference,{backend},float", "--json")
     values = {result["on"]: result["value"] for result in document(run_edgeq("eval", folder, *arguments))["results"]}
     assert values["reference"] == values["tvm"] if backend == "tvm" else values["tflite"] > 0.7
-    assert run_edgeq("profile", folder).returncode == 0
+    # A TFLite file runs on this computer, where nothing counts instructions.
+    assert run_edgeq("profile", folder).returncode == {"tflite": 2, "tvm": 0}[backend]
 
 
 @pytest.mark.qemu
