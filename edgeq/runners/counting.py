@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from edgeq.errors import EdgeqError
@@ -32,6 +33,8 @@ _FLAGS: Final = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
 _HOST_FLAGS: Final = ("-Wl,-undefined,dynamic_lookup",) if sys.platform == "darwin" else ()
 _COMPILERS: Final = ("cc", "gcc", "clang")
 _BUILD_SECONDS: Final = 120
+# Several threads that start QEMU build it once.
+_BUILDING: Final = Lock()
 
 
 def cache_folder() -> Path:
@@ -61,8 +64,9 @@ def build_plugin() -> Path:
     name = f"edgeq-count-{digest.hexdigest()[:16]}.so"
     folder = _writable(cache_folder())
     built = folder / name
-    if not built.is_file():
-        _compile(built)
+    with _BUILDING:
+        if not built.is_file():
+            _compile(built)
     return built
 
 
