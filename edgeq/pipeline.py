@@ -6,7 +6,7 @@ Each stage takes the :class:`Job` one step further; nothing else calls stages or
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -36,7 +36,7 @@ from edgeq.notes import gathered, tell
 from edgeq.ops import infer
 from edgeq.passes import PASSES
 from edgeq.target import board_file, load_board, save_board
-from edgeq.writing import MANIFEST, check_apart, check_file, disk_problem, keep_file
+from edgeq.writing import MANIFEST, check_apart, check_file, disk_problem, keep_file, told_reads
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -176,8 +176,9 @@ def quantize_file(
     _make_parent(output)
     options = CompileOptions("native", "model", mode=mode, observer=observer, dims=dims, accept_data=accept_data)
     job = Job(model, data, options, load_board(options.board), output.parent, progress)
-    with budget.ensured(), gathered(job.notes):
+    with budget.ensured(), gathered(job.notes), told_reads() as read:
         import_model(job)
+        check_apart(output, _weights(read))
         if job.qdq_model is not None:
             raise EdgeqError("EQ0230", "the model is quantized already", where=str(model), hint="compile it as it is")
         quantize_model(job)
@@ -189,6 +190,11 @@ def quantize_file(
     assert job.quantization is not None  # quantize_model has set it
     write_model(job.qdq_model, output)
     return job.quantization | {"notes": job.notes, "data": job.data}
+
+
+def _weights(read: Sequence[Path]) -> dict[str, Path]:
+    """Files beside the model that were read with it, by what messages call them."""
+    return {f"weights of the model, {path.name}": path for path in read}
 
 
 def _make_parent(output: Path) -> None:
@@ -329,10 +335,16 @@ def compile_model(
     def waiting() -> None:
         progress("wait for another edgeq that writes the same folder", None)
 
-    with budget.ensured(), gathered(notes), replace_folder(out, force=force, waiting=waiting) as folder:
+    with (
+        budget.ensured(),
+        gathered(notes),
+        told_reads() as read,
+        replace_folder(out, force=force, waiting=waiting) as folder,
+    ):
         job = Job(model, data, options, board, folder, progress, notes=notes)
         for name, stage in STAGES:
             budget.tick(name)
             progress(name, None)
             stage(job)
+            check_apart(out, _weights(read))
     return job.manifest | {"notes": notes, "data": job.data}

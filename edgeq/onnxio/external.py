@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from edgeq import budget
 from edgeq.errors import EdgeqError
 from edgeq.files import reason_of
+from edgeq.writing import tell_read
 
 if TYPE_CHECKING:
     from onnx import TensorProto
@@ -94,6 +95,7 @@ class ExternalData:
             budget.take_model(length, where)
 
     def _read(self, parts: tuple[str, ...], offset: int, length: int, where: str) -> bytes:
+        tell_read(self.folder.joinpath(*parts))
         handles: list[int] = []
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:

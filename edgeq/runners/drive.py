@@ -19,6 +19,7 @@ from edgeq.errors import EdgeqError
 from edgeq.runners.base import FlashPlan, FlashRequest, FlashResult
 from edgeq.runners.probe import image_file, not_for_board
 from edgeq.target import Drive
+from edgeq.writing import check_apart
 
 ENVIRONMENT: Final = "EDGEQ_DRIVE"
 _MOUNTS: Final = Path("/proc/mounts")
@@ -71,6 +72,7 @@ class DriveFlasher:
                 f"name its folder (option or {ENVIRONMENT})",
             )
         _check_drive(mount, drive)
+        check_apart(mount / image.name, {"the image": image})
         failure_before = (mount / _FAILURE_FILE).exists()
         _write(data, mount / image.name)
         if not failure_before:
@@ -159,7 +161,7 @@ def _check_drive(mount: Path, drive: Drive) -> None:
 def _write(data: bytes, target: Path) -> None:
     written = 0
     try:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
         try:
             while written < len(data):
                 written += os.write(descriptor, data[written : written + _CHUNK_BYTES])

@@ -1,6 +1,6 @@
 """Writing to the user's disk: whole files, whole folders, temporary folders that leave nothing behind."""
 
-from edgeq.writing.outputs import check_apart, check_file, keep_file
+from edgeq.writing.outputs import check_apart, check_file, keep_file, tell_read, told_reads
 from edgeq.writing.owned import MANIFEST, SCHEMA, is_as_written, is_unedited
 from edgeq.writing.problems import disk_problem
 from edgeq.writing.replace import check_replaceable, recover_missing, replace_folder
@@ -22,5 +22,7 @@ __all__ = [
     "replace_folder",
     "scratch_folder",
     "sweep_scratch",
+    "tell_read",
+    "told_reads",
     "write_whole",
 ]

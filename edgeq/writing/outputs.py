@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Final
 
 from edgeq.errors import EdgeqError
 from edgeq.notes import note
 from edgeq.writing.rename import rename_new
+
+_READ: Final[ContextVar[list[Path] | None]] = ContextVar("edgeq.read", default=None)
+
+
+def tell_read(path: Path) -> None:
+    """Tell that an input file was read which the user did not name: weights beside the model."""
+    read = _READ.get()
+    if read is not None and path not in read:
+        read.append(path)
+
+
+@contextmanager
+def told_reads() -> Iterator[list[Path]]:
+    """The list that receives every file of :func:`tell_read` while the block runs."""
+    read: list[Path] = []
+    token = _READ.set(read)
+    try:
+        yield read
+    finally:
+        _READ.reset(token)
 
 
 def check_apart(output: Path, inputs: Mapping[str, Path | None]) -> None:

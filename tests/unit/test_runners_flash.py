@@ -244,6 +244,20 @@ def test_drive_copies_hex(folder: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert result.command == ("cp", str(folder / "image.hex"), str(place / "image.hex"))
 
 
+@pytest.mark.parametrize("kind", ["the folder itself", "hard link", "symbolic link"])
+def test_drive_that_holds_the_image_itself_is_refused(kind: str, folder: Path, tmp_path: Path) -> None:
+    """Writing begins with cutting the file to nothing."""
+    place = folder if kind == "the folder itself" else mounted(tmp_path / "drive")
+    (place / "DETAILS.TXT").touch()
+    if kind == "hard link":
+        (place / "image.hex").hardlink_to(folder / "image.hex")
+    elif kind == "symbolic link":
+        (place / "image.hex").symlink_to(folder / "image.hex")
+    error = failure(FlashRequest(folder, load_board("microbit-v1"), drive=place), "drive")
+    assert error.problems[0].code == "EQ0123"
+    assert (folder / "image.hex").read_text() == HEX
+
+
 def test_drive_copies_uf2(folder: Path, tmp_path: Path) -> None:
     place = mounted(tmp_path / "RPI-RP2", "INFO_UF2.TXT", "INDEX.HTM")
     flash(FlashRequest(folder, uf2_board(), drive=place), "drive")

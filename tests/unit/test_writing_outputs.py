@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from edgeq.cli.main import run
@@ -157,6 +158,25 @@ def test_compiled_folder_is_not_compiled_into_itself(
     done = call_edgeq("compile", "out/model.qdq.onnx", "--board", "native", "-o", "out")
     assert (done.returncode, done.stderr[:6]) == (2, "EQ0123"), done.stderr
     assert snapshot(place / "out") == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("quantize", "beside.onnx", "--data", "calib.npz", "-o", "weights/data.bin", "--force"),
+        ("compile", "beside.onnx", "--data", "calib.npz", "--board", "native", "-o", "weights", "--force"),
+    ],
+    ids=lambda command: str(command[0]),
+)
+def test_weights_beside_the_model_are_an_input(command: tuple[str, ...], place: Path, call_edgeq: Run) -> None:
+    (place / "weights").mkdir()
+    model = onnx.load(place / "model.onnx")
+    onnx.save(model, place / "beside.onnx", save_as_external_data=True, location="weights/data.bin", size_threshold=0)
+    before = snapshot(place)
+    done = call_edgeq(*command)
+    assert (done.returncode, done.stderr.count("EQ0123")) == (2, 1), done.stderr
+    assert "data.bin" in done.stderr
+    assert snapshot(place) == before
 
 
 def test_compile_moves_what_is_not_its_own_by_force(
