@@ -185,7 +185,7 @@ def samples_of(model: onnx_ir.Model, feeds: Mapping[str, Array]) -> Samples:
 
 def float_mistake(model: onnx_ir.Model, feeds: Mapping[str, Array], test: NodeTest) -> str | None:
     """Where the normalized model differs from what the test expects."""
-    got = _run(onnx_ir.to_proto(model), feeds)
+    got = run_float(onnx_ir.to_proto(model), feeds)
     for value, array, wanted in zip(model.graph.outputs, got, test.outputs, strict=True):
         expected = np.asarray(wanted)
         if array.shape != expected.shape:
@@ -199,7 +199,8 @@ def float_mistake(model: onnx_ir.Model, feeds: Mapping[str, Array], test: NodeTe
     return None
 
 
-def _run(proto: ModelProto, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
+def run_float(proto: ModelProto, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
+    """The outputs of a model in onnxruntime, as it stands and in one thread."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -265,7 +266,7 @@ def _saturation(normal: onnx_ir.Model, graph: Graph, feeds: Mapping[str, Array])
     made = [name for name in held if name not in feeds]
     have = {value.name for value in proto.graph.output}
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in made if name not in have)
-    values = dict(feeds) | (dict(zip(made, _run(proto, feeds, made), strict=True)) if made else {})
+    values = dict(feeds) | (dict(zip(made, run_float(proto, feeds, made), strict=True)) if made else {})
     for name, tensor in held.items():
         assert tensor.quant is not None
         (scale,), (zero,) = tensor.quant.scale, tensor.quant.zero_point
@@ -297,7 +298,7 @@ def step_mistake(qdq: onnx_ir.Model, graph: Graph, integers: Mapping[str, Array]
         part = _subgraph(proto, name, makers, set(values), constants)
         if part is None:
             continue
-        (real,) = _run(part, values)
+        (real,) = run_float(part, values)
         tensor = held[name]
         assert tensor.quant is not None
         (scale,), (zero,) = tensor.quant.scale, tensor.quant.zero_point

@@ -166,8 +166,8 @@ def power_by_products(node: ir.Node, edit: Edit) -> str | None:
 def gather_by_slices(node: ir.Node, edit: Edit) -> str | None:
     """Gather of constant indices that are not consecutive becomes Concat of the runs among them."""
     value, indices = required(node, 0), edit.array(operand(node, 1))
-    if indices is None or not edit.is_computed(value) or not indices.size:
-        return "the indices are not constant"
+    if indices is None or not edit.is_computed(value) or not indices.size or not _is_float(value):
+        return "the indices are not constant, or the tensor is not float"
     shape, result = shape_of(value), node.outputs[0]
     axis = integer(node, "axis", 0) % len(shape)
     wanted = [int(index) + (shape[axis] if index < 0 else 0) for index in indices.reshape(-1)]
@@ -192,7 +192,12 @@ def mirror_by_slices(node: ir.Node, edit: Edit) -> str | None:
     """Pad that repeats what is there (reflect, edge, wrap) becomes Concat of the slices it repeats, axis by axis."""
     mode, x, result = text(node, "mode", "constant"), required(node, 0), node.outputs[0]
     pads, axes = edit.array(operand(node, 1)), edit.array(operand(node, 3))
-    if mode not in {"edge", "reflect", "wrap"} or pads is None or (operand(node, 3) is not None and axes is None):
+    if (
+        mode not in {"edge", "reflect", "wrap"}
+        or pads is None
+        or not _is_float(x)
+        or (operand(node, 3) is not None and axes is None)
+    ):
         return "it pads with a constant, or by computed amounts"
     shape, base, value = shape_of(x), name_of(result), x
     listed = list(range(len(shape))) if axes is None else [int(axis) % len(shape) for axis in axes]
@@ -259,8 +264,8 @@ def move_depth_and_space(node: ir.Node, edit: Edit) -> str | None:
     """DepthToSpace and SpaceToDepth become Reshape, Transpose, Reshape."""
     x, result = required(node, 0), node.outputs[0]
     shape, block, base = shape_of(x), integer(node, "blocksize", 1), name_of(result)
-    if len(shape) != _IMAGE_RANK:
-        return "not an image"
+    if len(shape) != _IMAGE_RANK or not _is_float(x):
+        return "not an image of float"
     batch, channels, rows, columns = shape
     mode = text(node, "mode", "DCR")
     if node.op_type == "SpaceToDepth":

@@ -1,0 +1,306 @@
+"""Every operator that edgeq reads, in each opset in which its definition changed, as a model of one node.
+
+What the model computes is onnxruntime's word on the model as it stands, in its own opset; what edgeq makes of it is
+compared by :func:`tests.conformance.node_tests.judge`: float for float behind the normalizer, then step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from edgeq.frontend.version import MAX_OPSET, MIN_OPSET
+from edgeq.numerics.array import Array
+from edgeq.ops import onnx_forms
+from tests.conformance.node_tests import NodeTest, run_float
+
+# onnxruntime 1.31 knows opsets up to here; the newer ones are in ONNX's own node tests.
+LAST_OPSET: Final = min(26, MAX_OPSET)
+# Operators that rules turn into others, beside those that have an integer form of their own.
+REWRITTEN: Final = (
+    "BatchNormalization", "DepthToSpace", "Div", "Dropout", "Expand", "Gather", "Max", "Mean", "Min", "PRelu", "Pow",
+    "ReduceMax", "ReduceMin", "ReduceSum", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
+)  # fmt: skip
+_IMAGE: Final = (1, 4, 5, 6)
+_RNG: Final = np.random.default_rng(5)
+_WEIGHT, _BIAS = _RNG.normal(size=(3, 4, 3, 3)).astype(np.float32), _RNG.normal(size=3).astype(np.float32)
+_MATRIX: Final = _RNG.normal(size=(6, 5)).astype(np.float32)
+_CHANNEL: Final = np.abs(_RNG.normal(size=4)).astype(np.float32) + np.float32(0.5)
+
+
+@dataclass(frozen=True)
+class Form:
+    """One node: shapes of its computed inputs, constants by position, attributes, and the range of the inputs."""
+
+    shapes: tuple[tuple[int, ...], ...] = (_IMAGE,)
+    constants: Mapping[int, Array | None] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    low: float = -2.0
+    high: float = 2.0
+    outputs: int = 1
+
+
+def _ints(*items: int) -> Array:
+    return np.array(items, dtype=np.int64)
+
+
+def _number(value: float) -> Array:
+    return np.array(value, dtype=np.float32)
+
+
+def _axes(opset: int, since: int, axes: tuple[int, ...], **attributes: Any) -> Form:
+    """Axes are an attribute before an opset and an input from it on."""
+    if opset < since:
+        return Form(attributes={"axes": axes, **attributes})
+    return Form(constants={1: _ints(*axes)}, attributes=attributes)
+
+
+def _squeeze(opset: int) -> Form:
+    made = _axes(opset, 13, (0, 3))
+    return Form(((1, 4, 5, 1),), made.constants, made.attributes)
+
+
+def _clip(opset: int) -> list[Form]:
+    if opset < 11:
+        return [Form(attributes={"min": -0.5, "max": 1.5}), Form(attributes={"max": 0.75})]
+    return [Form(constants={1: _number(-0.5), 2: _number(1.5)}), Form(constants={1: None, 2: _number(0.75)})]
+
+
+def _pad(opset: int) -> list[Form]:
+    pads = (0, 0, 1, 2, 0, 0, 0, 1)
+    modes = ("constant", "edge", "reflect") + (("wrap",) if opset >= 19 else ())
+    if opset < 11:
+        return [Form(attributes={"pads": pads, "mode": mode}) for mode in modes]
+    forms = [Form(constants={1: _ints(*pads)}, attributes={"mode": mode}) for mode in modes]
+    if opset >= 18:
+        forms.append(Form(constants={1: _ints(1, 2), 2: _number(0.5), 3: _ints(-1)}))
+    return forms
+
+
+def _slice(opset: int) -> list[Form]:
+    if opset < 10:
+        return [Form(attributes={"starts": (1, 0), "ends": (3, -1), "axes": (1, 3)})]
+    return [
+        Form(constants={1: _ints(1, 0), 2: _ints(3, -1), 3: _ints(1, 3)}),
+        Form(constants={1: _ints(-4, 0), 2: _ints(9, 9), 3: _ints(-1, 2), 4: _ints(2, 3)}),
+    ]
+
+
+def _split(opset: int) -> list[Form]:
+    sizes = (1, 3)
+    given = Form(attributes={"axis": 1, "split": sizes}, outputs=2)
+    if opset >= 13:
+        given = Form(constants={1: _ints(*sizes)}, attributes={"axis": 1}, outputs=2)
+    even = {"axis": 1, "num_outputs": 2} if opset >= 18 else {"axis": 1}
+    return [given, Form(attributes=even, outputs=2)]
+
+
+def _resize(opset: int) -> list[Form]:
+    scales = np.array([1, 1, 2, 3], np.float32)
+    if opset < 10:
+        return []
+    if opset < 11:
+        return [Form(constants={1: scales}, attributes={"mode": "nearest"})]
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    empty = np.zeros(0, np.float32)
+    return [
+        Form(constants={1: empty, 2: scales}, attributes=how),
+        Form(constants={1: empty, 2: empty, 3: _ints(1, 4, 10, 12)}, attributes=how),
+        Form(constants={1: empty, 2: scales}, attributes={"mode": "nearest"}),
+    ]
+
+
+def _upsample(opset: int) -> list[Form]:
+    if opset < 9:
+        return [Form(attributes={"mode": "nearest", "scales": (1.0, 1.0, 2.0, 3.0)})]
+    return (
+        [Form(constants={1: np.array([1, 1, 2, 3], np.float32)}, attributes={"mode": "nearest"})] if opset == 9 else []
+    )
+
+
+def _reduce(opset: int, since: int) -> list[Form]:
+    forms = [_axes(opset, since, axes, keepdims=keep) for axes in ((2, 3), (1,), (0, 2)) for keep in (0, 1)]
+    return [*forms, Form(attributes={"keepdims": 0})]
+
+
+def _pool(average: bool) -> Callable[[int], list[Form]]:
+    def forms(opset: int) -> list[Form]:
+        plain = {"kernel_shape": (3, 2)}
+        found = [
+            Form(attributes=plain),
+            Form(attributes={**plain, "strides": (2, 2), "pads": (1, 0, 1, 1)}),
+            Form(attributes={"kernel_shape": (3, 3), "strides": (2, 2), "auto_pad": "SAME_UPPER"}),
+            Form(attributes={"kernel_shape": (3, 3), "strides": (2, 2), "auto_pad": "SAME_LOWER"}),
+            Form(attributes={"kernel_shape": (2, 2), "auto_pad": "VALID"}),
+            Form(((1, 4, 9),), attributes={"kernel_shape": (3,), "strides": (2,)}),
+        ]
+        if average:
+            found.append(Form(attributes={**plain, "pads": (1, 1, 1, 0), "count_include_pad": 1}))
+        if opset >= 10:
+            found.append(Form(attributes={"kernel_shape": (3, 3), "strides": (2, 2), "ceil_mode": 1}))
+        return found
+
+    return forms
+
+
+def _softmax(opset: int) -> list[Form]:
+    del opset
+    return [Form(), *(Form(attributes={"axis": axis}) for axis in (1, 2, 3))]
+
+
+def _batchnorm(opset: int) -> list[Form]:
+    parameters = {1: _CHANNEL, 2: _CHANNEL - 1, 3: _CHANNEL - np.float32(0.7), 4: _CHANNEL}
+    del opset
+    return [Form(constants=parameters, attributes={"epsilon": 0.001})]
+
+
+def _gemm(opset: int) -> list[Form]:
+    bias = {2: _RNG.normal(size=5).astype(np.float32)}
+    return [
+        Form(((1, 6),), {1: _MATRIX, **bias}),
+        Form(((3, 6),), {1: _MATRIX, **bias}, {"alpha": 0.5, "beta": 2.0}),
+        Form(((1, 6),), {1: np.ascontiguousarray(_MATRIX.T), **bias}, {"transB": 1}),
+        Form(((6, 2),), {1: _MATRIX, **bias}, {"transA": 1}),
+        *([Form(((1, 6),), {1: _MATRIX})] if opset >= 11 else []),
+    ]
+
+
+def _conv(opset: int) -> list[Form]:
+    del opset
+    return [
+        Form(constants={1: _WEIGHT}),
+        Form(constants={1: _WEIGHT, 2: _BIAS}, attributes={"pads": (1, 0, 1, 2), "strides": (2, 1)}),
+        Form(constants={1: _WEIGHT, 2: _BIAS}, attributes={"auto_pad": "SAME_UPPER", "strides": (2, 2)}),
+        Form(constants={1: _WEIGHT, 2: _BIAS}, attributes={"auto_pad": "SAME_LOWER", "strides": (2, 2)}),
+        Form(constants={1: _WEIGHT[:, :, :2, :2]}, attributes={"dilations": (2, 2)}),
+        Form(((1, 4, 9),), {1: _WEIGHT[:, :, 0]}),
+    ]
+
+
+def _binary(opset: int) -> list[Form]:
+    del opset
+    channel = _CHANNEL.reshape(4, 1, 1)
+    return [Form((_IMAGE, _IMAGE)), Form((_IMAGE, (1, 4, 1, 1))), Form(constants={1: channel}), Form(((6,), (5, 1)))]
+
+
+def _many(opset: int) -> list[Form]:
+    shapes = (_IMAGE, _IMAGE, (1, 4, 1, 1)) if opset >= 8 else (_IMAGE, _IMAGE, _IMAGE)
+    return [
+        Form(shapes),
+        Form((_IMAGE,)),
+        Form((_IMAGE, _IMAGE)),
+        Form(constants={1: np.full(_IMAGE, 0.5, np.float32)}),
+    ]
+
+
+def _dropout(opset: int) -> list[Form]:
+    return [Form(attributes={"ratio": 0.25}) if opset < 12 else Form(constants={1: _number(0.25)}), Form()]
+
+
+FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
+    "Acos": lambda opset: [Form(low=-0.99, high=0.99)],
+    "Add": _binary,
+    "Asin": lambda opset: [Form(low=-0.99, high=0.99)],
+    "AveragePool": _pool(average=True),
+    "BatchNormalization": _batchnorm,
+    "Clip": _clip,
+    "Concat": lambda opset: [Form((_IMAGE, (1, 2, 5, 6)), attributes={"axis": 1})],
+    "Conv": _conv,
+    "DepthToSpace": lambda opset: [
+        Form(attributes={"blocksize": 2, **({"mode": mode} if opset >= 11 else {})})
+        for mode in (("DCR", "CRD") if opset >= 11 else ("DCR",))
+    ],
+    "Div": lambda opset: [Form(constants={1: _CHANNEL.reshape(4, 1, 1)})],
+    "Dropout": _dropout,
+    "Expand": lambda opset: [Form(((1, 4, 1),), {1: _ints(2, 1, 3)})],
+    "Flatten": lambda opset: [Form(), Form(attributes={"axis": 0}), Form(attributes={"axis": 2})],
+    "Gather": lambda opset: [Form(constants={1: _ints(*i)}, attributes={"axis": 2}) for i in ((3, 0, 1), (1, 2))],
+    "Gemm": _gemm,
+    "GlobalAveragePool": lambda opset: [Form(), Form(((1, 4, 9),)), Form(((1, 2, 3, 4, 5),))],
+    "GlobalMaxPool": lambda opset: [Form(), Form(((1, 4, 9),)), Form(((1, 2, 3, 4, 5),))],
+    "Log": lambda opset: [Form(low=0.1)],
+    "MatMul": lambda opset: [
+        Form(((1, 3, 6),), {1: _MATRIX}),
+        Form(((2, 3, 6), (2, 6, 4))),
+        Form(((1, 6),), {1: _MATRIX}),
+    ],
+    "Max": _many,
+    "MaxPool": _pool(average=False),
+    "Mean": _many,
+    "Min": _many,
+    "Mul": _binary,
+    "PRelu": lambda opset: [
+        Form(constants={1: s.reshape(-1, 1, 1)}) for s in (_CHANNEL - 1, np.full(1, 0.25, np.float32))
+    ],
+    "Pad": _pad,
+    "Pow": lambda opset: [Form(constants={1: _number(p)}, low=0.2) for p in (2.0, 0.5, 3.0, -1.0, 1.0)],
+    "Reciprocal": lambda opset: [Form(low=0.2)],
+    "ReduceMax": lambda opset: _reduce(opset, 18),
+    "ReduceMean": lambda opset: _reduce(opset, 18),
+    "ReduceMin": lambda opset: _reduce(opset, 18),
+    "ReduceSum": lambda opset: _reduce(opset, 13),
+    "Reshape": lambda opset: [Form(constants={1: _ints(0, -1, 3)})],
+    "Resize": _resize,
+    "Slice": _slice,
+    "Softmax": _softmax,
+    "SpaceToDepth": lambda opset: [Form(((1, 2, 4, 6),), attributes={"blocksize": 2})],
+    "Split": _split,
+    "Sqrt": lambda opset: [Form(low=0.1)],
+    "Squeeze": lambda opset: [_squeeze(opset), Form(((1, 4, 1),))],
+    "Sub": _binary,
+    "Sum": _many,
+    "Tan": lambda opset: [Form(low=-1.0, high=1.0)],
+    "Tile": lambda opset: [Form(((1, 4, 2),), {1: _ints(2, 1, 3)})],
+    "Transpose": lambda opset: [Form(), Form(attributes={"perm": (0, 2, 3, 1)})],
+    "Trilu": lambda opset: [Form(), Form(constants={1: np.array(-1)}, attributes={"upper": 0})],
+    "Unsqueeze": lambda opset: [_axes(opset, 13, (0, 3))],
+    "Upsample": _upsample,
+}
+"""Operators that are more than a function of one value; what an opset did not have yet is left out of the list."""
+
+
+@cache
+def operators() -> tuple[str, ...]:
+    """Every operator that edgeq reads."""
+    return tuple(sorted({*onnx_forms(), *REWRITTEN} - {"Swish"}))
+
+
+def opsets_of(name: str) -> list[int]:
+    """The opsets from 7 on in which an operator's definition is new, and the newest of all."""
+    schemas = [item for item in onnx.defs.get_all_schemas_with_history() if item.domain == "" and item.name == name]
+    since = sorted({max(item.since_version, MIN_OPSET) for item in schemas if not item.deprecated})
+    gone = min((item.since_version for item in schemas if item.deprecated), default=LAST_OPSET + 1)
+    return sorted({opset for opset in (*since, LAST_OPSET) if opset < gone and opset <= LAST_OPSET})
+
+
+def models(name: str, opset: int) -> Iterator[NodeTest]:
+    """The models of an operator in an opset, each with an input and onnxruntime's answer."""
+    forms = FORMS[name](opset) if name in FORMS else [Form()]
+    for number, form in enumerate(forms):
+        label = f"{name}-{opset}-{number}"
+        constants = {f"c{place}": array for place, array in form.constants.items()}
+        computed = iter([f"x{index}" for index in range(len(form.shapes))])
+        count = len(form.shapes) + len(constants)
+        names = [f"c{i}" if i in form.constants else next(computed) for i in range(count)]
+        operands = [item if constants.get(item, 0) is not None else "" for item in names]
+        outputs = [f"y{index}" for index in range(form.outputs)]
+        graph = helper.make_graph(
+            [helper.make_node(name, operands, outputs, name="node", **form.attributes)],
+            label,
+            [helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, shape) for i, shape in enumerate(form.shapes)],
+            [onnx.ValueInfoProto(name=item) for item in outputs],
+            [numpy_helper.from_array(array, key) for key, array in constants.items() if array is not None],
+        )
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8 if opset < 21 else 10
+        )
+        generator = np.random.default_rng(number)
+        inputs = tuple(generator.uniform(form.low, form.high, shape).astype(np.float32) for shape in form.shapes)
+        answers = run_float(model, {f"x{index}": array for index, array in enumerate(inputs)})
+        yield NodeTest(label, model, inputs, tuple(answers), 1e-5, 1e-5)
