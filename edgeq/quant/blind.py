@@ -15,12 +15,15 @@ from edgeq.onnxio.qdq_form import QdqPlan, write_qdq
 from edgeq.quant.observers import OBSERVERS
 from edgeq.quant.plan import Planner
 from edgeq.quant.scheme import plan_scheme
+from edgeq.quant.sharing import separate_scales
 from edgeq.quant.statistics import Statistics
 
 if TYPE_CHECKING:
     import onnx_ir
 
 _RANGE: Final = (-8.0, 8.0)
+# Requantizes are steps of the graph only where the scales differ, as they nearly always do.
+_RANGE_OF_COPIES: Final = (-16.0, 16.0)
 
 
 def quantize_blindly(model: onnx_ir.Model, mode: str, given: QdqPlan | None = None) -> onnx_ir.Model:
@@ -35,7 +38,11 @@ def quantize_blindly(model: onnx_ir.Model, mode: str, given: QdqPlan | None = No
         EdgeqError: EQ0330 operators without an integer form, EQ0331 a computed weight.
     """
     decided = given or QdqPlan()
-    scheme = plan_scheme(model, mode, decided.activations)
-    seen = Statistics()
+    work = model.clone()
+    copies = separate_scales(work, mode, decided.activations)
+    scheme = plan_scheme(work, mode, decided.activations)
+    seen, wider = Statistics(), Statistics()
     seen.update(np.array(_RANGE))
-    return write_qdq(model, Planner(scheme, dict.fromkeys(scheme.names, seen), {}, OBSERVERS["minmax"], decided).plan())
+    wider.update(np.array(_RANGE_OF_COPIES))
+    statistics = dict.fromkeys(scheme.names, seen) | dict.fromkeys(copies, wider)
+    return write_qdq(work, Planner(scheme, statistics, {}, OBSERVERS["minmax"], decided).plan())
