@@ -24,6 +24,7 @@ from edgeq.onnxio import Session
 from edgeq.onnxio.samples import Samples
 from edgeq.pipeline import to_integer_graph
 from edgeq.quant import QuantizeOptions, quantize
+from edgeq.quant.scheme import quantized_nodes
 
 CONSTANTS = {
     "w": normal(16, 4, scale=0.25),
@@ -190,3 +191,63 @@ def test_a_fill_that_is_read_as_it_is_stays() -> None:
     graph, _, report = compiled(model)
     assert report.tensors["p"].low == -9
     assert sqnr_db(graph, model, "z") > 30
+
+
+def random_net(seed: int) -> ir.Model:
+    """Ten operators on rows of eight, each on values made before, with factors from a hundredth to a hundred."""
+    rng = np.random.default_rng(seed)
+    lines, values = [], ["x"]
+    constants: dict[str, Any] = {"starts": np.array([0, 0]), "ends": np.array([1, 8]), "fill": np.float32(-30)}
+    constants |= {"pads": np.array([0, 0, 0, 0]), "axes": np.array([0, 1])}
+    for number in range(10):
+        name, (a, b) = f"v{number}", (str(rng.choice(values[-4:])) for _ in range(2))
+        kind = rng.choice(["mul", "add", "concat", "slice", "sigmoid", "relu", "pad", "turn"])
+        constants[f"k{number}"] = np.float32(10 ** rng.uniform(-2, 2))
+        constants[f"p{number}"] = np.array([0, 0, 0, int(rng.integers(0, 2))])
+        cut = f"Slice({name}_c, starts, ends, axes)"
+        lines.append(
+            {
+                "mul": f"{name} = Mul({a}, k{number})",
+                "add": f"{name} = Add({a}, {b})",
+                "concat": f"{name}_c = Concat <axis = 1> ({a}, {b}) {name} = {cut}",
+                "slice": f"{name}_c = Concat <axis = 1> ({a}, {a}, {b}) {name} = {cut}",
+                "sigmoid": f"{name} = Sigmoid({a})",
+                "relu": f"{name} = Relu({a})",
+                "pad": f"{name}_c = Pad({a}, p{number}, fill) {name} = {cut}",
+                "turn": f"{name}_t = Transpose <perm = [1, 0]> ({a}) {name} = Transpose <perm = [1, 0]> ({name}_t)",
+            }[str(kind)]
+        )
+        values.append(name)
+    body = " ".join(lines)
+    words = set(re.findall(r"\w+", body))
+    read = set(re.findall(r"\w+", " ".join(re.findall(r"\([^)]*\)", body))))
+    outputs = [name for name in values[1:] if name not in read]
+    used = {name: array for name, array in constants.items() if name in words}
+    return floats(f"g (float[1,8] x) => ({', '.join(f'float[1,8] {name}' for name in outputs)}) {{ {body} }}", used)
+
+
+@pytest.mark.parametrize("mode", ["highmul", "tflite"])
+def test_no_step_is_more_than_four_times_what_its_own_range_needs(mode: Mode) -> None:
+    """Unless the only reader of a tensor asks for it, or the tensor's producer fixes or passes on the scale."""
+    checked = requantizes = 0
+    for seed in range(16):
+        model = random_net(seed)
+        samples = Samples.of({"x": np.random.default_rng(seed).uniform(-1, 1, (16, 8)).astype(np.float32)}, model)
+        found = quantize(model, samples, QuantizeOptions("minmax", mode, "off"))
+        rules = {str(value.name): node.rule for node in quantized_nodes(model, mode) for value in node.outputs}
+        asked = {
+            str(value.name)
+            for node in quantized_nodes(model, mode)
+            for value in node.computed
+            if node.rule == "same" and len({use.node for use in value.uses()}) == 1 and not value.is_graph_output()
+        }
+        for name, tensor in found.report.tensors.items():
+            if name in asked or rules.get(name, "own") != "own" or "_requantized" in name:
+                continue
+            needed = (max(tensor.high, 0.0) - min(tensor.low, 0.0)) / 255
+            assert tensor.scale <= 4 * needed or needed == 0, (seed, name)
+            checked += 1
+        graph = to_integer_graph(found.model, mode, "net")
+        requantizes += sum(node.op == "requantize" for node in graph.nodes)
+    assert checked > 40
+    assert requantizes > 10
