@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from edgeq import budget
 from edgeq.backends.table import extras_of
@@ -26,116 +26,17 @@ from edgeq.folder import (
     check_replaceable,
     replace_folder,
 )
+from edgeq.integers import import_model, lower_model, quantize_model, to_integer_graph
 from edgeq.ir import Graph
 from edgeq.ir.serialize import save_graph
-from edgeq.ir.verify import verify_graph
 from edgeq.job import TVM_FOLDER, CompileOptions, Job, Progress
-from edgeq.lowering import Mode, lower
+from edgeq.lowering import Mode
 from edgeq.manifest import describe, output_names
-from edgeq.notes import gathered, tell
-from edgeq.ops import infer
-from edgeq.passes import PASSES
+from edgeq.notes import gathered
 from edgeq.target import board_file, load_board, save_board
 from edgeq.writing import MANIFEST, check_apart, check_file, disk_problem, keep_file, told_reads
 
-if TYPE_CHECKING:
-    import onnx_ir
-
-    from edgeq.onnxio.qdq_form import QdqPlan
-
-# What a partly quantized model leaves unsaid, and calibration data can say.
-UNSAID: Final = {"EQ0250", "EQ0251"}
-
-
-def import_model(job: Job) -> None:
-    """Read the model safely; make a float model normal, or a foreign quantized model canonical.
-
-    A model that is quantized in part waits for the next stage, where calibration data says the rest.
-    """
-    from edgeq import frontend
-    from edgeq.data import expectation_of
-    from edgeq.onnxio import read_model
-
-    model = read_model(job.model_path)
-    if not frontend.is_quantized(model):
-        if job.data_path is None and not job.blind:
-            raise EdgeqError(
-                "EQ0106",
-                "a float model needs calibration data",
-                where=str(job.model_path),
-                hint="pass --data CALIB.npz with a few hundred typical inputs under the key x",
-            )
-        job.expected = expectation_of(model)
-        job.float_model = frontend.normalize(model, job.options.dims)
-        problems = frontend.check_support(job.float_model)
-        if problems:
-            raise EdgeqError.of(problems)
-        return
-    structured = frontend.normalize_structure(model, job.options.dims)
-    if job.data_path is not None or job.blind:
-        found = frontend.recover_plan(structured)
-        if found.problems and {problem.code for problem in found.problems} <= UNSAID:
-            job.partly_quantized = found
-            return
-    job.qdq_model = frontend.normalize_qdq(structured)
-
-
-def quantize_model(job: Job) -> None:
-    """Calibrate on the user's data and write scales and integer weights into a QDQ model; keep what it has already."""
-    partial = job.partly_quantized
-    model = partial.model if partial is not None else job.float_model
-    if model is None:
-        _describe_unneeded_data(job)
-        return
-    from edgeq import frontend
-
-    given = partial.plan if partial is not None else None
-    if job.blind:
-        from edgeq.quant import quantize_blindly
-
-        job.qdq_model = quantize_blindly(model, job.options.mode, given)
-    else:
-        job.qdq_model = _calibrated(job, model, given)
-    if partial is not None:
-        frontend.restore_border(job.qdq_model.graph, partial)
-
-
-def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_ir.Model:
-    from edgeq.data import Expectation, dead_layers, examine_calibration
-    from edgeq.onnxio.samples import Samples
-    from edgeq.quant import QuantizeOptions, quantize
-
-    assert job.data_path is not None  # import_model has looked
-    samples = Samples.open(job.data_path, model)
-    accept = job.options.accept_data
-    job.data = examine_calibration(samples, model, job.expected or Expectation(), accept=accept)
-    tell(*job.data.problems)
-    quantized = quantize(
-        model,
-        samples,
-        QuantizeOptions(observer=job.options.observer, mode=job.options.mode),
-        progress=lambda done: job.progress("calibrate", done),
-        given=given,
-    )
-    job.quantization = quantized.report.to_json()
-    job.quantization["data"] = job.data.to_json()
-    seen = {name: (tensor.low, tensor.high) for name, tensor in quantized.report.tensors.items()}
-    tell(*dead_layers(model, seen))
-    tell(*quantized.report.warnings)
-    return quantized.model
-
-
-def _describe_unneeded_data(job: Job) -> None:
-    """A model that is quantized already keeps its ranges; data that is given all the same is held against them."""
-    if job.data_path is None or job.qdq_model is None:
-        return
-    from edgeq.data import examine_inputs, input_ranges
-    from edgeq.onnxio.samples import Samples
-
-    samples = Samples.open(job.data_path, job.qdq_model)
-    accept = job.options.accept_data
-    job.data = examine_inputs(samples, input_ranges(job.qdq_model), strict=True, accept=accept)
-    tell(*job.data.problems)
+__all__ = ["EMITTERS", "STAGES", "compile_model", "import_model", "quantize_file", "quantize_model", "to_integer_graph"]
 
 
 def quantize_file(
@@ -205,21 +106,6 @@ def _make_parent(output: Path) -> None:
         raise disk_problem(error) or EdgeqError(
             "EQ0101", "the output's folder cannot be made", where="-o", got=f"{output.parent}: {error.strerror}"
         ) from error
-
-
-def lower_model(job: Job) -> None:
-    """Cross into the integer world, and rewrite the integer graph."""
-    assert job.qdq_model is not None  # import_model or quantize_model has set it
-    job.graph = to_integer_graph(job.qdq_model, job.options.mode, job.options.name)
-
-
-def to_integer_graph(model: onnx_ir.Model, mode: Mode, name: str) -> Graph:
-    """Lower a canonical QDQ model and run every pass, verifying the graph after each."""
-    graph = lower(model, mode=mode, name=name)
-    for step in PASSES:
-        step.run(graph)
-        verify_graph(graph, infer, after=step.name)
-    return graph
 
 
 def emit_programs(job: Job) -> None:

@@ -17,11 +17,11 @@ from edgeq.analysis.fits import BoardFit, fits_of, problems_of
 from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
 from edgeq.backends.constants import ALIGN_BYTES
 from edgeq.errors import EdgeqError, Problem
+from edgeq.integers import import_model, lower_model, quantize_model
 from edgeq.ir import Graph
 from edgeq.job import CompileOptions, Job
 from edgeq.notes import tell
 from edgeq.passes.plan_memory import Plan
-from edgeq.pipeline import import_model, lower_model, quantize_model
 from edgeq.target import Board, list_boards, load_board
 
 if TYPE_CHECKING:

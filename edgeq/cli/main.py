@@ -18,7 +18,7 @@ from edgeq.cli.streams import flush_output, guard_streams, say_last
 from edgeq.cli.talk import keep_json
 from edgeq.errors import EXIT_INTERNAL, EXIT_USAGE, EdgeqError, Problem
 from edgeq.notes import current, gathered
-from edgeq.writing import disk_problem, remove_scratch, sweep_scratch
+from edgeq.writing import sweep_scratch
 
 # name → one line of help; the module is edgeq.cli.<name>, its function the command.
 COMMANDS: Final = {
@@ -125,6 +125,8 @@ def _run(arguments: list[str]) -> tuple[int, bool]:
     except click.exceptions.Exit as leave:
         return leave.exit_code, False
     except (click.exceptions.Abort, KeyboardInterrupt):
+        from edgeq.writing import remove_scratch
+
         remove_scratch()
         say_last(signals.name())
         if as_json:
@@ -141,6 +143,8 @@ def _run(arguments: list[str]) -> tuple[int, bool]:
         _report((Problem("EQ0101", error.format_message().rstrip("."), where=where, hint=hint),), as_json)
         return EXIT_USAGE, True
     except OSError as error:
+        from edgeq.writing import disk_problem
+
         problem = disk_problem(error)
         return _defect(error, debug, as_json) if problem is None else _refused(problem, debug, as_json), True
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code

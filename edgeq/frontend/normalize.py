@@ -18,7 +18,6 @@ from edgeq.frontend.floats import read_integer_inputs, use_float32
 from edgeq.frontend.fold import clear_annotations, fold_constants, lift_constants
 from edgeq.frontend.memory import check_memory
 from edgeq.frontend.outputs import make_outputs
-from edgeq.frontend.qdq_read import unknown_integers
 from edgeq.frontend.rules import PHASES, STRUCTURE
 from edgeq.frontend.shapes import (
     drop_constant_inputs,
@@ -65,6 +64,8 @@ def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) 
 
     Args and errors as :func:`normalize`; EQ0255 too, for values that are quantized to int16 and the like.
     """
+    from edgeq.frontend.qdq_read import unknown_integers  # a float model needs none of that
+
     problems = unknown_integers(model)
     if problems:
         raise EdgeqError.of(problems)

@@ -48,18 +48,15 @@ _MAGIC: Final = (
 _SNIFFED_BYTES: Final = 512
 
 # What libraries written in C++ put into their messages: tags, status codes, places and signatures, and what they mean.
-_CPP: Final = tuple(
-    (re.compile(pattern), plain)
-    for pattern, plain in (
-        (r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", ""),
-        (r"\[(\w+Error|\w+)\]:? ", ""),
-        (r"(Load model from \S+ failed:|Status Message:|Exception during \w+:)", ""),
-        (r"\S*\.(cc|cpp|h|hpp|cu):\d+:?( [\w:~]+(<[^>]*>)?\([^)]*\)( const)?)?", ""),
-        (r"\(::(\w+):\d+\)", r" of \1"),
-        (r"==> Context:.*", ""),
-        (r"\(op_type:", "("),
-        (r"\b(std|onnx|onnxruntime)::[\w:]+(<[^>]*>)?(\([^)]*\))?", ""),
-    )
+_CPP: Final = (
+    (r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", ""),
+    (r"\[(\w+Error|\w+)\]:? ", ""),
+    (r"(Load model from \S+ failed:|Status Message:|Exception during \w+:)", ""),
+    (r"\S*\.(cc|cpp|h|hpp|cu):\d+:?( [\w:~]+(<[^>]*>)?\([^)]*\)( const)?)?", ""),
+    (r"\(::(\w+):\d+\)", r" of \1"),
+    (r"==> Context:.*", ""),
+    (r"\(op_type:", "("),
+    (r"\b(std|onnx|onnxruntime)::[\w:]+(<[^>]*>)?(\([^)]*\))?", ""),
 )
 
 
@@ -339,7 +336,7 @@ def one_line(error: BaseException, limit: int = 200) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = " ".join(lines[:2])
     for pattern, plain in _CPP:
-        text = pattern.sub(plain, text)
+        text = re.sub(pattern, plain, text)
     text = " ".join(text.split()) or "no reason was given"
     text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -27,6 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("runners",),
     ("folder",),
     ("job",),
+    ("integers",),
     ("manifest",),
     ("build",),
     ("pipeline",),
