@@ -134,7 +134,8 @@ def chip_image(delivered: Delivered, harness: Sequence[str], compiler: Sequence[
         "-nostartfiles",
         "-Wl,--gc-sections",
     ]
-    _run([*command, "-T", script.name, *harness, *objects, "-lgcc", "-o", f"{name}.elf"], delivered.folder)
+    # clang calls __aeabi_memcpy of the C library.
+    _run([*command, "-T", script.name, *harness, *objects, "-lc", "-lgcc", "-o", f"{name}.elf"], delivered.folder)
     return delivered.folder / f"{name}.elf"
 
 
