@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # The sum of a longer row leaves the reference kernel's own int32, which is undefined there.
 TFLITE_ROW_MAX = 511
 RESULT = Quant.per_tensor(1 / 256, -128)
+# The integer result is up to half of 1/256 off; at a finer scale than about 1/512 that is more than one step.
+FINEST_SCALE = 1 / 500
 
 
 def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
@@ -26,6 +28,15 @@ def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     rank = len(x.shape)
     axis = integer(node, "axis", -1) % rank
     scale, _ = scalar_quant(x)
+    if target.scale < FINEST_SCALE:
+        raise EdgeqError(
+            "EQ0358",
+            "a Softmax result has a finer scale than the integer Softmax",
+            where=f"node {node.name}",
+            got=f"scale {target.scale:.6g}",
+            allowed=f"{FINEST_SCALE:g} or more; the integer Softmax gives steps of 1/256",
+            hint="quantize the result of this Softmax with scale 1/256 and zero point -128, the range of a probability",
+        )
     attrs: dict[str, Attr]
     if ctx.mode == "tflite":
         if x.shape[axis] > TFLITE_ROW_MAX:
