@@ -39,6 +39,7 @@ class Recovery:
         constants: initializer that holds real values → the integers that they stand for.
         problems: what cannot be taken over.
         refused: names of layers that have no normalized form.
+        stated: names of the foreign model's values; others are made by rules.
         integer_inputs, integer_outputs: model inputs and outputs that are int8 or uint8 themselves, by name.
     """
 
@@ -46,6 +47,7 @@ class Recovery:
     constants: dict[ir.Value, Integers] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    stated: frozenset[str] = frozenset()
     integer_inputs: dict[str, ir.DataType] = field(default_factory=dict)
     integer_outputs: dict[str, ir.DataType] = field(default_factory=dict)
 
@@ -78,6 +80,7 @@ def read_quantization(model: ir.Model) -> Recovery:
     found = Recovery(QuantizedEdit(model.clone()))
     _Reader(found).read()
     found.edit.sweep()
+    found.stated = frozenset(name_of(value) for node in found.edit.graph for value in node.outputs)
     return found
 
 

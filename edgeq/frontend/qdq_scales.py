@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from edgeq.errors import Problem
 from edgeq.frontend.facts import name_of
+from edgeq.frontend.qdq_bounds import bound_made_value
 from edgeq.frontend.qdq_read import Recovery
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.qdq_form import FUSED_ACTIVATIONS, REQUANTIZE, Activation, fused_activation
@@ -30,7 +31,7 @@ def settle_scales(found: Recovery) -> None:
     """
     forms = {name: form for name, (_, form) in onnx_forms().items() if name != REQUANTIZE}
     nodes = [node for node in found.edit.graph if not node.domain]
-    while _fill_backward(found, nodes, forms) or _fill_forward(found, nodes, forms):
+    while _fill_backward(found, nodes, forms) or _fill_forward(found, nodes, forms) or bound_made_value(found):
         pass
     absorbed = _merge_activations(found, nodes)
     _report_unknown(found, absorbed)

@@ -29,8 +29,8 @@ from tests.conformance.zoo import FAMILIES, Case, all_cases
 # Float operands that are no activations: bounds, scales, a padding value.
 RAW = {"Clip": (1, 2), "Pad": (2,), "Resize": (1, 2)}
 OTHER_GRID = Activation(float(np.float32(0.0417)), 11)
-# What float models get from calibration and a quantized model must state: the scale between the parts of an operator.
-NEEDS_DATA = ("Sum[1x4x6x7+1x4x6x7+1x4x6x7-]", "Gemm[3x12-raw=(2,),c1=12x5,c2=")
+# PRelu with a slope per channel becomes a sum of two products, each rounded.
+TOLERANCE = {"PRelu": 2.01}
 
 
 def single(case: Case) -> Single:
@@ -94,12 +94,12 @@ def test_both_roads_refuse_the_same_and_take_the_rest_right(family: str) -> None
             graph = imported(model)
         except EdgeqError as error:
             codes = tuple(sorted({problem.code for problem in error.problems}))
-            if codes != (("EQ0250",) if case.id.startswith(NEEDS_DATA) else verdict):
+            if codes != verdict:
                 wrong.append(f"{case.id}: float models {verdict or 'work'}, quantized ones {codes}")
             continue
         if verdict:
             wrong.append(f"{case.id}: float models {verdict}, quantized ones work")
         apart = difference(case, model, graph, output)
-        if apart > case.tolerance:
+        if apart > TOLERANCE.get(case.type, case.tolerance):
             wrong.append(f"{case.id}: {apart} steps apart")
     assert not wrong, "\n".join(wrong)

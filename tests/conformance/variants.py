@@ -288,10 +288,12 @@ def resizes() -> Iterator[Single]:
 def reductions() -> Iterator[Single]:
     """ReduceMean and its kin, Softmax and its kin."""
     for kind in ("ReduceMean", "ReduceMax", "ReduceSum"):
-        for axes in ((2, 3), (1,), (-1,), (1, 3), (1, 2, 3), (0,)):
+        for axes in ((2, 3), (1,), (-1,), (1, 3), (0, 1, 2, 3), (1, 2, 3), (0,)):
             for keep in (0, 1):
                 yield _single(kind, IMAGE, c1=_ints(*axes), keepdims=keep)
+        yield _single(kind, IMAGE)
         yield _single(kind, IMAGE, noop_with_empty_axes=1)
+        yield _single(kind, IMAGE, c1=np.zeros(0, np.int64))
         yield _single(kind, IMAGE, c1=np.zeros(0, np.int64), noop_with_empty_axes=1)
         yield _single(kind, (1, 9, 5), c1=_ints(1))
     yield _single("ReduceMean", IMAGE, axes=(2, 3), opset=13)
