@@ -18,9 +18,10 @@ from edgeq.folder import Compiled
 from edgeq.frontend.version import MAX_OPSET, MIN_OPSET
 from edgeq.job import CompileOptions
 from edgeq.onnxio.reader import read_model_bytes
+from edgeq.onnxio.writer import OPSET
 from edgeq.pipeline import compile_model
 from tests.conformance.node_tests import NodeTest, Outcome, chosen, judge, samples_of, variants_of
-from tests.conformance.opsets import models, operators, opsets_of
+from tests.conformance.opsets import REWRITTEN, models, operators, opsets_of
 
 SOME = 40
 ON_NATIVE = 24
@@ -78,6 +79,12 @@ def test_operators_pass_in_a_part_of_their_opsets() -> None:
     """The first and the last definition of a third of the operators each way."""
     pairs = [(name, opsets_of(name)[0]) for name in operators()[::3]]
     assert not sweep_faults(pairs + [(name, opsets_of(name)[-1]) for name in operators()[1::3]])
+
+
+@pytest.mark.parametrize("name", REWRITTEN)
+def test_operator_that_rules_rewrite_passes(name: str) -> None:
+    """In the working opset, or the last that has it."""
+    assert not sweep_faults([(name, max(opset for opset in opsets_of(name) if opset <= OPSET))])
 
 
 @pytest.mark.slow

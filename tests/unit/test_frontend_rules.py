@@ -324,8 +324,9 @@ def test_convolution_over_time_becomes_two_dimensional() -> None:
 
 @pytest.mark.parametrize("auto_pad", ["SAME_UPPER", "SAME_LOWER", "VALID"])
 @pytest.mark.parametrize("op", ["Conv", "MaxPool", "AveragePool"])
-def test_auto_pad_is_resolved(op: str, auto_pad: str) -> None:
-    """With strides, and a dilation where onnxruntime takes one."""
+@pytest.mark.parametrize("size", [[9, 8], [8, 8], [10, 7]])
+def test_auto_pad_is_resolved(op: str, size: list[int], auto_pad: str) -> None:
+    """With strides, sizes whose total padding is even and odd, and a dilation where onnxruntime takes one."""
     extra: dict[str, Any] = {"dilations": [2, 1]} if op == "Conv" and auto_pad == "VALID" else {}
     model = build(
         [
@@ -339,12 +340,33 @@ def test_auto_pad_is_resolved(op: str, auto_pad: str) -> None:
                 **extra,
             )
         ],
-        [1, 3, 9, 8],
+        [1, 3, *size],
         constants={"w": weights(4, 3, 3, 2)} if op == "Conv" else {},
     )
     normalized = run_both(model)
     assert ops(normalized) == {op: 1}
     assert "auto_pad" not in normalized.graph.node(0).attributes
+
+
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+def test_odd_padding_lies_where_the_mode_says(mode: str) -> None:
+    """A kernel of 3 with stride 2 over 8 pads one in all: behind for UPPER, before for LOWER."""
+    model = build([node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3], strides=[2, 2], auto_pad=mode)], [1, 2, 8, 8])
+    pads = [0, 0, 1, 1] if mode == "SAME_UPPER" else [1, 1, 0, 0]
+    assert list(run_both(model).graph.node(0).attributes["pads"].as_ints()) == pads
+
+
+@pytest.mark.parametrize("first", [(0, 1), (2, 3), (-3, -2)])
+@pytest.mark.parametrize("second", [(0, 1), (2, 3), (-3, -2), (0.5, 2.5)])
+def test_clamps_in_a_row_clamp_both(first: tuple[float, float], second: tuple[float, float]) -> None:
+    """Also where the intervals have nothing in common: then the result is a constant, and not that of one clamp."""
+    names = ("a", "b", "c", "d")
+    model = build(
+        [node("Clip", ["x", "a", "b"], ["m"]), node("Clip", ["m", "c", "d"], ["y"])],
+        [1, 40],
+        constants={name: scalar(value) for name, value in zip(names, (*first, *second), strict=True)},
+    )
+    run_both(model)
 
 
 @pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])

@@ -201,17 +201,19 @@ def mirror_by_slices(node: ir.Node, edit: Edit) -> str | None:
         return "it pads with a constant, or by computed amounts"
     shape, base, value = shape_of(x), name_of(result), x
     listed = list(range(len(shape))) if axes is None else [int(axis) % len(shape) for axis in axes]
-    amounts = pads.reshape(2, -1)
-    for axis, before, behind in zip(listed, *amounts.tolist(), strict=True):
-        runs = _runs(np.pad(np.arange(shape[axis]), (max(before, 0), max(behind, 0)), mode).tolist())  # type: ignore[call-overload]
-        if before < 0 or behind < 0 or len(runs) > _MAX_COPIES:
-            return f"it crops, or repeats more than {_MAX_COPIES} slices"
-    for axis, before, behind in zip(listed, *amounts.tolist(), strict=True):
-        if not before and not behind:
-            continue
-        runs = _runs(np.pad(np.arange(shape[axis]), (before, behind), mode).tolist())  # type: ignore[call-overload]
-        shape = (*shape[:axis], shape[axis] + before + behind, *shape[axis + 1 :])
+    wanted: list[tuple[int, list[tuple[int, int]]]] = []
+    for axis, before, behind in zip(listed, *pads.reshape(2, -1).tolist(), strict=True):
+        if before < 0 or behind < 0:
+            return "it crops"
+        indices: np.ndarray = np.arange(shape[axis])
+        if before or behind:
+            padded = np.pad(indices, (before, behind), mode)  # type: ignore[call-overload]
+            wanted.append((axis, _runs(padded.tolist())))
+    if any(len(runs) > _MAX_COPIES for _, runs in wanted):
+        return f"it repeats more than {_MAX_COPIES} slices along an axis"
+    for axis, runs in wanted:
         parts = [cut(edit, value, axis, run, f"{base}_{axis}_run_{number}") for number, run in enumerate(runs)]
+        shape = (*shape[:axis], sum(last - first for first, last in runs), *shape[axis + 1 :])
         value = edit.node("Concat", parts, {"axis": axis}, base=f"{base}_{axis}", shape=shape)
     if value is x:
         return "nothing is padded"
