@@ -72,7 +72,7 @@ def _of_border(model: ir.Model) -> Iterator[Problem]:
                 "EQ0309",
                 "a constant holds NaN or infinity",
                 where=f"initializer {shown(name)}",
-                hint="the training diverged, or a fold divided by zero: check the float model",
+                hint="mask with -1e4 in place of -inf; else the training diverged, or a fold divided by zero",
             )
 
 

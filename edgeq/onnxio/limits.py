@@ -223,6 +223,8 @@ def _check_type(kind: TypeProto, where: str, depth: int) -> None:
     if which == "tensor_type":
         for dim in kind.tensor_type.shape.dim:
             check_name(dim.dim_param, where)
+            if dim.dim_value == -1:  # how some exporters write an open dimension
+                dim.ClearField("dim_value")
         check_dims([dim.dim_value for dim in kind.tensor_type.shape.dim if dim.HasField("dim_value")], where)
         if len(kind.tensor_type.shape.dim) > MAX_RANK:
             check_dims([0] * len(kind.tensor_type.shape.dim), where)
