@@ -11,6 +11,7 @@ import json
 import os
 import stat
 import struct
+import tokenize
 import zipfile
 import zlib
 from io import BufferedReader
@@ -30,6 +31,7 @@ DAMAGE: Final[tuple[type[Exception], ...]] = (
     TypeError,
     ValueError,  # UnicodeDecodeError and JSONDecodeError are ValueErrors
     struct.error,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )

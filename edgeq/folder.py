@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from edgeq.backends.c.names import check_model_name
 from edgeq.errors import EdgeqError
@@ -18,6 +18,7 @@ from edgeq.files import DAMAGE, read_json, reason_of
 from edgeq.ir import Graph
 from edgeq.ir.serialize import load_graph
 from edgeq.ir.verify import verify_graph
+from edgeq.json_shape import check_shape, mapping_of, natural, positive
 from edgeq.ops import infer
 from edgeq.target import Board, load_saved_board
 from edgeq.writing import (
@@ -47,7 +48,36 @@ TFLITE_FOLDER = "tflite"
 _BROKEN: Final[tuple[type[Exception], ...]] = (*DAMAGE, EdgeqError)
 _MAX_RANK: Final = 16
 _MAX_TENSOR_BYTES: Final = 1 << 32
-_T = TypeVar("_T")
+_TENSOR: Final = {"tensor": str, "dtype": str, "shape": [natural], "offset": (natural, None), "bytes": natural}
+_ENDPOINT: Final = _TENSOR | {"name": str, "scale": positive, "zero_point": int}
+_STEP: Final = {
+    "name": str,
+    "op": str,
+    "kernel": (str, None),
+    "refused": mapping_of(str),
+    "macs": natural,
+    "scratch_bytes": natural,
+    "source": [str],
+    "results": [_TENSOR],
+}
+_PROGRAM: Final = {
+    "steps": [_STEP],
+    "arena_bytes": (natural, None),
+    "stack_bytes": (natural, None),
+    "sizes": (mapping_of((natural, None)), None),
+}
+_MANIFEST: Final = _PROGRAM | {
+    "name": str,
+    "board": str,
+    "target": str,
+    "backends": [str],
+    "options": {"mode": ("highmul", "tflite").__contains__, "dims": mapping_of(natural)},
+    "inputs": [_ENDPOINT],
+    "outputs": [_ENDPOINT],
+    "images": mapping_of(str),
+    "tvm": (_PROGRAM, None),
+    "tflite": ({"bytes": natural}, None),
+}
 
 
 @dataclass(frozen=True)
@@ -228,30 +258,18 @@ def _check_manifest(manifest: dict[str, Any]) -> None:
         TypeError: a value has another type.
         ValueError: a value is out of range.
     """
-    check_model_name(_of_type(str, manifest["name"], "name"))
-    images = _of_type(dict, manifest["images"], "images")
-    if not all(isinstance(name, str) for name in images.values()):
-        raise TypeError("an image's path is not a text")
-    steps = _of_type(list, manifest["steps"], "steps")
-    for step in steps:
-        if _of_type(int, step["macs"], "macs") < 0:
-            raise ValueError("a step has negative MACs")
+    check_shape(manifest, _MANIFEST)
+    check_model_name(manifest["name"])
+    steps = manifest["steps"]
     entries = [*manifest["inputs"], *manifest["outputs"], *(entry for step in steps for entry in step["results"])]
     for entry in entries:
         tensor = _tensor(entry)
-        _of_type(str, tensor.name, "tensor")
         if tensor.numpy_dtype.kind not in "biuf":
             raise ValueError("a tensor has no number type")
         if len(tensor.shape) > _MAX_RANK or not all(type(extent) is int and extent >= 0 for extent in tensor.shape):
             raise ValueError("a tensor has no shape")
         if tensor.nbytes > _MAX_TENSOR_BYTES:
             raise ValueError("a tensor is larger than any memory of a microcontroller")
-
-
-def _of_type(kind: type[_T], value: object, what: str) -> _T:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"{what} has another type")
-    return value
 
 
 def _check_image_path(folder: Path, kind: str, name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 import pytest
@@ -16,7 +18,9 @@ node = helper.make_node
 Shape = tuple[int, ...]
 
 
-def model(nodes: list[NodeProto], shape: Shape, outputs: dict[str, Shape], constants: dict[str, object]) -> ModelProto:
+def model(
+    nodes: list[NodeProto], shape: Shape, outputs: dict[str, Shape], constants: Mapping[str, object]
+) -> ModelProto:
     graph = helper.make_graph(
         nodes,
         "g",
@@ -100,3 +104,16 @@ def test_contradictions_are_refused_by_name(case: str) -> None:
     found = [problem for problem in caught.value.problems if problem.code == code]
     assert found, str(caught.value)
     assert all(problem.where for problem in found)
+
+
+def test_an_empty_tensor_is_refused() -> None:
+    for dims in ((1, 0, 4), (1, 4)):
+        nodes = [node("Relu", ["x"], ["y"])]
+        if 0 not in dims:
+            nodes = [node("Slice", ["x", "a", "b", "c"], ["s"]), node("Relu", ["s"], ["y"])]
+        ends = {"a": np.array([2]), "b": np.array([2]), "c": np.array([1])}
+        proto = model(nodes, dims, {"y": dims}, ends)
+        del proto.graph.output[0].type.tensor_type.shape.dim[:]
+        proto.graph.output[0].type.tensor_type.ClearField("shape")
+        with pytest.raises(EdgeqError, match="EQ0304"):
+            lowered(proto)

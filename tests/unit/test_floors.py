@@ -12,7 +12,7 @@ import pytest
 # Lowest first. Names on one line do not import each other; `edgeq` itself (the version) is below all.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("numerics", "errors", "errors_catalogue", "errors_examples", "lazily", "resources", "signals"),
-    ("budget", "files", "guard", "notes"),
+    ("budget", "files", "json_shape", "guard", "notes"),
     ("writing",),
     ("archive", "process"),
     ("ir", "extras"),
