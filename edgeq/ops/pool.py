@@ -226,6 +226,6 @@ MEAN = Op(
         _mean("everything-rank0", (1, 3, 4, 5), (0, 1, 2, 3), 0),
         _mean("everything-1d-rank0", (20,), (0,), 0),
     ),
-    limits="n·255 must fit the accumulator",
+    limits="n * 255 must fit the accumulator",
 )
 OPS = (AVERAGE_POOL, MAX_POOL, MEAN)

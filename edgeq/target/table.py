@@ -7,6 +7,7 @@ and the errors must name the file that wrote the key, which may be a parent.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import cast
 
 from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.files import DAMAGE, MAX_TOML_BYTES, read_limited, reason_of
+from edgeq.resources import data_root
 
 _MAX_PARENTS = 8
 _REQUIRED = object()
@@ -41,7 +43,8 @@ class Table:
 
     def fail(self, key: str, what: str, allowed: str | None = None) -> EdgeqError:
         """The error for a value that has the right type and is still wrong."""
-        return EdgeqError("EQ0182", what, where=self.where(key), got=_shown(self._values.get(key)), allowed=allowed)
+        got = _shown(self._values[key]) if key in self._values else None
+        return EdgeqError("EQ0182", what, where=self.where(key), got=got, allowed=allowed)
 
     def _take(self, key: str, default: object, check: Callable[[object], bool], kind: str) -> object:
         self._known.append(key)
@@ -197,8 +200,12 @@ def _is_int(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    return repr(value)
+    """A value as TOML spells it, or nearly so: text in double quotes, true and false."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _short(path: Path) -> str:
+    """A file of the user as the path that was given; one of edgeq's own by its name."""
+    if not path.is_relative_to(data_root()):
+        return str(path)
     return path.name if path.name != "board.toml" else f"{path.parent.name}/{path.name}"

@@ -182,7 +182,7 @@ def test_board_refused(case: str, tmp_path: Path) -> None:
     assert problem.code == code
     assert caught.value.exit_code == EXIT_USAGE
     if where is not None:
-        assert problem.where == where
+        assert str(problem.where).replace(f"{tmp_path}/", "") == where
     if hint is not None:
         assert problem.hint is not None
         assert problem.hint.startswith(hint)
@@ -194,7 +194,7 @@ def test_inherited_error_names_the_file_that_wrote_it(tmp_path: Path) -> None:
     child.write_text("inherits = 'parent'\ndescription = 'd'\n", encoding="utf-8")
     with pytest.raises(EdgeqError) as caught:
         read_target(child)
-    assert caught.value.problems[0].where == "parent.toml:cpu"
+    assert caught.value.problems[0].where == f"{tmp_path}/parent.toml:cpu"
 
 
 def test_inheritance_circle_refused(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_inheritance_circle_refused(tmp_path: Path) -> None:
     with pytest.raises(EdgeqError) as caught:
         read_target(tmp_path / "a.toml")
     assert caught.value.problems[0].code == "EQ0183"
-    assert caught.value.problems[0].got == "a.toml -> b.toml -> a.toml"
+    assert str(caught.value.problems[0].got).replace(f"{tmp_path}/", "") == "a.toml -> b.toml -> a.toml"
 
 
 def test_unknown_names_refused_with_the_nearest() -> None:
