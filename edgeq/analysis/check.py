@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from edgeq import budget
 from edgeq.analysis.fits import BoardFit, fits_of, problems_of
 from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
 from edgeq.backends.constants import ALIGN_BYTES
@@ -120,6 +121,11 @@ def check_model(model: Path, board: str | None, dims: Mapping[str, int]) -> Chec
     Raises:
         EdgeqError: EQ0184 for an unknown board; everything about the model itself is in the report.
     """
+    with budget.ensured():
+        return _checked(model, board, dims)
+
+
+def _checked(model: Path, board: str | None, dims: Mapping[str, int]) -> CheckReport:
     chosen = _boards(board)
     job = Job(
         model, None, CompileOptions("native", "checked", dims=dims), load_board("native"), Path(), _no_progress, True

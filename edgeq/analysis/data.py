@@ -38,8 +38,10 @@ def examine_data(
         for border in input_borders(compiled)
         if not border.passes_through
     }
-    shape = output_borders(compiled)[0].shape
-    classes = shape[-1] if labelled and shape and prod(shape) == shape[-1] >= 2 else None
+    outputs = output_borders(compiled)
+    shape = outputs[0].shape
+    countable = labelled and len(outputs) == 1 and len(shape) > 0 and prod(shape) == shape[-1] >= 2
+    classes = shape[-1] if countable else None
     report = examine_inputs(samples, ranges, classes, strict=strict, accept=accept or not strict)
     tell(*report.problems)
     return report

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -208,7 +209,7 @@ def _outliers(facts: Mapping[str, InputFacts]) -> list[Problem]:
     problems = []
     for found in facts.values():
         out = found.outliers
-        if out is None:
+        if out is None or not found.real:
             continue
         always = out.repeated == out.count
         times = f"{out.count} times" if out.count > 1 else "once"
@@ -230,12 +231,13 @@ def _outliers(facts: Mapping[str, InputFacts]) -> list[Problem]:
 
 
 def _labels(samples: Samples, classes: int | None) -> list[Problem]:
-    if classes is None or "y" not in samples.extra or "group" in samples.extra:
+    header = samples.extra_headers.get("y")
+    if classes is None or header is None or "group" in samples.extra or prod(header.shape) != len(samples):
         return []
-    labels = samples.extra["y"]
-    if labels.dtype.kind not in "biuf" or labels.size != len(samples):
-        return []
-    wrong = (labels < 0) | (labels >= classes) | (labels != np.rint(labels))
+    labels = samples.extra["y"] if header.dtype.kind in "biuf" else np.zeros(0)
+    if (labels != np.rint(labels)).any():
+        return []  # of another task; a metric that counts classes refuses them
+    wrong = (labels < 0) | (labels >= classes)
     if not wrong.any():
         return []
     flat = wrong.reshape(-1)
@@ -253,15 +255,17 @@ def _labels(samples: Samples, classes: int | None) -> list[Problem]:
 
 
 def _classes(model: onnx_ir.Model) -> int | None:
-    """The number of classes, where the first output is one vector of at least two numbers."""
+    """The number of classes, where the only output is one vector of at least two numbers."""
+    if len(model.graph.outputs) != 1:
+        return None
     shape = model.graph.outputs[0].shape
     dims = [int(str(dim)) for dim in shape] if shape is not None else []
     return dims[-1] if dims and int(np.prod(dims)) == dims[-1] >= 2 else None
 
 
 def _like_bytes(samples: Samples, found: InputFacts) -> bool:
-    """Whether values look like pixels: 0 to 255, or −128 to 127 in integers, and the file gives no scale."""
-    if found.key in samples.scaled or found.high - found.low < _WIDE:
+    """Whether values for a float input look like pixels: 0 to 255, or integers from −128, and the file has no scale."""
+    if not found.real or found.key in samples.scaled or found.high - found.low < _WIDE:
         return False
     signed = found.integers == 1 and found.low >= -_BYTE // 2 - 1 and found.high <= _BYTE // 2
     return signed or (found.low >= 0 and found.high <= _BYTE)

@@ -59,6 +59,7 @@ class InputFacts:
         integers: share of the values that are whole numbers.
         distinct: number of different samples.
         outliers: values far outside the rest.
+        real: the model's input is float; integers of an integer input are indices, or quantized already.
     """
 
     key: str
@@ -72,6 +73,7 @@ class InputFacts:
     integers: float
     distinct: int
     outliers: Outliers | None
+    real: bool = True
 
     @property
     def samples(self) -> int:
@@ -129,6 +131,7 @@ def _facts(samples: Samples, spec: InputSpec) -> InputFacts:
         integers=whole / max(count, 1),
         distinct=len(seen),
         outliers=_count_outliers(samples, spec, *found) if found is not None else None,
+        real=spec.dtype.kind == "f",
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from edgeq import budget
 from edgeq.errors import EdgeqError
 from edgeq.frontend.facts import Shape, shape_of
 from edgeq.onnxio.limits import shown
@@ -291,6 +292,7 @@ def apply_rules(edit: Edit, rules: Sequence[Rule], *, fuel: int | None = None) -
     total = 0
     reasons: dict[tuple[str, str], str] = {}
     while True:
+        budget.tick("normalization")
         changed = _one_sweep(edit, rules, reasons, limit - total)
         edit.sweep()
         total += changed

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeq import budget
 from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import DType, Graph, Quant, Source, Tensor
 from edgeq.ir.verify import verify_graph
@@ -53,6 +54,7 @@ def lower_named(model: onnx_ir.Model, *, mode: Mode, name: str) -> tuple[Graph, 
     _take_constants(ctx, model)
     _take_integer_inputs(ctx, model)
     for node in model.graph:
+        budget.tick("lowering")
         try:
             _lower_node(ctx, node)
         except EdgeqError as error:

@@ -106,6 +106,7 @@ class Samples:
         scaled: the keys whose scale or offset the file states.
         rivals: by input, another array of the file that could be meant.
         extra: every further array of the file (``y``, ``group``, ``class_names``, …), read when asked for.
+        extra_headers: their shapes and types.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class Samples:
             if grid is not None and spec.dtype.kind == "f":
                 self.grids[spec.name] = grid
         self.extra: Mapping[str, Array] = _Extra(source, used)
+        self.extra_headers = {name: source.headers[name] for name in self.extra}
         lengths = {name: source.headers[key].shape[0] for name, key in self.keys.items()}
         if "group" in self.extra:
             lengths["group"] = next(iter(source.headers["group"].shape), 0)

@@ -82,6 +82,7 @@ def correct_biases(
     run = _Progressive(candidate.pieces, feeds, [candidate.fed(plan) for plan in plans])
     for number, layer in enumerate(layers):
         budget.tick("bias correction")
+        budget.tick("bias correction")
         node = str(layer.node.name)
         name = str(candidate.nodes[node].outputs[0].name)
         run.advance(name)

@@ -12,6 +12,7 @@ import pytest
 from onnx.parser import parse_model
 from quant_models import floats
 
+from edgeq.archive import IN_MEMORY_BYTES
 from edgeq.data import DataReport, Expectation, Range, dead_layers, examine_calibration, examine_inputs, expectation_of
 from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend import normalize
@@ -80,7 +81,7 @@ SEVERE: dict[str, tuple[str, Callable[[Bundled], Arrays]]] = {
     "all zeros, integers": ("EQ0130", lambda b: {"x": b.bytes * 0, "x_scale": b.scale}),
     "constant": ("EQ0130", lambda b: {"x": b.x * 0 + 0.5}),
     "labels from 1": ("EQ0132", lambda b: {"x": b.x, "y": np.arange(len(b.x)) % 10 + 1}),
-    "labels of another task": ("EQ0132", lambda b: {"x": b.x, "y": np.linspace(0, 1, len(b.x))}),
+    "labels that are negative": ("EQ0132", lambda b: {"x": b.x, "y": np.arange(len(b.x)) % 10 - 1.0}),
     "x and the input's name": ("EQ0133", lambda b: {"x": b.x, "image": b.x}),
     "channels last": ("EQ0134", lambda b: {"x": b.x[..., None]}),
 }
@@ -212,6 +213,20 @@ def with_batchnorm(mean: str, variance: str) -> onnx_ir.Model:
         "{ y = BatchNormalization(x, s, b, m, v) }"
     )
     return read_model_bytes(parse_model(text).SerializeToString())
+
+
+def test_integers_of_an_integer_input_are_no_pixels() -> None:
+    specs = [InputSpec("tokens", (1, 16), np.dtype(np.int64))]
+    tokens = np.random.default_rng(5).integers(0, 256, (64, 16))
+    tokens[3, 3] = 1 << 40
+    assert examine_inputs(Samples({"tokens": tokens}, specs), {}, strict=True).problems == ()
+
+
+def test_a_large_array_y_is_not_read_for_its_labels(bundled: Bundled) -> None:
+    masks = np.zeros((len(bundled.x), 1 << 15), np.float32)
+    assert masks.nbytes > IN_MEMORY_BYTES
+    assert bundled.problems({"x": bundled.x, "y": masks}) == []
+    assert bundled.problems({"x": bundled.x, "y": np.linspace(0, 1, len(bundled.x))}) == []
 
 
 def test_a_batchnormalization_that_never_saw_data_says_nothing() -> None:
