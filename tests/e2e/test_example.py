@@ -16,6 +16,7 @@ import pytest
 
 from edgeq.ir.serialize import load_graph, save_graph
 from edgeq.target import list_boards, load_board
+from edgeq.writing.owned import seal
 
 CHIPS = [name for name in list_boards() if load_board(name).flash is not None]
 
@@ -71,6 +72,7 @@ def test_verify_finds_one_changed_weight(
     values.reshape(-1)[3] += 1 if values.reshape(-1)[3] < 127 else -1
     graph.tensors[weight.name] = weight.with_(data=values)
     save_graph(graph, folder / "graph.json", folder / "graph.npz")
+    seal(folder)
     done = run_edgeq("verify", folder, "--on", "native,qemu", "--samples", "4", "--json")
     assert done.returncode == 1
     found = json.loads(done.stdout)
