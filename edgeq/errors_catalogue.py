@@ -174,6 +174,11 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "Data unlike the calibration data",
         "The integers of the input stand for the range of the calibration data. Scale these samples in the same way.",
     ),
+    "EQ0141": (
+        "A scale that does not count",
+        "x_scale and x_offset say what integers in x stand for. Floats, and integers for integer inputs, stay as is.",
+    ),
+    "EQ0142": ("Blank samples", "Many samples are one value throughout: padding, silence, or a recording that failed."),
     "EQ0160": (
         "The folder has no image for this",
         (

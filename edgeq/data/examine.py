@@ -44,6 +44,7 @@ _ALWAYS: Final = 0.95
 _FEWEST: Final = 8  # fewer different samples say nothing about a spread
 _BYTE: Final = 255
 _WIDE: Final = 64  # integers that span less are no pixels
+_BLANK: Final = 0.1
 _REPEATED: Final = 2  # distinct samples below 1/2 of all
 # Of an evaluation: shares of the samples' values outside of what calibration saw, and how small they may be against it.
 _OUTSIDE: Final = 0.05
@@ -98,7 +99,7 @@ def examine_calibration(
     """
     facts = facts_of(samples)
     problems = [*_two_keys(samples), *_constant(facts), *_labels(samples, _classes(model))]
-    problems += [*_repeated(facts), *_outliers(facts)]
+    problems += [*_unused_scale(samples), *_repeated(facts), *_blank(facts), *_outliers(facts)]
     if not any(problem.code == "EQ0130" for problem in problems):
         evidence = gather_evidence(model, samples, expected)
         problems += _scale(samples, facts, evidence)
@@ -131,7 +132,7 @@ def examine_inputs(
     problems = [*_two_keys(samples)]
     judged = [*_constant(facts), *_labels(samples, classes), *_outside(samples, facts, ranges)]
     problems += judged if strict else [_softened(problem) for problem in judged]
-    return _report(samples, facts, [*problems, *_outliers(facts)], accept=accept)
+    return _report(samples, facts, [*problems, *_unused_scale(samples), *_outliers(facts)], accept=accept)
 
 
 def _report(samples: Samples, facts: dict[str, InputFacts], problems: Sequence[Problem], *, accept: bool) -> DataReport:
@@ -202,6 +203,35 @@ def _repeated(facts: Mapping[str, InputFacts]) -> list[Problem]:
             hint="give different typical inputs",
             severity="warning",
         )
+    ]
+
+
+def _blank(facts: Mapping[str, InputFacts]) -> list[Problem]:
+    return [
+        Problem(
+            "EQ0142",
+            "samples are blank: one value throughout",
+            where=_place(found.key),
+            got=f"{found.blank} of {found.samples} samples",
+            hint="leave them out, unless the device sees such inputs as often",
+            severity="warning",
+        )
+        for found in facts.values()
+        if found.low != found.high and found.blank > _BLANK * found.samples
+    ]
+
+
+def _unused_scale(samples: Samples) -> list[Problem]:
+    return [
+        Problem(
+            "EQ0141",
+            f"{key}_scale and {key}_offset do not count: they are for integers that stand for real numbers",
+            where=_place(key),
+            got=f"{key} of type {next(samples.stored[name].dtype for name, own in samples.keys.items() if own == key)}",
+            hint=f"store the integers, or scale {key} itself and leave {key}_scale out",
+            severity="warning",
+        )
+        for key in sorted(samples.unscaled)
     ]
 
 

@@ -21,6 +21,7 @@ _GAP: Final = 0.75
 _RARE: Final = 0.1
 _FEW_VALUES: Final = 8  # of features with fewer different values (one-hot, flags) none stands out
 _OWN_SCALE: Final = 0.5  # a position that stands out in more samples than this has a scale of its own
+_BLANK_VALUES: Final = 16  # fewer are the same by chance
 _TAILS: Final = 4096  # values at either end that are looked at for a gap
 
 
@@ -58,6 +59,7 @@ class InputFacts:
         low, mean, high: over all values.
         integers: share of the values that are whole numbers.
         distinct: number of different samples.
+        blank: number of samples of 16 values or more that are one value throughout.
         outliers: values far outside the rest.
         real: the model's input is float; integers of an integer input are indices, or quantized already.
     """
@@ -72,6 +74,7 @@ class InputFacts:
     high: float
     integers: float
     distinct: int
+    blank: int
     outliers: Outliers | None
     real: bool = True
 
@@ -101,6 +104,7 @@ def _facts(samples: Samples, spec: InputSpec) -> InputFacts:
     stored = samples.stored[spec.name]
     low, high, total, whole, count = np.inf, -np.inf, 0.0, 0, 0
     seen: set[bytes] = set()
+    blank = 0
     kept: list[Array] = []
     generator = np.random.default_rng(_SEED)
     values = max(int(np.prod(stored.shape)), 1)
@@ -110,6 +114,9 @@ def _facts(samples: Samples, spec: InputSpec) -> InputFacts:
         real = np.asarray(samples.real(spec, rows), np.float64).reshape(-1)
         if real.size == 0:
             continue
+        if real.size >= _BLANK_VALUES * len(rows):
+            flat = real.reshape(len(rows), -1)
+            blank += int((flat == flat[:, :1]).all(axis=1).sum())
         low, high = min(low, float(real.min())), max(high, float(real.max()))
         total += float(real.sum())
         whole += int((real == np.rint(real)).sum())
@@ -130,6 +137,7 @@ def _facts(samples: Samples, spec: InputSpec) -> InputFacts:
         high=high if count else 0.0,
         integers=whole / max(count, 1),
         distinct=len(seen),
+        blank=blank,
         outliers=_count_outliers(samples, spec, *found) if found is not None else None,
         real=spec.dtype.kind == "f",
     )

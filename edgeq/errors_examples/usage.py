@@ -88,6 +88,13 @@ USAGE: Final[dict[str, Example]] = {
         "np.savez('calib.npz', x=x / 255)",
     ),
     "EQ0140": Example("np.savez('eval.npz', x=x)    (calibrated on x / 255)", "np.savez('eval.npz', x=x / 255)"),
+    "EQ0141": Example(
+        "np.savez('calib.npz', x=images.astype('float32'), x_scale=1 / 255)",
+        "np.savez('calib.npz', x=images, x_scale=1 / 255)    (images are uint8)",
+    ),
+    "EQ0142": Example(
+        "np.savez('calib.npz', x=np.zeros((500, 784)))    (filled in part)", "np.savez('calib.npz', x=x[:filled])"
+    ),
     "EQ0160": Example(f"{_COMPILE} --sources-only && edgeq verify build/kws", f"{_COMPILE} && edgeq verify build/kws"),
     "EQ0161": Example("rm build/kws/emulated.elf && edgeq emulate build/kws", f"{_COMPILE} && edgeq emulate build/kws"),
     "EQ0162": Example("edgeq verify build/kws --on reference", "edgeq verify build/kws --on native"),

@@ -103,7 +103,9 @@ class Samples:
         keys: by input, the key of its array.
         stored: by input, its rows as they are stored.
         grids: by input that is stored as integers, what they mean.
-        scaled: the keys whose scale or offset the file states.
+        scaled: the keys of integers whose scale or offset the file states.
+        unscaled: the keys for which the file states a scale or offset that does not count: they hold no integers, or
+            the model's input is no float.
         rivals: by input, another array of the file that could be meant.
         extra: every further array of the file (``y``, ``group``, ``class_names``, …), read when asked for.
         extra_headers: their shapes and types.
@@ -119,9 +121,7 @@ class Samples:
         for spec in self.specs:
             _check_array(source.headers[self.keys[spec.name]], spec, self.keys[spec.name], where)
         self.rivals = _rivals(self.specs, self.keys, source)
-        self.scaled = frozenset(
-            key for key in self.keys.values() if f"{key}_scale" in source or f"{key}_offset" in source
-        )
+        stated = {key for key in self.keys.values() if f"{key}_scale" in source or f"{key}_offset" in source}
         self.grids: dict[str, Grid] = {}
         used: set[str] = set()
         for spec in self.specs:
@@ -130,6 +130,8 @@ class Samples:
             grid = _grid_of(source.headers[key].dtype, key, source, where)
             if grid is not None and spec.dtype.kind == "f":
                 self.grids[spec.name] = grid
+        self.scaled = {self.keys[name] for name in self.grids} & stated
+        self.unscaled = stated - self.scaled
         self.extra: Mapping[str, Array] = _Extra(source, used)
         self.extra_headers = {name: source.headers[name] for name in self.extra}
         lengths = {name: source.headers[key].shape[0] for name, key in self.keys.items()}

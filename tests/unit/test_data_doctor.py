@@ -76,6 +76,7 @@ SEVERE: dict[str, tuple[str, Callable[[Bundled], Arrays]]] = {
     "uint8 without a scale": ("EQ0131", lambda b: {"x": b.bytes}),
     "float 0 to 255": ("EQ0131", lambda b: {"x": b.bytes.astype(np.float32)}),
     "float 0 to 247, resized": ("EQ0131", lambda b: {"x": b.bytes * np.float32(0.97)}),
+    "float 0 to 255 and a scale": ("EQ0131", lambda b: {"x": b.bytes.astype(np.float32), "x_scale": b.scale}),
     "int8 without a scale": ("EQ0131", lambda b: {"x": (b.bytes.astype(np.int16) - 128).astype(np.int8)}),
     "all zeros": ("EQ0130", lambda b: {"x": b.x * 0}),
     "all zeros, integers": ("EQ0130", lambda b: {"x": b.bytes * 0, "x_scale": b.scale}),
@@ -97,6 +98,8 @@ WARNED: dict[str, tuple[str, Callable[[Bundled], Arrays]]] = {
     "one outlier": ("EQ0137", lambda b: _with(b.x, _put((40, 3, 3), 1e6))),
     "a negative outlier": ("EQ0137", lambda b: _with(b.x, _put((40, 3, 3), -50))),
     "a number for missing rows": ("EQ0137", lambda b: _with(b.x, _put((slice(None, None, 15), slice(5, 7)), -9))),
+    "half of them blank": ("EQ0142", lambda b: _with(b.x, _put(slice(None, None, 2), 0))),
+    "a scale beside floats": ("EQ0141", lambda b: {"x": b.x, "x_scale": b.scale}),
     "the same answer to all": ("EQ0139", lambda b: {"x": b.x / 255}),
 }
 
