@@ -111,15 +111,18 @@ def host_program(delivered: Delivered, compiler: Sequence[str], link: Sequence[s
 
 
 def chip_harness(delivered: Delivered) -> list[str]:
-    """The harness of a chip by the board's gcc; returns the objects' names."""
-    common = boards_dir() / "common"
-    objects = []
-    for path in (*(common / source for source in _CHIP_SOURCES), Path("eq_harness_model.c")):
-        extra = ["-fno-tree-loop-distribute-patterns"] if path.name == "memory.c" else []
-        objects.append(f"{path.stem}.o")
-        flags_of = [*delivered.flags, *_HARNESS_FLAGS, *extra, "-ffreestanding", "-I.", f"-I{common}"]
-        _run(["arm-none-eabi-gcc", *flags_of, "-c", str(path), "-o", objects[-1]], delivered.folder)
-    return objects
+    """What the harness knows of a model, by the board's gcc, and the rest, made once; returns the objects' paths."""
+    command = ["arm-none-eabi-gcc", *delivered.flags, *_HARNESS_FLAGS, "-ffreestanding"]
+    command += ["-I.", f"-I{boards_dir() / 'common'}", "-c"]
+    _run([*command, "eq_harness_model.c", "-o", "eq_harness_model.o"], delivered.folder)
+    shared = delivered.folder.parent / "harness"
+    objects = [str(shared / f"{Path(source).stem}.o") for source in _CHIP_SOURCES]
+    if not shared.is_dir():
+        shared.mkdir()
+        for source, output in zip(_CHIP_SOURCES, objects, strict=True):
+            extra = ["-fno-tree-loop-distribute-patterns"] if source == "memory.c" else []
+            _run([*command, *extra, str(boards_dir() / "common" / source), "-o", output], delivered.folder)
+    return [*objects, str(delivered.folder / "eq_harness_model.o")]
 
 
 def chip_image(delivered: Delivered, harness: Sequence[str], compiler: Sequence[str], name: str) -> Path:

@@ -148,14 +148,14 @@ def test_aligned_loads_never_trap(core: str, family: str, tmp_path: Path, needs_
     for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
         needs_program(program)
     graph = graph_of(family, "highmul")
-    delivered = deliver(graph, TRAPPING[core], tmp_path, "none", aligned=True)
+    delivered = deliver(graph, TRAPPING[core], tmp_path / "aligned", "none", aligned=True)
     harness = chip_harness(delivered)
     image = chip_image(delivered, harness, chip_compiler("gcc", (*delivered.flags, "-O2")), "gcc")
     found = delivered.compare(input_sets(graph), "qemu", image)
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
     if (core, family) == ("m4", "conv"):
         # The trap is set: the kernels that load words from any address run into it.
-        plain = deliver(graph, TRAPPING[core], tmp_path, "none")
+        plain = deliver(graph, TRAPPING[core], tmp_path / "plain", "none")
         image = chip_image(plain, harness, chip_compiler("gcc", (*plain.flags, "-O2")), "plain")
         with pytest.raises(EdgeqError, match="unaligned access"):
             plain.compare(input_sets(graph), "qemu", image)
