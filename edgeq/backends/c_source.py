@@ -15,8 +15,8 @@ from edgeq.target import UNALIGNED_FLAG, Target
 
 # What a compiler defines where it has the instructions of a folder of runtime_c/arch; the first match counts.
 _CORE_TESTS: Final = {
-    "mve": "defined(__ARM_FEATURE_MVE)",
-    "dsp": "defined(__ARM_FEATURE_DSP) && defined(__thumb2__)",
+    "mve": "defined(__ARM_FEATURE_MVE) && !defined(__ARM_BIG_ENDIAN)",
+    "dsp": "defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && !defined(__ARM_BIG_ENDIAN)",
     "v7m": "defined(__ARM_FEATURE_SAT) && defined(__thumb2__)",
     "v6m": "defined(__thumb__)",
 }
