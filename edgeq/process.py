@@ -244,14 +244,17 @@ def worker_pool(workers: int | None = None) -> Iterator[ThreadPoolExecutor]:
     Args:
         workers: how many; None: one for each core.
     """
-    with ThreadPoolExecutor(max_workers=workers or cores()) as pool:
-        try:
-            yield pool
-        except BaseException as error:
-            pool.shutdown(wait=False, cancel_futures=True)
-            if not isinstance(error, Exception):
-                kill_all()
-            raise
+    pool = ThreadPoolExecutor(max_workers=workers or cores())
+    try:
+        yield pool
+        pool.shutdown()
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            kill_all()
+        # The threads' folders are removed next: none of them may still write there.
+        with signals.shield():
+            pool.shutdown(cancel_futures=True)
+        raise
 
 
 def kill_all() -> None:

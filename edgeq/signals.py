@@ -39,6 +39,12 @@ class _State:
 _STATE: Final = _State()
 
 
+def quiet() -> None:
+    """End at once on Ctrl-C, without Python's traceback, until :func:`install`: there is nothing to unwind yet."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def install() -> None:
     """Handle the signals of :data:`ENDING`; one that the parent process ignores (nohup) stays ignored."""
     for number in ENDING:
@@ -109,7 +115,20 @@ def shield() -> Iterator[None]:
 def _handle(number: int, frame: FrameType | None) -> None:
     """Only the first signal counts: a second one must not cut the clean-up short."""
     _begin(number)
-    _raise_once()
+    if not _importing(frame):
+        _raise_once()
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: an exception there leaves extension modules half made, or crashes them.
+
+    :func:`_watch` sends the signal again, until the import has ended.
+    """
+    while frame is not None:
+        if frame.f_code.co_name == "_find_and_load" and frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _begin(number: int) -> None:

@@ -5,6 +5,7 @@ Commands are named here and imported when they are called, so that ``edgeq --hel
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from importlib import import_module
@@ -94,19 +95,30 @@ def group() -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
     guard_streams()  # first: closed descriptors must not be given to a pipe
-    signals.install()
-    sweep_scratch()
     given = sys.argv[1:] if arguments is None else arguments
-    code = run(given)
-    # What is left to do, leaving, has nothing to unwind: another signal may end it at once.
-    signals.uninstall()
+    try:
+        signals.install()
+        sweep_scratch()
+        code = run(given)
+        # What is left to do, leaving, has nothing to unwind: another signal may end it at once.
+        signals.uninstall()
+    except KeyboardInterrupt:  # in the moments outside of the command
+        code = _interrupted("--json" in given)
+        signals.uninstall()
+    if signals.ending():
+        # Without Python's own end: libraries that were cut short may crash in it, and after a KeyboardInterrupt inside
+        # of their code it would send itself SIGINT.
+        os._exit(flush_output(code))
     sys.exit(flush_output(code))
 
 
 def run(arguments: list[str]) -> int:
     """Run the command line; every failure becomes a message and an exit code, a traceback only with ``--debug``."""
     with gathered() as notes:
-        code, told = _run(arguments)
+        try:
+            code, told = _run(arguments)
+        except (click.exceptions.Abort, KeyboardInterrupt):
+            return _interrupted("--json" in arguments)
         if not told and notes:
             from edgeq.cli.problems import show_problems
 
@@ -119,19 +131,13 @@ def _run(arguments: list[str]) -> tuple[int, bool]:
     """The exit code, and whether the notes were shown already, in front of an error."""
     debug, as_json = "--debug" in arguments, "--json" in arguments
     try:
-        result: Any = group.main(args=arguments, prog_name="edgeq", standalone_mode=False)
+        result: Any = _call(arguments)
     except EdgeqError as error:
         return _refused(error, debug, as_json), True
     except click.exceptions.Exit as leave:
         return leave.exit_code, False
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        from edgeq.writing import remove_scratch
-
-        remove_scratch()
-        say_last(signals.name())
-        if as_json:
-            _print_error((Problem("EQ0178", f"the command was ended by {signals.name()}"),))
-        return signals.exit_code(), True
+    except click.exceptions.Abort:
+        raise
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         if as_json:
@@ -150,6 +156,30 @@ def _run(arguments: list[str]) -> tuple[int, bool]:
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
         return _defect(error, debug, as_json), True
     return result if isinstance(result, int) else 0, False
+
+
+def _call(arguments: list[str]) -> Any:  # noqa: ANN401 - what a command returns
+    """Run a command.
+
+    Raises:
+        KeyboardInterrupt: a signal has arrived, whatever its exception became: some libraries turn it into others.
+    """
+    try:
+        return group.main(args=arguments, prog_name="edgeq", standalone_mode=False)
+    except Exception as error:
+        if signals.ending():
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _interrupted(as_json: bool) -> int:
+    from edgeq.writing import remove_scratch
+
+    remove_scratch()
+    say_last(signals.name())
+    if as_json:
+        _print_error((Problem("EQ0178", f"the command was ended by {signals.name()}"),))
+    return signals.exit_code()
 
 
 def _refused(error: EdgeqError, debug: bool, as_json: bool) -> int:
