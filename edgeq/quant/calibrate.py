@@ -37,7 +37,7 @@ def calibrate(
         samples: calibration data.
         names: values to observe.
         batching: how the samples are run.
-        folds: sample i counts for fold i mod ``folds``.
+        folds: into how many parts the samples are split, see :func:`fold_of`.
         progress: called with the share of the samples done.
 
     Returns:
@@ -53,17 +53,25 @@ def calibrate(
     for feeds in batches(samples, range(len(samples)), size):
         budget.tick("calibration")
         values = piece.run(feeds)
+        count = samples_in(feeds) if batching.is_batched else 1
+        numbers = np.array([fold_of(done + index, folds) for index in range(count)])
         for name in names:
             for fold in range(folds):
-                part = values[name]
-                if batching.is_batched:
-                    part = part.reshape(samples_in(feeds), -1)[(fold - done) % folds :: folds]
-                elif done % folds != fold:
-                    continue
+                part = values[name].reshape(count, -1)[numbers == fold]
                 _update(found[fold][name], part, f"value {name}, sample {done}", size)
         done = min(done + size, len(samples))
         progress(done / len(samples))
     return found
+
+
+def fold_of(index: int, folds: int) -> int:
+    """The fold, of one or two, that a sample counts for.
+
+    Of the samples 2k and 2k + 1 one each; which one follows a multiple of the golden ratio, so that no period in the
+    samples, such as classes that alternate, falls together with one of the folds.
+    """
+    swapped = (index // 2) * 40503 >> 15
+    return (index ^ swapped) % folds
 
 
 def _update(seen: Statistics, values: Array, where: str, size: int) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from edgeq.errors import EdgeqError, Problem
 from edgeq.onnxio.qdq_form import QdqPlan, write_qdq
 from edgeq.quant.calibrate import Progress
-from edgeq.quant.choose import Chooser
+from edgeq.quant.choose import BIAS_SUFFIX, Chooser
 from edgeq.quant.layer_noise import worst_of
 from edgeq.quant.observers import OBSERVERS
 from edgeq.quant.plan import headroom_of
@@ -35,7 +35,6 @@ BIAS_CORRECTION: Final = (AUTO, "off", "on")
 MODES: Final = ("highmul", "tflite")
 FEW_SAMPLES: Final = 32
 POOR_DB: Final = 15.0
-_BIAS_SUFFIX: Final = "+bias"
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def quantize(
     chooser = Chooser(work, samples, scheme, copies, decided, progress or (lambda done: None))
     observers = [*OBSERVERS] if options.observer == AUTO else [options.observer]
     observer, plan, ratios = chooser.choose(observers, options.bias_correction)
-    key = observer + _BIAS_SUFFIX if chooser.is_corrected else observer
+    key = observer + BIAS_SUFFIX if chooser.is_corrected else observer
     noise = chooser.layer_ratios_db(plan)
     drop_idle_copies(work, plan, copies)
     report = Report(

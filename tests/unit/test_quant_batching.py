@@ -15,7 +15,7 @@ from edgeq.onnxio.pieces import Pieces
 from edgeq.onnxio.samples import Samples
 from edgeq.quant import batching
 from edgeq.quant.batching import affordable, allows_batches, batches, plan_batches
-from edgeq.quant.calibrate import calibrate
+from edgeq.quant.calibrate import calibrate, fold_of
 
 CONSTANTS: Mapping[str, Array] = {
     "w": normal(5, 4, 3, 3),
@@ -112,14 +112,23 @@ def test_calibration_sees_the_same_in_batches_and_one_by_one() -> None:
             assert np.abs(a.counts - b.counts).sum() <= 4  # rounding may move a value across a border
 
 
-def test_sample_i_counts_for_fold_i_modulo_two() -> None:
+def test_folds_are_balanced_and_follow_no_period() -> None:
+    for period in range(1, 17):
+        for phase in range(period):
+            folds = [fold_of(index, 2) for index in range(phase, 200 * period, period)]
+            assert 0.4 < sum(folds) / len(folds) < 0.6, (period, phase)
+    assert all(fold_of(2 * index, 2) + fold_of(2 * index + 1, 2) == 1 for index in range(500))
+    assert {fold_of(index, 1) for index in range(8)} == {0}
+
+
+def test_each_sample_counts_for_its_fold() -> None:
     model = floats("g (float[1,2] x) => (float[1,2] y) { y = Relu(x) }")
     x = np.arange(1, 23, dtype=np.float32).reshape(11, 2)
     samples = Samples.of({"x": x}, model)
     for plan in (plan_batches(model, samples), batching.Batching(Pieces(model), is_batched=False)):
-        even, odd = calibrate(model, samples, ["x"], plan, folds=2)
-        assert (even["x"].low, even["x"].high, even["x"].count) == (1, 22, 12)
-        assert (odd["x"].low, odd["x"].high, odd["x"].count) == (3, 20, 10)
+        for fold, found in enumerate(calibrate(model, samples, ["x"], plan, folds=2)):
+            mine = x[[index for index in range(11) if fold_of(index, 2) == fold]]
+            assert (found["x"].low, found["x"].high, found["x"].count) == (mine.min(), mine.max(), mine.size)
 
 
 def test_memory_that_is_kept_bounds_the_number_of_samples() -> None:
