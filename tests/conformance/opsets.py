@@ -228,6 +228,11 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "MatMul": lambda opset: [
         Form(((1, 3, 6),), {1: _MATRIX}),
         Form(((2, 3, 6), (2, 6, 4))),
+        Form(((2, 3, 6),), {1: _RNG.normal(size=(2, 6, 4)).astype(np.float32)}),
+        Form(((3, 6),), {1: _RNG.normal(size=(2, 6, 4)).astype(np.float32)}),
+        Form(((6,), (6,))),
+        Form(((6,), (2, 6, 4))),
+        Form(((2, 1, 3, 6), (3, 6, 4))),
         Form(((1, 6),), {1: _MATRIX}),
     ],
     "Max": _many,

@@ -9,7 +9,9 @@ import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import integer, name_of, number, operand, required, shape_of
+from edgeq.frontend.rules.simplify import cut
 
+_MAX_MATRICES = 64
 _ATTRIBUTES = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 
 
@@ -47,6 +49,61 @@ def matmul_to_gemm(node: ir.Node, edit: Edit) -> str | None:
     else:
         edit.hand_over(node, product, edit.reshape(product, shape_of(result), base=f"{base}_reshape"))
     edit.inherit_name(matrix, old)
+    return None
+
+
+def widen_matmul(node: ir.Node, edit: Edit) -> str | None:
+    """A computed vector becomes a matrix of one row, or one column, and equal leading dimensions are made so."""
+    a, b, result = required(node, 0), required(node, 1), node.outputs[0]
+    left, right, base = shape_of(a), shape_of(b), name_of(result)
+    if not edit.is_computed(a) or not edit.is_computed(b):
+        return "an operand is constant"
+    wide_left = (1, *left) if len(left) == 1 else left
+    wide_right = (*right, 1) if len(right) == 1 else right
+    rank = max(len(wide_left), len(wide_right))
+    wide_left = (1,) * (rank - len(wide_left)) + wide_left
+    wide_right = (1,) * (rank - len(wide_right)) + wide_right
+    batch = tuple(np.broadcast_shapes(wide_left[:-2], wide_right[:-2]))
+    if (left, right) == ((*batch, *left[-2:]), (*batch, *right[-2:])) and min(len(left), len(right)) >= 2:
+        return "both are stacks of the same size"
+    operands = []
+    for value, old, wide in ((a, left, wide_left), (b, right, wide_right)):
+        made = edit.reshape(value, wide, base=f"{base}_matrix") if wide != old else value
+        full = (*batch, *wide[-2:])
+        if full != wide:
+            target = edit.constant(np.array(full, dtype=np.int64), f"{base}_stack_shape")
+            made = edit.node("Expand", [made, target], base=f"{base}_stack", shape=full)
+        operands.append(made)
+    product = edit.node("MatMul", operands, base=f"{base}_matmul", shape=(*batch, wide_left[-2], wide_right[-1]))
+    if shape_of(product) == shape_of(result):
+        edit.supersede(result, product)
+    else:
+        edit.hand_over(node, product, edit.reshape(product, shape_of(result), base=f"{base}_reshape"))
+    return None
+
+
+def split_constant_stack(node: ir.Node, edit: Edit) -> str | None:
+    """x · W with a stack of constant matrices becomes one product per matrix, and Concat."""
+    x, stack, result = required(node, 0), edit.array(operand(node, 1)), node.outputs[0]
+    if stack is None or not edit.is_computed(x) or stack.dtype.kind != "f" or stack.ndim < 3:
+        return "the second operand is no constant stack of matrices"
+    shape, base = shape_of(x), name_of(result)
+    rows, depth, columns = (1 if len(shape) == 1 else shape[-2]), shape[-1], stack.shape[-1]
+    batch = tuple(np.broadcast_shapes(shape[:-2], stack.shape[:-2]))
+    count, own = math.prod(batch), math.prod(shape[:-2])
+    if not 1 < count <= _MAX_MATRICES or own not in {1, count}:
+        return f"one matrix, more than {_MAX_MATRICES}, or a stack for some of the rows"
+    matrices = np.broadcast_to(stack, (*batch, *stack.shape[-2:])).reshape(count, depth, columns)
+    rows_of_all = edit.reshape(x, (own, rows, depth), base=f"{base}_stack")
+    parts = []
+    for index, matrix in enumerate(matrices):
+        part = cut(edit, rows_of_all, 0, (index, index + 1), f"{base}_{index}_rows") if own > 1 else rows_of_all
+        flat = edit.reshape(part, (rows, depth), base=f"{base}_{index}_operand")
+        weight = edit.constant(matrix, f"{name_of(required(node, 1))}_{index}")
+        product = edit.node("MatMul", [flat, weight], base=f"{base}_{index}_matmul", shape=(rows, columns))
+        parts.append(edit.reshape(product, (1, rows, columns), base=f"{base}_{index}"))
+    joined = edit.node("Concat", parts, {"axis": 0}, base=f"{base}_joined", shape=(count, rows, columns))
+    edit.supersede(result, edit.reshape(joined, shape_of(result), base=f"{base}_reshape"))
     return None
 
 
@@ -144,7 +201,9 @@ def _plus(edit: Edit, product: ir.Value, addend: ir.Value, beta: float, base: st
 
 RULES = (
     Rule("matmul_to_gemm", ("MatMul",), matmul_to_gemm),
+    Rule("split_constant_stack", ("MatMul",), split_constant_stack),
     Rule("turn_left_matrix", ("MatMul",), turn_left_matrix),
+    Rule("widen_matmul", ("MatMul",), widen_matmul),
     Rule("state_gemm", ("Gemm",), state_gemm),
     Rule("split_computed_gemm", ("Gemm",), split_computed_gemm),
 )
