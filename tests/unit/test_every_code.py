@@ -82,13 +82,13 @@ FLOAT: dict[str, tuple[str, str, Mapping[str, Any]]] = {
     ),
     "a stack of constant matrices": (
         "EQ0314",
-        "g (float[1,4,8,16] x) => (float[1,4,8,8] y) { y = MatMul(x, w) }",
-        {"w": np.ones((1, 4, 16, 8), np.float32)},
+        "g (float[1,65,2,4] x) => (float[1,65,2,3] y) { y = MatMul(x, w) }",
+        {"w": np.ones((1, 65, 4, 3), np.float32)},
     ),
     "integers": ("EQ0303", "g (int32[1,4] x) => (int32[1,4] y) { y = Add(x, x) }", {}),
     "matrices that broadcast": (
         "EQ0314",
-        "g (float[2,8,16] a, float[1,16,8] b) => (float[2,8,8] y) { y = MatMul(a, b) }",
+        "g (float[65,2,4] a, float[1,4,3] b) => (float[65,2,3] y) { y = MatMul(a, b) }",
         {},
     ),
 }
@@ -96,7 +96,10 @@ FLOAT: dict[str, tuple[str, str, Mapping[str, Any]]] = {
 
 @pytest.mark.parametrize(("code", "text", "constants"), FLOAT.values(), ids=FLOAT)
 def test_float_model_is_refused(code: str, text: str, constants: Mapping[str, Any]) -> None:
-    problems = check_support(normalize(parse(text, constants)))
+    try:
+        problems = tuple(check_support(normalize(parse(text, constants))))
+    except EdgeqError as error:  # what stands in the way of normalization is said there
+        problems = error.problems
     assert {problem.code for problem in problems} == {code}
     assert all(problem.where or problem.hint for problem in problems)
 

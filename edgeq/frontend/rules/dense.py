@@ -66,6 +66,8 @@ def widen_matmul(node: ir.Node, edit: Edit) -> str | None:
     batch = tuple(np.broadcast_shapes(wide_left[:-2], wide_right[:-2]))
     if (left, right) == ((*batch, *left[-2:]), (*batch, *right[-2:])) and min(len(left), len(right)) >= 2:
         return "both are stacks of the same size"
+    if math.prod(batch) > _MAX_MATRICES * min(math.prod(wide_left[:-2]), math.prod(wide_right[:-2])):
+        return f"a stack would be repeated more than {_MAX_MATRICES} times"
     operands = []
     for value, old, wide in ((a, left, wide_left), (b, right, wide_right)):
         made = edit.reshape(value, wide, base=f"{base}_matrix") if wide != old else value
