@@ -1,9 +1,9 @@
 """From any static QDQ model to edgeq's canonical form.
 
-A quantized model is a float graph and a plan of integers. The foreign Q and DQ are taken out (:mod:`qdq_read`), layers
-get one spelling (:mod:`qdq_layers`), scales that were left unsaid are settled (:mod:`qdq_scales`), and the plan is
-written by the same code that writes edgeq's own. Decided against: patching the foreign model in place, which would have
-to undo every exporter's placement of Q and DQ one by one.
+A quantized model is a float graph and a plan of integers. The foreign Q and DQ are removed (:mod:`qdq_read`), operators
+are canonicalized (:mod:`qdq_layers`) and pass the support check of float models, missing scales are inferred
+(:mod:`qdq_scales`), and the plan is written by the code that writes edgeq's own. Decided against: patching the foreign
+model in place, which would have to undo every exporter's placement of Q and DQ one by one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend.normalize import confirm_shapes
 from edgeq.frontend.qdq_border import IntegerBorder
 from edgeq.frontend.qdq_constants import Integers, layer_constants, operand_of, weight_of
-from edgeq.frontend.qdq_layers import spell_layers, spell_operators
+from edgeq.frontend.qdq_layers import canonicalize_layers, canonicalize_operators
 from edgeq.frontend.qdq_read import Recovery, integer_operators, read_quantization
-from edgeq.frontend.qdq_scales import settle_scales
+from edgeq.frontend.qdq_scales import infer_scales
 from edgeq.frontend.support import check_support
 from edgeq.numerics.array import Array
 from edgeq.onnxio.qdq_form import QdqPlan, fused_activation, write_qdq
@@ -92,10 +92,10 @@ def recover_plan(model: ir.Model) -> Recovered:
     if refused:
         raise EdgeqError.of(refused)
     work = model.clone()
-    spell_operators(work)
+    canonicalize_operators(work)
     found = read_quantization(work)
-    spell_layers(found)
-    settle_scales(found)
+    canonicalize_layers(found)
+    infer_scales(found)
     unsupported = check_support(found.edit.model)
     plan = QdqPlan({str(value.name): found.params[value] for value in _activations(found) if value in found.params})
     if not unsupported:

@@ -1,4 +1,4 @@
-"""One spelling for the layers of a recovered float graph, without losing the integers that its constants stand for.
+"""Canonical operators in a recovered float graph, without losing the integers that its constants stand for.
 
 The same forms as :mod:`edgeq.frontend.rules` gives float models: Gemm with transB=1, alpha=beta=1 and a bias; Conv over
 two dimensions with a bias. The rules themselves change float constants, which here have integers beside them.
@@ -26,23 +26,23 @@ from edgeq.onnxio.limits import shown
 _GEMM: Final[dict[str, AttributeValue]] = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 
 
-def spell_operators(model: ir.Model) -> None:
+def canonicalize_operators(model: ir.Model) -> None:
     """Rules for operators without quantized constants, on the foreign model itself; in place."""
     apply_rules(Edit(model), UNREAD)
     apply_rules(Edit(model), UNREAD_LAST)
     read_integer_inputs(model)
 
 
-def spell_layers(found: Recovery) -> None:
+def canonicalize_layers(found: Recovery) -> None:
     """Bring every operator, with what scales and shifts its channels, to the normalized form; in place."""
     for node in list(found.edit.graph):
         found.edit.before(node)
         if is_op(node, "Conv"):
-            _spell_conv(found, node)
+            _canonicalize_conv(found, node)
         elif is_op(node, "Gemm"):
-            _spell_gemm(found, node)
+            _canonicalize_gemm(found, node)
         elif is_op(node, "MatMul"):
-            _spell_matmul(found, node)
+            _canonicalize_matmul(found, node)
     fold_affine(found)
     # Behind the folds: a division that a normalization takes back is not rounded to a factor in between.
     apply_rules(found.edit, RECOVERED)
@@ -51,14 +51,14 @@ def spell_layers(found: Recovery) -> None:
         if is_op(node, "Add"):
             _take_bias(found, node)
         elif is_op(node, "BatchNormalization"):
-            _spell_batch_normalization(found, node)
+            _canonicalize_batch_normalization(found, node)
     found.edit.sweep()
 
 
 # --- convolution -------------------------------------------------------------------------------------------------
 
 
-def _spell_conv(found: Recovery, node: ir.Node) -> None:
+def _canonicalize_conv(found: Recovery, node: ir.Node) -> None:
     edit = found.edit
     weight, bias = edit.array(operand(node, 1)), operand(node, 2)
     if weight is None or (bias is not None and edit.array(bias) is None):
@@ -96,7 +96,7 @@ def _widen_conv(found: Recovery, node: ir.Node) -> None:
     edit.hand_over(node, flat, outer)
 
 
-def _spell_batch_normalization(found: Recovery, node: ir.Node) -> None:
+def _canonicalize_batch_normalization(found: Recovery, node: ir.Node) -> None:
     """Normalization that is quantized by itself becomes a depthwise 1x1 convolution.
 
     One weight per channel is ±127 at the scale |factor|/127: int8 holds every factor exactly.
@@ -138,7 +138,7 @@ def _spell_batch_normalization(found: Recovery, node: ir.Node) -> None:
 # --- matrix products ---------------------------------------------------------------------------------------------
 
 
-def _spell_gemm(found: Recovery, node: ir.Node) -> None:
+def _canonicalize_gemm(found: Recovery, node: ir.Node) -> None:
     edit = found.edit
     x, weight, bias = required(node, 0), edit.array(operand(node, 1)), operand(node, 2)
     result = node.outputs[0]
@@ -167,7 +167,7 @@ def _spell_gemm(found: Recovery, node: ir.Node) -> None:
     edit.supersede(result, product)
 
 
-def _spell_matmul(found: Recovery, node: ir.Node) -> None:
+def _canonicalize_matmul(found: Recovery, node: ir.Node) -> None:
     """x · W with a constant matrix W becomes Gemm, between Reshapes where x is no matrix; W · x turns around."""
     edit, result = found.edit, node.outputs[0]
     x, weight = required(node, 0), edit.array(operand(node, 1))

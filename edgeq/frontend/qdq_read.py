@@ -26,7 +26,7 @@ from edgeq.onnxio.qdq_form import REQUANTIZE, Activation
 # onnxruntime keeps QuantizeLinear and DequantizeLinear with the same meaning in a domain of its own.
 _DOMAINS: Final = ("", "ai.onnx", "com.microsoft")
 _DYNAMIC: Final = ("DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul")
-_MOVERS: Final = frozenset("Clip Concat Flatten MaxPool Pad Reshape Slice Squeeze Transpose Unsqueeze".split())
+_ON_INTEGERS: Final = frozenset("Clip Concat Flatten MaxPool Pad Reshape Slice Squeeze Transpose Unsqueeze".split())
 _SUFFIX: Final = "_quantized"
 
 
@@ -72,7 +72,7 @@ def read_quantization(model: ir.Model) -> Recovery:
     """Read a foreign model.
 
     Args:
-        model: static shapes, opset 21, one spelling; it is not changed.
+        model: canonical structure (:func:`normalize_structure`); it is not changed.
 
     Returns:
         The float graph with what is known of its integers; problems are collected in it.
@@ -150,7 +150,7 @@ class _Reader:
             elif is_op(node, "Reshape", "Transpose") and self.edit.array(operand(node, 0)) is not None:
                 self._fold_layout(node)
             elif self._computes_on_integers(node):
-                self._read_mover(node)
+                self._read_integer_operator(node)
         for value, dtype in zip(list(self.edit.graph.outputs), self.declared, strict=True):
             if dtype in EIGHT_BIT:
                 self._read_output(value, dtype)
@@ -237,12 +237,13 @@ class _Reader:
         self.integers[result] = self.copies[value, params]
 
     def _is_read_unrounded(self, value: ir.Value, params: Activation) -> bool:
-        """Whether a clamp or move of quantized values is also read as it is, on the grid that it came on.
+        """Whether the result of an operator that keeps its operand's parameters has readers that do not quantize it.
 
-        That grid is the value's then, and who reads it quantized reads a copy: the others must not see the rounding.
+        The value then keeps the operand's parameters. Its quantized readers get a requantized copy, so that the others
+        do not see the rounding.
         """
         producer = value.producer()
-        source = operand(producer, 0) if producer is not None and is_op(producer, *_MOVERS, "Relu") else None
+        source = operand(producer, 0) if producer is not None and is_op(producer, *_ON_INTEGERS, "Relu") else None
         given = None if source is None else self.found.params.get(source)
         quantizing = ("QuantizeLinear", "Shape")
         return given not in {None, params} and any(use.node.op_type not in quantizing for use in value.uses())
@@ -315,13 +316,13 @@ class _Reader:
         self.edit.remove(node)
         self.edit.inherit_name(constant, value)
 
-    def _read_mover(self, node: ir.Node) -> None:
-        """An operator between QuantizeLinear and DequantizeLinear: legal where it only moves integers."""
+    def _read_integer_operator(self, node: ir.Node) -> None:
+        """An operator between QuantizeLinear and DequantizeLinear: allowed where it only moves or clamps integers."""
         result = node.outputs[0]
         sources = [None if value is None else self.integers.get(value) for value in node.inputs]
         known = {self.found.params.get(value) for value in sources if value is not None}
         spread = node.op_type == "Concat" and any(value is None for value in sources)
-        if not is_op(node, *_MOVERS) or sources[0] is None or len(known) != 1 or None in known or spread:
+        if not is_op(node, *_ON_INTEGERS) or sources[0] is None or len(known) != 1 or None in known or spread:
             hint = "put a DequantizeLinear before it and a QuantizeLinear behind it"
             self._problem("EQ0257", "an operator computes on integers", place_of(node), node.op_type, hint)
             self.integers[result] = result
@@ -381,7 +382,7 @@ def _first_dequantize(value: ir.Value) -> ir.Node | None:
         for use in waiting.pop(0).uses():
             if use.node.op_type == "DequantizeLinear" and use.idx == 0:
                 return use.node
-            if use.node.op_type in _MOVERS:
+            if use.node.op_type in _ON_INTEGERS:
                 fresh = [output for output in use.node.outputs if output not in seen]
                 seen.update(fresh)
                 waiting.extend(fresh)

@@ -1,9 +1,9 @@
-"""Scales that a foreign model leaves unsaid: taken from the neighbours where that changes no number, else reported.
+"""Scales that a foreign model does not state: inferred from the neighbours where that changes no number, else reported.
 
 An operator that only moves values gives Q(op(x)) = op(Q(x)), and so do maximum pooling and clamps because rounding is
-monotone. So parameters travel backward through them to a value that nobody quantized, and forward; a clamp that nobody
-quantizes has its bound rounded to the grid, by half a step at most. Softmax, Sigmoid and the like have ranges that are
-known. Everything else that lacks parameters is a problem of its node.
+monotone. So parameters travel backward through them to a value without parameters, and forward; a clamp whose result
+is not quantized has its bounds rounded to its operand's steps, by half a step at most. Softmax, Sigmoid and the like
+have ranges that are known. Everything else that lacks parameters is a problem of its node.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edgeq.ops import OnnxForm, onnx_forms
 _HINT: Final = "quantize this operator too, or give calibration data"
 
 
-def settle_scales(found: Recovery) -> None:
+def infer_scales(found: Recovery) -> None:
     """Give every activation of the float graph its parameters; in place.
 
     A scale between an operator and the activation that it absorbs vanishes where both are the same. Operators that
