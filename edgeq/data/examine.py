@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from edgeq.data.doubts import (
+    ACCEPT,
+    blank_samples,
+    constant_data,
+    outlying_values,
+    place_of,
+    repeated_samples,
+    two_keys,
+    unused_scale,
+    wrong_labels,
+)
 from edgeq.data.expectation import Drift, Evidence, Expectation, gather_evidence
 from edgeq.data.facts import InputFacts, facts_of
 from edgeq.errors import EdgeqError, Problem, Severity
@@ -44,12 +54,9 @@ _ALWAYS: Final = 0.95
 _FEWEST: Final = 8  # fewer different samples say nothing about a spread
 _BYTE: Final = 255
 _WIDE: Final = 64  # integers that span less are no pixels
-_BLANK: Final = 0.1
-_REPEATED: Final = 2  # distinct samples below 1/2 of all
 # Of an evaluation: shares of the samples' values outside of what calibration saw, and how small they may be against it.
 _OUTSIDE: Final = 0.05
 _NARROW: Final = 1 / 32
-_ACCEPT: Final = "or pass --accept-data to use it as it is"
 
 
 @dataclass(frozen=True)
@@ -98,8 +105,8 @@ def examine_calibration(
         EdgeqError: EQ0130 to EQ0133, the severe doubts, all at once and with the warnings behind them.
     """
     facts = facts_of(samples)
-    problems = [*_two_keys(samples), *_constant(facts), *_labels(samples, _classes(model))]
-    problems += [*_unused_scale(samples), *_repeated(facts), *_blank(facts), *_outliers(facts)]
+    problems = [*two_keys(samples), *constant_data(facts), *wrong_labels(samples, _classes(model))]
+    problems += [*unused_scale(samples), *repeated_samples(facts), *blank_samples(facts), *outlying_values(facts)]
     if not any(problem.code == "EQ0130" for problem in problems):
         evidence = gather_evidence(model, samples, expected)
         problems += _scale(samples, facts, evidence)
@@ -129,10 +136,10 @@ def examine_inputs(
         EdgeqError: EQ0133 always; EQ0130 to EQ0132 where ``strict``.
     """
     facts = facts_of(samples)
-    problems = [*_two_keys(samples)]
-    judged = [*_constant(facts), *_labels(samples, classes), *_outside(samples, facts, ranges)]
+    problems = [*two_keys(samples)]
+    judged = [*constant_data(facts), *wrong_labels(samples, classes), *_outside(samples, facts, ranges)]
     problems += judged if strict else [_softened(problem) for problem in judged]
-    return _report(samples, facts, [*problems, *_unused_scale(samples), *_outliers(facts)], accept=accept)
+    return _report(samples, facts, [*problems, *unused_scale(samples), *outlying_values(facts)], accept=accept)
 
 
 def _report(samples: Samples, facts: dict[str, InputFacts], problems: Sequence[Problem], *, accept: bool) -> DataReport:
@@ -146,142 +153,8 @@ def _report(samples: Samples, facts: dict[str, InputFacts], problems: Sequence[P
 def _softened(problem: Problem) -> Problem:
     if problem.severity != "error":
         return problem
-    hint = problem.hint.replace(f"; {_ACCEPT}", "") if problem.hint else None
+    hint = problem.hint.replace(f"; {ACCEPT}", "") if problem.hint else None
     return replace(problem, severity="warning", hint=hint)
-
-
-def _place(key: str) -> str:
-    return f"data key {key}"
-
-
-def _two_keys(samples: Samples) -> list[Problem]:
-    return [
-        Problem(
-            "EQ0133",
-            "two arrays of the data file could be the model's input",
-            where=f"input {name}",
-            got=f"{samples.keys[name]} and {rival}, both of its shape",
-            allowed="one of them",
-            hint=f"leave one out of the file; {_ACCEPT} ({samples.keys[name]} is taken)",
-        )
-        for name, rival in samples.rivals.items()
-    ]
-
-
-def _constant(facts: Mapping[str, InputFacts]) -> list[Problem]:
-    """Inputs that never change. One of several may be meant so (a state that starts at zero)."""
-    flat = [found for found in facts.values() if found.low == found.high]
-    severe = len(flat) == len(facts)
-    return [
-        Problem(
-            "EQ0130",
-            "every value of the data is zero" if found.low == 0 else "every value of the data is the same",
-            where=_place(found.key),
-            got=f"{found.low:.6g} in all of {found.samples} samples",
-            allowed="typical inputs",
-            hint="look at how the file was written" + (f"; {_ACCEPT}" if severe else ""),
-            severity="error" if severe else "warning",
-        )
-        for found in flat
-    ]
-
-
-def _repeated(facts: Mapping[str, InputFacts]) -> list[Problem]:
-    # Inputs belong together: a sample repeats only where all of them do, of which the most varied one is the bound.
-    varied = max(facts.values(), key=lambda found: found.distinct, default=None)
-    if varied is None or varied.low == varied.high or varied.distinct * _REPEATED > varied.samples:
-        return []
-    if varied.samples == 1:
-        return []
-    got = "all of them are the same" if varied.distinct == 1 else f"{varied.distinct} different ones"
-    return [
-        Problem(
-            "EQ0136",
-            "samples are repeated: they say no more than the different ones among them",
-            where=_place(varied.key),
-            got=f"{got}, of {varied.samples} samples",
-            hint="give different typical inputs",
-            severity="warning",
-        )
-    ]
-
-
-def _blank(facts: Mapping[str, InputFacts]) -> list[Problem]:
-    return [
-        Problem(
-            "EQ0142",
-            "samples are blank: one value throughout",
-            where=_place(found.key),
-            got=f"{found.blank} of {found.samples} samples",
-            hint="leave them out, unless the device sees such inputs as often",
-            severity="warning",
-        )
-        for found in facts.values()
-        if found.low != found.high and found.blank > _BLANK * found.samples
-    ]
-
-
-def _unused_scale(samples: Samples) -> list[Problem]:
-    return [
-        Problem(
-            "EQ0141",
-            f"{key}_scale and {key}_offset do not count: they are for integers that stand for real numbers",
-            where=_place(key),
-            got=f"{key} of type {next(samples.stored[name].dtype for name, own in samples.keys.items() if own == key)}",
-            hint=f"store the integers, or scale {key} itself and leave {key}_scale out",
-            severity="warning",
-        )
-        for key in sorted(samples.unscaled)
-    ]
-
-
-def _outliers(facts: Mapping[str, InputFacts]) -> list[Problem]:
-    problems = []
-    for found in facts.values():
-        out = found.outliers
-        if out is None or not found.real:
-            continue
-        always = out.repeated == out.count
-        times = f"{out.count} times" if out.count > 1 else "once"
-        which = f"{out.value:.7g}" if always else f"{out.count} values such as {out.value:.7g}"
-        problems.append(
-            Problem(
-                "EQ0137",
-                "a value lies far outside the rest"
-                + (": it may stand for something that is missing" if always and out.count > 1 else ""),
-                where=f"{_place(found.key)}, first in sample {out.first}",
-                got=f"{which}{f' {times}' if always else ''}, in {out.samples} of {found.samples} samples "
-                f"({out.samples / found.samples:.1%})",
-                allowed=f"{out.low:.6g} to {out.high:.6g}, as the rest",
-                hint="such values cost the others resolution: remove them where the device will not see them",
-                severity="warning",
-            )
-        )
-    return problems
-
-
-def _labels(samples: Samples, classes: int | None) -> list[Problem]:
-    header = samples.extra_headers.get("y")
-    if classes is None or header is None or "group" in samples.extra or prod(header.shape) != len(samples):
-        return []
-    labels = samples.extra["y"] if header.dtype.kind in "biuf" else np.zeros(0)
-    if (labels != np.rint(labels)).any():
-        return []  # of another task; a metric that counts classes refuses them
-    wrong = (labels < 0) | (labels >= classes)
-    if not wrong.any():
-        return []
-    flat = wrong.reshape(-1)
-    return [
-        Problem(
-            "EQ0132",
-            "labels are no classes of the model",
-            where="data key y",
-            got=f"{labels.min():g} to {labels.max():g}; {int(flat.sum())} of {labels.size} do not fit, "
-            f"the first in sample {int(flat.argmax())}",
-            allowed=f"whole numbers from 0 to {classes - 1}",
-            hint=f"number the classes as the model's output does, from 0; {_ACCEPT}",
-        )
-    ]
 
 
 def _classes(model: onnx_ir.Model) -> int | None:
@@ -349,7 +222,7 @@ def _unlike(facts: Mapping[str, InputFacts], reason: str) -> Problem:
     return Problem(
         "EQ0135",
         "the data is unlike what the model was trained on",
-        where=_place(first.key),
+        where=place_of(first.key),
         got=f"{first.low:.4g} to {first.high:.4g}: {reason}",
         hint="prepare the samples as in training: scale, offset, order",
         severity="warning",
@@ -359,12 +232,12 @@ def _unlike(facts: Mapping[str, InputFacts], reason: str) -> Problem:
 def _unscaled(found: InputFacts, reason: str, severity: Severity) -> Problem:
     key, values = found.key, "integers" if found.integers == 1 else "values"
     severe = severity == "error"
-    otherwise = _ACCEPT if severe else f"{key}_scale=1 says that they are meant"
+    otherwise = ACCEPT if severe else f"{key}_scale=1 says that they are meant"
     return Problem(
         "EQ0131",
         f"{values} from {found.low:.4g} to {found.high:.4g} without {key}_scale"
         + (", and the model expects others" if severe else " are taken as they are"),
-        where=_place(key),
+        where=place_of(key),
         got=reason,
         allowed=f"samples as in training, or integers with {key}_scale and {key}_offset",
         hint=f"for a model trained on 0 to 1: numpy.savez(path, {key}={key}, {key}_scale=1 / 255); {otherwise}",
@@ -410,7 +283,7 @@ def _outside(samples: Samples, facts: Mapping[str, InputFacts], ranges: Mapping[
                 Problem(
                     "EQ0140",
                     "the data is unlike what the model was calibrated on",
-                    where=_place(found.key),
+                    where=place_of(found.key),
                     got=f"{found.low:.4g} to {found.high:.4g}: {got}",
                     allowed=f"{known.low:.4g} to {known.high:.4g}",
                     hint="scale the samples as the calibration data, or calibrate on such data",
