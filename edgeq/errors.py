@@ -19,6 +19,7 @@ EXIT_FIT: Final = 4
 EXIT_TOOL: Final = 5
 EXIT_DEVICE: Final = 6
 EXIT_INTERNAL: Final = 70
+# Ended by a signal: 128 and its number, as shells count.
 EXIT_HUNG_UP: Final = 129
 EXIT_INTERRUPTED: Final = 130
 EXIT_TERMINATED: Final = 143

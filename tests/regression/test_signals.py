@@ -17,7 +17,13 @@ from typing import Any
 
 import pytest
 
-EXIT_CODES = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
+from edgeq.errors import EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED
+
+EXIT_CODES = {
+    signal.SIGHUP: EXIT_HUNG_UP,
+    signal.SIGINT: EXIT_INTERRUPTED,
+    signal.SIGTERM: EXIT_TERMINATED,
+}
 WORDS = {signal.SIGHUP: "hung up", signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 # A program that hangs with a child of its own, and leaves a file where compilers put theirs.
 HANGS = 'echo x > "$TMPDIR/cc.s"; sleep 97 & echo $! $$ > {pids}; wait'
