@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,3 +146,13 @@ def test_integer_inputs_are_given_as_they_are(tmp_path: Path) -> None:
     assert report.onnxruntime is not None
     assert (report.onnxruntime.steps, report.onnxruntime.wrong, report.ok) == (1, 0, True)
     assert read_model(tmp_path / "out" / "model.qdq.onnx").graph.inputs[0].name == "x"
+
+
+def test_text_says_what_was_compared_and_what_decides_nothing(folders: Path, run_edgeq: Callable[..., Any]) -> None:
+    arguments = ("verify", folders / NAMES[0], "--samples", "3")
+    text, document = run_edgeq(*arguments), json.loads(run_edgeq(*arguments, "--json").stdout)
+    assert text.returncode == 0
+    found = document["onnxruntime"]
+    assert f"onnxruntime, {found['steps']} steps alone: 0 of {found['elements']:,} elements differ" in text.stdout
+    assert "end to end (no gate): arg max agrees in 100 % of the samples, SQNR" in text.stdout
+    assert found["sqnr_db"] > 30
