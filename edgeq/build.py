@@ -77,8 +77,10 @@ def build_firmware(job: Job) -> None:
         return
     with _builds(job) as builds, worker_pool(len(builds)) as pool:
         futures = [pool.submit(_built, job, build) for build in builds]
-        for build, future in zip(builds, futures, strict=True):
+        job.progress("build", 0.0)
+        for number, (build, future) in enumerate(zip(builds, futures, strict=True), 1):
             _take(job, build, future.result())
+            job.progress("build", number / len(builds))
 
 
 @contextmanager

@@ -260,7 +260,13 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
             "paths, and exactly the bytes of each tensor. Keep the files together, or save the model as one."
         ),
     ),
-    "EQ0206": ("Sparse tensors", "Store weights as dense tensors."),
+    "EQ0206": (
+        "A tensor is stored in a form that is not read",
+        (
+            "Sparse tensors, tensors in segments, data that is stated twice or in the wrong field, and unknown data "
+            "types are refused. Store weights as dense tensors of a standard type."
+        ),
+    ),
     "EQ0207": (
         "A tensor is out of bounds",
         "Rank, dimensions and elements are capped before shapes are inferred. Shrink the tensor that is named.",

@@ -42,7 +42,7 @@ FEWEST_TO_SPLIT: Final = 8
 JUDGED: Final = 256
 _LAYERS_ON: Final = 16
 # The share of the progress that calibration takes; judging and correcting share the rest.
-_CALIBRATED: Final = 0.5
+CALIBRATED: Final = 0.5
 _JUDGED: Final = 0.8
 
 
@@ -78,7 +78,7 @@ class Chooser:
             observed,
             self.batching,
             folds=self.folds,
-            progress=lambda done: progress(_CALIBRATED * done),
+            progress=lambda done: progress(CALIBRATED * done),
         )
         for statistics in self.by_fold:
             statistics |= {copy: statistics[value] for copy, value in copies.items()}
@@ -120,7 +120,7 @@ class Chooser:
         for name in sorted(observers, key=_choices):
             same = distinct[name]
             ratios[name] = ratios[same] if same in ratios else self.judge.ratio_db(candidate, held_out[name])
-            self.progress(_CALIBRATED + (_JUDGED - _CALIBRATED) * len(ratios) / len(observers))
+            self.progress(CALIBRATED + (_JUDGED - CALIBRATED) * len(ratios) / len(observers))
         layers = [] if correction == "off" else self._correctable()
         means = [float_means(self.pieces, layers, feeds) for feeds in self.few] if layers else []
         if layers and (self.folds > 1 or correction == "on"):
