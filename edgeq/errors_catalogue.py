@@ -288,7 +288,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0213": ("Not enough memory to read the model", "Or protobuf runs without its C parser: reinstall protobuf."),
     "EQ0214": ("Unknown ONNX version", "The file was written by a newer ONNX than this edgeq knows. Upgrade edgeq."),
     "EQ0215": ("The model cannot be written", "The path may not be written, or the disk is full."),
-    "EQ0216": ("Opset not supported", "edgeq reads opsets 7 to 23. Export with opset_version=17 or 21."),
+    "EQ0216": ("Opset not supported", "edgeq reads opsets 7 to 28. Export with opset_version=17 or 21."),
     "EQ0217": (
         "A node has no form in the working opset",
         "The node uses what only a newer opset has. Export with 21.",

@@ -37,7 +37,7 @@ MODEL: Final[dict[str, Example]] = {
         "edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx",
     ),
     "EQ0216": Example("torch.onnx.export(model, x, 'kws.onnx', opset_version=6)", _EXPORT),
-    "EQ0217": Example("opset 23, an attribute that opset 21 has not", "torch.onnx.export(..., opset_version=21)"),
+    "EQ0217": Example("Cast(x, round_mode='down') of opset 25", "torch.onnx.export(..., opset_version=21)"),
     "EQ0218": Example("opset 9 with an operator that ONNX's converter cannot convert", _EXPORT),
     "EQ0219": Example("a node of type Relu7", "a node of type Relu"),
     "EQ0220": Example("Reshape(x, shape) with a shape that depends on data", "Reshape(x, [1, 490])"),

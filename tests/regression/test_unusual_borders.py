@@ -8,13 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir
 import pytest
 
 from edgeq.analysis.verify import verify_folder
 from edgeq.folder import Compiled
+from edgeq.frontend import normalize_qdq, normalize_structure
+from edgeq.interp import run
 from edgeq.job import CompileOptions
 from edgeq.numerics.array import Array
-from edgeq.pipeline import compile_model
+from edgeq.onnxio import Session
+from edgeq.onnxio.reader import read_model_bytes
+from edgeq.pipeline import compile_model, to_integer_graph
 
 _HALVES = np.array([0.5, 1.0, -0.25], np.float32)
 _PARTS = 20
@@ -104,3 +109,43 @@ def test_other_backends_have_the_reference_bits(name: str, tmp_path: Path) -> No
     pytest.importorskip("ai_edge_litert", reason="the extra `tflite` is not installed")
     out = compiled(name, tmp_path, ("tflite", "tvm"))
     assert verify_folder(Compiled.open(out), ["tflite", "tvm"], 2, tmp_path / "d.npz").mismatches == 0
+
+
+_Q = "a = QuantizeLinear(x, s, z) b = DequantizeLinear(a, s, z)"
+_RELU = "r = Relu(b) c = QuantizeLinear(r, s, z) y = DequantizeLinear(c, s, z)"
+QUANTIZED = {
+    "input-is-output": f"(float[1,4] x) => (float[1,4] b) {{ {_Q} }}",
+    "constant": f"(float[1,4] x) => (float[1,4] y, float[3] o) {{ {_Q} {_RELU} o = DequantizeLinear(k, s, z) }}",
+    "input-beside": f"(float[1,4] x) => (float[1,4] y, float[1,4] b) {{ {_Q} {_RELU} }}",
+    "relu-rank0": f"(float x) => (float y) {{ {_Q} {_RELU} }}",
+    "mean-rank0": f"(float[1,4] x) => (float y) {{ {_Q} r = ReduceMean <keepdims = 0> (b) "
+    "c = QuantizeLinear(r, s, z) y = DequantizeLinear(c, s, z) }",
+    "turned-constant": f"(float[1,3] x) => (float[1,3] y) {{ {_Q} u = DequantizeLinear(m, s, z) v = Transpose(u) "
+    "e = QuantizeLinear(v, t, z) f = DequantizeLinear(e, t, z) r = Add(b, f) "
+    "c = QuantizeLinear(r, s, z) y = DequantizeLinear(c, s, z) }",
+}
+
+
+@pytest.mark.parametrize("name", QUANTIZED)
+def test_quantized_model_computes_the_same(name: str) -> None:
+    constants: dict[str, Array] = {
+        "s": np.array(0.02, np.float32),
+        "t": np.array(0.0437, np.float32),  # no sum of the two grids is a tie
+        "z": np.array(3, np.int8),
+        "k": np.array([1, -5, 100], np.int8),
+        "m": np.array([[7], [-50], [120]], np.int8),
+    }
+    proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]>\ng {QUANTIZED[name]}')
+    proto.graph.initializer.extend(onnx.numpy_helper.from_array(array, key) for key, array in constants.items())
+    qdq = normalize_qdq(normalize_structure(read_model_bytes(proto.SerializeToString())))
+    graph = to_integer_graph(qdq, "highmul", "m")
+    shape = [dim.dim_value for dim in proto.graph.input[0].type.tensor_type.shape.dim]
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    wanted = Session(onnx_ir.from_proto(proto)).run({"x": np.asarray(x)})
+    integers = np.clip(np.rint(x / np.float32(0.02)) + 3, -128, 127).astype(np.int8)
+    for output, tensor_name, got in zip(proto.graph.output, graph.outputs, run(graph, [integers]).outputs, strict=True):
+        quant = graph.tensors[tensor_name].quant
+        assert quant is not None
+        real = (got.astype(np.float64) - quant.zero_point[0]) * quant.scale[0]
+        assert real.shape == wanted[output.name].shape
+        assert float(np.abs(real - wanted[output.name]).max()) < 0.51 * quant.scale[0] + 1e-6
