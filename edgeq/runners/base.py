@@ -207,9 +207,6 @@ class Runner(Protocol):
     name: str
     own_process: bool
 
-    def available(self) -> str | None:
-        """None when it can run here, else the reason why not."""
-
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples of the request in one start of the image.
 

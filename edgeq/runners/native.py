@@ -20,10 +20,6 @@ class NativeRunner:
     name = "native"
     own_process = True
 
-    def available(self) -> str | None:
-        """Always: an image that exists was built here."""
-        return None
-
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples in one start of the executable.
 

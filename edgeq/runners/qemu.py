@@ -67,10 +67,6 @@ class QemuRunner:
     name = "qemu"
     own_process = True
 
-    def available(self) -> str | None:
-        """None: which of QEMU's programs an image needs, only its board says."""
-        return None
-
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples in one boot.
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.extras import install_command, not_installed
+from edgeq.extras import not_installed
 from edgeq.runners.base import Array, ImageSpec, RunRequest, RunResult, TensorSpec, missing_image
 
 _LITERT: Final = "ai_edge_litert"
@@ -26,10 +26,6 @@ class TfliteRunner:
 
     name = "tflite"
     own_process = False
-
-    def available(self) -> str | None:
-        """None where LiteRT, or tflite-runtime with a numpy that it works with, is installed; else what is missing."""
-        return None if _package() is not None else f"no Python package {_LITERT}: {install_command('tflite')}"
 
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples through one interpreter.

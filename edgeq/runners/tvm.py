@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError
-from edgeq.extras import install_command, missing, require
+from edgeq.extras import require
 from edgeq.runners.base import Array, RunRequest, RunResult, TensorSpec, missing_image
 
 if TYPE_CHECKING:
@@ -18,11 +18,6 @@ class TvmRunner:
 
     name = "tvm"
     own_process = False
-
-    def available(self) -> str | None:
-        """None where TVM is installed, else how to install it."""
-        absent = missing("tvm")
-        return f"no Python package {', '.join(absent)}: {install_command('tvm')}" if absent else None
 
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples; steps come from the debug module, outputs always from the other.

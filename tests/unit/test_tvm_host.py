@@ -23,7 +23,6 @@ from edgeq.errors import EdgeqError
 from edgeq.interp import run
 from edgeq.ir import DType, Graph, State, Tensor
 from edgeq.numerics.array import Array
-from edgeq.runners import tvm as runner_module
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
 
@@ -196,9 +195,10 @@ def test_runner_refuses_missing_damaged_and_foreign_modules(tmp_path: Path) -> N
 
 
 def test_runner_without_the_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load_runner("tvm").available() is None
-    monkeypatch.setattr(runner_module, "missing", lambda extra: ("tvm",))
-    assert "pip install apache-tvm==" in str(load_runner("tvm").available())
+    monkeypatch.setattr("edgeq.extras.missing", lambda extra: ("tvm",))
+    with pytest.raises(EdgeqError, match="EQ0530") as caught:
+        load_runner("tvm").run(RunRequest(spec_of(small(), Path()), []))
+    assert "pip install apache-tvm==" in str(caught.value)
 
 
 def test_loader_needs_nothing_of_edgeq(tmp_path: Path) -> None:
