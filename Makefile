@@ -6,7 +6,7 @@ JOBS ?= 2
 BOARD ?= mps2-an386
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage campaign-input campaign-mutants lint format lock readme wheel clean
+.PHONY: help setup demo test test-slow test-shuffled coverage campaign-input campaign-mutants lint format lock readme wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,6 +25,9 @@ test-slow: setup ## the tests that take minutes
 	EDGEQ_TFLITE_RUNTIME_PYTHON="$${EDGEQ_TFLITE_RUNTIME_PYTHON-$$(sh scripts/environment.sh tflite-runtime)}" \
 	EDGEQ_TORCH_PYTHON="$${EDGEQ_TORCH_PYTHON-$$(sh scripts/environment.sh torch)}" \
 	$(BIN)/pytest -n $(JOBS) -m slow
+
+test-shuffled: setup ## the tests in another order every time (SEED=N repeats one)
+	$(BIN)/pytest -n $(JOBS) -p randomly $(if $(SEED),--randomly-seed=$(SEED))
 
 coverage: setup ## branches of edgeq/ that the tests run, and lines of runtime_c/ on every core
 	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term:skip-covered --cov-report=json:build/coverage.json
