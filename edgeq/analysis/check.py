@@ -218,17 +218,15 @@ def _alive_bytes(graph: Graph, steps: Sequence[Step], plan: Plan) -> dict[str, i
         last |= dict.fromkeys((name for name in (*node.inputs, *node.outputs) if name in plan.offsets), number)
     last |= dict.fromkeys(graph.sinks(), len(graph.nodes))
     scratch = {step.node.name: step.scratch_bytes for step in steps}
-    alive = {}
+    spans: list[list[tuple[int, int]]] = [[] for _ in graph.nodes]
+    for name, offset in plan.offsets.items():
+        span = offset, offset + graph.tensors[name].size_bytes
+        for number in range(max(first[name], 0), min(last[name] + 1, len(spans))):
+            spans[number].append(span)
     for number, node in enumerate(graph.nodes):
-        spans = [
-            (offset, offset + graph.tensors[name].size_bytes)
-            for name, offset in plan.offsets.items()
-            if first[name] <= number <= last[name]
-        ]
         if scratch.get(node.name):
-            spans.append((plan.scratch[node.name], plan.scratch[node.name] + scratch[node.name]))
-        alive[node.name] = _union(spans)
-    return alive
+            spans[number].append((plan.scratch[node.name], plan.scratch[node.name] + scratch[node.name]))
+    return {node.name: _union(found) for node, found in zip(graph.nodes, spans, strict=True)}
 
 
 def _union(spans: Iterable[tuple[int, int]]) -> int:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from edgeq.errors import EdgeqError, Problem
 from edgeq.files import open_regular, reason_of
+
+_BLOCK_BYTES: Final = 1 << 20
+# Files beyond this are refused by the reader whatever they hold.
+_SCANNED_BYTES: Final = 1 << 31
+# A part of the name of every operator that makes a model a quantized one.
+_QUANTIZED: Final = (b"uantizeLinear", b"QLinear", b"ConvInteger")
+_LONGEST_WORD: Final = 32
 
 
 def check_arguments(*checks: Callable[[], object]) -> None:
@@ -42,6 +51,39 @@ def check_data_file(path: Path | None) -> None:
     """
     if path is not None:
         _check_file(path, "EQ0110", "the data file cannot be read", "a .npz file of numpy arrays")
+
+
+def check_data_given(model: Path, data: Path | None) -> None:
+    """Refuse a float model without calibration data, before the compiler is imported.
+
+    A file without any of the words that quantized models are made of is read, which says whether it is a model at all.
+
+    Raises:
+        EdgeqError: EQ0106; what reading the model raises.
+    """
+    if data is not None:
+        return
+    try:
+        with open_regular(model) as file:
+            if os.fstat(file.fileno()).st_size > _SCANNED_BYTES:
+                return
+            before, quantized = b"", False
+            while (block := file.read(_BLOCK_BYTES)) and not quantized:
+                quantized = any(word in before + block for word in _QUANTIZED)
+                before = block[-_LONGEST_WORD:]
+    except (OSError, ValueError):
+        return  # check_model_file says why
+    if quantized:
+        return
+    from edgeq.onnxio import read_model
+
+    read_model(model)
+    raise EdgeqError(
+        "EQ0106",
+        "a float model needs calibration data",
+        where=str(model),
+        hint="pass --data CALIB.npz with a few hundred typical inputs under the key x",
+    )
 
 
 def check_board(name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.arguments import check_arguments, check_board, check_data_file, check_model_file
+from edgeq.cli.arguments import check_arguments, check_board, check_data_file, check_data_given, check_model_file
 from edgeq.cli.limits import accept_data_option, budget_options, show_data
 from edgeq.cli.options import (
     board_option,
@@ -96,6 +96,7 @@ def command(
         partial(check_model_name, name) if name else lambda: None,
         partial(check_model_file, model),
         partial(check_data_file, data),
+        partial(check_data_given, model, data),
     )
     from edgeq.job import CompileOptions
     from edgeq.pipeline import compile_model
