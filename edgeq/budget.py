@@ -22,7 +22,7 @@ from typing import Final
 
 from edgeq.errors import EdgeqError
 
-MEMORY_BYTES: Final = 512 << 20
+MEMORY_BYTES: Final = 768 << 20
 MEMORY_PER_MODEL_BYTE: Final = 16  # added for what the model file itself holds
 SECONDS: Final = 1800.0
 READ_BYTES: Final = 4 << 30

@@ -357,7 +357,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "EQ0244": (
         "Too much memory",
         (
-            "A command may use a stated amount of memory, by default 512 MiB and 16 times the model file. The message "
+            "A command may use a stated amount of memory, by default 768 MiB and 16 times the model file. The message "
             "says which step needs how much. Use a smaller model, or raise --max-memory."
         ),
     ),

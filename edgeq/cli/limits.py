@@ -63,7 +63,7 @@ def budget_options(function: Command) -> Command:
         "--max-memory",
         metavar="SIZE",
         type=Size(),
-        help=f"Memory to use.  [default: 512M and {MEMORY_PER_MODEL_BYTE} times the model file]",
+        help=f"Memory to use.  [default: 768M and {MEMORY_PER_MODEL_BYTE} times the model file]",
     )
     @click.option(
         "--max-seconds",
