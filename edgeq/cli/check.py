@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeq.cli.arguments import check_arguments, check_board, check_model_file
+from edgeq.cli.limits import budget_options
 from edgeq.cli.options import board_option, common, dim_option, model_argument
 from edgeq.cli.problems import show_problems
 from edgeq.cli.talk import VERBOSE, talk
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @model_argument
 @board_option(required=False, text="Also check that it fits; `all` compares all boards.")
 @dim_option
+@budget_options
 @common
 def command(model: Path, board: str | None, dims: dict[str, int], as_json: bool) -> int:
     """Check MODEL: operators, shapes, types, and what each layer needs. Needs no data and no compiler.

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,6 +18,7 @@ import pytest
 
 from edgeq.archive import IN_MEMORY_BYTES, Archive
 from edgeq.budget import Budget
+from edgeq.cli.main import run
 from edgeq.errors import EdgeqError
 from edgeq.files import MAX_JSON_BYTES, MAX_TOML_BYTES, read_json
 from edgeq.folder import MANIFEST, Compiled
@@ -246,3 +248,23 @@ def test_a_legal_model_of_huge_tensors_is_refused_before_anything_is_made() -> N
     assert "--max-memory" in str(caught.value)
     with Budget(memory_bytes=8 << 30).active():
         normalize(read)
+
+
+@pytest.mark.parametrize("verb", ["check", "compile", "quantize", "eval", "emulate", "verify", "profile"])
+def test_every_command_that_reads_takes_a_budget(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert {"--max-memory", "--max-seconds", "--max-read"} <= set(said.split())
+    assert ("--accept-data" in said) == (verb in {"compile", "quantize", "eval"})
+
+
+def test_a_budget_on_the_command_line_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str], example: Any) -> None:
+    command = ["quantize", str(example.model), "--data", str(example.calibration), "-o", str(tmp_path / "q.onnx"), "-q"]
+    for option, value, code in (
+        ("--max-seconds", "0.000001", "EQ0245"),
+        ("--max-read", "1000", "EQ0246"),
+        ("--max-memory", "100K", "EQ0244"),
+    ):
+        assert run([*command, option, value]) == 3
+        assert code in capsys.readouterr().err
+    assert run([*command, "--max-memory", "many"]) == 2
