@@ -24,7 +24,7 @@ def command(as_json: bool) -> None:
     """
     from edgeq.quant import AUTO, OBSERVERS
 
-    texts = {AUTO: "each observer is tried; what comes closest to the float model on calibration data is taken"}
+    texts = {AUTO: "each observer is tried on held-out calibration data; minmax stays unless another is clearly closer"}
     for name, observe in sorted(OBSERVERS.items()):
         summary = " ".join((observe.__doc__ or "").split("\n\n")[0].split())
         # A docstring may name a constant of its module, :data:`NAME`; its value says more here.
