@@ -116,6 +116,18 @@ class Edit:
         self.graph.register_initializer(value)
         return value
 
+    def part(self, value: ir.Value, cut: Callable[[np.ndarray], np.ndarray], base: str) -> ir.Value:
+        """A new initializer that holds a part of a constant, which keeps the order of the last two axes.
+
+        Args:
+            value: the constant.
+            cut: takes the part, a matrix, from an array of the constant's shape.
+            base: the wanted name.
+        """
+        array = self.array(value)
+        assert array is not None
+        return self.constant(cut(array), base)
+
     def node(
         self,
         op_type: str,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit
+from edgeq.frontend.qdq_constants import Integers
 from edgeq.onnxio.qdq_form import Activation
 
 
@@ -18,6 +23,7 @@ class QuantizedEdit(Edit):
     def __init__(self, model: ir.Model) -> None:
         super().__init__(model)
         self.params: dict[ir.Value, Activation] = {}
+        self.constants: dict[ir.Value, Integers] = {}
 
     def only_user(self, value: ir.Value) -> ir.Node | None:
         """As :meth:`Edit.only_user`; None too for a value that is rounded."""
@@ -27,6 +33,18 @@ class QuantizedEdit(Edit):
         """As :meth:`Edit.can_alias`; False too where ``old`` is rounded to parameters that ``new`` does not have."""
         stated = self.params.get(old)
         return super().can_alias(old, new) and stated in {None, self.params.get(new)}
+
+    def part(self, value: ir.Value, cut: Callable[[np.ndarray], np.ndarray], base: str) -> ir.Value:
+        """As :meth:`Edit.part`; the integers of the constant are cut as well."""
+        made = super().part(value, cut, base)
+        integers = self.constants.get(value)
+        if integers is not None:
+            rank = integers.values.ndim
+            # A matrix has the last two axes of the constant.
+            axis = None if integers.axis is None else integers.axis - (rank - 2)
+            if axis is None or axis >= 0:
+                self.constants[made] = replace(integers, values=cut(integers.values), axis=axis)
+        return made
 
     def replace(self, old: ir.Value, new: ir.Value) -> None:
         """As :meth:`Edit.replace`; the parameters move along."""

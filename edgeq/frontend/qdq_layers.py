@@ -48,7 +48,9 @@ def canonicalize_layers(found: Recovery) -> None:
     apply_rules(found.edit, RECOVERED)
     for node in list(found.edit.graph):
         found.edit.before(node)
-        if is_op(node, "Add"):
+        if is_op(node, "MatMul"):
+            _canonicalize_matmul(found, node)
+        elif is_op(node, "Add"):
             _take_bias(found, node)
         elif is_op(node, "BatchNormalization"):
             _canonicalize_batch_normalization(found, node)

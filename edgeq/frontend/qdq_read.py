@@ -36,7 +36,6 @@ class Recovery:
 
     Attributes:
         edit: the graph.
-        constants: initializer that holds real values → the integers that they stand for.
         problems: what cannot be taken over.
         refused: names of layers that have no normalized form.
         stated: names of the foreign model's values; others are made by rules.
@@ -44,7 +43,6 @@ class Recovery:
     """
 
     edit: QuantizedEdit
-    constants: dict[ir.Value, Integers] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     stated: frozenset[str] = frozenset()
@@ -55,6 +53,11 @@ class Recovery:
     def params(self) -> dict[ir.Value, Activation]:
         """Activation → its int8 parameters."""
         return self.edit.params
+
+    @property
+    def constants(self) -> dict[ir.Value, Integers]:
+        """Initializer that holds real values → the integers that they stand for."""
+        return self.edit.constants
 
     def move_params(self, old: ir.Value, new: ir.Value) -> None:
         """Parameters of a value that is about to be replaced."""

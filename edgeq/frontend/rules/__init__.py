@@ -82,10 +82,12 @@ _RECOVERED: Final = {
     "remove_unchanged",
     "softmax_last",
     "split_computed_gemm",
+    "split_constant_stack",
     "split_sum",
     "square_by_multiplying",
     "state_axes",
     "state_pads",
+    "widen_matmul",
 }
 RECOVERED: tuple[Rule, ...] = (
     *dict.fromkeys(rule for rule in FOLDING if rule.name in _RECOVERED),

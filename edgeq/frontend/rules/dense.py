@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import onnx_ir as ir
@@ -95,13 +96,16 @@ def split_constant_stack(node: ir.Node, edit: Edit) -> str | None:
     count, own = math.prod(batch), math.prod(shape[:-2])
     if not 1 < count <= _MAX_MATRICES or own not in {1, count}:
         return f"one matrix, more than {_MAX_MATRICES}, or a stack for some of the rows"
-    matrices = np.broadcast_to(stack, (*batch, *stack.shape[-2:])).reshape(count, depth, columns)
+
+    def matrix(index: int) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda array: np.broadcast_to(array, (*batch, depth, columns)).reshape(count, depth, columns)[index]
+
     rows_of_all = edit.reshape(x, (own, rows, depth), base=f"{base}_stack")
     parts = []
-    for index, matrix in enumerate(matrices):
+    for index in range(count):
         part = cut(edit, rows_of_all, 0, (index, index + 1), f"{base}_{index}_rows") if own > 1 else rows_of_all
         flat = edit.reshape(part, (rows, depth), base=f"{base}_{index}_operand")
-        weight = edit.constant(matrix, f"{name_of(required(node, 1))}_{index}")
+        weight = edit.part(required(node, 1), matrix(index), f"{name_of(required(node, 1))}_{index}")
         product = edit.node("MatMul", [flat, weight], base=f"{base}_{index}_matmul", shape=(rows, columns))
         parts.append(edit.reshape(product, (1, rows, columns), base=f"{base}_{index}"))
     joined = edit.node("Concat", parts, {"axis": 0}, base=f"{base}_joined", shape=(count, rows, columns))
