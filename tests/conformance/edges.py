@@ -22,6 +22,7 @@ Attributes = Mapping[str, int | str | tuple[int, ...]]
 QUANT = Quant.per_tensor(0.5, 0)
 # Both bounds, and each alone.
 CLAMPS = ((-20, 31), (-128, 40), (-50, 127))
+ZEROS = (-128, 127, 5)
 # What ARMv6-M's shorter requantization is proven for, as the requirement states it.
 NARROW_LIMIT = 2**47 - 2**40
 # Sums of int16 lanes hold 256 values of -128; each window stands alone, and as rows of a wider image.
@@ -83,11 +84,21 @@ class Edges:
 
 
 @cache
+def elementwise_edges(mode: Mode) -> Graph:
+    """The cases of sums, products and requantization alone: few enough for an instance of the kernel each."""
+    made = Edges(mode)
+    for zero, clamp in zip(ZEROS, CLAMPS, strict=True):
+        _elementwise(made, zero, clamp)
+    if mode == "highmul":
+        _shifts(made)
+    return made.graph
+
+
+@cache
 def edges(mode: Mode) -> Graph:
     """All border cases of a mode in one graph."""
     made = Edges(mode)
-    for number, clamp in enumerate(CLAMPS):
-        zero = (-128, 127, 5)[number]
+    for zero, clamp in zip(ZEROS, CLAMPS, strict=True):
         _layers(made, zero, clamp)
         _pools(made, zero, clamp)
         _elementwise(made, zero, clamp)

@@ -11,10 +11,11 @@ import pytest
 from edgeq.backends.c import Specialize, bind_kernels
 from edgeq.backends.c.packing import refuse_taps
 from edgeq.interp import run
+from edgeq.ir import Graph
 from edgeq.lowering import Mode
 from edgeq.ops import BY_NAME
 from edgeq.target import load_board
-from tests.conformance.edges import WINDOWS, edges
+from tests.conformance.edges import WINDOWS, edges, elementwise_edges
 from tests.conformance.images import compare_on
 from tests.conformance.test_images import CORES, WAYS, need_tools
 from tests.conformance.zoo import MODES, input_sets
@@ -23,9 +24,8 @@ from tests.conformance.zoo import MODES, input_sets
 NORMAL = ("m0", "m4", "m55")
 
 
-def check(board: str, mode: Mode, folder: Path, specialize: Specialize, *, sanitize: bool = False) -> None:
+def check(board: str, graph: Graph, folder: Path, specialize: Specialize, *, sanitize: bool = False) -> None:
     """Build an image and compare it."""
-    graph = edges(mode)
     found = compare_on(board, graph, input_sets(graph), folder, specialize=specialize, sanitize=sanitize)
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
     assert found.names >= set(graph.outputs)
@@ -33,7 +33,7 @@ def check(board: str, mode: Mode, folder: Path, specialize: Specialize, *, sanit
 
 @pytest.mark.parametrize("mode", ["highmul", pytest.param("tflite", marks=pytest.mark.slow)])
 def test_native_has_the_reference_bits(mode: Mode, tmp_path: Path) -> None:
-    check("native", mode, tmp_path, "none", sanitize=True)
+    check("native", edges(mode), tmp_path, "none", sanitize=True)
 
 
 @pytest.mark.qemu
@@ -55,7 +55,17 @@ def test_core_has_the_reference_bits(
     core: str, mode: Mode, specialize: Specialize, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
     need_tools(core, needs_program)
-    check(CORES[core][0], mode, tmp_path, specialize)
+    check(CORES[core][0], edges(mode), tmp_path, specialize)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("core", ["m4", pytest.param("m55", marks=pytest.mark.slow)])
+def test_core_has_the_reference_bits_with_constants(
+    core: str, tmp_path: Path, needs_program: Callable[[str], str]
+) -> None:
+    """Shifts and bounds known at compile time take instructions of their own: saturation that shifts."""
+    need_tools(core, needs_program)
+    check(CORES[core][0], elementwise_edges("highmul"), tmp_path, "all")
 
 
 @pytest.mark.parametrize("mode", MODES)
