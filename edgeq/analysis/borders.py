@@ -51,7 +51,8 @@ class Border:
         if self.passes_through:
             integers = np.asarray(real, self.onnx_dtype).astype(np.int64) - self.shift
             return integers.astype(self.dtype).reshape(self.shape)
-        steps = np.rint(np.asarray(real, np.float32) / np.float32(self.scale)).astype(np.float64) + self.zero_point
+        with np.errstate(over="ignore"):  # what overflows saturates
+            steps = np.rint(np.asarray(real, np.float32) / np.float32(self.scale)).astype(np.float64) + self.zero_point
         limits = np.iinfo(self.dtype)
         result: Array = np.clip(steps, limits.min, limits.max).astype(self.dtype).reshape(self.shape)
         return result

@@ -148,6 +148,7 @@ class _Moments:
         return Channels(mean, np.sqrt(np.maximum(np.asarray(self.squares) / self.count - mean * mean, 0)))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # calibration refuses a model that computes infinity
 def gather_evidence(model: onnx_ir.Model, samples: Samples, expected: Expectation) -> Evidence | None:
     """Run the float model on some of the samples.
 

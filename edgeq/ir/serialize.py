@@ -10,6 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from edgeq.files import DAMAGE, read_json, reason_of
 from edgeq.ir.dtype import DType
 from edgeq.ir.graph import Graph, Node, State
 from edgeq.ir.tensor import Quant, Source, Tensor
+from edgeq.json_shape import check_shape, mapping_of, natural, positive
 from edgeq.numerics.array import Array
 
 SCHEMA = 1
@@ -44,6 +46,7 @@ def load_graph(json_path: Path, npz_path: Path) -> Graph:
         document = read_json(json_path)
         schema = document["schema"]
         if schema == SCHEMA:
+            _check_document(document)
             return _graph_from_json(document, _read_constants(document, npz_path))
     except _BROKEN as error:
         raise EdgeqError(
@@ -135,6 +138,49 @@ def _tensor_to_json(tensor: Tensor) -> dict[str, Any]:
             "shape": list(tensor.source.shape),
         }
     return record
+
+
+_DOCUMENT: Final = {
+    "name": str,
+    "inputs": [str],
+    "outputs": [str],
+    "states": [[str]],
+    "tensors": [{"name": str, "shape": [natural], "dtype": str}],
+    "nodes": [
+        {
+            "op": str,
+            "name": str,
+            "inputs": [str],
+            "outputs": [str],
+            "attrs": mapping_of((int, str, [int])),
+            "source": [str],
+        }
+    ],
+}
+_OPTIONAL: Final = {
+    "bits": (natural, None),
+    "constant": bool,
+    "quant": ({"scale": [positive], "zero_point": [int], "axis": (natural, None)}, None),
+    "source": ({"name": str, "permutation": [natural], "shape": [natural]}, None),
+}
+
+
+def _check_document(document: Mapping[str, Any]) -> None:
+    """Compare a document with the shape that :func:`graph_to_json` gives it.
+
+    Raises:
+        TypeError: it has another one.
+        ValueError: a tensor's ONNX layout is not one of its own.
+    """
+    check_shape(document, _DOCUMENT)
+    for record in document["tensors"]:
+        check_shape(record, {key: shape for key, shape in _OPTIONAL.items() if key in record})
+        source = record.get("source")
+        if source and (
+            sorted(source["permutation"]) != list(range(len(record["shape"])))
+            or prod(source["shape"]) != prod(record["shape"])
+        ):
+            raise ValueError(f"tensor {record['name']} does not fit its ONNX value")
 
 
 def _tensor_from_json(record: Mapping[str, Any], arrays: Mapping[str, Array]) -> Tensor:

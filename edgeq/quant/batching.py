@@ -107,6 +107,7 @@ def allows_batches(model: onnx_ir.Model) -> bool:
     return all(_rank(value) > 0 for node in model.graph for value in node.outputs) and all(map(_allows, model.graph))
 
 
+@np.errstate(invalid="ignore")
 def _agrees(model: onnx_ir.Model, samples: Samples, pieces: Pieces, batched: Pieces) -> bool:
     names = [str(value.name) for value in model.graph.outputs]
     given = [str(value.name) for value in model.graph.inputs]

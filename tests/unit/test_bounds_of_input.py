@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -28,6 +30,7 @@ from edgeq.onnxio import read_model, read_model_bytes
 from edgeq.onnxio.samples import InputSpec, Samples
 from edgeq.target import load_board
 from edgeq.target.saved import load_saved_board
+from edgeq.writing.owned import seal
 
 ROW = 2048
 LARGE = IN_MEMORY_BYTES // (4 * ROW) + 3
@@ -268,3 +271,48 @@ def test_a_budget_on_the_command_line_is_kept(tmp_path: Path, capsys: pytest.Cap
         assert run([*command, option, value]) == 3
         assert code in capsys.readouterr().err
     assert run([*command, "--max-memory", "many"]) == 2
+
+
+def _set(*path: Any) -> Callable[[Any], None]:
+    *keys, last, value = path
+
+    def change(document: Any) -> None:
+        for key in keys:
+            document = document[key]
+        document[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("tensors", 0, "source", "permutation", 0, None),
+        _set("tensors", 0, "source", "permutation", [0, 0, 0, 0]),
+        _set("tensors", 0, "source", "shape", [7]),
+        _set("tensors", 0, "quant", "scale", [0]),
+        _set("tensors", 0, "dtype", "int9"),
+        _set("tensors", 0, "shape", [-1]),
+        _set("nodes", 0, "op", "nonsense"),
+        _set("nodes", 0, "attrs", {}),
+        _set("nodes", 0, "attrs", {"strides": [1.5]}),
+        _set("nodes", 0, "inputs", ["nothing"]),
+        _set("nodes", []),
+        _set("inputs", 3),
+        _set("outputs", ["nothing"]),
+        _set("states", [["a", "b", "c"]]),
+    ],
+)
+def test_a_graph_that_breaks_a_rule_is_refused(
+    tmp_path: Path, compiled_example: Any, change: Callable[[Any], None]
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(compiled_example("native"), folder)
+    document = json.loads((folder / "graph.json").read_text("utf-8"))
+    change(document)
+    (folder / "graph.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(EdgeqError, match="EQ0247"):
+        _ = Compiled.open(folder).graph
+    seal(folder)
+    with pytest.raises(EdgeqError, match="EQ0240"):
+        _ = Compiled.open(folder).graph
