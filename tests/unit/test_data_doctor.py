@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 from onnx.parser import parse_model
 from quant_models import floats
 
@@ -19,6 +21,7 @@ from edgeq.frontend import normalize
 from edgeq.numerics.array import Array
 from edgeq.onnxio import read_model, read_model_bytes
 from edgeq.onnxio.samples import InputSpec, Samples
+from edgeq.pipeline import quantize_file
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -371,3 +374,23 @@ def test_the_manifest_and_the_document_hold_the_description(compiled_example: An
     assert data["inputs"]["image"]["distinct"] == len(bundled.x)
     assert data["problems"] == []
     assert str(Path.cwd()) not in json.dumps(data)
+
+
+def test_a_dead_layer_of_the_example_is_named(tmp_path: Path, example: Any) -> None:
+    proto = onnx.load(example.model)
+    norm = next(found for found in proto.graph.node if found.op_type == "BatchNormalization")
+    beta = next(tensor for tensor in proto.graph.initializer if tensor.name == norm.input[2])
+    beta.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(beta) - 1e4, beta.name))
+    onnx.save(proto, tmp_path / "dead.onnx")
+    report = quantize_file(
+        tmp_path / "dead.onnx",
+        example.calibration,
+        tmp_path / "q.onnx",
+        observer="minmax",
+        mode="highmul",
+        dims={},
+        progress=lambda stage, done: None,
+    )
+    found = {note.code: note for note in report["notes"]}
+    assert {"EQ0138", "EQ0139"} <= set(found)
+    assert "0 everywhere" in str(found["EQ0138"].got)
