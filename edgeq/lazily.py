@@ -1,4 +1,4 @@
-"""Packages whose names load their module on first use: a command loads what it uses and no more."""
+"""Modules that are loaded on first use: a command loads what it uses and no more."""
 
 from __future__ import annotations
 
@@ -37,3 +37,26 @@ def export(package: str, module_of: Mapping[str, str]) -> None:
     module = sys.modules[package]
     vars(module)["_module_of"] = module_of
     module.__class__ = _Package
+
+
+class _Deferred(ModuleType):
+    """Stands for a module until an attribute is asked of it.
+
+    ``importlib.util.LazyLoader`` does not do: in Python 3.11 the import statement itself reads an attribute.
+    """
+
+    def __getattr__(self, attribute: str) -> object:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        real = import_module(self.__name__)
+        self.__dict__.update(vars(real))
+        return getattr(real, attribute)
+
+
+def defer(*names: str) -> None:
+    """Let imports of modules that are not loaded yet give a stand-in, which loads the module on first use.
+
+    It changes what every import in this process gives, so it is for programs of edgeq's own, not for a library.
+    """
+    for name in names:
+        sys.modules.setdefault(name, _Deferred(name))

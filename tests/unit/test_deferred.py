@@ -1,4 +1,4 @@
-"""Packages that edgeq never asks anything of are not loaded, and still work for who does ask."""
+"""Packages that the command line never asks anything of are not loaded, and still work for code that does ask."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ def _says(code: str) -> str:
 
 
 def test_reading_models_does_not_load_sympy() -> None:
-    assert _says("import edgeq.frontend, sys; print('sympy.core' in sys.modules)") == "False"
+    assert _says("import edgeq.cli, edgeq.frontend, sys; print('sympy.core' in sys.modules)") == "False"
 
 
 def test_symbolic_dimensions_still_compute() -> None:
-    code = "import edgeq, onnx_ir; d = onnx_ir.SymbolicDim('n') * 2 + 1; print(d.value)"
+    code = "import edgeq.cli, onnx_ir; d = onnx_ir.SymbolicDim('n') * 2 + 1; print(d.value)"
     assert _says(code) == "2*n + 1"
 
 
-def test_sympy_is_whole_for_who_imports_it() -> None:
-    code = "import edgeq, sympy; import sympy.core; from sympy import Max; print(Max(2, sympy.Integer(3)))"
+def test_sympy_is_whole_where_it_is_imported() -> None:
+    code = "import edgeq.cli, sympy; import sympy.core; from sympy import Max; print(Max(2, sympy.Integer(3)))"
     assert _says(code) == "3"
     assert (
-        _says("import edgeq; from sympy.core import Integer; import sympy; print(sympy.Integer is Integer)") == "True"
+        _says("import edgeq.cli; from sympy.core import Integer; import sympy; print(sympy.Integer is Integer)")
+        == "True"
     )
+
+
+def test_the_library_changes_no_other_package() -> None:
+    assert _says("import edgeq, edgeq.lazily, sys; print('sympy' in sys.modules)") == "False"
