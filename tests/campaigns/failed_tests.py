@@ -18,5 +18,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Write the list."""
+    """Write the list, in the process that hears of every test."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
     Path(os.environ["EDGEQ_FAILED_TESTS"]).write_text(json.dumps(sorted(_failed)), encoding="utf-8")

@@ -37,7 +37,10 @@ FOLDERS: Final = ("numerics", "ops", "lowering", "passes", "quant")
 FILES: Final = ("edgeq/backends/c/packing.py",)
 GOAL: Final = 0.85
 # The most specific tests come first; the second round runs only where the first lets a fault live.
-_ROUNDS: Final = ((40, 150.0), (200, 300.0))
+_ROUNDS: Final = (40, 200)
+_SECONDS: Final = (150.0, 300.0)
+_LIST_SECONDS: Final = 900.0
+_BASELINE_SECONDS: Final = 3600.0
 _COVERAGE: Final = ROOT / "build" / "campaign" / "coverage"
 
 
@@ -51,6 +54,7 @@ class Fault:
         text: the whole file with the fault.
         kind: the operator that made it, or the reason why it stands in the list.
         tests: pytest's arguments, in rounds; the next round runs only where the one before passes.
+        seconds: the limit of each round, far above what it takes without a fault.
     """
 
     path: str
@@ -58,6 +62,7 @@ class Fault:
     text: str
     kind: str
     tests: tuple[tuple[str, ...], ...]
+    seconds: tuple[float, ...]
 
     @property
     def change(self) -> str:
@@ -80,7 +85,7 @@ def main() -> int:
     if not chosen.faults_only:
         measure_coverage(chosen.workers)
         sampled = sample_mutants(chosen.count, chosen.seed)
-    alive = run_all([*listed, *sampled], chosen.workers)
+    alive = run_all(listed, sampled, chosen.workers)
     good = report("faults of the list", listed, alive, 1.0)
     if sampled:
         good &= report("mutants", sampled, alive, GOAL)
@@ -101,7 +106,7 @@ def planted_faults() -> list[Fault]:
             raise ValueError(f"{entry['file']}: {entry['find']!r} stands there {source.count(entry['find'])} times")
         line = source[: source.index(entry["find"])].count("\n") + 1
         text = source.replace(entry["find"], entry["replace"])
-        faults.append(Fault(entry["file"], line, text, entry["why"], (tuple(entry["tests"]),)))
+        faults.append(Fault(entry["file"], line, text, entry["why"], (tuple(entry["tests"]),), (_LIST_SECONDS,)))
     return faults
 
 
@@ -150,8 +155,8 @@ def sample_mutants(count: int, seed: int) -> list[Fault]:
         tests = _specific(lines.get(entry["line"], []), breadth)
         # What runs at import, or in a process of its own, has no test of its own: any test of the file may see it.
         tests = tests or _specific({name for names in lines.values() for name in names}, breadth)
-        rounds = (tests[: _ROUNDS[0][0]], tests[_ROUNDS[0][0] : _ROUNDS[1][0]])
-        faults.append(Fault(entry["path"], entry["line"], entry["mutated"], entry["operator"], rounds))
+        rounds = (tests[: _ROUNDS[0]], tests[_ROUNDS[0] : _ROUNDS[1]])
+        faults.append(Fault(entry["path"], entry["line"], entry["mutated"], entry["operator"], rounds, _SECONDS))
     return faults
 
 
@@ -161,20 +166,29 @@ def _specific(contexts: Iterable[str], breadth: Counter[str]) -> tuple[str, ...]
     return tuple(sorted(names, key=lambda name: (breadth[f"{name}|run"], name)))
 
 
-def run_all(faults: Sequence[Fault], workers: int) -> set[Fault]:
-    """Those that no test catches."""
+def run_all(listed: Sequence[Fault], sampled: Sequence[Fault], workers: int) -> set[Fault]:
+    """Those that no test catches.
+
+    Raises:
+        SystemExit: tests of the list fail without a fault.
+    """
     with tempfile.TemporaryDirectory(prefix="edgeq-mutants-") as name:
         trees: Queue[Path] = Queue()
         for number in range(workers):
             trees.put(_copy(Path(name) / str(number)))
-        broken = _failing(trees.queue[0], {test for fault in faults for tests in fault.tests for test in tests})
-        done: list[Fault] = []
+        first = trees.queue[0]
+        for tests in sorted({tests for fault in listed for tests in fault.tests}):
+            if _pytest(first, tests, _BASELINE_SECONDS) != 0:
+                raise SystemExit(f"fails without a fault, or runs no test: {' '.join(tests)}")
+        used = {test for fault in sampled for tests in fault.tests for test in tests}
+        broken = _failing(first, used, workers)
+        alive: set[Fault] = set()
         with ThreadPoolExecutor(workers) as pool:
-            for fault, caught in pool.map(partial(_one, trees, broken), faults):
+            for fault, caught in pool.map(partial(_one, trees, broken), [*listed, *sampled]):
                 if not caught:
-                    done.append(fault)
+                    alive.add(fault)
                     print(f"survives: {fault.path}:{fault.line} {fault.kind}\n{fault.change}", flush=True)
-    return set(done)
+    return alive
 
 
 def _copy(tree: Path) -> Path:
@@ -196,22 +210,21 @@ def _one(trees: Queue[Path], broken: set[str], fault: Fault) -> tuple[Fault, boo
     original = path.read_text(encoding="utf-8")
     try:
         path.write_text(fault.text, encoding="utf-8")
-        rounds = [[test for test in tests if test not in broken] for tests in fault.tests]
-        return fault, any(
-            _pytest(tree, tests, seconds) != 0 for tests, (_, seconds) in zip(rounds, _ROUNDS, strict=False) if tests
-        )
+        rounds = zip(fault.tests, fault.seconds, strict=True)
+        chosen = (([test for test in tests if test not in broken], seconds) for tests, seconds in rounds)
+        return fault, any(_pytest(tree, tests, seconds) != 0 for tests, seconds in chosen if tests)
     finally:
         path.write_text(original, encoding="utf-8")
         trees.put(tree)
 
 
-def _failing(tree: Path, tests: set[str]) -> set[str]:
+def _failing(tree: Path, tests: set[str], workers: int) -> set[str]:
     """The tests that fail in a copy without a fault; they would catch everything."""
     if not tests:
         return set()
     report = tree.parent / "baseline.json"
     plugin = "tests.campaigns.failed_tests"
-    _pytest(tree, ["-p", plugin, *sorted(tests)], 3600.0, stop=False, report=report)
+    _pytest(tree, [f"-n{workers}", "-p", plugin, *sorted(tests)], _BASELINE_SECONDS, stop=False, report=report)
     failed = set(json.loads(report.read_text(encoding="utf-8")))
     for name in sorted(failed):
         print(f"left out, fails without a fault: {name}", flush=True)
