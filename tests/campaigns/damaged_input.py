@@ -46,8 +46,8 @@ def serve(compiled: Path) -> None:
             answers.flush()
 
 
-def _work(cases: Sequence[Case], compiled: Path) -> Iterator[tuple[Case, Verdict]]:
-    """Judge cases in worker processes, one at a time."""
+def _work(cases: Sequence[Case], compiled: Path) -> Iterator[tuple[Case, Verdict, int]]:
+    """Judge cases in worker processes, one at a time: each with the peak of its worker's memory, in bytes."""
     worker: subprocess.Popen[str] | None = None
     before = 0
     for case in cases:
@@ -68,7 +68,7 @@ def _work(cases: Sequence[Case], compiled: Path) -> Iterator[tuple[Case, Verdict
             worker.kill()
             worker.wait()
             worker = None
-            yield case, Verdict(case[0], why, wrong=True, seconds=_PATIENCE)
+            yield case, Verdict(case[0], why, wrong=True, seconds=_PATIENCE), 0
             continue
         fields, peak = json.loads(line)
         verdict = Verdict(**fields)
@@ -79,7 +79,7 @@ def _work(cases: Sequence[Case], compiled: Path) -> Iterator[tuple[Case, Verdict
             worker.wait()
             worker = None
         before = peak
-        yield case, verdict
+        yield case, verdict, peak
     if worker is not None and worker.stdin is not None:
         worker.stdin.close()
         worker.wait()
@@ -114,16 +114,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _report(found)
 
 
-def _report(found: Sequence[tuple[Case, Verdict]]) -> int:
-    table = Counter((verdict.kind, verdict.code) for _, verdict in found)
+def _report(found: Sequence[tuple[Case, Verdict, int]]) -> int:
+    table = Counter((verdict.kind, verdict.code) for _, verdict, _ in found)
     for (kind, code), count in sorted(table.items()):
         print(f"{kind:24} {code:24} {count:5}")
-    wrong = [(case, verdict) for case, verdict in sorted(found, key=lambda item: item[0]) if verdict.wrong]
+    wrong = [(case, verdict) for case, verdict, _ in sorted(found, key=lambda item: item[0]) if verdict.wrong]
     for (group, seed), verdict in wrong:
         lines = verdict.detail.strip().splitlines() or [""]
         print(f"WRONG {group}/{seed} {verdict.kind}: {verdict.code}; {' | '.join(lines[:8])[:600]}")
-    slowest = max((verdict.seconds for _, verdict in found), default=0.0)
-    print(f"{len(found)} cases, {len(wrong)} wrong, slowest {slowest:.1f} s")
+    slowest = max((verdict.seconds for _, verdict, _ in found), default=0.0)
+    largest = max((peak for _, _, peak in found), default=0) >> 20
+    print(f"{len(found)} cases, {len(wrong)} wrong, slowest {slowest:.1f} s, largest process {largest} MiB")
     return int(bool(wrong))
 
 
