@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -16,6 +17,10 @@ from filelock import FileLock
 _ROOT = Path(__file__).resolve().parent.parent
 _COMMAND = "import sys; from edgeq.cli.main import main; sys.exit(main())"
 _COMPILE_SECONDS = 300
+
+# A shell's background jobs start with SIGINT ignored, and children inherit that: tests of Ctrl-C need it back.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
