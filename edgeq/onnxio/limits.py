@@ -167,9 +167,24 @@ def _check_nodes(nodes: Sequence[NodeProto], where: str, depth: int, budget: _Bu
         place = f"node {shown(node.name or node.op_type)}"
         if len(node.input) > MAX_NODE_OPERANDS or len(node.output) > MAX_NODE_OPERANDS:
             raise EdgeqError("EQ0208", "a node has too many inputs or outputs", where=place, allowed=MAX_NODE_OPERANDS)
+        _check_split(node, place)
         for attribute in node.attribute:
             check_name(attribute.name, place)
             _check_attribute(attribute, f"{place}, attribute {shown(attribute.name)}", depth, budget)
+
+
+def _check_split(node: NodeProto, where: str) -> None:
+    """The number of parts that a Split states is that of its outputs: onnx's shape inference aborts otherwise."""
+    for attribute in node.attribute:
+        if node.op_type == "Split" and attribute.name == "num_outputs" and attribute.i != len(node.output):
+            raise EdgeqError(
+                "EQ0232",
+                "a Split has another number of outputs than it states",
+                where=where,
+                got=len(node.output),
+                allowed=attribute.i,
+                hint="export the model again",
+            )
 
 
 def _check_attribute(attribute: AttributeProto, where: str, depth: int, budget: _Budget) -> None:

@@ -28,7 +28,7 @@ def model(
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in outputs.items()],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
 
 
 def through_qdq(inner: NodeProto, shape: Shape, out: Shape, scale: float = 0.1) -> ModelProto:
@@ -78,11 +78,17 @@ WRONG: dict[str, tuple[str, ModelProto]] = {
     "scales too far apart": ("EQ0358", through_qdq(node("Identity", ["d"], ["f"]), (1, 4), (1, 4), 1e-33)),
     "a scale too few": ("EQ0261", per_channel(2, 1)),
     "scales along an axis that is not there": ("EQ0261", per_channel(3, 2)),
+    "a split into more parts than it states": (
+        "EQ0232",
+        model([node("Split", ["x"], ["y", "u"], axis=-1, num_outputs=1)], (1, 7), {"y": (1, 4), "u": (1, 3)}, {}),
+    ),
     "the same output twice": (
         "EQ0204",
         model([node("Relu", ["x"], ["y"])], (1, 4), {"y": (1, 4)}, {}),
     ),
 }
+# What onnx's shape inference does not survive.
+_ABORTS = {"a split into more parts than it states"}
 WRONG["the same output twice"][1].graph.output.append(WRONG["the same output twice"][1].graph.output[0])
 
 
@@ -98,7 +104,8 @@ def lowered(proto: ModelProto) -> None:
 @pytest.mark.parametrize("case", WRONG)
 def test_contradictions_are_refused_by_name(case: str) -> None:
     code, proto = WRONG[case]
-    onnx.shape_inference.infer_shapes(proto)
+    if case not in _ABORTS:
+        onnx.shape_inference.infer_shapes(proto)
     with pytest.raises(EdgeqError) as caught:
         lowered(proto)
     found = [problem for problem in caught.value.problems if problem.code == code]
