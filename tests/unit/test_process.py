@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from processes import alive, within
 
 from edgeq.guard import MARK
 from edgeq.process import Stopped, run_program, started
@@ -20,24 +20,6 @@ SH = "/bin/sh"
 
 def shell(script: str, seconds: float = 20, **options: object) -> object:
     return run_program([SH, "-c", script], timeout_seconds=seconds, **options)  # type: ignore[arg-type]
-
-
-def alive(process: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        state = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
-
-
-def within(seconds: float, true: Callable[[], bool]) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if true():
-            return True
-        time.sleep(0.02)
-    return true()
 
 
 def test_texts_and_code_come_back(tmp_path: Path) -> None:
