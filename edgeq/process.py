@@ -147,7 +147,8 @@ def run_program(
         stdout: a file that its standard output goes to; None: kept.
         apart: keep standard error apart from standard output.
         talk_bytes: the most that it may print; a file of `stdout` does not count.
-        file_bytes: the largest file that it may write, `stdout` included: beyond it gets SIGXFSZ. Kept by Linux only.
+        file_bytes: the largest file that it may write, `stdout` included: beyond it gets SIGXFSZ. Kept by Linux only,
+            and from a moment after the start on: a limit set before would hold for edgeq's own files as well.
         watched: a file that it writes; once that has `file_bytes`, it is killed, for some programs (QEMU) block the
             signal and go on.
 

@@ -137,6 +137,8 @@ TOOLCHAIN = {
     "qemu-system-arm": "",
     "gdb-multiarch": "",
     "g++": "",
+    "cmake": "",
+    "make": "",
 }
 USER = {"id": "echo 1000", "apt-get": 'echo "apt-get ran" >&2; exit 9'}
 
@@ -160,7 +162,7 @@ def test_setup_without_rights_prints_the_command(tmp_path: Path, root: Path) -> 
     assert done.returncode == 5
     assert done.stderr.splitlines()[-1] == (
         "apt-get install --yes --no-install-recommends gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
-        " gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gdb-multiarch g++ python3-venv"
+        " gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gdb-multiarch g++ cmake make python3-venv"
     )
     assert "apt-get ran" not in done.stderr
 
