@@ -190,9 +190,10 @@ def test_without_a_compiler_nothing_is_written_and_the_way_out_is_named(
     if missing != "arm":
         monkeypatch.setenv("PATH", str(tmp_path))
     out = tmp_path / "out"
-    # The compilers are looked for before the model is read: this one is none.
+    # With data given, the compilers are looked for before the model is read: this one is none.
     (tmp_path / "broken.onnx").write_bytes(b"not a model")
-    done = run_edgeq("compile", tmp_path / "broken.onnx", "--board", "mps2-an386", "-o", out, "--json")
+    arguments = ("--data", example.calibration, "--board", "mps2-an386", "-o", out, "--json")
+    done = run_edgeq("compile", tmp_path / "broken.onnx", *arguments)
     assert done.returncode == 5
     problems = json.loads(done.stdout)["problems"]
     assert [problem["code"] for problem in problems] == codes
