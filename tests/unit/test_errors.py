@@ -22,7 +22,8 @@ _IN_CATALOGUE_ONLY: set[str] = set()
 
 
 def used_codes(root: Path) -> set[str]:
-    sources = [path for path in (root / "edgeq").rglob("*.py") if path.name != "errors_catalogue.py"]
+    texts = {"errors_catalogue", "errors_examples"}
+    sources = [path for path in (root / "edgeq").rglob("*.py") if path.parent.name not in texts]
     return {code for path in sources for code in re.findall(r'"(EQ\d{4})"', path.read_text())}
 
 

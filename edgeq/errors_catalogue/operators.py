@@ -1,0 +1,93 @@
+"""EQ03xx: what can be integer, and what the backends can express."""
+
+from __future__ import annotations
+
+from typing import Final
+
+OPERATORS: Final[dict[str, tuple[str, str]]] = {
+    "EQ0301": ("Not a standard operator", "Operators of other domains have no defined meaning here."),
+    "EQ0302": (
+        "Operator not supported",
+        "`edgeq ops` lists what is. The message names a replacement where one exists.",
+    ),
+    "EQ0303": (
+        "Operand is not float32",
+        "Normalized models compute in float32; indices and shapes must be constants.",
+    ),
+    "EQ0304": ("Empty tensor", "A dimension of size 0 computes nothing. Remove the branch."),
+    "EQ0305": (
+        "Second result not supported",
+        "Only the operator's first result may be used. Remove what reads the second.",
+    ),
+    "EQ0306": (
+        "Must be constant",
+        "The operand is computed at run time, but decides shapes or memory. Export it as a constant.",
+    ),
+    "EQ0307": (
+        "Rank not supported",
+        "The operator is supported for the ranks named. Reshape around it in the float model.",
+    ),
+    "EQ0308": (
+        "Bad model output",
+        "Inputs and constants that are outputs are copied where they are float32. Leave others out of the outputs.",
+    ),
+    "EQ0309": ("A constant is not a number", "A weight holds NaN or infinity: training diverged, or export failed."),
+    "EQ0310": ("The model has no input", "There is nothing to run it on."),
+    "EQ0311": ("A node without inputs", "It depends on no model input and could not be folded into a constant."),
+    "EQ0312": ("One sample at a time", "Firmware runs batch 1; fold other uses of the first axis into another axis."),
+    "EQ0313": ("Attribute not supported", "The message names the attribute and the values that are supported."),
+    "EQ0314": ("MatMul not supported", "Operands need equal leading dimensions, or one constant matrix."),
+    "EQ0315": ("Operands do not fit together", "Input, weight and bias contradict each other. Export the model again."),
+    "EQ0330": ("No integer form", "The operator survived normalization, but has no quantized meaning."),
+    "EQ0331": ("Not a constant", "A weight or bias is computed at run time. Export the model with constant weights."),
+    "EQ0332": ("The float model fails on the data", "It computes NaN or infinity: check the preprocessing."),
+    "EQ0350": (
+        "A value is not quantized",
+        "Every activation needs its QuantizeLinear; quantize the float model again.",
+    ),
+    "EQ0351": ("Not a quantized constant", "Weights are int8 and biases int32 initializers behind DequantizeLinear."),
+    "EQ0352": ("Computed at run time", "What decides shapes or memory must be constant. Export it as a constant."),
+    "EQ0353": (
+        "An accumulator can leave int32",
+        "For the worst possible input a sum would overflow. A larger output scale or a split layer avoids it.",
+    ),
+    "EQ0354": ("A Slice runs backwards", "Only positive steps are supported. Reverse the data outside the model."),
+    "EQ0355": ("No integer form", "`edgeq ops` lists the operators that have one."),
+    "EQ0356": ("Activation quantized per channel", "Only weights may be per channel."),
+    "EQ0357": ("A shape is not known", "Every shape must be static; see --dim."),
+    "EQ0358": (
+        "Scales too far apart",
+        "int32 cannot hold the sum of operands that differ so much. Rescale the smaller one in the float model.",
+    ),
+    "EQ0359": ("Softmax row too long", "TFLite's integer softmax takes 511 elements a row; highmul has no limit."),
+    "EQ0360": (
+        "Attribute not implemented",
+        "Lowering refuses what it does not implement; the message names the attribute and the values that it has.",
+    ),
+    "EQ0361": ("Rank not implemented", "The operator's integer form has one rank. Reshape around it."),
+    "EQ0362": (
+        "More than one sample at a time",
+        "The backends run one sample; windows and images have a first axis of 1. Run the model once per sample.",
+    ),
+    "EQ0363": (
+        "Integers of another type",
+        "Lowering takes int8, uint8, and int32 for biases. Quantize the model again.",
+    ),
+    "EQ0380": ("No C kernel", "No kernel takes the operator with these shapes. `edgeq ops` lists the limits."),
+    "EQ0381": (
+        "No memory that traps unaligned loads",
+        "--aligned-loads is for microcontrollers; computers allow unaligned loads. Leave the option out.",
+    ),
+    "EQ0385": (
+        "The TVM backend cannot express an operator",
+        "The message lists every such node. The C backend runs them all: leave tvm out of --backend.",
+    ),
+    "EQ0390": (
+        "A TFLite file cannot express an operator",
+        (
+            "The format has its own rules for padding, ranks and clamps. The message lists every node that breaks one; "
+            "leave tflite out of --backend, or change the model there."
+        ),
+    ),
+    "EQ0391": ("A TFLite file cannot hold states", "Stateful models are for the C backend."),
+}
