@@ -186,7 +186,10 @@ def run_all(listed: Sequence[Fault], sampled: Sequence[Fault], workers: int) -> 
         broken = _failing(first, used, workers)
         alive: set[Fault] = set()
         with ThreadPoolExecutor(workers) as pool:
-            for fault, caught in pool.map(partial(_one, trees, broken), [*listed, *sampled]):
+            every = [*listed, *sampled]
+            for number, (fault, caught) in enumerate(pool.map(partial(_one, trees, broken), every), start=1):
+                if number % 50 == 0:
+                    print(f"{number} of {len(every)}, {len(alive)} survive", flush=True)
                 if not caught:
                     alive.add(fault)
                     print(f"survives: {fault.path}:{fault.line} {fault.kind}\n{fault.change}", flush=True)
