@@ -29,7 +29,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 RUNTIME: Final = ROOT / "runtime_c"
 COMPILERS: Final = ("arm-none-eabi-gcc", "aarch64-linux-gnu-gcc")
 EMULATORS: Final = ("qemu-system-arm", "qemu-aarch64")
-DEFAULT_TESTS: Final = ("tests/conformance/test_images.py", "tests/regression")
+DEFAULT_TESTS: Final = ("tests/conformance/test_images.py", "tests/conformance/test_edges.py", "tests/regression")
 # Instructions in QEMU's log: `0x00000140:  4b05 ...`; a block opens with `IN:`.
 _ADDRESS: Final = re.compile(rb"^(?:0x)?([0-9a-f]{8,16}):", re.MULTILINE)
 _COMPILER_SHIM: Final = """#!/bin/sh
