@@ -6,7 +6,7 @@ JOBS ?= 2
 BOARD ?= mps2-an386
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-shuffled coverage campaign-input campaign-mutants lint format lock readme wheel clean
+.PHONY: help setup demo test test-slow test-shuffled coverage campaign-input campaign-mutants lint format golden lock readme wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -54,6 +54,9 @@ format: setup ## lay out Python and C
 lock: setup ## write requirements.lock anew from pyproject.toml
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes --strip-extras \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --extra dev --extra tvm --extra tflite -o requirements.lock pyproject.toml
+
+golden: setup ## write the digests of the generated graphs and C anew, after a change that is meant
+	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.digests $${EDGEQ_DATA:-../shared/data}/models
 
 readme: setup ## write the generated tables of README.md anew
 	$(BIN)/python scripts/readme.py

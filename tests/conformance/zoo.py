@@ -214,6 +214,11 @@ def all_cases(family: str) -> tuple[Case, ...]:
     return (*samples, *FURTHER.get(family, ()))
 
 
+def given_grids(cases: Sequence[Case]) -> QdqPlan:
+    """The chosen grids as a plan, which :func:`float_model` completes."""
+    return QdqPlan(activations=grids_of(cases))
+
+
 def grids_of(cases: Sequence[Case]) -> dict[str, Activation]:
     """The chosen grids by value name."""
     found: dict[str, Activation] = {}
@@ -248,9 +253,9 @@ def build(name: str, cases: Sequence[Case], mode: Mode) -> Zoo:
     Raises:
         EdgeqError: a case cannot be done in this mode.
     """
-    grids = grids_of(cases)
-    given = QdqPlan(activations=grids)
-    model = _float_model(name, cases, given)
+    given = given_grids(cases)
+    grids = given.activations
+    model = float_model(name, cases, given)
     # Normalization would take an Identity for what it is in a float model: nothing.
     normal = model if REQUANTIZE in cases[0].types else normalize(model)
     assert REQUANTIZE in cases[0].types or not check_support(normal)
@@ -294,7 +299,7 @@ def _calibration(model: onnx_ir.Model, grids: Mapping[str, Activation]) -> dict[
     return found
 
 
-def _float_model(name: str, cases: Sequence[Case], given: QdqPlan) -> onnx_ir.Model:
+def float_model(name: str, cases: Sequence[Case], given: QdqPlan) -> onnx_ir.Model:
     """The cases side by side; weights whose integers are prescribed are added to ``given``."""
     nodes: list[NodeProto] = []
     initializers: list[Initializer] = []

@@ -1,0 +1,114 @@
+"""What the compiler makes of fixed models, as digests: the net below every change of structure.
+
+    make golden        # write digests.json anew, after a change that is meant
+
+A digest covers the integer graph behind the passes, or the C files that are generated for one core. The models carry
+their scales: the bundled example as a QDQ file, the others quantized blindly, so that nothing depends on how a
+processor adds floats. The runtime's headers are not part of it: what they do is verified bit for bit elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import onnx_ir
+
+from edgeq.backends.c import Specialize, emit_c
+from edgeq.backends.c.emit import SPECIALIZE
+from edgeq.errors import EdgeqError
+from edgeq.frontend import normalize, normalize_qdq, normalize_structure
+from edgeq.ir import Graph
+from edgeq.lowering import Mode
+from edgeq.onnxio import read_model
+from edgeq.onnxio.qdq_form import REQUANTIZE
+from edgeq.pipeline import to_integer_graph
+from edgeq.quant import quantize_blindly
+from edgeq.target import load_target
+from tests.conformance import zoo
+
+HERE: Final = Path(__file__).resolve().parent
+FILE: Final = HERE / "digests.json"
+EXAMPLE: Final = "fashion_mnist"
+# MLPerf Tiny, from the folder of real models.
+REAL: Final = ("ad_autoencoder", "ic_resnet8", "kws_dscnn", "vww_mobilenetv1_025")
+CORES: Final = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m55", "native")
+Digests = dict[str, dict[str, str]]
+
+
+def digests_of(name: str, models: Path | None) -> dict[str, str]:
+    """Digests of one model or operator family: ``MODE graph`` and ``MODE CORE SPECIALIZE`` → SHA-256, shortened.
+
+    Args:
+        name: :data:`EXAMPLE`, one of :data:`REAL`, or a family of operators.
+        models: folder of the real models; needed for those alone.
+    """
+    found = {}
+    choices: tuple[Specialize, ...] = SPECIALIZE if name == EXAMPLE else ("hot",)
+    for mode in zoo.MODES:
+        graph = to_integer_graph(_quantized(name, mode, models), mode, "model")
+        found[f"{mode} graph"] = _short("\n".join(graph_lines(graph)).encode())
+        for core in CORES:
+            for specialize in choices:
+                bundle = emit_c(graph, "model", load_target(core), specialize).bundle
+                files = {path: text for path, text in bundle.files.items() if not path.startswith("runtime/")}
+                text = b"".join(f"{path}\0".encode() + files[path] for path in sorted(files))
+                found[f"{mode} {core} {specialize}"] = _short(text)
+    return found
+
+
+def graph_lines(graph: Graph) -> Iterator[str]:
+    """All that a graph says, independent of how it is stored; scales and zero points with as many bits as they have."""
+    yield f"{graph.name} {graph.inputs} {graph.outputs} {[(state.input, state.output) for state in graph.states]}"
+    for tensor in sorted(graph.tensors.values(), key=lambda tensor: tensor.name):
+        held = "" if tensor.data is None else hashlib.sha256(tensor.data.tobytes()).hexdigest()
+        quant = tensor.quant
+        scale = () if quant is None else ([value.hex() for value in quant.scale], list(quant.zero_point), quant.axis)
+        source = tensor.source
+        origin = () if source is None else (source.name, source.permutation, source.shape)
+        yield f"{tensor.name} {tensor.shape} {tensor.dtype.value} {tensor.bits} {held} {scale} {origin}"
+    for node in graph.nodes:
+        yield f"{node.op} {node.name} {node.inputs} {node.outputs} {sorted(node.attrs.items())} {node.source}"
+
+
+def _short(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:24]
+
+
+def _quantized(name: str, mode: Mode, models: Path | None) -> onnx_ir.Model:
+    if name == EXAMPLE:
+        return normalize_qdq(normalize_structure(read_model(HERE / f"{EXAMPLE}.qdq.onnx"), {}))
+    if name in REAL:
+        assert models is not None  # the test has looked
+        return quantize_blindly(normalize(read_model(models / f"{name}.onnx"), {}), mode)
+    cases = zoo.cases_of(name, mode)
+    given = zoo.given_grids(cases)
+    model = zoo.float_model(name, cases, given)
+    normal = model if REQUANTIZE in cases[0].types else normalize(model)
+    return quantize_blindly(normal, mode, given)
+
+
+def main() -> int:
+    """Write the digests anew; without the real models, theirs stay."""
+    models = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    kept: Digests = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
+    names = (EXAMPLE, *zoo.FAMILIES, *(REAL if models is not None else ()))
+    found: Digests = {}
+    for name in names:
+        try:
+            found[name] = digests_of(name, models)
+        except EdgeqError as error:
+            raise SystemExit(f"{name}: {error}") from error
+        for key, value in found[name].items():
+            if kept.get(name, {}).get(key) != value:
+                print(f"changed: {name} {key}")
+    FILE.write_text(json.dumps(kept | found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
