@@ -55,8 +55,9 @@ lock: setup ## write requirements.lock anew from pyproject.toml
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes --strip-extras \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --extra dev --extra tvm --extra tflite -o requirements.lock pyproject.toml
 
-golden: setup ## write the digests of the generated graphs and C anew, after a change that is meant
+golden: setup ## write digests and instruction budgets of fixed models anew, after a change that is meant
 	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.digests $${EDGEQ_DATA:-../shared/data}/models
+	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.instructions $${EDGEQ_DATA:-../shared/data}/models
 
 readme: setup ## write the generated tables of README.md anew
 	$(BIN)/python scripts/readme.py

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.backends.c import Specialize, emit_c
 from edgeq.backends.program import Program
-from edgeq.firmware import build_images
+from edgeq.firmware import Images, build_images
 from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.manifest import image_facts
@@ -39,18 +39,30 @@ def compare_on(
         sanitize: with address and undefined-behaviour sanitizers; host only.
         tvm: the steps are TVM's functions instead of kernels.
     """
+    spec, _ = build_image(board_name, graph, folder, specialize=specialize, sanitize=sanitize, tvm=tvm)
+    answer = load_runner("native" if spec.native else "qemu").run(RunRequest(spec, inputs, steps=True))
+    result = Comparison(board_name)
+    compare_runs(result, spec, 0, [run(graph, sample).tensors for sample in inputs], answer)
+    return result
+
+
+def build_image(
+    board_name: str,
+    graph: Graph,
+    folder: Path,
+    *,
+    specialize: Specialize = "hot",
+    sanitize: bool = False,
+    tvm: bool = False,
+) -> tuple[ImageSpec, Images]:
+    """A graph's image for a board, with what runners must know of it; arguments as for :func:`compare_on`."""
     board = load_board(board_name)
     program = _emit(graph, board, specialize, tvm=tvm)
     program.bundle.write(folder)
     facts = image_facts(graph, program, graph.name)
     images = build_images(folder, folder, board, facts, constants=program.constants, sanitize=sanitize)
     assert not images.warnings
-    spec = spec_of(graph, program, board, folder, images.files)
-    runner = load_runner("native" if board.is_host else "qemu")
-    answer = runner.run(RunRequest(spec, inputs, steps=True))
-    result = Comparison(board_name)
-    compare_runs(result, spec, 0, [run(graph, sample).tensors for sample in inputs], answer)
-    return result
+    return spec_of(graph, program, board, folder, images.files), images
 
 
 def _emit(graph: Graph, board: Board, specialize: Specialize, *, tvm: bool) -> Program:

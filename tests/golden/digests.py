@@ -50,7 +50,7 @@ def digests_of(name: str, models: Path | None) -> dict[str, str]:
     found = {}
     choices: tuple[Specialize, ...] = SPECIALIZE if name == EXAMPLE else ("hot",)
     for mode in zoo.MODES:
-        graph = to_integer_graph(_quantized(name, mode, models), mode, "model")
+        graph = to_integer_graph(quantized_model(name, mode, models), mode, "model")
         found[f"{mode} graph"] = _short("\n".join(graph_lines(graph)).encode())
         for core in CORES:
             for specialize in choices:
@@ -79,7 +79,7 @@ def _short(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:24]
 
 
-def _quantized(name: str, mode: Mode, models: Path | None) -> onnx_ir.Model:
+def quantized_model(name: str, mode: Mode, models: Path | None) -> onnx_ir.Model:
     if name == EXAMPLE:
         return normalize_qdq(normalize_structure(read_model(HERE / f"{EXAMPLE}.qdq.onnx"), {}))
     if name in REAL:

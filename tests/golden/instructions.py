@@ -1,0 +1,98 @@
+"""Instructions per step and code bytes of fixed models on three cores, as budgets that no change may exceed.
+
+    make golden        # write instructions.json anew, after a change that is meant
+
+The models are those of ``digests``; one seeded random input each. QEMU counts instructions, not cycles, and so do the
+budgets; they hold for the compiler that the file names.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from edgeq.backends.program import step_nodes
+from edgeq.errors import EdgeqError
+from edgeq.ir import Graph, Node
+from edgeq.numerics.array import Array
+from edgeq.pipeline import to_integer_graph
+from edgeq.runners.base import RunRequest
+from edgeq.runners.table import load_runner
+from tests.conformance.images import build_image
+from tests.golden.digests import EXAMPLE, HERE, REAL, quantized_model
+
+FILE: Final = HERE / "instructions.json"
+BOARDS: Final = ("mps2-m0", "mps2-an386", "mps3-an547")
+CODE: Final = "flash_code_bytes"
+COMPILER: Final = "compiler"
+_SEED: Final = 20
+
+Costs = dict[str, int]
+
+
+def costs_of(name: str, board: str, models: Path | None, folder: Path) -> tuple[Costs, str]:
+    """Instructions by step (``NUMBER OPERATOR ONNX-NODES``) and :data:`CODE`; and the compiler's name.
+
+    Args:
+        name: :data:`EXAMPLE` or one of :data:`REAL`.
+        board: one of :data:`BOARDS`.
+        models: folder of the real models; needed for those alone.
+        folder: an empty one, for sources and images.
+    """
+    graph = to_integer_graph(quantized_model(name, "highmul", models), "highmul", "model")
+    spec, images = build_image(board, graph, folder)
+    result = load_runner("qemu").run(RunRequest(spec, [random_input(graph)], count=True))
+    assert result.instructions is not None, "this QEMU takes no plugins"
+    (counts,) = result.instructions
+    named = zip(step_nodes(graph), counts.steps, strict=True)
+    found = {_key(number, node): count.total for number, (node, count) in enumerate(named)}
+    return found | {CODE: images.sizes.flash_code_bytes}, images.compiler
+
+
+def random_input(graph: Graph) -> list[Array]:
+    """One sample of uniform integers."""
+    draw = np.random.default_rng(_SEED)
+    found = []
+    for name in graph.inputs:
+        tensor = graph.tensors[name]
+        limits = np.iinfo(tensor.dtype.value)
+        found.append(draw.integers(limits.min, limits.max, tensor.shape, tensor.dtype.value, endpoint=True))
+    return found
+
+
+def _key(number: int, node: Node) -> str:
+    return f"{number:02} {node.op} {', '.join(node.source) or node.name}"
+
+
+def exceeded(found: Costs, budget: Costs) -> list[str]:
+    """What costs more than its budget, or has none."""
+    return [f"{key}: {budget.get(key)} -> {cost}" for key, cost in found.items() if cost > budget.get(key, -1)]
+
+
+def main() -> int:
+    """Write the budgets anew; without the real models, theirs stay."""
+    models = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    kept: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
+    for name in (EXAMPLE, *(REAL if models is not None else ())):
+        for board in BOARDS:
+            with tempfile.TemporaryDirectory(prefix="edgeq-golden-") as folder:
+                try:
+                    found, kept[COMPILER] = costs_of(name, board, models, Path(folder))
+                except EdgeqError as error:
+                    raise SystemExit(f"{name} on {board}: {error}") from error
+            before = kept.setdefault(name, {}).get(board, {})
+            for key in sorted(before.keys() | found.keys()):
+                if before.get(key) != found.get(key):
+                    print(f"{name} {board} {key}: {before.get(key)} -> {found.get(key)}")
+            kept[name][board] = found
+    FILE.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""No step of fixed models needs more instructions than before on M0, M4 and M55, and no model more code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.golden.digests import EXAMPLE, REAL
+from tests.golden.instructions import BOARDS, CODE, COMPILER, FILE, costs_of, exceeded
+
+STATED: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("name", [EXAMPLE, *(pytest.param(name, marks=pytest.mark.data) for name in REAL)])
+def test_no_step_exceeds_its_budget(
+    name: str, board: str, request: pytest.FixtureRequest, needs_program: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Where a change is meant, `make golden` writes the budgets anew, and the commit says why."""
+    needs_program("arm-none-eabi-gcc")
+    needs_program("qemu-system-arm")
+    models: Path | None = request.getfixturevalue("data_dir") / "models" if name in REAL else None
+    found, compiler = costs_of(name, board, models, tmp_path)
+    if compiler != STATED[COMPILER]:
+        pytest.skip(f"the budgets are those of {STATED[COMPILER]}, which is not installed")
+    assert exceeded(found, STATED[name][board]) == []
+
+
+def test_every_model_has_budgets_on_every_board() -> None:
+    stated = {name: sorted(boards) for name, boards in STATED.items() if name != COMPILER}
+    assert stated == {name: sorted(BOARDS) for name in (EXAMPLE, *REAL)}
+
+
+def test_a_dearer_or_unknown_step_is_named() -> None:
+    budget = {"00 conv2d a": 10, CODE: 5}
+    assert exceeded({"00 conv2d a": 10, CODE: 4}, budget) == []
+    assert exceeded({"00 conv2d a": 11, "01 add b": 1, CODE: 6}, budget) == [
+        "00 conv2d a: 10 -> 11",
+        "01 add b: None -> 1",
+        f"{CODE}: 5 -> 6",
+    ]
