@@ -76,7 +76,7 @@ _SINGLE: Final = {
     "Acosh": "use another activation: `edgeq ops` lists them",
     "Asinh": "use another activation: `edgeq ops` lists them",
     "Atanh": "use another activation: `edgeq ops` lists them",
-    "BatchNormalization": "make its parameters constants and each variance positive; in training mode: call model.eval() first",
+    "BatchNormalization": "make its parameters constants, each variance positive; in training: model.eval() first",
     "Cast": "export the model in float32; integers are prepared in the application",
     "CastLike": "export the model in float32; integers are prepared in the application",
     "CenterCropPad": "crop with Slice, or pad with Pad",
