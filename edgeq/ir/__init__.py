@@ -2,6 +2,7 @@
 
 from edgeq.ir.dtype import DType
 from edgeq.ir.graph import Attr, Graph, Node, State
-from edgeq.ir.tensor import Quant, Source, Tensor
+from edgeq.ir.quantization import Quantization, QuantizedConstant
+from edgeq.ir.tensor import Source, Tensor
 
-__all__ = ["Attr", "DType", "Graph", "Node", "Quant", "Source", "State", "Tensor"]
+__all__ = ["Attr", "DType", "Graph", "Node", "Quantization", "QuantizedConstant", "Source", "State", "Tensor"]

@@ -21,7 +21,8 @@ from edgeq.errors import EdgeqError
 from edgeq.files import DAMAGE, read_json, reason_of
 from edgeq.ir.dtype import DType
 from edgeq.ir.graph import Graph, Node, State
-from edgeq.ir.tensor import Quant, Source, Tensor
+from edgeq.ir.quantization import Quantization
+from edgeq.ir.tensor import Source, Tensor
 from edgeq.json_shape import check_shape, mapping_of, natural, positive
 from edgeq.numerics.array import Array
 
@@ -123,14 +124,8 @@ def _tensor_to_json(tensor: Tensor) -> dict[str, Any]:
     record: dict[str, Any] = {"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype.value}
     if tensor.is_constant:
         record["constant"] = True
-    if tensor.bits is not None:
-        record["bits"] = tensor.bits
     if tensor.quant is not None:
-        record["quant"] = {
-            "scale": list(tensor.quant.scale),
-            "zero_point": list(tensor.quant.zero_point),
-            "axis": tensor.quant.axis,
-        }
+        record["quant"] = {key: value for key, value in tensor.quant.to_json().items() if key != "dtype"}
     if tensor.source is not None:
         record["source"] = {
             "name": tensor.source.name,
@@ -158,11 +153,11 @@ _DOCUMENT: Final = {
     ],
 }
 _OPTIONAL: Final = {
-    "bits": (natural, None),
     "constant": bool,
     "quant": ({"scale": [positive], "zero_point": [int], "axis": (natural, None)}, None),
     "source": ({"name": str, "permutation": [natural], "shape": [natural]}, None),
 }
+_OPTIONAL_OF_QUANT: Final = {"bits": natural, "block": natural, "codebook": [int]}
 
 
 def _check_document(document: Mapping[str, Any]) -> None:
@@ -175,6 +170,8 @@ def _check_document(document: Mapping[str, Any]) -> None:
     check_shape(document, _DOCUMENT)
     for record in document["tensors"]:
         check_shape(record, {key: shape for key, shape in _OPTIONAL.items() if key in record})
+        quant = record.get("quant") or {}
+        check_shape(quant, {key: shape for key, shape in _OPTIONAL_OF_QUANT.items() if key in quant})
         source = record.get("source")
         if source and (
             sorted(source["permutation"]) != list(range(len(record["shape"])))
@@ -190,8 +187,7 @@ def _tensor_from_json(record: Mapping[str, Any], arrays: Mapping[str, Array]) ->
         shape=tuple(record["shape"]),
         dtype=DType(record["dtype"]),
         data=arrays[record["name"]] if record.get("constant") else None,
-        bits=record.get("bits"),
-        quant=Quant(tuple(quant["scale"]), tuple(quant["zero_point"]), quant["axis"]) if quant else None,
+        quant=Quantization.from_json({"dtype": record["dtype"], **quant}) if quant else None,
         source=Source(source["name"], tuple(source["permutation"]), tuple(source["shape"])) if source else None,
     )
 

@@ -1,7 +1,8 @@
 """Tensors: a name, a shape, an integer type; constants carry their data.
 
-A tensor holds *logical* integers: a 4-bit weight is an int8 array in [-8, 7] with ``bits=4``; packing is a backend's
-business. ``quant`` and ``source`` are for reports and for comparison with the float model; no executor reads them.
+A tensor holds *logical* integers: a 4-bit weight is an int8 array in [-8, 7] whose quantization has ``bits=4``; packing
+is a backend's business. ``quant`` and ``source`` are for reports and for comparison with the float model; no executor
+reads them.
 """
 
 from __future__ import annotations
@@ -12,24 +13,8 @@ from math import prod
 import numpy as np
 
 from edgeq.ir.dtype import DType
+from edgeq.ir.quantization import Quantization
 from edgeq.numerics.array import Array
-
-
-@dataclass(frozen=True)
-class Quant:
-    """real = scale[c] * (q - zero_point[c]), c running along ``axis`` (per tensor where ``axis`` is None).
-
-    Scales are float32 values held as Python floats.
-    """
-
-    scale: tuple[float, ...]
-    zero_point: tuple[int, ...]
-    axis: int | None = None
-
-    @classmethod
-    def per_tensor(cls, scale: float, zero_point: int) -> Quant:
-        """One scale and zero point for the whole tensor."""
-        return cls((float(scale),), (int(zero_point),))
 
 
 @dataclass(frozen=True)
@@ -43,17 +28,22 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """One SSA value. ``data`` is None for what is computed; constants hold a read-only array."""
+    """One SSA value. ``data`` is None for what is computed; constants hold a read-only array.
+
+    Raises:
+        ValueError: the data or the quantization has another type or shape.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: DType
     data: Array | None = None
-    bits: int | None = None
-    quant: Quant | None = None
+    quant: Quantization | None = None
     source: Source | None = None
 
     def __post_init__(self) -> None:
+        if self.quant is not None and (self.quant.dtype != self.dtype or not self.quant.fits(self.shape)):
+            raise ValueError(f"{self.name}: {self.dtype.value}{self.shape} does not fit {self.quant}")
         if self.data is None:
             return
         if self.data.shape != self.shape or self.data.dtype != self.dtype.numpy:
@@ -66,9 +56,14 @@ class Tensor:
             object.__setattr__(self, "data", frozen)
 
     @classmethod
-    def constant(cls, name: str, data: Array, quant: Quant | None = None, bits: int | None = None) -> Tensor:
+    def constant(cls, name: str, data: Array, quant: Quantization | None = None) -> Tensor:
         """A constant with the shape and type of ``data``."""
-        return cls(name, tuple(data.shape), DType.of(data), np.array(data, order="C"), bits, quant)
+        return cls(name, tuple(data.shape), DType.of(data), np.array(data, order="C"), quant)
+
+    @property
+    def bits(self) -> int | None:
+        """How many bits of ``dtype`` the integers use, where these are not all."""
+        return None if self.quant is None else self.quant.bits
 
     @property
     def is_constant(self) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.ir import Attr, DType, Graph, Node, Quant, Source, Tensor
+from edgeq.ir import Attr, DType, Graph, Node, Quantization, Source, Tensor
 from edgeq.numerics.array import Array
 from edgeq.ops import BY_NAME
 
@@ -32,7 +32,7 @@ class Constant:
 
     name: str
     values: Array
-    quant: Quant
+    quant: Quantization
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Target:
 
     name: str
     shape: tuple[int, ...]
-    quant: Quant
+    quant: Quantization
     clamp_min: int
     clamp_max: int
     sources: tuple[str, ...]
@@ -132,7 +132,7 @@ class Context:
         inputs: Sequence[str],
         attrs: Mapping[str, Attr],
         *,
-        quant: Quant,
+        quant: Quantization,
         sources: tuple[str, ...],
         source: Source | None = None,
         fold: bool = True,
@@ -175,7 +175,7 @@ class Context:
         """The tensor transposed by ``perm`` under the name ``tensor.label``."""
         if perm == tuple(range(len(perm))):
             return tensor
-        quant = tensor.quant or Quant.per_tensor(1.0, 0)
+        quant = tensor.quant or Quantization.per_tensor(DType.INT8, 1.0, 0)
         source = None
         if tensor.source is not None and tensor.source.permutation == tuple(range(len(perm))):
             inverse = tuple(int(axis) for axis in np.argsort(perm))
@@ -190,7 +190,7 @@ class Context:
             source=source,
         )
 
-    def add_constant(self, base: str, values: Array, quant: Quant | None = None) -> str:
+    def add_constant(self, base: str, values: Array, quant: Quantization | None = None) -> str:
         """Add a constant under a fresh name derived from ``base`` and return the name."""
         return self.graph.add_tensor(Tensor.constant(self.graph.fresh_name(base), values, quant))
 

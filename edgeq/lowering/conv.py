@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.ir import Attr, Quant, Tensor
+from edgeq.ir import Attr, Tensor
 from edgeq.lowering.attributes import integer, ints
 from edgeq.lowering.context import NCHW_TO_NHWC, Constant, Context, Target, scalar_quant
 from edgeq.lowering.requantize import multipliers, single_product
@@ -63,7 +64,7 @@ def accumulate(
     tables, attrs = multipliers(ctx, target.name, ratio, bound, target.sources)
     axis = None if len(weight.quant.scale) == 1 else 0
     names = (
-        ctx.add_constant(f"{target.name}.weight", kernel, Quant(weight.quant.scale, weight.quant.zero_point, axis)),
+        ctx.add_constant(f"{target.name}.weight", kernel, replace(weight.quant, axis=axis)),
         ctx.add_constant(f"{target.name}.bias", bias.astype(np.int32)),
         *tables,
     )

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeq import budget
 from edgeq.errors import EdgeqError, Problem
-from edgeq.ir import DType, Graph, Quant, Source, Tensor
+from edgeq.ir import DType, Graph, Quantization, Source, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering.attributes import constant_array, require_implemented
 from edgeq.lowering.context import Constant, Context, Mode, Target
@@ -110,7 +110,7 @@ def _lower_quantize(ctx: Context, node: onnx_ir.Node) -> None:
     ctx.activations[result] = RULES[core.op_type](ctx, core, target).name
 
 
-def _target(ctx: Context, value: onnx_ir.Value, quant: Quant) -> tuple[onnx_ir.Node, Target]:
+def _target(ctx: Context, value: onnx_ir.Value, quant: Quantization) -> tuple[onnx_ir.Node, Target]:
     """Walk back from the quantized value over fused activations to the operator that computes it."""
     low, high = DType.INT8.min, DType.INT8.max
     sources: list[str] = []
@@ -130,7 +130,7 @@ def _target(ctx: Context, value: onnx_ir.Value, quant: Quant) -> tuple[onnx_ir.N
     return node, Target(str(value.name), shape, quant, low, high, tuple(reversed(sources)))
 
 
-def _clamped(mode: Mode, node: onnx_ir.Node, quant: Quant, low: int, high: int) -> tuple[int, int]:
+def _clamped(mode: Mode, node: onnx_ir.Node, quant: Quantization, low: int, high: int) -> tuple[int, int]:
     """Narrow an int8 clamp by a Relu or Clip: rounding is monotone, so clamping before or after it is the same."""
     bounds: list[float | None] = [0.0, None]
     if node.op_type == "Clip":
@@ -148,14 +148,14 @@ def _bound(node: onnx_ir.Node, index: int) -> float | None:
     return None if bound is None or not np.isfinite(bound) else bound
 
 
-def _quantized(real: float, quant: Quant, mode: Mode) -> int:
+def _quantized(real: float, quant: Quantization, mode: Mode) -> int:
     """QuantizeLinear of one number: float32 division, half to even (TFLite: half away from zero), saturated to int8."""
     steps = np.float64(np.float32(real) / np.float32(quant.scale[0]))
     whole = np.copysign(np.floor(np.abs(steps) + 0.5), steps) if mode == "tflite" else np.rint(steps)
     return int(np.clip(whole + quant.zero_point[0], DType.INT8.min, DType.INT8.max))
 
 
-def _graph_input(ctx: Context, value: onnx_ir.Value, quant: Quant) -> Tensor:
+def _graph_input(ctx: Context, value: onnx_ir.Value, quant: Quantization) -> Tensor:
     name = str(value.name)
     if name in ctx.graph.tensors:
         return at_scale(ctx, ctx.graph.tensors[name], quant, "rescaled")
@@ -192,7 +192,7 @@ def _take_constants(ctx: Context, model: onnx_ir.Model) -> None:
             attribute = node.attributes.get("axis")
             axis = (attribute.as_int() if attribute is not None else 1) % values.ndim
         zeros = np.broadcast_to(zero.reshape(-1), scale.shape)
-        quant = Quant(tuple(float(item) for item in scale), tuple(int(item) for item in zeros), axis)
+        quant = Quantization.of(DType.of(values), scale, zeros, axis)
         ctx.constants[str(node.outputs[0].name)] = Constant(str(source.name), values, quant)
 
 
@@ -236,11 +236,11 @@ def _assume_result(ctx: Context, node: onnx_ir.Node) -> None:
     value = node.inputs[0]
     name = ctx.graph.fresh_name(f"{node.outputs[0].name}.failed")
     shape = _static_shape(value) if value is not None else ()
-    ctx.graph.add_tensor(Tensor(name, shape, DType.INT8, quant=Quant.per_tensor(1.0, 0)))
+    ctx.graph.add_tensor(Tensor(name, shape, DType.INT8, quant=Quantization.per_tensor(DType.INT8, 1.0, 0)))
     ctx.activations[str(node.outputs[0].name)] = name
 
 
-def _per_tensor_quant(node: onnx_ir.Node) -> Quant:
+def _per_tensor_quant(node: onnx_ir.Node) -> Quantization:
     scale = _parameter(node, 1).astype(np.float32).reshape(-1)
     has_zero = len(node.inputs) > 2 and node.inputs[2] is not None
     zero = _as_int8(_parameter(node, 2), node).reshape(-1) if has_zero else np.zeros(1, np.int8)
@@ -252,7 +252,7 @@ def _per_tensor_quant(node: onnx_ir.Node) -> Quant:
             allowed="one scale and zero point for the whole tensor",
             hint="quantize activations per tensor; only weights may be per channel",
         )
-    return Quant.per_tensor(float(scale[0]), int(zero[0]))
+    return Quantization.per_tensor(DType.INT8, float(scale[0]), int(zero[0]))
 
 
 def _as_int8(integers: Array, node: onnx_ir.Node) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.ir import Attr, DType, Quant, Tensor
+from edgeq.ir import Attr, DType, Quantization, Tensor
 from edgeq.lowering.context import Context, scalar_quant
 from edgeq.numerics import highmul, tflite
 from edgeq.numerics.array import Array
@@ -48,7 +48,7 @@ def single_product(a_scale: float, b_scale: float) -> np.float64:
     return np.float64(np.float32(a_scale) * np.float32(b_scale))
 
 
-def emit_requantize(ctx: Context, tensor: Tensor, quant: Quant, name: str) -> Tensor:
+def emit_requantize(ctx: Context, tensor: Tensor, quant: Quantization, name: str) -> Tensor:
     """Append an explicit change of scale and zero point.
 
     Args:
@@ -64,7 +64,7 @@ def emit_requantize(ctx: Context, tensor: Tensor, quant: Quant, name: str) -> Te
     return ctx.emit("requantize", name, (tensor.name, *inputs), attrs, quant=quant, sources=())
 
 
-def at_scale(ctx: Context, tensor: Tensor, quant: Quant, label: str) -> Tensor:
+def at_scale(ctx: Context, tensor: Tensor, quant: Quantization, label: str) -> Tensor:
     """The tensor at the scale and zero point wanted; itself where it has them already."""
     if scalar_quant(tensor) == (quant.scale[0], quant.zero_point[0]):
         return tensor

@@ -12,14 +12,14 @@ from functools import cache
 
 import numpy as np
 
-from edgeq.ir import DType, Graph, Node, Quant, Tensor
+from edgeq.ir import DType, Graph, Node, Quantization, Tensor
 from edgeq.lowering import Mode
 from edgeq.numerics.array import Array
 from edgeq.ops import infer
 from edgeq.ops.pool import average_pool_counts
 
 Attributes = Mapping[str, int | str | tuple[int, ...]]
-QUANT = Quant.per_tensor(0.5, 0)
+QUANT = Quantization.per_tensor(DType.INT8, 0.5, 0)
 # Both bounds, and each alone.
 CLAMPS = ((-20, 31), (-128, 40), (-50, 127))
 ZEROS = (-128, 127, 5)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.ir import DType, Graph, Node, Quant, Tensor
+from edgeq.ir import DType, Graph, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
 from edgeq.ops import infer
 
-QUANT = Quant.per_tensor(0.5, 0)
+QUANT = Quantization.per_tensor(DType.INT8, 0.5, 0)
 TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 ADD: dict[str, int | str] = {
     "requant": "highmul",

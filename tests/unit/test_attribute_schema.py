@@ -15,7 +15,7 @@ from edgeq.backends.c import emit_c
 from edgeq.backends.program import batch_problems
 from edgeq.errors import EdgeqError
 from edgeq.frontend import check_support, normalize_qdq, normalize_structure
-from edgeq.ir import Attr, DType, Graph, Node, Quant, Source, Tensor
+from edgeq.ir import Attr, DType, Graph, Node, Quantization, Source, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering import lower
 from edgeq.ops import BY_NAME, OnnxAttribute, infer, onnx_forms
@@ -162,7 +162,7 @@ def test_modes_of_resize_are_checked_as_a_pair(pair: tuple[str, str]) -> None:
 
 
 def test_a_shape_that_is_not_onnx_s_is_an_internal_error_that_names_the_node() -> None:
-    quant = Quant.per_tensor(0.5, 0)
+    quant = Quantization.per_tensor(DType.INT8, 0.5, 0)
     graph = Graph("net", inputs=("x",), outputs=("y",))
     graph.add_tensor(Tensor("x", (1, 3, 4, 5), DType.INT8, quant=quant))
     graph.add_tensor(
@@ -189,7 +189,7 @@ def test_two_nodes_of_one_name_are_an_internal_error() -> None:
 
 def batched() -> Graph:
     graph = Graph("net", inputs=("x",), outputs=("y",))
-    quant = Quant.per_tensor(0.5, 0)
+    quant = Quantization.per_tensor(DType.INT8, 0.5, 0)
     graph.add_tensor(Tensor("x", (2, 4, 4, 3), DType.INT8, quant=quant))
     graph.add_tensor(Tensor("y", (2, 2, 2, 3), DType.INT8, quant=quant))
     attrs: dict[str, Attr] = {

@@ -26,7 +26,7 @@ from edgeq.firmware import toolchain
 from edgeq.folder import Compiled
 from edgeq.frontend import check_support, fold, normalize, normalize_qdq, normalize_structure, version
 from edgeq.frontend.normalize import _name_everything
-from edgeq.ir import DType, Graph, Node, Quant, Tensor
+from edgeq.ir import DType, Graph, Node, Quantization, Tensor
 from edgeq.lowering import lower
 from edgeq.lowering.context import Mode
 from edgeq.notes import gathered
@@ -257,7 +257,7 @@ def test_model_that_onnxruntime_does_not_know_is_named() -> None:
 
 
 def test_transpose_of_too_many_axes_has_no_kernel() -> None:
-    quant = Quant((0.5,), (0,))
+    quant = Quantization.per_tensor(DType.INT8, 0.5)
     shape = (2, 3, 2, 3, 2, 3, 2)
     graph = Graph("m", inputs=("x",), outputs=("y",))
     graph.add_tensor(Tensor("x", shape, DType.INT8, quant=quant))
@@ -320,7 +320,7 @@ def test_operator_without_a_lowering_of_tvm_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setattr(steps, "LOWERINGS", {})
     graph = Graph("m", inputs=("x",), outputs=("y",))
     for name in ("x", "y"):
-        graph.add_tensor(Tensor(name, (1, 4), DType.INT8, quant=Quant((0.5,), (0,))))
+        graph.add_tensor(Tensor(name, (1, 4), DType.INT8, quant=Quantization.per_tensor(DType.INT8, 0.5)))
     graph.nodes.append(Node("transpose", "t", ("x",), ("y",), {"perm": (0, 1)}, ("turn",)))
     assert codes(lambda: steps.lower_steps(graph, "m", None)) == ["EQ0385"]
 

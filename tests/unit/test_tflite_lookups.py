@@ -11,7 +11,7 @@ from edgeq.backends.tflite import emit_tflite
 from edgeq.backends.tflite.emit import draft_of
 from edgeq.backends.tflite.write.lookup import Function
 from edgeq.extras import missing
-from edgeq.ir import DType, Graph, Node, Quant, Tensor
+from edgeq.ir import DType, Graph, Node, Quantization, Tensor
 from edgeq.numerics.tables import unary_table
 from edgeq.numerics.tflite_unary import tflite_table
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
@@ -50,9 +50,9 @@ def many_grids(text: str) -> Graph:
         if table is None:
             table = unary_table(function.name, function.attributes, *grids)
         x, y, entries = f"x{number}", f"y{number}", f"table{number}"
-        graph.add_tensor(Tensor(x, (256,), DType.INT8, quant=Quant.per_tensor(x_scale, x_zero)))
+        graph.add_tensor(Tensor(x, (256,), DType.INT8, quant=Quantization.per_tensor(DType.INT8, x_scale, x_zero)))
         graph.add_tensor(Tensor.constant(entries, table))
-        graph.add_tensor(Tensor(y, (256,), DType.INT8, quant=Quant.per_tensor(y_scale, y_zero)))
+        graph.add_tensor(Tensor(y, (256,), DType.INT8, quant=Quantization.per_tensor(DType.INT8, y_scale, y_zero)))
         graph.nodes.append(Node("lookup", y, (x, entries), (y,), {"function": text}))
         graph.inputs, graph.outputs = (*graph.inputs, x), (*graph.outputs, y)
     return graph

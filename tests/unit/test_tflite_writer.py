@@ -16,7 +16,7 @@ from edgeq.backends.tflite.write.window import padding_scheme
 from edgeq.errors import EdgeqError
 from edgeq.extras import missing
 from edgeq.interp import run
-from edgeq.ir import DType, Graph, Node, Quant, State, Tensor
+from edgeq.ir import DType, Graph, Node, Quantization, State, Tensor
 from edgeq.numerics import tflite as arithmetic
 from edgeq.numerics.array import Array
 from edgeq.ops.window import window_output
@@ -53,11 +53,11 @@ def layer(
     factors = np.array([X_SCALE * scale / Y_SCALE for scale in W_SCALES])
     multiplier, exponent = arithmetic.quantize_multipliers(factors)
     graph = Graph("layer", inputs=("x",), outputs=("y",))
-    graph.add_tensor(Tensor("x", x_shape, dtype, quant=Quant.per_tensor(X_SCALE, x_zero)))
-    graph.add_tensor(Tensor.constant("w", weight, Quant(W_SCALES, (0,) * 4, 0), bits))
+    graph.add_tensor(Tensor("x", x_shape, dtype, quant=Quantization.per_tensor(dtype, X_SCALE, x_zero)))
+    graph.add_tensor(Tensor.constant("w", weight, Quantization(DType.INT8, W_SCALES, (0,) * 4, 0, bits)))
     for name, values in (("b", bias), ("m", multiplier), ("e", exponent)):
         graph.add_tensor(Tensor.constant(name, values))
-    graph.add_tensor(Tensor("y", y_shape, dtype, quant=Quant.per_tensor(Y_SCALE, y_zero)))
+    graph.add_tensor(Tensor("y", y_shape, dtype, quant=Quantization.per_tensor(dtype, Y_SCALE, y_zero)))
     low, high = clamp or (dtype.min, dtype.max)
     attrs: dict[str, Any] = {"requant": "tflite", "acc": "i32", "shift": 0, "out_zero": y_zero}
     attrs |= {"clamp_min": low, "clamp_max": high, **(GEOMETRY | {"pad_value": x_zero} if image else {})}
@@ -67,7 +67,7 @@ def layer(
 
 def pool(op: str, size: int, kernel: int, stride: int, pads: tuple[int, ...], clamp: tuple[int, int]) -> Graph:
     """A pool over x[1,size,size,2]."""
-    quant = Quant.per_tensor(0.5, -3)
+    quant = Quantization.per_tensor(DType.INT8, 0.5, -3)
     graph = Graph("pool", inputs=("x",), outputs=("y",))
     graph.add_tensor(Tensor("x", (1, size, size, 2), DType.INT8, quant=quant))
     attrs: dict[str, Any] = {"kernel": (kernel, kernel), "strides": (stride, stride), "pads": pads}
@@ -162,7 +162,7 @@ def test_any_clamp_is_exact(op: str, clamp: tuple[int, int], tmp_path: Path) -> 
 
 def test_clamp_is_fused_where_tflite_has_the_same_bounds() -> None:
     # 6 / 0.04 = 150 steps above the zero point.
-    tensor = Tensor("y", (1,), DType.INT8, quant=Quant.per_tensor(f32(0.04), -100))
+    tensor = Tensor("y", (1,), DType.INT8, quant=Quantization.per_tensor(DType.INT8, f32(0.04), -100))
     assert fused_activation(tensor, -128, 127) == "NONE"
     assert fused_activation(tensor, -100, 127) == "RELU"
     assert fused_activation(tensor, -100, 50) == "RELU6"
@@ -226,7 +226,7 @@ def test_all_that_cannot_be_expressed_is_listed() -> None:
     graph = Graph("bad", inputs=("x",), outputs=("z",), states=(State("s", "z"),))
     shape = (1,) * 7
     for name in ("x", "y", "z", "s"):
-        graph.add_tensor(Tensor(name, shape, DType.INT8, quant=Quant.per_tensor(0.5, 0)))
+        graph.add_tensor(Tensor(name, shape, DType.INT8, quant=Quantization.per_tensor(DType.INT8, 0.5, 0)))
     graph.nodes.append(Node("pad", "y", ("x",), ("y",), {"pads": (0,) * 14, "value": 0}, ("first",)))
     graph.nodes.append(Node("pad", "z", ("y",), ("z",), {"pads": (0,) * 14, "value": 0}, ("second",)))
     with pytest.raises(EdgeqError) as error:

@@ -14,7 +14,7 @@ from itertools import count
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.ir import DType, Graph, Node, Quant, Tensor
+from edgeq.ir import DType, Graph, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
 
 Field = int | float | bool | str | tuple[int, ...]
@@ -58,9 +58,9 @@ class Draft:
             self.tensors[name] = self.graph.tensors[name]
         return self.tensors[name]
 
-    def constant(self, base: str, values: Array, quant: Quant | None = None, bits: int | None = None) -> str:
+    def constant(self, base: str, values: Array, quant: Quantization | None = None) -> str:
         """Add a constant and return its name: ``base``, unless that already stands for something else."""
-        made = Tensor.constant(base, values, quant, bits)
+        made = Tensor.constant(base, values, quant)
         for name in self._names(base):
             known = self.tensors.get(name)
             if known is None and (name == base or name not in self.graph.tensors):
@@ -162,6 +162,6 @@ def int32(*values: int) -> Array:
 def _same_constant(known: Tensor, made: Tensor) -> bool:
     return (
         known.is_constant
-        and (known.dtype, known.shape, known.bits, known.quant) == (made.dtype, made.shape, made.bits, made.quant)
+        and (known.dtype, known.shape, known.quant) == (made.dtype, made.shape, made.quant)
         and np.array_equal(known.value(), made.value())
     )

@@ -14,7 +14,7 @@ import tflite
 
 from edgeq.backends.tflite.draft import Draft, Field, Operator, Options
 from edgeq.backends.tflite.versions import minimum_runtime
-from edgeq.ir import DType, Quant, Tensor
+from edgeq.ir import DType, Quantization, Tensor
 from edgeq.numerics.array import Array
 
 _SCHEMA_VERSION: Final = 3
@@ -115,7 +115,7 @@ class _Printer:
             parts["Quantization"] = self._quantization(tensor.quant)
         return self._table("Tensor", **parts)
 
-    def _quantization(self, quant: Quant) -> int:
+    def _quantization(self, quant: Quantization) -> int:
         return self._table(
             "QuantizationParameters",
             Scale=self._numbers(np.array(quant.scale, np.float32)),

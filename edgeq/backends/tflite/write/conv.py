@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from edgeq.backends.tflite.draft import Draft, Writer, scalar_quant
 from edgeq.backends.tflite.exactness import clamped, require_equal, require_factors
 from edgeq.backends.tflite.write.window import pad_image, padding_scheme
 from edgeq.errors import EdgeqError
-from edgeq.ir import DType, Node, Quant, Tensor
+from edgeq.ir import DType, Node, Quantization, Tensor
 
 
 def write_conv2d(draft: Draft, node: Node) -> None:
@@ -67,14 +68,14 @@ def constants(draft: Draft, node: Node, *, depthwise: bool = False) -> tuple[str
         values = np.ascontiguousarray(values.transpose(3, 1, 2, 0))
     axis = None if len(quant.scale) == 1 else 3 if depthwise else 0
     scales = tuple(float(np.float32(scale) * np.float32(each)) for each in quant.scale)
-    bias_quant = Quant(scales, (0,) * len(scales), None if axis is None else 0)
+    bias_quant = Quantization(dtype, scales, (0,) * len(scales), None if axis is None else 0)
     return (
-        draft.constant(weight.name, values, Quant(quant.scale, quant.zero_point, axis), weight.bits),
+        draft.constant(weight.name, values, replace(quant, axis=axis)),
         draft.constant(bias.name, plain.astype(dtype.numpy), bias_quant),
     )
 
 
-def weight_quant(weight: Tensor) -> Quant:
+def weight_quant(weight: Tensor) -> Quantization:
     """The scales of a weight, symmetric.
 
     Raises:
