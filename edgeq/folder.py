@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from edgeq.backends.c.names import check_model_name
+from edgeq.backends.names import check_model_name
 from edgeq.errors import EdgeqError
 from edgeq.files import DAMAGE, read_json, reason_of
 from edgeq.ir import Graph

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from edgeq.backends.c.names import comment
+from edgeq.backends.names import comment
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.ir.serialize import graph_to_json
 from edgeq.passes.plan_memory import ALIGN_BYTES, Plan

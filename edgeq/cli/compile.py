@@ -87,7 +87,7 @@ def command(
     edgeq compile kws.qdq.onnx --board microbit-v2 -o build/kws --specialize all
     edgeq compile kws.qdq.onnx --board mps2-an386 -o build/kws --backend c,tvm,tflite
     """
-    from edgeq.backends.c.names import check_model_name, model_name_of
+    from edgeq.backends.names import check_model_name, model_name_of
     from edgeq.backends.table import check_backends
 
     check_arguments(

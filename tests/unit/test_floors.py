@@ -1,10 +1,16 @@
-"""The package is a staircase: a module imports from floors below its own, and from no other folder of its floor."""
+"""The package is a staircase: a module imports from floors below its own, and from no other folder of its floor.
+
+No import leads back to where it started, inside a folder either, and every module can be the first that is imported.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -62,12 +68,16 @@ PACKAGE = "edgeq"
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module (dotted), where it is written, and by which module of edgeq (dotted, without ``edgeq.``)."""
+    """One imported module (dotted), where it is written, and by which module of edgeq (dotted, without ``edgeq.``).
+
+    ``names`` are what is taken from it: its attributes, or modules of a package.
+    """
 
     place: str
     by: str
     module: str
     for_types: bool = False
+    names: tuple[str, ...] = ()
 
 
 def imports_of(source: str, by: str, place: str) -> Iterator[Import]:
@@ -81,15 +91,17 @@ def imports_of(source: str, by: str, place: str) -> Iterator[Import]:
         for inner in ast.walk(statement)
     }
     for node in ast.walk(tree):
+        names: tuple[str, ...] = ()
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (node.module or "")
             modules = [base if base != PACKAGE else f"{PACKAGE}.{alias.name}" for alias in node.names]
+            names = tuple(alias.name for alias in node.names) if base != PACKAGE else ()
         else:
             continue
         for module in modules:
-            yield Import(f"{place}:{node.lineno}", by, module, id(node) in for_types)
+            yield Import(f"{place}:{node.lineno}", by, module, id(node) in for_types, names)
 
 
 def floor_of(folder: str) -> int | None:
@@ -122,20 +134,122 @@ def violation(found: Import) -> str | None:
     return f"{mine} is below {theirs}" if their_floor > my_floor else None
 
 
-def violations(root: Path) -> list[str]:
-    """Every import of the package that breaks a rule, as ``file:line: reason``."""
+def sources(root: Path) -> dict[str, Path]:
+    """The package's files by module (dotted, without ``edgeq.``); the package's own ``__init__`` is left out."""
     package = root / PACKAGE
-    result = []
+    found = {}
     for path in sorted(package.rglob("*.py")):
         relative = path.relative_to(package)
-        if relative.parts == ("__init__.py",) or relative.parts[0] == "_data":
-            continue
-        by = ".".join(relative.with_suffix("").parts).removesuffix(".__init__")
+        if relative.parts != ("__init__.py",) and relative.parts[0] != "_data":
+            found[".".join(relative.with_suffix("").parts).removesuffix(".__init__")] = path
+    return found
+
+
+def violations(root: Path) -> list[str]:
+    """Every import of the package that breaks a rule, as ``file:line: reason``."""
+    result = []
+    for by, path in sources(root).items():
         for found in imports_of(path.read_text("utf-8"), by, str(path.relative_to(root))):
             reason = violation(found)
             if reason is not None:
                 result.append(f"{found.place}: {reason} (imports {found.module})")
     return sorted(set(result))
+
+
+def needs(texts: Mapping[str, str], packages: Iterable[str]) -> dict[str, set[str]]:
+    """Which modules each module imports, at once or later.
+
+    Imports for type checking are free, but those of a package, which state what it exports on first use. A module loads
+    the packages above what it imports, but its own.
+
+    Args:
+        texts: source by module (dotted, without ``edgeq.``).
+        packages: those that are an ``__init__``.
+    """
+    lazy = set(packages)
+    found: dict[str, set[str]] = {}
+    for by, text in texts.items():
+        wanted: set[str] = set()
+        for item in imports_of(text, by, by):
+            top, _, module = item.module.partition(".")
+            if top != PACKAGE or (item.for_types and by not in lazy):
+                continue
+            inner = {f"{module}.{name}" for name in item.names}
+            wanted |= inner & texts.keys()
+            if not inner <= texts.keys() or not inner:
+                wanted.add(module)
+        above = {".".join(name.split(".")[:depth]) for name in wanted for depth in range(1, name.count(".") + 1)}
+        wanted |= {name for name in above if not f"{by}.".startswith(f"{name}.")}
+        found[by] = (wanted & texts.keys()) - {by}
+    return found
+
+
+def cycle(graph: Mapping[str, set[str]]) -> list[str]:
+    """Modules that import each other in a ring, the first again at the end; none where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        ring: list[str] = error.args[1]
+        return ring[::-1]
+    return []
+
+
+def test_no_import_leads_back(root: Path) -> None:
+    files = sources(root)
+    packages = [name for name, path in files.items() if path.name == "__init__.py"]
+    assert cycle(needs({name: path.read_text("utf-8") for name, path in files.items()}, packages)) == []
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"a": "from edgeq.b import f", "b": "from edgeq import a"},
+        {"a.x": "import edgeq.a.y", "a.y": "def f():\n    from edgeq.a import x"},
+        {
+            "a": "if TYPE_CHECKING:\n    from edgeq.a.x import X",
+            "a.x": "from edgeq.b import f",
+            "b": "import edgeq.a.y",
+        },
+    ],
+)
+def test_a_ring_of_imports_is_found(texts: dict[str, str]) -> None:
+    ring = cycle(needs(texts, ["a"]))
+    assert ring[0] == ring[-1]
+    assert set(ring) == set(texts)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"a": "from edgeq.a.x import f", "a.x": "from edgeq.a.y import f", "a.y": ""},
+        {"a.x": "from edgeq.a import y", "a.y": "if TYPE_CHECKING:\n    from edgeq.a import x"},
+    ],
+)
+def test_modules_of_one_folder_may_import_each_other(texts: dict[str, str]) -> None:
+    assert cycle(needs(texts, ["a"])) == []
+
+
+# Imports each module with nothing of edgeq loaded, and prints what fails.
+_ALONE = """
+import sys
+from importlib import import_module
+for name in sys.argv[1:]:
+    for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == "edgeq"]:
+        del sys.modules[loaded]
+    try:
+        import_module(name)
+    except BaseException as error:
+        print(f"{name}: {error!r}")
+"""
+
+
+@pytest.mark.slow
+def test_every_module_can_be_imported_first(root: Path) -> None:
+    names = [f"{PACKAGE}.{name}" for name in sources(root) if name != "__main__"]
+    done = subprocess.run(
+        [sys.executable, "-c", _ALONE, *names], cwd=root, capture_output=True, text=True, check=True, timeout=300
+    )
+    assert done.stdout == ""
 
 
 def test_imports_stay_on_their_floors(root: Path) -> None:
