@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError
@@ -95,7 +94,7 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
         model,
         samples,
         QuantizeOptions(observer=job.options.observer, mode=job.options.mode),
-        progress=partial(_tell_progress, job),
+        progress=job.progress,
         given=given,
     )
     job.quantization = quantized.report.to_json()
@@ -104,16 +103,6 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
     tell(*dead_layers(model, seen))
     tell(*quantized.report.warnings)
     return quantized.model
-
-
-def _tell_progress(job: Job, done: float) -> None:
-    """Calibration is the first part of quantization, the choice between candidates the second; each has its share."""
-    from edgeq.quant.choose import CALIBRATED
-
-    if done <= CALIBRATED:
-        job.progress("calibrate", done / CALIBRATED)
-    else:
-        job.progress("judge", (done - CALIBRATED) / (1 - CALIBRATED))
 
 
 def _describe_unneeded_data(job: Job) -> None:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from edgeq.lazily import export
 
 if TYPE_CHECKING:
-    from edgeq.quant.blind import quantize_blindly
     from edgeq.quant.observers import OBSERVERS
-    from edgeq.quant.quantize import AUTO, BIAS_CORRECTION, Quantized, QuantizeOptions, quantize
+    from edgeq.quant.quantize import STEPS, Quantized, quantize, quantize_blindly
     from edgeq.quant.report import LayerReport, Report, TensorReport
+    from edgeq.quant.state import AUTO, BIAS_CORRECTION, QuantizeOptions
 
 __all__ = [
     "AUTO",
     "BIAS_CORRECTION",
     "OBSERVERS",
+    "STEPS",
     "LayerReport",
     "QuantizeOptions",
     "Quantized",
@@ -28,15 +29,16 @@ __all__ = [
 export(
     __name__,
     {
-        "AUTO": "quantize",
-        "BIAS_CORRECTION": "quantize",
+        "AUTO": "state",
+        "BIAS_CORRECTION": "state",
         "OBSERVERS": "observers",
+        "STEPS": "quantize",
         "LayerReport": "report",
-        "QuantizeOptions": "quantize",
+        "QuantizeOptions": "state",
         "Quantized": "quantize",
         "Report": "report",
         "TensorReport": "report",
         "quantize": "quantize",
-        "quantize_blindly": "blind",
+        "quantize_blindly": "quantize",
     },
 )

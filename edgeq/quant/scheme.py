@@ -16,12 +16,13 @@ import numpy as np
 from edgeq.errors import EdgeqError, Problem
 from edgeq.onnxio.qdq_form import REQUANTIZE, Activation, fused_activation
 from edgeq.ops import OnnxForm, ScaleRule, onnx_forms
-from edgeq.quant.parameters import weight_peaks
+from edgeq.quant.parameters import Headroom, measure_headroom, weight_peaks
 
 if TYPE_CHECKING:
     import onnx_ir
 
     from edgeq.numerics.array import Array
+    from edgeq.onnxio.qdq_form import QdqPlan
 
 Operand = tuple[str, int]
 
@@ -64,6 +65,11 @@ class Scheme:
     operands: dict[Operand, tuple[onnx_ir.Value, int | None]]
     layers: tuple[Layer, ...]
     sources: frozenset[str]
+
+    @cached_property
+    def group_of(self) -> dict[str, int]:
+        """By value name, the index of its group."""
+        return {name: index for index, group in enumerate(self.groups) for name in group}
 
     @property
     def names(self) -> list[str]:
@@ -162,6 +168,19 @@ def plan_scheme(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> 
     number = {name: index for index, group in enumerate(groups) for name in group}
     placed = {key: (value, None if name is None else number[name]) for key, (value, name) in operands.items()}
     return Scheme(groups, sharing.fixed, placed, tuple(layers), frozenset(sources))
+
+
+def headroom_of(layer: Layer, plan: QdqPlan) -> Headroom:
+    """The accumulator's headroom of a layer under a plan."""
+    name = str(layer.node.name)
+    weight, bias = plan.constants[name, layer.weight_index], plan.constants[name, layer.bias_index]
+    return measure_headroom(weight, bias, plan.activations[layer.x], plan.activations[layer.y].scale)
+
+
+def array_of(value: onnx_ir.Value) -> Array:
+    """The array of a constant."""
+    assert value.const_value is not None  # the scheme lists constants only
+    return np.asarray(value.const_value.numpy())
 
 
 class _Sharing:

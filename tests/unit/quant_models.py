@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,13 @@ from edgeq.frontend import normalize
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
 from edgeq.onnxio.samples import Samples
+from edgeq.quant import QuantizeOptions
+from edgeq.quant.batching import Batching
+from edgeq.quant.calibration import Calibration
+from edgeq.quant.state import State
+from edgeq.quant.statistics import Wanted
+from edgeq.quant.step import Step, run_steps
+from edgeq.quant.steps import collect_statistics, separate_scales, specify_tensors
 
 HEADER = '<ir_version: 10, opset_import: ["" : 21]>\n'
 
@@ -86,3 +93,17 @@ def sqnr_db(wanted: Array, got: Array) -> float:
     """Signal-to-noise ratio in dB."""
     noise = float(((wanted.astype(np.float64) - got) ** 2).sum())
     return float(10 * np.log10(float((wanted.astype(np.float64) ** 2).sum()) / max(noise, 1e-30)))
+
+
+def collected(
+    model: ir.Model, samples: Samples, wanted: Iterable[Wanted], batching: Batching | None = None
+) -> Calibration:
+    """What the calibration pass collects for a step that wants some statistics."""
+    asking = Step("ask", lambda state: None, wants=lambda state: wanted)
+    steps = (separate_scales.STEP, specify_tensors.STEP, collect_statistics.STEP, asking)
+    state = State(model, QuantizeOptions(), steps, samples)
+    run_steps(state, steps[:2])
+    if batching is not None:
+        vars(state.execution)["batching"] = batching
+    run_steps(state, steps[2:])
+    return state.calibration

@@ -326,7 +326,7 @@ def test_operator_without_a_lowering_of_tvm_is_refused(monkeypatch: pytest.Monke
 
 
 def test_poor_outputs_are_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["edgeq.quant.quantize"], "POOR_DB", 1e9)
+    monkeypatch.setattr(sys.modules["edgeq.quant.report"], "POOR_DB", 1e9)
     model = residual_net()
     options = QuantizeOptions(observer="minmax", bias_correction="off")
     warnings = quantize(model, samples_for(model, 5), options).report.warnings

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 import pytest
-from quant_models import floats, normal, residual_net, samples_for
+from quant_models import collected, floats, normal, residual_net, samples_for
 
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
@@ -15,7 +15,8 @@ from edgeq.onnxio.pieces import Pieces
 from edgeq.onnxio.samples import Samples
 from edgeq.quant import batching
 from edgeq.quant.batching import affordable, allows_batches, batches, plan_batches
-from edgeq.quant.calibrate import calibrate, fold_of
+from edgeq.quant.calibration import fold_of
+from edgeq.quant.statistics import Histogram, Wanted
 
 CONSTANTS: Mapping[str, Array] = {
     "w": normal(5, 4, 3, 3),
@@ -98,15 +99,16 @@ def test_answers_that_differ_are_not_batched(monkeypatch: pytest.MonkeyPatch) ->
 def test_calibration_sees_the_same_in_batches_and_one_by_one() -> None:
     model = residual_net()
     samples = samples_for(model, 21)
-    names = ["x", "r", "s", "l"]
+    wanted = [Wanted(name, Histogram) for name in ("x", "r", "s", "l")]
     batched = plan_batches(model, samples)
     assert batched.is_batched
     single = batching.Batching(Pieces(model), is_batched=False)
-    for one, other in zip(
-        *(calibrate(model, samples, names, plan, folds=2) for plan in (batched, single)), strict=True
-    ):
-        for name in names:
-            a, b = one[name], other[name]
+    found = [collected(model, samples, wanted, plan).folds for plan in (batched, single)]
+    for one, other in zip(*found, strict=True):
+        for key in wanted:
+            a, b = one[key], other[key]
+            assert isinstance(a, Histogram)
+            assert isinstance(b, Histogram)
             assert (a.count, a.reach) == (b.count, b.reach)
             assert (a.low, a.high) == pytest.approx((b.low, b.high), rel=1e-5)
             assert np.abs(a.counts - b.counts).sum() <= 4  # rounding may move a value across a border
@@ -126,9 +128,11 @@ def test_each_sample_counts_for_its_fold() -> None:
     x = np.arange(1, 23, dtype=np.float32).reshape(11, 2)
     samples = Samples.of({"x": x}, model)
     for plan in (plan_batches(model, samples), batching.Batching(Pieces(model), is_batched=False)):
-        for fold, found in enumerate(calibrate(model, samples, ["x"], plan, folds=2)):
-            mine = x[[index for index in range(11) if fold_of(index, 2) == fold]]
-            assert (found["x"].low, found["x"].high, found["x"].count) == (mine.min(), mine.max(), mine.size)
+        wanted = Wanted("x", Histogram)
+        for fold, found in enumerate(collected(model, samples, [wanted], plan).folds):
+            mine, seen = x[[index for index in range(11) if fold_of(index, 2) == fold]], found[wanted]
+            assert isinstance(seen, Histogram)
+            assert (seen.low, seen.high, seen.count) == (mine.min(), mine.max(), mine.size)
 
 
 def test_memory_that_is_kept_bounds_the_number_of_samples() -> None:

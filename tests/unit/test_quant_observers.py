@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from edgeq.numerics.array import Array
 from edgeq.quant.observers import OBSERVERS
-from edgeq.quant.statistics import BINS, Statistics
+from edgeq.quant.statistics import BINS, Histogram
 
 
-def collect(*parts: Array) -> Statistics:
-    statistics = Statistics()
+def collect(*parts: Array) -> Histogram:
+    statistics = Histogram()
     for part in parts:
         statistics.update(part)
     return statistics
@@ -52,7 +52,7 @@ def test_reach_doubles_and_counts_survive() -> None:
 
 
 def test_memory_does_not_grow() -> None:
-    statistics = Statistics()
+    statistics = Histogram()
     sizes = set()
     for index in range(200):
         statistics.update(np.random.default_rng(index).normal(size=100))

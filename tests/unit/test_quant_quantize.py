@@ -261,10 +261,12 @@ def test_given_integers_are_kept() -> None:
 
 def test_progress_runs_from_nothing_to_all() -> None:
     model = residual_net()
-    seen: list[float] = []
-    quantize(model, samples_for(model), QuantizeOptions(), seen.append)
-    assert seen == sorted(seen)
-    assert seen[-1] == 1.0
+    seen: dict[str, list[float]] = {}
+    quantize(model, samples_for(model), QuantizeOptions(), lambda what, done: seen.setdefault(what, []).append(done))
+    assert list(seen) == ["calibrate", "search"]
+    for shares in seen.values():
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0
 
 
 def test_little_data_is_warned_about() -> None:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Final
 
 from edgeq.quant.observers import mae, minmax, mse, percentile
-from edgeq.quant.statistics import Statistics
+from edgeq.quant.statistics import Histogram
 
-Observer = Callable[[Statistics], tuple[float, float]]
+Observer = Callable[[Histogram], tuple[float, float]]
 
 OBSERVERS: Final[dict[str, Observer]] = {
     "mae": mae.observe,

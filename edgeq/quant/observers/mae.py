@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 
 from edgeq.quant.observers.tails import Tails
-from edgeq.quant.statistics import Statistics
+from edgeq.quant.statistics import Histogram
 
 RATIOS: Final = np.linspace(1.0, 0.3, 71)
 STEPS: Final = 255
 
 
-def observe(statistics: Statistics) -> tuple[float, float]:
+def observe(statistics: Histogram) -> tuple[float, float]:
     """Shrink both ends together over a grid of ratios; ties keep the wider range.
 
     Inside the range the error of rounding is a quarter of a step on average, outside the distance to the border.

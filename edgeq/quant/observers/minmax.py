@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edgeq.quant.statistics import Statistics
+from edgeq.quant.statistics import Histogram
 
 
-def observe(statistics: Statistics) -> tuple[float, float]:
+def observe(statistics: Histogram) -> tuple[float, float]:
     """The smallest and the largest value."""
     return statistics.low, statistics.high

@@ -8,14 +8,14 @@ import numpy as np
 
 from edgeq.numerics.array import Array
 from edgeq.quant.observers.tails import Tails
-from edgeq.quant.statistics import Statistics
+from edgeq.quant.statistics import Histogram
 
 # A range below 0.3 of the extremes never won on the models measured; 71 ratios are one per cent apart.
 RATIOS: Final = np.linspace(1.0, 0.3, 71)
 STEPS: Final = 255
 
 
-def observe(statistics: Statistics) -> tuple[float, float]:
+def observe(statistics: Histogram) -> tuple[float, float]:
     """Shrink both ends together, then each alone, over a grid of ratios; ties keep the wider range."""
     low, high = min(statistics.low, 0.0), max(statistics.high, 0.0)
     if statistics.reach == 0:

@@ -6,13 +6,13 @@ from typing import Final
 
 import numpy as np
 
-from edgeq.quant.statistics import BINS, Statistics
+from edgeq.quant.statistics import BINS, Histogram
 
 # Convolutional nets need their tails: cutting off 0.1 % instead of 0.001 % costs ResNet8 8 dB at its output.
 OUTSIDE: Final = 1e-5
 
 
-def observe(statistics: Statistics) -> tuple[float, float]:
+def observe(statistics: Histogram) -> tuple[float, float]:
     """The range that leaves a share of :data:`OUTSIDE` outside, half of it on either side."""
     if statistics.count == statistics.zeros:
         return statistics.low, statistics.high

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.numerics.array import Array
-from edgeq.quant.statistics import Statistics
+from edgeq.quant.statistics import Histogram
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Tails:
     upper: Array
 
     @classmethod
-    def of(cls, statistics: Statistics) -> Tails:
+    def of(cls, statistics: Histogram) -> Tails:
         """The tails of the values other than zero."""
         busy = np.nonzero(statistics.counts)[0]  # empty bins add nothing
         centres, counts = statistics.centres[busy], statistics.counts[busy]

@@ -1,4 +1,4 @@
-"""How close a quantized model comes to the float model on samples that it was not made with: what decides choices."""
+"""What a method is to bring up: the signal-to-noise ratio of the model's outputs on samples of another fold."""
 
 from __future__ import annotations
 
@@ -8,55 +8,50 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edgeq.numerics.array import Array
-from edgeq.onnxio.pieces import Piece, Pieces
-from edgeq.onnxio.qdq_form import QdqPlan
+from edgeq.onnxio.pieces import Piece
 
 if TYPE_CHECKING:
     import onnx_ir
 
-    from edgeq.quant.candidate import Candidate
+    from edgeq.onnxio.qdq_form import QdqPlan
+    from edgeq.quant.execution import Execution, Feeds
 
 _LIMIT_DB: Final = 120.0
 
-Feeds = Sequence[Mapping[str, Array]]
 
-
-class Judge:
-    """The float model's answers on a few samples of every fold, to compare candidates with.
+class Objective:
+    """The float model's outputs on a few samples of every fold, to compare quantized models with.
 
     Where the model ends in Softmax its input is compared, without the mean over the classes (which Softmax ignores):
     probabilities saturate and hide differences.
 
     Args:
-        model: the normalized float model.
-        pieces: the same.
-        folds: by fold, the inputs of its samples, one entry a run.
+        execution: runs the models.
     """
 
-    def __init__(self, model: onnx_ir.Model, pieces: Pieces, folds: Sequence[Feeds]) -> None:
-        self.folds = folds
+    def __init__(self, execution: Execution) -> None:
+        model = execution.model
+        self.execution: Final = execution
         self.inputs = [str(value.name) for value in model.graph.inputs]
         self.readers: tuple[str | None, ...] = tuple(_softmax_of(value) for value in model.graph.outputs)
         nodes = {str(node.name): node for node in model.graph}
         names = self._compared(nodes, [str(value.name) for value in model.graph.outputs])
-        piece = pieces.piece(list(dict.fromkeys(names)), self.inputs)
-        self.reference = [self._answers(piece, names, feeds, None) for feeds in folds]
-        self._judged: tuple[Candidate, Piece] | None = None
+        piece = execution.batching.pieces.piece(list(dict.fromkeys(names)), self.inputs)
+        self.reference = [self._results(piece, names, feeds, None) for feeds in execution.feeds]
 
-    def ratio_db(self, candidate: Candidate, plans: Sequence[QdqPlan]) -> float:
-        """Signal-to-noise ratio of a candidate's outputs in dB, the outputs weighted alike; at most 120.
+    def ratio_db(self, plans: Sequence[QdqPlan]) -> float:
+        """Signal-to-noise ratio of a quantized model's outputs in dB, the outputs weighted alike; at most 120.
 
         Args:
-            candidate: the quantized model.
-            plans: by fold, the integers that are judged on it.
+            plans: by fold, the integers that are measured on it.
         """
-        names = self._compared(candidate.nodes, candidate.outputs)
-        if self._judged is None or self._judged[0] is not candidate:
-            self._judged = candidate, candidate.pieces.piece(list(dict.fromkeys(names)), self.inputs)
+        fed_model = self.execution.fed_model(plans[0])
+        names = self._compared(fed_model.nodes, fed_model.outputs)
+        piece = fed_model.piece(list(dict.fromkeys(names)), self.inputs)
         signal, noise = np.zeros(len(names)), np.zeros(len(names))
-        for feeds, wanted, plan in zip(self.folds, self.reference, plans, strict=True):
-            answers = self._answers(self._judged[1], names, feeds, candidate.fed(plan))
-            for index, got in enumerate(answers):
+        for feeds, wanted, plan in zip(self.execution.feeds, self.reference, plans, strict=True):
+            results = self._results(piece, names, feeds, fed_model.fed(plan))
+            for index, got in enumerate(results):
                 signal[index] += sum(float((array * array).sum()) for array in wanted[index])
                 noise[index] += sum(float(((a - b) ** 2).sum()) for a, b in zip(wanted[index], got, strict=True))
         return decibel([_share(*pair) for pair in zip(noise, signal, strict=True)])
@@ -69,17 +64,17 @@ class Judge:
             names.append(str(source.name) if source is not None else output)
         return names
 
-    def _answers(
+    def _results(
         self, piece: Piece, names: Sequence[str], feeds: Feeds, fed: Mapping[str, Array] | None
     ) -> list[list[Array]]:
         """Per output, per run: what is compared, float64."""
-        answers: list[list[Array]] = [[] for _ in names]
+        results: list[list[Array]] = [[] for _ in names]
         for inputs in feeds:
-            results = piece.run(inputs, fed)
-            for kept, name, reader in zip(answers, names, self.readers, strict=True):
-                array = results[name].astype(np.float64)
+            found = piece.run(inputs, fed)
+            for kept, name, reader in zip(results, names, self.readers, strict=True):
+                array = found[name].astype(np.float64)
                 kept.append(array - array.mean(axis=-1, keepdims=True) if reader is not None else array)
-        return answers
+        return results
 
 
 def decibel(shares: Sequence[float]) -> float:

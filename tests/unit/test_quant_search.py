@@ -1,4 +1,4 @@
-"""Observer and bias correction are decided on samples that the candidates were not made with, and by a margin."""
+"""The method is decided on samples that its plans were not made with, and by a margin."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from edgeq.onnxio import Session, pieces
 from edgeq.onnxio.qdq_form import QdqPlan
 from edgeq.onnxio.samples import Samples
 from edgeq.onnxio.session import start
-from edgeq.quant import QuantizeOptions, choose, quantize
-from edgeq.quant.calibrate import fold_of
-from edgeq.quant.candidate import Candidate
-from edgeq.quant.judge import Judge
+from edgeq.quant import QuantizeOptions, quantize
+from edgeq.quant.calibration import fold_of
+from edgeq.quant.objective import Objective
+from edgeq.quant.steps import search_methods
 
 PLAIN = QuantizeOptions("minmax", bias_correction="off")
 
 
 def fold_ratios(monkeypatch: pytest.MonkeyPatch, ratios: Sequence[float]) -> list[Sequence[QdqPlan]]:
-    """Give candidates ratios in the order in which they are judged; what was judged is collected."""
-    given, judged = iter(ratios), []
+    """Give methods ratios in the order in which they are measured; what was measured is collected."""
+    given, measured = iter(ratios), []
 
-    def answer(judge: Judge, candidate: Candidate, plans: Sequence[QdqPlan]) -> float:
-        judged.append(plans)
+    def answer(objective: Objective, plans: Sequence[QdqPlan]) -> float:
+        del objective
+        measured.append(plans)
         return next(given)
 
-    monkeypatch.setattr(Judge, "ratio_db", answer)
-    return judged
+    monkeypatch.setattr(Objective, "ratio_db", answer)
+    return measured
 
 
 # Ratios of minmax, mae, mse and percentile, then with corrected biases, and what is chosen: the fewest choices that
@@ -57,7 +58,7 @@ def test_the_simplest_within_the_margin_stays(
     observer: str,
     is_corrected: bool,
 ) -> None:
-    monkeypatch.setattr(choose, "_distinct", lambda plans: {name: name for name in plans})
+    monkeypatch.setattr(search_methods, "same_integers", lambda one, other: False)
     fold_ratios(monkeypatch, [*plain, *corrected])
     model = residual_net()
     found = quantize(model, samples_for(model), QuantizeOptions()).report
@@ -66,36 +67,36 @@ def test_the_simplest_within_the_margin_stays(
     ratios = [*plain, *corrected]
     assert found.output_sqnr_db == dict(zip([*names, *(f"{name}+bias" for name in names)], ratios, strict=True))
     assert found.sqnr_db == found.output_sqnr_db[f"{observer}+bias" if is_corrected else observer]
-    assert choose.MARGIN_DB == 0.3
+    assert search_methods.MARGIN_DB == 0.3
 
 
 def test_what_cannot_win_is_not_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "_distinct", lambda plans: {name: name for name in plans})
+    monkeypatch.setattr(search_methods, "same_integers", lambda one, other: False)
     fold_ratios(monkeypatch, [30, 27.9, 28, 25, 30, 29])
     model = residual_net()
     found = quantize(model, samples_for(model), QuantizeOptions()).report.output_sqnr_db
     assert [name for name in found if "+" in name] == ["minmax+bias", "mse+bias"]
 
 
-def test_observers_that_make_the_same_plan_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_observers_that_make_the_same_plan_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of less than 100 000 values the percentile cuts off none."""
-    judged = fold_ratios(monkeypatch, [30, 29, 28.9, 30.2, 29, 28.9])
+    measured = fold_ratios(monkeypatch, [30, 29, 28.9, 30.2, 29, 28.9])
     model = residual_net()
     found = quantize(model, samples_for(model), QuantizeOptions()).report.output_sqnr_db
     assert found["percentile"] == found["minmax"] == 30
     assert "percentile+bias" not in found
-    assert len(judged) == 6
+    assert len(measured) == 6
 
 
-def test_candidates_have_not_seen_what_they_are_judged_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    judged = fold_ratios(monkeypatch, [30.0, 40.0])
+def test_methods_have_not_seen_what_they_are_measured_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = fold_ratios(monkeypatch, [30.0, 40.0])
     model = floats("g (float[1,8] x) => (float[1,2] y) { y = MatMul(x, w) }", {"w": normal(8, 2)})
     x = np.clip(normal(40, 8), -1, 1)
     odd = [index for index in range(40) if fold_of(index, 2)]
     x[odd] *= 3
     report = quantize(model, Samples.of({"x": x}, model), QuantizeOptions("minmax")).report
-    for plans in judged:
-        # Fold 0 is judged with the range of fold 1, and the other way round.
+    for plans in measured:
+        # Fold 0 is measured with the range of fold 1, and the other way round.
         assert plans[0].activations["x"].scale == pytest.approx(6 / 255, rel=1e-6)
         assert plans[1].activations["x"].scale == pytest.approx(2 / 255, rel=1e-6)
     assert report.tensors["x"].scale == pytest.approx(6 / 255, rel=1e-6)
@@ -238,5 +239,6 @@ def test_sessions_hold_every_node_a_few_times_whatever_their_number(monkeypatch:
     model = residual_net()
     quantized = quantize(model, samples_for(model), QuantizeOptions(bias_correction="on")).model
     whole = len(list(quantized.graph))
-    assert sum(sizes) < 8 * whole
-    assert len(sizes) == 9 + 2 * 4
+    assert sum(sizes) < 7 * whole
+    # The layers' sessions serve every plan: those of the folds and the final one.
+    assert len(sizes) == 9 + 4

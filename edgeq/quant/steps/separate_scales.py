@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import onnx_ir as ir
 
-from edgeq.onnxio.qdq_form import REQUANTIZE, Activation, QdqPlan
+from edgeq.onnxio.qdq_form import REQUANTIZE, Activation
+from edgeq.quant.properties import SEPARATED
 from edgeq.quant.scheme import quantized_nodes
+from edgeq.quant.step import Step
 
 if TYPE_CHECKING:
     from edgeq.quant.scheme import QuantizedNode
+    from edgeq.quant.state import State
 
 _OUTPUT: Final = "output"
 
@@ -52,10 +55,16 @@ class _Run:
         return not self.is_decided and set(+self.readers) == {id(node)}
 
 
-def separate_scales(model: ir.Model, mode: str, decided: Collection[str] = ()) -> dict[str, str]:
-    """Insert a requantize in front of operators that would widen an operand that others read; in place.
+def separate_scales(state: State) -> None:
+    """Insert a requantize in front of operators that would widen an operand that others read.
 
     An operand of fixed scale stays as it is: lowering changes its scale at the joint.
+    """
+    state.copies = insert_copies(state.model, state.options.mode, state.given.activations)
+
+
+def insert_copies(model: ir.Model, mode: str, decided: Collection[str] = ()) -> dict[str, str]:
+    """Rewrite a model in place.
 
     Args:
         model: normalized float model.
@@ -90,18 +99,6 @@ def separate_scales(model: ir.Model, mode: str, decided: Collection[str] = ()) -
                     operands[position] = copy
         _join(runs[found.outputs[0]], [runs[value].whole() for value in operands], found)
     return copies
-
-
-def drop_idle_copies(model: ir.Model, plan: QdqPlan, copies: dict[str, str]) -> None:
-    """Remove the copies that turned out to need no other scale than their value; in place."""
-    for node in list(model.graph):
-        copy = str(node.outputs[0].name)
-        if copy in copies and plan.activations.get(copy) == plan.activations.get(copies[copy]):
-            source = node.inputs[0]
-            assert source is not None  # _insert_copy gave it one
-            node.outputs[0].replace_all_uses_with(source)
-            model.graph.remove(node, safe=True)
-            plan.activations.pop(copy, None)
 
 
 def _new_run(value: ir.Value, decided: Collection[str]) -> _Run:
@@ -142,3 +139,6 @@ def _insert_copy(model: ir.Model, node: ir.Node, value: ir.Value, names: set[str
         if operand is value:
             node.replace_input_with(index, copy)
     return copy
+
+
+STEP: Final = Step("separate_scales", separate_scales, ensures=(SEPARATED,))

@@ -1,0 +1,149 @@
+"""What the steps of the quantizer hand on to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from edgeq.errors import EdgeqError
+from edgeq.onnxio.qdq_form import QdqPlan
+from edgeq.quant.observers import OBSERVERS
+from edgeq.quant.statistics import Histogram, Wanted
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+    from edgeq.onnxio.qdq_form import Constant
+    from edgeq.onnxio.samples import Samples
+    from edgeq.quant.calibration import Calibration
+    from edgeq.quant.execution import Execution
+    from edgeq.quant.properties import Property
+    from edgeq.quant.ranges import Ranges
+    from edgeq.quant.scheme import Scheme
+    from edgeq.quant.step import Step
+
+AUTO: Final = "auto"
+BIAS_CORRECTION: Final = (AUTO, "off", "on")
+MODES: Final = ("highmul", "tflite")
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """What the user may choose.
+
+    Attributes:
+        observer: a name in ``observers.OBSERVERS``, or ``auto``.
+        mode: ``highmul`` or ``tflite``; decides which operators share scales.
+        bias_correction: ``on``, ``off``, or ``auto``: where it helps on calibration data.
+    """
+
+    observer: str = AUTO
+    mode: str = "highmul"
+    bias_correction: str = AUTO
+
+    def check(self) -> None:
+        """Refuse words that mean nothing.
+
+        Raises:
+            EdgeqError: EQ0107.
+        """
+        for what, flag, got, allowed in (
+            ("observer", "--observer", self.observer, (AUTO, *OBSERVERS)),
+            ("bias correction", "--bias-correction", self.bias_correction, BIAS_CORRECTION),
+            ("mode", "--requantize", self.mode, MODES),
+        ):
+            if got not in allowed:
+                raise EdgeqError("EQ0107", f"there is no such {what}", where=flag, got=got, allowed=", ".join(allowed))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which method was chosen, and on what grounds.
+
+    Attributes:
+        observer: the observer of the method.
+        bias_correction: whether it corrects biases.
+        method: its name, ``mse+bias``.
+        ratios_db: by method, the signal-to-noise ratio of the outputs in dB, see :class:`Objective`.
+    """
+
+    observer: str
+    bias_correction: bool
+    method: str
+    ratios_db: Mapping[str, float]
+
+
+@dataclass(eq=False, repr=False)
+class State:
+    """One quantization on its way. What no step has made yet is absent: reading it raises AttributeError.
+
+    Attributes:
+        source: the normalized float model, which is not changed.
+        model: a copy, which steps may rewrite.
+        options: the user's choices.
+        given: integers that are decided already (a partly quantized import); they are kept.
+        steps: the list that is run.
+        progress: called with what is being done and its share done.
+        copies: the name of each requantized copy of a value → the value's name.
+        scheme: what to quantize and what shares a scale.
+        calibration: statistics of the values on the calibration data.
+        held_out: the fold that the statistics in effect leave out, or None: they are of all samples.
+        execution: runs the float model and quantized ones on calibration samples.
+        ranges: the range of every group of values that share a scale.
+        plan: the integers.
+        choice: how the plan came about.
+        layer_ratios_db: signal-to-noise ratio of every layer by itself in dB, by node name.
+        result: the QDQ model.
+        restored: properties that came with a saved state; steps that ensure them are not run.
+        weights: by node name, quantized weights of earlier plans, which are used again where their scales are the
+            same; all forks share it.
+    """
+
+    source: onnx_ir.Model
+    options: QuantizeOptions
+    steps: tuple[Step, ...]
+    samples: Samples | None = None
+    given: QdqPlan = field(default_factory=QdqPlan)
+    progress: Progress = lambda what, done: None
+    held_out: int | None = None
+    restored: frozenset[Property] = frozenset()
+    weights: dict[str, Constant] = field(default_factory=dict)
+    model: onnx_ir.Model = field(init=False)
+    copies: dict[str, str] = field(init=False)
+    scheme: Scheme = field(init=False)
+    calibration: Calibration = field(init=False)
+    execution: Execution = field(init=False)
+    ranges: Ranges = field(init=False)
+    plan: QdqPlan = field(init=False)
+    choice: Choice = field(init=False)
+    layer_ratios_db: dict[str, float] = field(init=False)
+    result: onnx_ir.Model = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Copy the model: steps rewrite the copy."""
+        self.model = self.source.clone()
+
+    def fork(self, held_out: int | None) -> State:
+        """A state that goes its own way from here, on statistics without one fold; everything so far is shared."""
+        result = copy(self)
+        result.held_out = held_out
+        result.restored = frozenset()
+        return result
+
+    def wanted(self) -> list[Wanted]:
+        """The statistics that any step of the list reads."""
+        return list(dict.fromkeys(wanted for step in self.steps for wanted in step.wants(self)))
+
+    def histogram_of(self, name: str) -> Wanted:
+        """The histogram of a quantized value; a copy has that of its value."""
+        return Wanted(self.copies.get(name, name), Histogram)
+
+    def histogram(self, name: str) -> Histogram:
+        """What calibration saw of a quantized value, without the fold that is held out."""
+        found = self.calibration.without(self.held_out, self.histogram_of(name))
+        assert isinstance(found, Histogram)  # Wanted names the type
+        return found

@@ -1,0 +1,1 @@
+"""The steps of the quantizer: a file each."""

@@ -1,0 +1,96 @@
+"""Every weight, bias and constant operand becomes the nearest integer of its scale.
+
+Output scales are widened where the accumulator of a layer, shifted for requantization, would leave int32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from edgeq.onnxio.qdq_form import QdqPlan
+from edgeq.onnxio.qdq_parameters import BIAS_MAX, activation_parameters, quantize_bias, quantize_constant
+from edgeq.quant.parameters import least_output_scale, quantize_layer
+from edgeq.quant.properties import PLANNED, RANGED
+from edgeq.quant.scheme import array_of, headroom_of
+from edgeq.quant.step import Step
+
+if TYPE_CHECKING:
+    from edgeq.onnxio.qdq_form import Constant
+    from edgeq.quant.ranges import Ranges
+    from edgeq.quant.scheme import Layer
+    from edgeq.quant.state import State
+
+# Widening the output scale of one layer changes the next one's factor; layers that still do not fit after this many
+# rounds are left to lowering, which names them.
+_WIDENING_ROUNDS: Final = 8
+
+
+def round_to_nearest(state: State) -> None:
+    """Make the plan from the ranges."""
+    state.plan = _rounded(state)
+    for _ in range(_WIDENING_ROUNDS):
+        wider = _widened(state)
+        if wider is None:
+            break
+        state.ranges = wider
+        state.plan = _rounded(state)
+
+
+def _rounded(state: State) -> QdqPlan:
+    plan, ranges, scheme = QdqPlan(), state.ranges, state.scheme
+    found = [
+        decided or activation_parameters(*extent)
+        for decided, extent in zip(ranges.decided, ranges.extents, strict=True)
+    ]
+    for name, number in scheme.group_of.items():
+        plan.activations[name] = state.given.activations.get(name, found[number])
+    for key, (value, owner) in scheme.operands.items():
+        shared = None if owner is None else found[owner]
+        plan.constants[key] = state.given.constants.get(key) or quantize_constant(array_of(value), shared)
+    for layer in scheme.layers:
+        plan.constants.update(_layer_constants(state, layer, plan))
+    return plan
+
+
+def _layer_constants(state: State, layer: Layer, plan: QdqPlan) -> dict[tuple[str, int], Constant]:
+    name = str(layer.node.name)
+    weight_key, bias_key = (name, layer.weight_index), (name, layer.bias_index)
+    x, y = plan.activations[layer.x], plan.activations[layer.y]
+    weight, bias = layer.node.inputs[layer.weight_index], layer.node.inputs[layer.bias_index]
+    assert weight is not None and bias is not None  # noqa: PT018 - the scheme has looked
+    offsets = array_of(bias).astype(np.float64)
+    decided = state.given.constants.get(weight_key)
+    if decided is None:
+        axis, known = layer.form.weight_axis, state.weights.get(name)
+        integers, steps = quantize_layer(
+            array_of(weight), offsets, axis, x.scale, y.scale, peaks=layer.weight_peaks, known=known
+        )
+        state.weights[name] = integers
+    else:
+        scales = np.broadcast_to(decided.scale.reshape(-1), offsets.shape)
+        integers, steps = decided, quantize_bias(offsets, x.scale, scales, BIAS_MAX)
+    return {weight_key: integers, bias_key: state.given.constants.get(bias_key) or steps}
+
+
+def _widened(state: State) -> Ranges | None:
+    """Ranges with wider outputs of the layers whose shifted accumulator leaves int32; None where there are none."""
+    ranges, plan = state.ranges, state.plan
+    factors: dict[int, float] = {}
+    for layer in state.scheme.layers:
+        number = state.scheme.group_of[layer.y]
+        scale = plan.activations[layer.y].scale
+        least = least_output_scale(headroom_of(layer, plan), scale)
+        if least > scale and ranges.decided[number] is None:
+            factors[number] = max(factors.get(number, 1.0), least / scale)
+    extents = list(ranges.extents)
+    for number, factor in factors.items():
+        low, high = extents[number]
+        # A single zero has no range to stretch: its scale of 1 stands for [0, 255].
+        extents[number] = (low * factor, high * factor) if high > low else (0.0, 255.0 * factor)
+    return replace(ranges, extents=tuple(extents)) if factors else None
+
+
+STEP: Final = Step("round_to_nearest", round_to_nearest, requires=(RANGED,), ensures=(PLANNED,))

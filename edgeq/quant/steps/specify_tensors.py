@@ -1,0 +1,27 @@
+"""What is quantized, which values share one scale, and what has integers already: read off the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from edgeq.quant.execution import Execution
+from edgeq.quant.properties import SEPARATED, SPECIFIED
+from edgeq.quant.scheme import plan_scheme
+from edgeq.quant.step import Step
+
+if TYPE_CHECKING:
+    from edgeq.quant.state import State
+
+
+def specify_tensors(state: State) -> None:
+    """Plan the scheme.
+
+    Raises:
+        EdgeqError: EQ0330 operators without an integer form, EQ0331 a computed weight.
+    """
+    state.scheme = plan_scheme(state.model, state.options.mode, state.given.activations)
+    if state.samples is not None:
+        state.execution = Execution(state.model, state.samples, state.scheme.layers)
+
+
+STEP: Final = Step("specify_tensors", specify_tensors, requires=(SEPARATED,), ensures=(SPECIFIED,))
