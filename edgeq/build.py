@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.backends.program import Program
-from edgeq.backends.table import BACKENDS
+from edgeq.backends.table import Entry, entries_of
+from edgeq.describe import image_facts
 from edgeq.errors import EdgeqError, Problem
-from edgeq.job import TVM_FOLDER, CompileOptions, Job
-from edgeq.manifest import image_facts
+from edgeq.files import below
+from edgeq.ir import Graph
+from edgeq.job import CompileOptions, Job
 from edgeq.notes import warn
 from edgeq.process import worker_pool
 from edgeq.target import Board, load_board
@@ -31,18 +33,18 @@ class Build:
     """One program to compile and link.
 
     Attributes:
-        backend: what printed it.
+        entry: of the backend that printed it.
         board: what it is for.
+        graph: the integer graph.
         program: the sources with their memory plan.
         sources: the folder that holds them.
-        below: where its images go, as a path below the job's folder; empty for the folder itself.
     """
 
-    backend: str
+    entry: Entry
     board: Board
+    graph: Graph
     program: Program
     sources: Path
-    below: str
 
 
 def check_toolchains(options: CompileOptions, board: Board) -> None:
@@ -56,7 +58,7 @@ def check_toolchains(options: CompileOptions, board: Board) -> None:
     """
     from edgeq.firmware import find_toolchain
 
-    if options.sources_only or not any(entry.makes_images for entry in BACKENDS if entry.name in options.backends):
+    if options.sources_only or not any(entry.makes_images for entry in entries_of(options.backends)):
         return
     problems: list[Problem] = []
     for needed in (board, load_board("native")):
@@ -73,7 +75,7 @@ def check_toolchains(options: CompileOptions, board: Board) -> None:
 
 def build_firmware(job: Job) -> None:
     """Compile and link for the board and for this computer, unless the sources alone are wanted."""
-    if job.options.sources_only or not job.programs:
+    if job.options.sources_only or all(product.emitted.program is None for product in job.products.values()):
         return
     with _builds(job) as builds, worker_pool(len(builds)) as pool:
         futures = [pool.submit(_built, job, build) for build in builds]
@@ -86,32 +88,32 @@ def build_firmware(job: Job) -> None:
 @contextmanager
 def _builds(job: Job) -> Iterator[list[Build]]:
     """What is to be built; weights are packed for the core that reads them, so the host gets a program of its own."""
-    from edgeq.backends.c import emit_c
-
-    assert job.graph is not None  # lower_model has set it
-    found = []
-    for backend, program in job.programs.items():
-        below = "" if backend == "c" else TVM_FOLDER
-        found.append(Build(backend, job.board, program, job.folder / below, below))
     native = load_board("native")
-    if "c" not in job.programs or native.name == job.board.name:
+    found = []
+    with scratch_folder("native") as scratch:
+        for entry in entries_of(job.options.backends):
+            product = job.products[entry.name]
+            graph, program = product.graph, product.emitted.program
+            if program is None:
+                continue
+            found.append(Build(entry, job.board, graph, program, job.folder / entry.folder))
+            if not entry.for_this_computer or native.name == job.board.name:
+                continue
+            program = entry.load().emit(job.request_of(graph, native)).program
+            assert program is not None  # it had one for the board
+            program.bundle.write(scratch / entry.name)
+            found.append(Build(entry, native, graph, program, scratch / entry.name))
         yield found
-        return
-    with scratch_folder("native") as folder:
-        program = emit_c(job.graph, job.options.name, native.target, job.options.specialize, complete=False)
-        program.bundle.write(folder)
-        yield [*found, Build("c", native, program, folder, "")]
 
 
 def _built(job: Job, build: Build) -> Images:
     from edgeq.firmware import build_images
 
-    assert job.graph is not None  # lower_model has set it
     return build_images(
         build.sources,
-        job.folder / build.below,
+        job.folder / build.entry.folder,
         build.board,
-        image_facts(job.graph, build.program, job.options.name),
+        image_facts(build.graph, build.program, job.options.name),
         constants=build.program.constants,
         optimize=job.options.optimize,
     )
@@ -119,18 +121,17 @@ def _built(job: Job, build: Build) -> Images:
 
 def _take(job: Job, build: Build, images: Images) -> None:
     """List a build's files in the job; the board's own images bring the sizes, too."""
+    entry = build.entry
     if images.warnings:
         warn("EQ0176", "the C compiler warns about generated code", where=images.compiler, got=images.warnings.strip())
-    if build.board is not job.board:
-        job.files |= images.files
-        return
-    job.images[build.backend] = images
-    _state_stack(job, build.sources, images)
-    kinds = {kind: f"{build.below}/{name}" if build.below else name for kind, name in images.files.items()}
-    if build.backend == job.main:
+    kinds = {kind: below(entry.folder, name) for kind, name in images.files.items()}
+    if entry.name == job.options.main:
         job.files |= kinds
-    if build.backend != "c":
-        job.files |= {f"{build.backend}-{kind}": name for kind, name in kinds.items()}
+    if entry.folder:
+        job.files |= {f"{entry.name}-{kind}": name for kind, name in kinds.items()}
+    if build.board is job.board:
+        job.products[entry.name].images = images
+        _state_stack(job, build.sources, images)
 
 
 def _state_stack(job: Job, folder: Path, built: Images) -> None:

@@ -95,6 +95,11 @@ def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
     return data
 
 
+def below(folder: str, name: str) -> str:
+    """A file's path below a folder that may be the top, which has no name."""
+    return f"{folder}/{name}" if folder else name
+
+
 def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON
     """The value that a JSON file holds.
 

@@ -12,14 +12,15 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from edgeq.backends.names import check_model_name
+from edgeq.backends.table import entries_of
 from edgeq.errors import EdgeqError
-from edgeq.files import DAMAGE, read_json, reason_of
+from edgeq.files import DAMAGE, below, read_json, reason_of
 from edgeq.ir import Graph
 from edgeq.ir.serialize import load_graph
 from edgeq.ir.verify import verify_graph
-from edgeq.json_shape import check_shape, mapping_of, natural, positive
+from edgeq.manifest import Manifest, read_manifest
 from edgeq.ops import infer
+from edgeq.runners.base import ImageSpec
 from edgeq.target import Board, load_saved_board
 from edgeq.writing import (
     MANIFEST,
@@ -37,47 +38,12 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx_ir
 
-    from edgeq.runners.base import ImageSpec, TensorSpec
-
 BOARD = "board.json"
 GRAPH_JSON = "graph.json"
 GRAPH_NPZ = "graph.npz"
 QDQ_MODEL = "model.qdq.onnx"
 FLOAT_MODEL = "float.onnx"
-TFLITE_FOLDER = "tflite"
 _BROKEN: Final[tuple[type[Exception], ...]] = (*DAMAGE, EdgeqError)
-_MAX_RANK: Final = 16
-_MAX_TENSOR_BYTES: Final = 1 << 32
-_TENSOR: Final = {"tensor": str, "dtype": str, "shape": [natural], "offset": (natural, None), "bytes": natural}
-_ENDPOINT: Final = _TENSOR | {"name": str, "scale": positive, "zero_point": int}
-_STEP: Final = {
-    "name": str,
-    "op": str,
-    "kernel": (str, None),
-    "refused": mapping_of(str),
-    "macs": natural,
-    "scratch_bytes": natural,
-    "source": [str],
-    "results": [_TENSOR],
-}
-_PROGRAM: Final = {
-    "steps": [_STEP],
-    "arena_bytes": (natural, None),
-    "stack_bytes": (natural, None),
-    "sizes": (mapping_of((natural, None)), None),
-}
-_MANIFEST: Final = _PROGRAM | {
-    "name": str,
-    "board": str,
-    "target": str,
-    "backends": [str],
-    "options": {"mode": ("highmul", "tflite").__contains__, "dims": mapping_of(natural)},
-    "inputs": [_ENDPOINT],
-    "outputs": [_ENDPOINT],
-    "images": mapping_of(str),
-    "tvm": (_PROGRAM, None),
-    "tflite": ({"bytes": natural}, None),
-}
 
 
 @dataclass(frozen=True)
@@ -86,11 +52,11 @@ class Compiled:
 
     Attributes:
         path: the folder.
-        manifest: the contents of manifest.json.
+        manifest: what it holds.
     """
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @classmethod
     def open(cls, path: Path) -> Compiled:
@@ -102,8 +68,8 @@ class Compiled:
         """
         recover_missing(path)
         try:
-            manifest = read_json(path / MANIFEST)
-            schema = manifest["schema"]
+            document = read_json(path / MANIFEST)
+            schema = document["schema"]
         except DAMAGE as error:
             raise _not_compiled(path, reason_of(error)) from error
         # The first versions counted.
@@ -116,22 +82,22 @@ class Compiled:
                 allowed=f"schema {SCHEMA}",
                 hint="compile the model again",
             )
-        if schema != SCHEMA or "name" not in manifest:
+        if schema != SCHEMA or "name" not in document:
             raise _not_compiled(path, f"{MANIFEST} is another program's")
-        if not is_unedited(manifest):
+        if not is_unedited(document):
             raise _not_compiled(path, f"{MANIFEST} was edited or is damaged")
         try:
-            _check_manifest(manifest)
+            manifest = read_manifest(document)
         except DAMAGE as error:
             raise _not_compiled(path, f"{MANIFEST}: {reason_of(error)}") from error
-        for kind, name in manifest["images"].items():
+        for kind, name in manifest.images.items():
             _check_image_path(path, kind, name)
         return cls(path, manifest)
 
     @property
     def name(self) -> str:
         """Prefix of the C symbols."""
-        return str(self.manifest["name"])
+        return self.manifest.name
 
     @property
     def is_imported(self) -> bool:
@@ -148,39 +114,51 @@ class Compiled:
         """The integer graph."""
         return self._load_graph("")
 
+    def graph_of(self, backend: str) -> Graph:
+        """The integer graph that a backend's files compute: another one where the backend has an arithmetic of its own.
+
+        Args:
+            backend: one of those that were emitted.
+        """
+        if self.manifest.programs[backend].arithmetic == self.manifest.options.mode:
+            return self.graph
+        return self._graphs[backend]
+
     @cached_property
-    def tflite_graph(self) -> Graph:
-        """The integer graph in TFLite's arithmetic, which a .tflite file means whatever mode the folder has."""
-        below = f"{TFLITE_FOLDER}/"
-        return self._load_graph(below) if (self.path / below / GRAPH_JSON).is_file() else self.graph
+    def _graphs(self) -> dict[str, Graph]:
+        """By backend that has one, its own graph."""
+        return {
+            entry.name: self._load_graph(entry.folder)
+            for entry in entries_of(self.manifest.backends)
+            if self.manifest.programs[entry.name].arithmetic != self.manifest.options.mode
+        }
 
-    @property
-    def spec(self) -> ImageSpec:
-        """What runners must know of the images."""
-        from edgeq.runners.base import ImageSpec
+    def spec_of(self, backend: str, image: str, steps_image: str | None = None) -> ImageSpec:
+        """What a runner must know of an image.
 
-        images: dict[str, str] = self.manifest["images"]
-        emulator = self.board.emulator
-
-        def image(kind: str) -> Path | None:
-            return self.path / images[kind] if kind in images else None
-
+        Args:
+            backend: whose program it is.
+            image: its kind in the manifest.
+            steps_image: the kind of the file that gives every step's results, where that is another one.
+        """
+        program, emulator = self.manifest.programs[backend], self.board.emulator
         return ImageSpec(
             name=self.name,
-            inputs=tuple(_tensor(entry) for entry in self.manifest["inputs"]),
-            outputs=tuple(_tensor(entry) for entry in self.manifest["outputs"]),
-            steps=tuple(tuple(_tensor(entry) for entry in step["results"]) for step in self.manifest["steps"]),
-            native=image("native"),
-            emulated=image("emulated"),
-            user_mode=emulator is not None and emulator.machine is None,
-            tvm=image("tvm"),
-            tvm_debug=image("tvm-debug"),
-            tvm_emulated=image("tvm-emulated"),
-            tflite=image("tflite"),
+            inputs=tuple(place.spec for place in program.inputs),
+            outputs=tuple(place.spec for place in program.outputs),
+            steps=tuple(tuple(place.spec for place in step.results) for step in program.steps),
+            image=self.image(image),
+            steps_image=self.image(steps_image) if steps_image is not None else None,
             machine=emulator.machine if emulator else None,
             machine_args=emulator.args if emulator else (),
-            macs=sum(step["macs"] for step in self.manifest["steps"]),
+            user_mode=emulator is not None and emulator.machine is None,
+            macs=program.macs,
         )
+
+    def image(self, kind: str) -> Path | None:
+        """The image or module of a kind, which need not exist any more; None where none was made."""
+        name = self.manifest.images.get(kind)
+        return self.path / name if name is not None else None
 
     def qdq_model(self) -> onnx_ir.Model:
         """The quantized ONNX model."""
@@ -207,7 +185,7 @@ class Compiled:
         Raises:
             EdgeqError: EQ0247.
         """
-        if not is_as_written(self.path, self.manifest, name):
+        if not is_as_written(self.path, self.manifest.files, name):
             raise EdgeqError(
                 "EQ0247",
                 "a file of the compiled folder is missing, damaged or edited",
@@ -217,13 +195,14 @@ class Compiled:
             )
         return self.path / name
 
-    def _load_graph(self, below: str) -> Graph:
+    def _load_graph(self, folder: str) -> Graph:
         """A graph that keeps every rule of integer graphs, whoever wrote it.
 
         Raises:
             EdgeqError: EQ0240, EQ0247.
         """
-        graph = load_graph(self._own(f"{below}{GRAPH_JSON}"), self._own(f"{below}{GRAPH_NPZ}"))
+        path = self._own(below(folder, GRAPH_JSON))
+        graph = load_graph(path, self._own(below(folder, GRAPH_NPZ)))
         try:
             verify_graph(graph, infer, after="reading")
         except _BROKEN as error:
@@ -231,45 +210,16 @@ class Compiled:
             raise EdgeqError(
                 "EQ0240",
                 "the integer graph of this folder is not valid",
-                where=str(self.path / below / GRAPH_JSON),
+                where=str(path),
                 got=reason,
                 hint="compile the model again",
             ) from error
         return graph
 
 
-def _tensor(entry: dict[str, Any]) -> TensorSpec:
-    from edgeq.runners.base import TensorSpec
-
-    return TensorSpec(entry["tensor"], entry["dtype"], tuple(entry["shape"]))
-
-
 def _not_compiled(path: Path, got: str) -> EdgeqError:
     hint = "compile a model into it: edgeq compile MODEL --data CALIB.npz --board BOARD -o DIR"
     return EdgeqError("EQ0104", "this is not a folder that edgeq compiled", where=str(path), got=got, hint=hint)
-
-
-def _check_manifest(manifest: dict[str, Any]) -> None:
-    """Check what names files and symbols, and what sizes arrays are cut to; the folder may come from anywhere.
-
-    Raises:
-        EdgeqError: EQ0102 the model's name is none.
-        LookupError: a key is missing.
-        TypeError: a value has another type.
-        ValueError: a value is out of range.
-    """
-    check_shape(manifest, _MANIFEST)
-    check_model_name(manifest["name"])
-    steps = manifest["steps"]
-    entries = [*manifest["inputs"], *manifest["outputs"], *(entry for step in steps for entry in step["results"])]
-    for entry in entries:
-        tensor = _tensor(entry)
-        if tensor.numpy_dtype.kind not in "biuf":
-            raise ValueError("a tensor has no number type")
-        if len(tensor.shape) > _MAX_RANK or not all(type(extent) is int and extent >= 0 for extent in tensor.shape):
-            raise ValueError("a tensor has no shape")
-        if tensor.nbytes > _MAX_TENSOR_BYTES:
-            raise ValueError("a tensor is larger than any memory of a microcontroller")
 
 
 def _check_image_path(folder: Path, kind: str, name: str) -> None:

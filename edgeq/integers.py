@@ -97,8 +97,7 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
         progress=job.progress,
         given=given,
     )
-    job.quantization = quantized.report.to_json()
-    job.quantization["data"] = job.data.to_json()
+    job.quantization = quantized.report
     seen = {name: (tensor.low, tensor.high) for name, tensor in quantized.report.tensors.items()}
     tell(*dead_layers(model, seen))
     tell(*quantized.report.warnings)

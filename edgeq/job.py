@@ -1,30 +1,30 @@
-"""One compilation: what the user chose, and what the stages hand on to each other."""
+"""One compilation: what the user chose, what the stages hand on to each other, and what comes out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from edgeq.backends.base import EmitRequest, Emitted
+from edgeq.backends.table import entries_of
 from edgeq.errors import Problem
 from edgeq.ir import Graph
 from edgeq.lowering import Mode
+from edgeq.manifest import Manifest
 from edgeq.target import Board
 
 if TYPE_CHECKING:
     import onnx_ir
 
     from edgeq.backends.c import Specialize
-    from edgeq.backends.program import Program
     from edgeq.data import DataReport, Expectation
     from edgeq.firmware import Images
     from edgeq.frontend import Recovered
+    from edgeq.quant import Report
 
 Progress = Callable[[str, float | None], None]
-
-# Where everything of TVM lies in the folder.
-TVM_FOLDER: Final = "tvm"
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,28 @@ class CompileOptions:
     sources_only: bool = False
     aligned_loads: bool = False
 
+    @property
+    def main(self) -> str:
+        """The backend whose images are the folder's own."""
+        return entries_of(self.backends)[0].name
+
+
+@dataclass
+class Product:
+    """What one backend made of the model.
+
+    Attributes:
+        mode: the arithmetic.
+        graph: the integer graph in it.
+        emitted: the files.
+        images: the board's images, once they are built.
+    """
+
+    mode: Mode
+    graph: Graph
+    emitted: Emitted
+    images: Images | None = None
+
 
 @dataclass
 class Job:
@@ -77,8 +99,7 @@ class Job:
         qdq_model: the canonical quantized model.
         quantization: the quantizer's report.
         graph: the integer graph.
-        programs: by backend, C files that firmware can build.
-        images: by backend, the board's images.
+        products: by backend.
         files: every image and module by kind, as a path below the folder.
         notes: notes and warnings for the user.
         manifest: the last stage's.
@@ -96,15 +117,92 @@ class Job:
     float_model: onnx_ir.Model | None = None
     partly_quantized: Recovered | None = None
     qdq_model: onnx_ir.Model | None = None
-    quantization: dict[str, Any] | None = None
+    quantization: Report | None = None
     graph: Graph | None = None
-    programs: dict[str, Program] = field(default_factory=dict)
-    images: dict[str, Images] = field(default_factory=dict)
+    products: dict[str, Product] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     notes: list[Problem] = field(default_factory=list)
-    manifest: dict[str, Any] = field(default_factory=dict)
+    manifest: Manifest | None = None
 
-    @property
-    def main(self) -> str | None:
-        """The backend whose images are the folder's own: C where it was asked for, else TVM; TFLite has none."""
-        return next((name for name in ("c", "tvm") if name in self.programs), None)
+    def request_of(self, graph: Graph, board: Board | None = None) -> EmitRequest:
+        """What a backend is asked for: everything for the job's board, or for another one what an image needs."""
+        assert self.qdq_model is not None  # the stages before have set it
+        return EmitRequest(
+            graph,
+            self.options.name,
+            (board or self.board).target,
+            tuple(str(value.name) for value in self.qdq_model.graph.outputs),
+            self.options.specialize,
+            complete=board is None,
+            modules=board is None and not self.options.sources_only,
+        )
+
+
+@dataclass(frozen=True)
+class CompileResult:
+    """A compiled folder.
+
+    Attributes:
+        folder: where it is.
+        manifest: what it holds.
+        quantization: the quantizer's report; None where a quantized model was compiled.
+        data: what the data file holds; None without one.
+        notes: notes and warnings.
+    """
+
+    folder: Path
+    manifest: Manifest
+    quantization: Report | None
+    data: DataReport | None
+    notes: tuple[Problem, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``edgeq compile``: the figures that machines ask for first."""
+        manifest, program, report = self.manifest, self.manifest.program, self.quantization
+        tflite = manifest.programs.get("tflite")
+        return {
+            "folder": str(self.folder),
+            "board": manifest.board,
+            "name": manifest.name,
+            "backends": list(manifest.backends),
+            "ram_bytes": program.arena_bytes,
+            "stack_bytes": program.stack_bytes,
+            "flash_code_bytes": program.sizes.flash_code_bytes if program.sizes else None,
+            "flash_weight_bytes": program.sizes.flash_weight_bytes if program.sizes else None,
+            "macs": program.macs,
+            "steps": len(program.steps),
+            "images": dict(manifest.images),
+            "tflite_bytes": tflite.file_bytes if tflite is not None else None,
+            "bundle_sha256": program.bundle_sha256,
+            "object_sha256": program.object_sha256,
+            "observer": report.observer if report is not None else None,
+            "sqnr_db": report.sqnr_db if report is not None else None,
+            "worst_layers": report.worst_layers if report is not None else [],
+            "data": self.data.to_json() if self.data is not None else None,
+            "notes": [note.to_json() for note in self.notes],
+        }
+
+
+@dataclass(frozen=True)
+class QuantizeResult:
+    """A quantized model.
+
+    Attributes:
+        model: in canonical QDQ form.
+        report: what the quantizer chose, and on what grounds.
+        data: what the calibration data holds.
+        notes: notes and warnings.
+    """
+
+    model: onnx_ir.Model
+    report: Report
+    data: DataReport
+    notes: tuple[Problem, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields of the document of ``edgeq quantize``, which also names the file."""
+        return {
+            **self.report.to_json(),
+            "data": self.data.to_json(),
+            "notes": [note.to_json() for note in self.notes],
+        }

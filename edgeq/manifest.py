@@ -1,156 +1,241 @@
-"""The manifest: what a compiled folder holds, of what it was made, how large it is and how to run it.
+"""The manifest of a compiled folder: what it holds, of what it was made, how large it is and how to run it.
 
-No times, no paths: the same for the same inputs.
+``manifest.json`` is written from these types and read into them and by nothing else; the annotations are its schema. It
+holds no times and no paths outside of the folder: the same for the same inputs. Bytes are bytes of memory or of files.
 """
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, cast
 
-from edgeq import __version__
-from edgeq.backends.program import Program, ProgramStep, step_nodes
-from edgeq.files import open_regular
-from edgeq.ir import Graph, Node, Tensor
-from edgeq.job import Job
-from edgeq.ops import BY_NAME
+import numpy as np
+
+from edgeq.backends.names import check_model_name
+from edgeq.firmware.facts import Sizes
+from edgeq.json_shape import Natural, Positive, read_as
+from edgeq.lowering import Mode
+from edgeq.runners.base import TensorSpec
 from edgeq.writing import SCHEMA
 
-if TYPE_CHECKING:
-    from edgeq.firmware import ImageFacts
+_MAX_RANK: Final = 16
+_MAX_TENSOR_BYTES: Final = 1 << 32
 
 
-def image_facts(graph: Graph, program: Program, name: str) -> ImageFacts:
-    """Where firmware finds inputs, outputs and every step's results in the arena."""
-    from edgeq.firmware import ImageFacts, Span
+@dataclass(frozen=True)
+class Place:
+    """A tensor of the integer graph, and where a program keeps it.
 
-    offsets = program.plan.offsets
-
-    def spans(names: tuple[str, ...]) -> tuple[Span, ...]:
-        return tuple(Span(offsets[tensor], graph.tensors[tensor].size_bytes) for tensor in names)
-
-    return ImageFacts(
-        name=name,
-        inputs=spans(graph.inputs),
-        outputs=spans(graph.outputs),
-        results=tuple(spans(step.node.outputs) for step in program.steps),
-        arena_bytes=program.plan.arena_bytes,
-    )
-
-
-def output_names(job: Job) -> tuple[str, ...]:
-    """The names of the model's outputs in ONNX."""
-    assert job.qdq_model is not None  # the stages before have set it
-    return tuple(str(value.name) for value in job.qdq_model.graph.outputs)
-
-
-def describe(job: Job) -> dict[str, Any]:
-    """The contents of manifest.json.
-
-    What a program has (arena, kernels, sizes) stands at the top for the folder's own, which is C where that was asked
-    for; ``tvm`` and ``tflite`` say the same of those, where they were.
+    Attributes:
+        tensor: its name.
+        dtype: its element type, as numpy names it.
+        shape: its extents, channels last.
+        bytes: its size.
+        offset: in the arena; None where the program has none.
     """
-    from edgeq.backends.c_source import version_of
 
-    assert job.graph is not None  # lower_model has set it
-    graph, options = job.graph, job.options
-    main = job.programs[job.main] if job.main is not None else None
-    return {
-        "schema": SCHEMA,
-        "edgeq": __version__,
-        "name": options.name,
-        "graph_sha256": version_of(graph),
-        "board": job.board.name,
-        "target": job.board.target.name,
-        "backends": list(options.backends),
-        "main": job.main,
-        "options": {
-            "mode": options.mode,
-            "observer": options.observer if job.quantization is not None else None,
-            "specialize": options.specialize,
-            "optimize": options.optimize,
-            "aligned_loads": options.aligned_loads,
-            "dims": dict(sorted(options.dims.items())),
-            "sources_only": options.sources_only,
-        },
-        "sources": {
-            "model_sha256": _sha256(job.model_path),
-            "data_sha256": _sha256(job.data_path) if job.data_path is not None else None,
-        },
-        "inputs": _border(graph, graph.inputs, graph.inputs, main),
-        "outputs": _border(graph, graph.outputs, output_names(job), main),
-        "images": dict(sorted(job.files.items())),
-        "quantization": job.quantization,
-        "tvm": _program(job, "tvm") if "tvm" in job.programs else None,
-        "tflite": _tflite(job) if "tflite" in job.files else None,
-        **_program(job, job.main),
-    }
+    tensor: str
+    dtype: str
+    shape: tuple[Natural, ...]
+    bytes: Natural
+    offset: Natural | None
+
+    @property
+    def spec(self) -> TensorSpec:
+        """The tensor, as runners exchange it."""
+        return TensorSpec(self.tensor, self.dtype, self.shape)
 
 
-def _program(job: Job, backend: str | None) -> dict[str, Any]:
-    """A program's steps, memory and images; without a program, the steps alone."""
-    assert job.graph is not None  # lower_model has set it
-    graph = job.graph
-    if backend is None:
-        steps = [_step(graph, node, None, None) for node in step_nodes(graph)]
-        unknown = ("arena_bytes", "arena_bound_bytes", "bundle_sha256", "sizes", "stack_bytes")
-        return {"steps": steps} | dict.fromkeys((*unknown, "object_sha256", "compiler"))
-    program, built = job.programs[backend], job.images.get(backend)
-    return {
-        "steps": [_step(graph, step.node, step, program) for step in program.steps],
-        "arena_bytes": program.plan.arena_bytes,
-        "arena_bound_bytes": program.plan.bound_bytes,
-        "bundle_sha256": program.bundle.digest,
-        "sizes": built.sizes.to_json() if built else None,
-        "stack_bytes": built.stack_bytes if built else None,
-        "object_sha256": built.object_digest if built else None,
-        "compiler": built.compiler if built else None,
-    }
+@dataclass(frozen=True)
+class Endpoint:
+    """An input or output of the model.
+
+    Attributes:
+        name: in ONNX.
+        dtype: of its integers, as numpy names it.
+        shape: its extents, in ONNX's order.
+        scale: real = scale * (integer - zero_point).
+        zero_point: likewise.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[Natural, ...]
+    scale: Positive
+    zero_point: int
 
 
-def _tflite(job: Job) -> dict[str, Any]:
-    path = job.folder / job.files["tflite"]
-    return {"arithmetic": "tflite", "bytes": path.stat().st_size, "sha256": _sha256(path)}
+@dataclass(frozen=True)
+class Step:
+    """One step of a program.
+
+    Attributes:
+        name: of the node of the integer graph.
+        op: the integer operator.
+        kernel: what computes it; None where the backend has no kernels.
+        refused: kernel → why it was not taken, for those tried before.
+        macs: multiply-accumulates of one inference.
+        scratch_bytes: memory that lives for this step only.
+        source: the ONNX nodes that became it.
+        results: what it computes.
+    """
+
+    name: str
+    op: str
+    kernel: str | None
+    refused: Mapping[str, str]
+    macs: Natural
+    scratch_bytes: Natural
+    source: tuple[str, ...]
+    results: tuple[Place, ...]
+
+    @property
+    def label(self) -> str:
+        """The ONNX nodes that became it, or its own name."""
+        return ", ".join(self.source) or self.name
 
 
-def _border(
-    graph: Graph, names: tuple[str, ...], onnx_names: tuple[str, ...], program: Program | None
-) -> list[dict[str, Any]]:
-    entries = []
-    for name, onnx_name in zip(names, onnx_names, strict=True):
-        tensor = graph.tensors[name]
-        assert tensor.quant is not None  # the border is always quantized
-        entries.append(
-            _place(tensor, program)
-            | {"name": onnx_name, "scale": tensor.quant.scale[0], "zero_point": tensor.quant.zero_point[0]}
-        )
-    return entries
+@dataclass(frozen=True)
+class Program:
+    """What one backend made of the model.
+
+    Attributes:
+        arithmetic: how requantization rounds.
+        inputs: the model's inputs in the arena.
+        outputs: the model's outputs.
+        steps: in schedule order.
+        arena_bytes: RAM for everything that changes; None where the backend plans no memory.
+        arena_bound_bytes: a lower bound on the arena of any plan; likewise.
+        stack_bytes: at most, with one exception frame; None where no compiler has measured it.
+        sizes: of the board's image; None where there is none.
+        bundle_sha256: of the generated files.
+        object_sha256: of the objects that all images share.
+        compiler: name and version.
+        file_bytes: size of the backend's own file, where it writes one instead of C.
+    """
+
+    arithmetic: Mode
+    inputs: tuple[Place, ...]
+    outputs: tuple[Place, ...]
+    steps: tuple[Step, ...]
+    arena_bytes: Natural | None
+    arena_bound_bytes: Natural | None
+    stack_bytes: Natural | None
+    sizes: Sizes | None
+    bundle_sha256: str | None
+    object_sha256: str | None
+    compiler: str | None
+    file_bytes: Natural | None
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(step.macs for step in self.steps)
 
 
-def _step(graph: Graph, node: Node, step: ProgramStep | None, program: Program | None) -> dict[str, Any]:
-    return {
-        "name": node.name,
-        "op": node.op,
-        "kernel": step.kernel if step else None,
-        "refused": dict(step.refused) if step else {},
-        "macs": BY_NAME[node.op].macs(node, graph.operands(node)),
-        "scratch_bytes": step.scratch_bytes if step else 0,
-        "source": list(node.source),
-        "results": [_place(graph.tensors[name], program) for name in node.outputs],
-    }
+@dataclass(frozen=True)
+class Options:
+    """What the user chose; see :class:`edgeq.job.CompileOptions`. ``observer`` is None where nothing was calibrated."""
+
+    mode: Mode
+    observer: str | None
+    specialize: str
+    optimize: str
+    aligned_loads: bool
+    dims: Mapping[str, Natural]
+    sources_only: bool
 
 
-def _place(tensor: Tensor, program: Program | None) -> dict[str, Any]:
-    return {
-        "tensor": tensor.name,
-        "dtype": tensor.dtype.value,
-        "shape": list(tensor.shape),
-        "offset": program.plan.offsets[tensor.name] if program else None,
-        "bytes": tensor.size_bytes,
-    }
+@dataclass(frozen=True)
+class Sources:
+    """SHA-256 of what was compiled; ``data_sha256`` is None where no data was given."""
+
+    model_sha256: str
+    data_sha256: str | None
 
 
-def _sha256(path: Path) -> str:
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+@dataclass(frozen=True)
+class Manifest:
+    """A compiled folder.
+
+    Attributes:
+        edgeq: the version that wrote it.
+        name: prefix of the C symbols.
+        graph_sha256: of the integer graph with its constants.
+        board: its name.
+        target: the processor's name.
+        backends: what was emitted, sorted.
+        main: the backend whose images are the folder's own.
+        options: the user's choices.
+        sources: what was compiled.
+        inputs: the model's inputs.
+        outputs: the model's outputs.
+        images: every image and module by kind, as a path below the folder.
+        programs: by backend.
+        quantization: the quantizer's report, as :class:`edgeq.quant.Report` writes it; None where a quantized model was
+            compiled.
+        files: SHA-256 of every file of the folder; empty until the folder is complete.
+    """
+
+    edgeq: str
+    name: str
+    graph_sha256: str
+    board: str
+    target: str
+    backends: tuple[str, ...]
+    main: str
+    options: Options
+    sources: Sources
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[Endpoint, ...]
+    images: Mapping[str, str]
+    programs: Mapping[str, Program]
+    quantization: Mapping[str, Any] | None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def program(self) -> Program:
+        """The folder's own program."""
+        return self.programs[self.main]
+
+    def to_text(self) -> str:
+        """The contents of ``manifest.json``, before the folder is complete."""
+        return json.dumps({"schema": SCHEMA} | asdict(self), indent=1, sort_keys=True) + "\n"
+
+
+def read_manifest(document: object) -> Manifest:
+    """Read the contents of ``manifest.json``, which may come from anywhere.
+
+    What names files and symbols, and what sizes arrays are cut to, is in range afterwards; whether images lie below the
+    folder is for who knows the folder.
+
+    Raises:
+        EdgeqError: EQ0102 the model's name is none.
+        TypeError: a value is missing or has another type.
+        ValueError: a value is out of range.
+    """
+    manifest = cast(Manifest, read_as(Manifest, document))
+    check_model_name(manifest.name)
+    if set(manifest.programs) != set(manifest.backends) or manifest.main not in manifest.programs:
+        raise ValueError("it lists other backends than programs")
+    for program in manifest.programs.values():
+        for place in (
+            *program.inputs,
+            *program.outputs,
+            *(result for step in program.steps for result in step.results),
+        ):
+            _check_tensor(place.spec)
+    for endpoint in (*manifest.inputs, *manifest.outputs):
+        _check_tensor(TensorSpec(endpoint.name, endpoint.dtype, endpoint.shape))
+    return manifest
+
+
+def _check_tensor(tensor: TensorSpec) -> None:
+    if np.dtype(tensor.dtype).kind not in "biuf":
+        raise ValueError("a tensor has no number type")
+    if len(tensor.shape) > _MAX_RANK:
+        raise ValueError("a tensor has no shape")
+    if tensor.nbytes > _MAX_TENSOR_BYTES:
+        raise ValueError("a tensor is larger than any memory of a microcontroller")

@@ -5,38 +5,36 @@ Each stage takes the :class:`Job` one step further; nothing else calls stages or
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
 
 from edgeq import budget
-from edgeq.backends.table import extras_of
+from edgeq.backends.table import Entry, entries_of
 from edgeq.build import build_firmware, check_toolchains
+from edgeq.describe import describe
 from edgeq.errors import EdgeqError, Problem
 from edgeq.extras import require
+from edgeq.files import below
 from edgeq.folder import (
     BOARD,
     FLOAT_MODEL,
     GRAPH_JSON,
     GRAPH_NPZ,
     QDQ_MODEL,
-    TFLITE_FOLDER,
     check_replaceable,
     replace_folder,
 )
 from edgeq.integers import import_model, lower_model, quantize_model, to_integer_graph
 from edgeq.ir import Graph
 from edgeq.ir.serialize import save_graph
-from edgeq.job import TVM_FOLDER, CompileOptions, Job, Progress
+from edgeq.job import CompileOptions, CompileResult, Job, Product, Progress, QuantizeResult
 from edgeq.lowering import Mode
-from edgeq.manifest import describe, output_names
 from edgeq.notes import gathered
 from edgeq.target import board_file, load_board, save_board
 from edgeq.writing import MANIFEST, check_apart, check_file, disk_problem, keep_file, told_reads
 
-__all__ = ["EMITTERS", "STAGES", "compile_model", "import_model", "quantize_file", "quantize_model", "to_integer_graph"]
+__all__ = ["STAGES", "compile_model", "import_model", "quantize_file", "quantize_model", "to_integer_graph"]
 
 
 def quantize_file(
@@ -50,7 +48,7 @@ def quantize_file(
     progress: Progress,
     accept_data: bool = False,
     force: bool = False,
-) -> dict[str, Any]:
+) -> QuantizeResult:
     """The first two stages alone: a float model in, a QDQ model out.
 
     Args:
@@ -63,9 +61,6 @@ def quantize_file(
         progress: called with a stage's name and its share done.
         accept_data: as in :class:`CompileOptions`.
         force: a file at `output` that edgeq did not write is moved to ``OUTPUT.kept-N`` instead of being refused.
-
-    Returns:
-        The quantizer's report, and ``notes``: the notes and warnings, a list of Problem, and ``data``: a DataReport.
 
     Raises:
         EdgeqError: EQ0123 and EQ0124 where writing would lose a file; EQ0230 where the model is quantized already;
@@ -88,9 +83,9 @@ def quantize_file(
         check_file(output, wrote(output), force=force)
         if output.exists() and not wrote(output):
             keep_file(output)
-    assert job.quantization is not None  # quantize_model has set it
+    assert job.quantization is not None and job.data is not None  # noqa: PT018 - quantize_model has set them
     write_model(job.qdq_model, output)
-    return job.quantization | {"notes": job.notes, "data": job.data}
+    return QuantizeResult(job.qdq_model, job.quantization, job.data, tuple(job.notes))
 
 
 def _weights(read: Sequence[Path]) -> dict[str, Path]:
@@ -113,63 +108,35 @@ def emit_programs(job: Job) -> None:
     from edgeq.onnxio import write_model
 
     assert job.graph is not None and job.qdq_model is not None  # noqa: PT018 - set by the stages before
-    for backend in job.options.backends:
-        EMITTERS[backend](job, job.graph)
     save_graph(job.graph, job.folder / GRAPH_JSON, job.folder / GRAPH_NPZ)
+    for entry in entries_of(job.options.backends):
+        job.products[entry.name] = _emit(job, entry, job.graph)
     write_model(job.qdq_model, job.folder / QDQ_MODEL)
     if job.float_model is not None:
         write_model(job.float_model, job.folder / FLOAT_MODEL)
 
 
-def _emit_c(job: Job, graph: Graph) -> None:
-    from edgeq.backends.c import emit_c
-
-    options, target = job.options, job.board.target
-    program = emit_c(graph, options.name, target, options.specialize, onnx_outputs=output_names(job))
-    program.bundle.write(job.folder)
-    job.programs["c"] = program
-
-
-def _emit_tflite(job: Job, graph: Graph) -> None:
-    """A .tflite file means TFLite's arithmetic: what it holds was lowered for that, whatever the others use."""
-    from edgeq.backends.tflite import emit_tflite
-
-    below = job.folder / TFLITE_FOLDER
-    below.mkdir()
-    if job.options.mode != "tflite":
-        assert job.qdq_model is not None  # import_model or quantize_model has set it
-        graph = to_integer_graph(job.qdq_model, "tflite", job.options.name)
-        save_graph(graph, below / GRAPH_JSON, below / GRAPH_NPZ)
-    (below / "model.tflite").write_bytes(emit_tflite(graph, output_names(job)))
-    job.files["tflite"] = f"{TFLITE_FOLDER}/model.tflite"
-
-
-def _emit_tvm(job: Job, graph: Graph) -> None:
-    """Modules for this computer, and a program of TVM's objects for the board."""
-    from edgeq.backends.tvm.board import emit_board
-    from edgeq.backends.tvm.host import build_host
-
-    program = emit_board(graph, job.options.name, job.board.target, output_names(job))
-    program.bundle.write(job.folder / TVM_FOLDER)
-    job.programs["tvm"] = program
-    if job.options.sources_only:
-        return
-    build_host(graph, job.options.name).write(job.folder / TVM_FOLDER)
-    job.files |= {"tvm": f"{TVM_FOLDER}/model.so", "tvm-debug": f"{TVM_FOLDER}/model_debug.so"}
-
-
-EMITTERS: Final[Mapping[str, Callable[[Job, Graph], None]]] = {
-    "c": _emit_c,
-    "tflite": _emit_tflite,
-    "tvm": _emit_tvm,
-}
+def _emit(job: Job, entry: Entry, graph: Graph) -> Product:
+    """A backend's files; where it lacks the arithmetic asked for, of a graph in its own, which is saved with them."""
+    options, folder = job.options, job.folder / entry.folder
+    folder.mkdir(exist_ok=True)
+    mode = entry.arithmetic(options.mode)
+    if mode != options.mode:
+        assert job.qdq_model is not None  # emit_programs has looked
+        graph = to_integer_graph(job.qdq_model, mode, options.name)
+        save_graph(graph, folder / GRAPH_JSON, folder / GRAPH_NPZ)
+    made = entry.load().emit(job.request_of(graph))
+    if made.program is not None:
+        made.program.bundle.write(folder)
+    made.modules.write(folder)
+    job.files |= {kind: below(entry.folder, name) for kind, name in made.kinds.items()}
+    return Product(mode, graph, made)
 
 
 def write_manifest(job: Job) -> None:
     """State what was built, of what, how large, and how to run it."""
     job.manifest = describe(job)
-    text = json.dumps(job.manifest, indent=1, sort_keys=True) + "\n"
-    (job.folder / MANIFEST).write_text(text, encoding="utf-8")
+    (job.folder / MANIFEST).write_text(job.manifest.to_text(), encoding="utf-8")
     save_board(job.board, job.folder / BOARD)
 
 
@@ -190,7 +157,7 @@ def compile_model(
     options: CompileOptions,
     progress: Progress = lambda stage, done: None,
     force: bool = False,
-) -> dict[str, Any]:
+) -> CompileResult:
     """Compile a model into a folder, which is replaced whole or left whole.
 
     Args:
@@ -202,16 +169,14 @@ def compile_model(
         force: where `out` holds what edgeq did not write, or what was edited since, that folder is moved to
             ``OUT.kept-N`` instead of being refused.
 
-    Returns:
-        The manifest, ``notes``: the notes and warnings, a list of Problem, and ``data``: a DataReport or None.
-
     Raises:
         EdgeqError: whatever stops a stage.
     """
     check_apart(out, {"the model": model, "the calibration data": data, "the board": board_file(options.board)})
     check_replaceable(out, force=force)
-    for extra in extras_of(options.backends):
-        require(extra)
+    for entry in entries_of(options.backends):
+        if entry.extra is not None:
+            require(entry.extra)
     board = load_board(options.board)
     if options.aligned_loads:
         board = replace(board, target=board.target.with_aligned_loads())
@@ -233,4 +198,5 @@ def compile_model(
             progress(name, None)
             stage(job)
             check_apart(out, _weights(read))
-    return job.manifest | {"notes": notes, "data": job.data}
+    assert job.manifest is not None  # write_manifest has set it
+    return CompileResult(out, job.manifest, job.quantization, job.data, tuple(notes))

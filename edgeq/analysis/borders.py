@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
+from edgeq.manifest import Endpoint
 from edgeq.notes import note
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import InputSpec, Samples
@@ -72,12 +73,12 @@ class Border:
 
 def input_borders(compiled: Compiled) -> tuple[Border, ...]:
     """The model's inputs."""
-    return _borders(compiled, "inputs")
+    return _borders(compiled, compiled.manifest.inputs)
 
 
 def output_borders(compiled: Compiled) -> tuple[Border, ...]:
     """The model's outputs."""
-    return _borders(compiled, "outputs")
+    return _borders(compiled, compiled.manifest.outputs)
 
 
 def open_samples(compiled: Compiled, data: Path) -> Samples:
@@ -152,16 +153,16 @@ def _filled(border: Border, value: str) -> Array:
     return np.full(border.shape, number, border.dtype)
 
 
-def _borders(compiled: Compiled, kind: str) -> tuple[Border, ...]:
+def _borders(compiled: Compiled, endpoints: Sequence[Endpoint]) -> tuple[Border, ...]:
     """The manifest's entries with the types of the ONNX values of the same names."""
     return tuple(
         Border(
-            name=entry["name"],
-            dtype=np.dtype(entry["dtype"]),
-            shape=tuple(entry["shape"]),
-            scale=entry["scale"],
-            zero_point=entry["zero_point"],
-            onnx_dtype=np.dtype(compiled.onnx_types.get(entry["name"], np.float32)),
+            name=each.name,
+            dtype=np.dtype(each.dtype),
+            shape=each.shape,
+            scale=each.scale,
+            zero_point=each.zero_point,
+            onnx_dtype=np.dtype(compiled.onnx_types.get(each.name, np.float32)),
         )
-        for entry in compiled.manifest[kind]
+        for each in endpoints
     )

@@ -11,7 +11,6 @@ import numpy as np
 from edgeq.analysis.borders import available, open_samples, output_borders, quantized_inputs, random_inputs
 from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import (
-    COUNTING,
     Progress,
     default_executor,
     execute_all,
@@ -25,6 +24,7 @@ from edgeq.folder import Compiled
 from edgeq.notes import gathered, warn
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import Samples
+from edgeq.runners.table import runner_entry
 
 DEFAULT_SAMPLES = 1
 
@@ -129,7 +129,7 @@ def _emulate(
         inputs = random_inputs(compiled, DEFAULT_SAMPLES if samples is None else samples)
     if not inputs:
         raise EdgeqError("EQ0108", "there is nothing to run", where="--samples", got=samples, allowed="1 or more")
-    result = execute_all(compiled, runner, inputs, count=runner in COUNTING, progress=progress)
+    result = execute_all(compiled, runner, inputs, count=runner_entry(runner).counts, progress=progress)
     borders = output_borders(compiled)
     return EmulateReport(
         runner=runner,
@@ -142,7 +142,7 @@ def _emulate(
         ],
         class_names=_class_names(found, result.outputs[0][0].size) if found is not None else None,
         instructions=result.instructions[0].total if result.instructions else None,
-        ram_bytes=program_of(compiled, runner)["arena_bytes"],
+        ram_bytes=program_of(compiled, runner).arena_bytes,
         stack_bytes=result.stack_bytes,
         data=described,
     )
@@ -151,8 +151,9 @@ def _emulate(
 def machine_of(compiled: Compiled, runner: str) -> str:
     """What a runner runs the image on, in words."""
     board = compiled.board
-    if runner not in COUNTING:
-        return {"native": "this computer", "tvm": "this computer, by TVM", "tflite": "this computer, by LiteRT"}[runner]
+    stated = runner_entry(runner).place
+    if stated is not None:
+        return stated
     machine = board.emulator.machine if board.emulator is not None else None
     place = f"machine {machine}" if machine is not None else "user mode"
     return f"QEMU, {place}, {board.target.name}, for the board {board.name}"

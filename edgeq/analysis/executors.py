@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 from edgeq.analysis.borders import Border, output_borders
 from edgeq.analysis.parallel import InOrder, shares
-from edgeq.backends.program import step_nodes
 from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.folder import Compiled
 from edgeq.interp import run
 from edgeq.ir import Graph
+from edgeq.manifest import Program
 from edgeq.numerics.array import Array
-from edgeq.runners.base import ImageSpec, RunRequest, RunResult, TensorSpec
-from edgeq.runners.table import RUNNERS, load_runner
+from edgeq.runners.base import ImageSpec, RunRequest, RunResult
+from edgeq.runners.table import RUNNERS, RunnerEntry, load_runner, runner_entry
 
 Progress = Callable[[str, float | None], None]
 
 REFERENCE: Final = "reference"
 FLOAT: Final = "float"
-EXECUTORS: Final = tuple(entry.name for entry in RUNNERS if entry.does == "executes")
-# The kind of file in the manifest that each runner executes; the first that a folder has is what `emulate` runs.
-_EXECUTED: Final = {
-    "qemu": "emulated",
-    "native": "native",
-    "tvm": "tvm",
-    "tvm-qemu": "tvm-emulated",
-    "tflite": "tflite",
-}
-# The name here of what `edgeq flash` writes, which no runner executes.
-BOARD: Final = "board"
-IMAGE_OF: Final = {**_EXECUTED, BOARD: "image"}
-# What has to be emitted for an image that the C backend does not make.
-BACKEND_OF: Final = {"tvm": "tvm", "tvm-qemu": "tvm", "tflite": "tflite"}
+EXECUTORS: Final = tuple(entry.name for entry in RUNNERS)
 # The runners that count instructions.
-COUNTING: Final = ("qemu", "tvm-qemu")
+COUNTING: Final = tuple(entry.name for entry in RUNNERS if entry.counts)
+# Which runner is taken first where none is named: the folder's own image before other backends' files, of these the
+# emulator before this computer.
+_PREFERRED: Final = sorted(RUNNERS, key=lambda entry: (entry.backend is not None, not entry.counts))
 
 
 def silent(stage: str, done: float | None) -> None:
@@ -66,106 +56,117 @@ def check_names(names: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]
 
 def no_image(compiled: Compiled, name: str | None = None) -> EdgeqError:
     """The error for a folder without the image that a runner executes, or without any image."""
-    images: Mapping[str, str] = compiled.manifest["images"]
-    user = {BOARD: "the board", None: "any runner"}.get(name, f"the runner {name}")
+    if name is None:
+        return _no_image(compiled, "any runner", [entry.image for entry in _PREFERRED], None)
+    entry = runner_entry(name)
+    return _no_image(compiled, f"the runner {name}", [entry.image], entry)
+
+
+def _no_image(compiled: Compiled, user: str, kinds: Sequence[str], entry: RunnerEntry | None) -> EdgeqError:
     return EdgeqError(
         "EQ0160",
         f"the folder holds no image for {user}",
         where=str(compiled.path),
-        got=", ".join(f"{kind}: {file}" for kind, file in sorted(images.items())) or "no images",
-        allowed=", ".join([IMAGE_OF[name]] if name is not None else list(_EXECUTED.values())),
-        hint=_how_to_get(compiled, name),
+        got=", ".join(f"{kind}: {file}" for kind, file in sorted(compiled.manifest.images.items())) or "no images",
+        allowed=", ".join(kinds),
+        hint=_how_to_get(compiled, entry),
     )
 
 
-def _how_to_get(compiled: Compiled, name: str | None) -> str:
+def _how_to_get(compiled: Compiled, entry: RunnerEntry | None) -> str:
     """What brings the image: another option, another board, or a toolchain."""
-    backend = BACKEND_OF.get(name or "")
-    if backend is not None and backend not in compiled.manifest["backends"]:
-        return f"compile again with --backend {','.join(sorted({*compiled.manifest['backends'], backend}))}"
-    if name in COUNTING and compiled.board.emulator is None:
+    manifest = compiled.manifest
+    if entry is not None and entry.backend is not None and entry.backend not in manifest.backends:
+        return f"compile again with --backend {','.join(sorted({*manifest.backends, entry.backend}))}"
+    if entry is not None and entry.place is None and compiled.board.emulator is None:
         return f"{compiled.board.name} has no emulator; `edgeq boards` lists the boards that have one"
-    if compiled.manifest["options"].get("sources_only"):
+    if manifest.options.sources_only:
         return "it was compiled with --sources-only: compile again without it"
     return "compile again where the compilers are installed; `edgeq doctor` says what is missing"
 
 
 def require_image(compiled: Compiled, name: str) -> None:
-    """Check that the folder holds the image that a runner executes, or that is written into the board.
+    """Check that the folder holds the image that a runner executes.
 
     Raises:
         EdgeqError: EQ0160 it was never made, EQ0161 its file is gone.
     """
-    file = compiled.manifest["images"].get(IMAGE_OF[name])
+    file = _image(compiled, runner_entry(name))
     if file is None:
         raise no_image(compiled, name)
-    if not (compiled.path / file).is_file():
+    _require_file(file, f"the runner {name}")
+
+
+def board_image(compiled: Compiled) -> Path:
+    """The image that is written into the board.
+
+    Raises:
+        EdgeqError: EQ0160 it was never made, EQ0161 its file is gone.
+    """
+    file = compiled.image("image")
+    if file is None:
+        raise _no_image(compiled, "the board", ["image"], None)
+    _require_file(file, "the board")
+    return file
+
+
+def _require_file(file: Path, user: str) -> None:
+    if not file.is_file():
         raise EdgeqError(
             "EQ0161",
-            f"the image for {'the board' if name == BOARD else f'the runner {name}'} is missing",
-            where=str(compiled.path / file),
+            f"the image for {user} is missing",
+            where=str(file),
             got="there is no such file",
             hint="the manifest lists it: compile the model again",
         )
 
 
+def _image(compiled: Compiled, entry: RunnerEntry) -> Path | None:
+    """The file that a runner executes; None where it was never made."""
+    made = entry.backend is None or entry.backend in compiled.manifest.backends
+    return compiled.image(entry.image) if made else None
+
+
 def default_executors(compiled: Compiled) -> tuple[str, ...]:
     """The runners for which the folder holds an image; an image that has two names is run once."""
-    images: dict[str, str] = compiled.manifest["images"]
-    first: dict[str, str] = {}
-    for name, kind in _EXECUTED.items():
-        if kind in images:
-            first.setdefault(images[kind], name)
+    first: dict[Path, str] = {}
+    for entry in _PREFERRED:
+        file = _image(compiled, entry)
+        if file is not None:
+            first.setdefault(file, entry.name)
     return tuple(sorted(first.values()))
 
 
 def default_executor(compiled: Compiled) -> str:
-    """The runner that `emulate` uses: the emulator before this computer, C before TVM before TFLite.
+    """The runner that `emulate` uses: the first of those preferred for which the folder holds an image.
 
     Raises:
         EdgeqError: EQ0160, the folder holds no image.
     """
-    images = compiled.manifest["images"]
-    found = next((name for name, kind in _EXECUTED.items() if kind in images), None)
+    found = next((entry.name for entry in _PREFERRED if _image(compiled, entry) is not None), None)
     if found is None:
         raise no_image(compiled)
     return found
 
 
 def graph_of(compiled: Compiled, name: str) -> Graph:
-    """The integer graph that an executor computes."""
-    return compiled.tflite_graph if name == "tflite" else compiled.graph
+    """The integer graph that a runner computes."""
+    return compiled.graph_of(_backend(compiled, name))
 
 
 def spec_of(compiled: Compiled, name: str) -> ImageSpec:
-    """What a runner must know: the folder's images, and the steps of the graph that it computes."""
-    spec = compiled.spec
-    if name == "tvm-qemu":
-        return replace(spec, emulated=spec.tvm_emulated)
-    if name == "tflite":
-        graph = graph_of(compiled, name)
-        steps = tuple(tuple(_tensor(graph, result) for result in node.outputs) for node in step_nodes(graph))
-        outputs = tuple(_tensor(graph, output) for output in graph.outputs)
-        return replace(
-            spec, inputs=tuple(_tensor(graph, given) for given in graph.inputs), outputs=outputs, steps=steps
-        )
-    return spec
+    """What a runner must know of its image."""
+    entry = runner_entry(name)
+    return compiled.spec_of(_backend(compiled, name), entry.image, entry.steps_image)
 
 
-def program_of(compiled: Compiled, name: str) -> Mapping[str, Any]:
-    """What the manifest says of the program that a runner executes: its arena, steps and sizes."""
-    own: dict[str, Any] | None = compiled.manifest["tvm"] if name == "tvm-qemu" else None
-    return compiled.manifest if own is None else own
+def program_of(compiled: Compiled, name: str) -> Program:
+    """The program that a runner executes: its arena, steps and sizes."""
+    return compiled.manifest.programs[_backend(compiled, name)]
 
 
-def _tensor(graph: Graph, name: str) -> TensorSpec:
-    tensor = graph.tensors[name]
-    return TensorSpec(name, tensor.dtype.value, tensor.shape)
-
-
-def runs_beside(name: str) -> bool:
-    """Whether a runner is a process of its own, of which several may run at once."""
-    return load_runner(name).own_process
+def _backend(compiled: Compiled, name: str) -> str:
+    return runner_entry(name).backend or compiled.manifest.main
 
 
 def execute(
@@ -211,7 +212,7 @@ def execute_all(
     )
     found: list[RunResult] = []
     progress(name, 0.0)
-    with InOrder(tasks, None if runs_beside(name) else 0) as answers:
+    with InOrder(tasks, None if runner_entry(name).in_processes else 0) as answers:
         for part, answer in zip(parts, answers, strict=True):
             found.append(answer)
             progress(name, part.stop / len(inputs))

@@ -70,7 +70,7 @@ def float_model_of(compiled: Compiled, path: Path | None) -> FloatModel | None:
     if frontend.is_quantized(given):
         raise _another(path, "a quantized model", "the float model that it was made from")
     used = {str(dim) for value in given.graph.inputs for dim in value.shape or () if not isinstance(dim, int)}
-    dims: Mapping[str, int] = compiled.manifest["options"]["dims"]
+    dims = compiled.manifest.options.dims
     model = frontend.normalize(given, {name: size for name, size in dims.items() if name in used})
     return FloatModel(model, borders, _matched(compiled, model, path))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,47 +13,121 @@ from edgeq.analysis.executors import COUNTING, Progress, check_names, execute_al
 from edgeq.data import DataReport
 from edgeq.errors import Problem
 from edgeq.folder import Compiled
+from edgeq.manifest import Program, Step
 from edgeq.notes import gathered
-from edgeq.runners.base import RunCounts, RunResult
+from edgeq.runners.base import RunCounts
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """One step of the program.
+
+    Attributes:
+        name: the ONNX nodes that became it.
+        op: the integer operator.
+        kernel: what computes it.
+        instructions: of the first sample; None where this QEMU cannot count.
+        macs: multiply-accumulates.
+        classes: instructions by class; likewise.
+        scratch_bytes: memory that lives for this step only.
+        output_bytes: of its results.
+    """
+
+    name: str
+    op: str
+    kernel: str | None
+    instructions: int | None
+    macs: int
+    classes: Mapping[str, int] | None
+    scratch_bytes: int
+    output_bytes: int
 
 
 @dataclass(frozen=True)
 class ProfileReport:
-    """Counts of the first sample, with the spread over all; null where this QEMU cannot count.
+    """Counts of the first sample, with the spread over all, and where RAM and flash go.
 
     QEMU counts instructions, not cycles.
+
+    Attributes:
+        board: its name.
+        runner: what ran the image.
+        program: the program that was run.
+        counts: of each sample; empty where this QEMU cannot count.
+        stack_bytes: the deepest stack seen.
+        notes: about the data.
+        data: what the data file holds; None without one.
     """
 
     board: str
     runner: str
-    program: Mapping[str, Any]
-    result: RunResult
+    program: Program
+    counts: tuple[RunCounts, ...]
+    stack_bytes: int | None
     notes: tuple[Problem, ...] = ()
     data: DataReport | None = None
 
+    @property
+    def instructions(self) -> int | None:
+        """Of the first sample; None where this QEMU cannot count."""
+        return self.counts[0].total if self.counts else None
+
+    @property
+    def spread(self) -> tuple[int, int] | None:
+        """The fewest and the most instructions of a sample; likewise."""
+        totals = [count.total for count in self.counts]
+        return (min(totals), max(totals)) if totals else None
+
+    @property
+    def classes(self) -> Mapping[str, int] | None:
+        """Instructions of the first sample by class; likewise."""
+        return self.counts[0].whole.named() if self.counts else None
+
+    @property
+    def uncounted(self) -> str | None:
+        """Why nothing was counted."""
+        return None if self.counts else "this QEMU takes no plugins"
+
+    @property
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """In schedule order."""
+        return tuple(self._layer(number, step) for number, step in enumerate(self.program.steps))
+
+    def _layer(self, number: int, step: Step) -> LayerProfile:
+        found = self.counts[0].steps[number] if self.counts else None
+        return LayerProfile(
+            name=step.label,
+            op=step.op,
+            kernel=step.kernel,
+            instructions=found.total if found is not None else None,
+            macs=step.macs,
+            classes=found.named() if found is not None else None,
+            scratch_bytes=step.scratch_bytes,
+            output_bytes=sum(result.bytes for result in step.results),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The document of ``edgeq profile``."""
-        counts: Sequence[RunCounts] = self.result.instructions or ()
-        totals = [count.total for count in counts]
-        sizes = self.program["sizes"] or {}
+        low, high = self.spread or (None, None)
+        sizes = self.program.sizes
         return {
             "ok": True,
             "board": self.board,
             "on": self.runner,
-            "samples": len(totals),
-            "instructions": totals[0] if totals else None,
-            "uncounted": None if totals else "this QEMU takes no plugins",
-            "instructions_min": min(totals, default=None),
-            "instructions_max": max(totals, default=None),
-            "classes": counts[0].whole.named() if counts else None,
-            "macs": sum(step["macs"] for step in self.program["steps"]),
-            "ram_bytes": self.program["arena_bytes"],
-            "stack_bytes": self.program["stack_bytes"],
-            "stack_measured_bytes": self.result.stack_bytes,
-            "harness_bytes": sizes.get("harness_ram_bytes"),
-            "flash_code_bytes": sizes.get("flash_code_bytes"),
-            "flash_weight_bytes": sizes.get("flash_weight_bytes"),
-            "layers": [_layer(step, number, counts) for number, step in enumerate(self.program["steps"])],
+            "samples": len(self.counts),
+            "instructions": self.instructions,
+            "uncounted": self.uncounted,
+            "instructions_min": low,
+            "instructions_max": high,
+            "classes": self.classes,
+            "macs": self.program.macs,
+            "ram_bytes": self.program.arena_bytes,
+            "stack_bytes": self.program.stack_bytes,
+            "stack_measured_bytes": self.stack_bytes,
+            "harness_bytes": sizes.harness_ram_bytes if sizes is not None else None,
+            "flash_code_bytes": sizes.flash_code_bytes if sizes is not None else None,
+            "flash_weight_bytes": sizes.flash_weight_bytes if sizes is not None else None,
+            "layers": [asdict(layer) for layer in self.layers],
             "data": self.data.to_json() if self.data is not None else None,
             "notes": [problem.to_json() for problem in self.notes],
         }
@@ -83,19 +157,11 @@ def profile_folder(
         inputs = integer_inputs(compiled, found, samples)
     result = execute_all(compiled, runner, inputs, count=True, progress=progress)
     return ProfileReport(
-        compiled.manifest["board"], runner, program_of(compiled, runner), result, tuple(notes), described
+        compiled.manifest.board,
+        runner,
+        program_of(compiled, runner),
+        result.instructions or (),
+        result.stack_bytes,
+        tuple(notes),
+        described,
     )
-
-
-def _layer(step: dict[str, Any], number: int, counts: Sequence[RunCounts]) -> dict[str, Any]:
-    found = counts[0].steps[number] if counts else None
-    return {
-        "name": ", ".join(step["source"]) or step["name"],
-        "op": step["op"],
-        "kernel": step["kernel"],
-        "instructions": found.total if found else None,
-        "macs": step["macs"],
-        "classes": found.named() if found else None,
-        "scratch_bytes": step["scratch_bytes"],
-        "output_bytes": sum(result["bytes"] for result in step["results"]),
-    }

@@ -29,7 +29,6 @@ from edgeq.analysis.executors import (
     graph_of,
     no_image,
     require_image,
-    runs_beside,
     silent,
     spec_of,
 )
@@ -43,6 +42,7 @@ from edgeq.lowering import lower_named
 from edgeq.notes import gathered
 from edgeq.numerics.array import Array
 from edgeq.runners.base import RunResult
+from edgeq.runners.table import runner_entry
 
 if TYPE_CHECKING:
     from edgeq.analysis.onnxruntime_steps import OnnxruntimeReport, OnnxruntimeSteps
@@ -134,7 +134,7 @@ def verify_folder(
     results = [Comparison(name) for name in names]
     passes = Comparison(PASSES)
     parts = shares(len(inputs), _sample_bytes(compiled))
-    beside = [name for name in names if runs_beside(name)]
+    beside = [name for name in names if runner_entry(name).in_processes]
     tasks = (partial(_stepped, compiled, name, inputs, part) for part in parts for name in beside)
     progress("verify", 0.0)
     with InOrder(tasks) as answers:
@@ -183,7 +183,7 @@ def _stepped(compiled: Compiled, name: str, inputs: Sequence[list[Array]], part:
 
 
 def _sample_bytes(compiled: Compiled) -> int:
-    return sum(tensor.nbytes for step in compiled.spec.steps for tensor in step)
+    return sum(result.bytes for step in compiled.manifest.program.steps for result in step.results)
 
 
 class _Reference:
@@ -191,8 +191,7 @@ class _Reference:
 
     def __init__(self, compiled: Compiled, passes: Comparison) -> None:
         model = compiled.qdq_model()
-        mode = compiled.manifest["options"]["mode"]
-        before, tensors = lower_named(model, mode=mode, name=compiled.name)
+        before, tensors = lower_named(model, mode=compiled.manifest.options.mode, name=compiled.name)
         self._graph = compiled.graph
         self._before = BeforePasses(before, compiled.graph)
         self._passes = passes

@@ -1,12 +1,20 @@
-"""The table of backends; the only place that lists them."""
+"""The table of backends; the only place that lists them, and what each supports.
+
+A new one is a module with a ``BACKEND`` object, and a line here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, cast
 
 from edgeq.errors import EdgeqError, did_you_mean
+
+if TYPE_CHECKING:
+    from edgeq.backends.base import Backend
+    from edgeq.lowering import Mode
 
 
 @dataclass(frozen=True)
@@ -15,22 +23,69 @@ class Entry:
 
     Attributes:
         name: what users write after ``--backend``.
-        extra: the optional part of edgeq that brings what it needs; None: nothing.
+        module: the file, imported when it is used.
+        title: its name in text.
         description: one line for people.
+        extra: the optional part of edgeq that brings what it needs; None: nothing.
+        folder: where its files lie in a compiled folder; empty: at the top.
+        arithmetics: the arithmetics that its files can have, of which the first is taken where the user asks for
+            another; empty: all.
         makes_images: it prints C files, which a compiler makes into images.
+        for_this_computer: its C files are also built as a program of this computer.
     """
 
     name: str
-    extra: str | None
+    module: str
+    title: str
     description: str
+    extra: str | None = None
+    folder: str = ""
+    arithmetics: tuple[Mode, ...] = ()
     makes_images: bool = True
+    for_this_computer: bool = False
+
+    def arithmetic(self, asked: Mode) -> Mode:
+        """The arithmetic of its files where the user asks for one."""
+        return asked if not self.arithmetics or asked in self.arithmetics else self.arithmetics[0]
+
+    def load(self) -> Backend:
+        """The backend, imported now."""
+        return cast("Backend", import_module(self.module).BACKEND)
 
 
 BACKENDS: Final = (
-    Entry("c", None, "C11 sources with fixed-point kernels, and images"),
-    Entry("tflite", "tflite", "a .tflite file, which means TFLite's arithmetic", makes_images=False),
-    Entry("tvm", "tvm", "TVM modules for this computer, and images from TVM's objects"),
+    Entry(
+        "c",
+        "edgeq.backends.c.backend",
+        "C",
+        "C11 sources with fixed-point kernels, and images",
+        for_this_computer=True,
+    ),
+    Entry(
+        "tflite",
+        "edgeq.backends.tflite.backend",
+        "TFLite",
+        "a .tflite file, which means TFLite's arithmetic",
+        extra="tflite",
+        folder="tflite",
+        arithmetics=("tflite",),
+        makes_images=False,
+    ),
+    Entry(
+        "tvm",
+        "edgeq.backends.tvm.backend",
+        "TVM",
+        "TVM modules for this computer, and images from TVM's objects",
+        extra="tvm",
+        folder="tvm",
+    ),
 )
+
+
+def entries_of(names: Sequence[str]) -> tuple[Entry, ...]:
+    """The lines of these backends, those that make images first: the first one's images are the folder's own."""
+    found = (entry for entry in BACKENDS if entry.name in names)
+    return tuple(sorted(found, key=lambda entry: not entry.makes_images))
 
 
 def check_backends(names: Sequence[str]) -> tuple[str, ...]:
@@ -53,8 +108,3 @@ def check_backends(names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         raise EdgeqError("EQ0171", "no backend is named", where="--backend", allowed=", ".join(known))
     return tuple(sorted(set(names)))
-
-
-def extras_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The optional parts that these backends need."""
-    return tuple(entry.extra for entry in BACKENDS if entry.name in names and entry.extra is not None)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +27,11 @@ from edgeq.cli.talk import VERBOSE, talk
 from edgeq.cli.words import backend_words, completing_list
 from edgeq.report.printable import printable
 from edgeq.target import Board, load_board
+
+if TYPE_CHECKING:
+    from edgeq.job import CompileResult
+    from edgeq.manifest import Program
+    from edgeq.quant import Report
 
 
 @click.command("compile")
@@ -115,61 +119,36 @@ def command(
         sources_only=sources_only,
     )
     with ProgressLine() as progress:
-        manifest = compile_model(model, data, output, options, progress, force=force)
+        result = compile_model(model, data, output, options, progress, force=force)
     if as_json:
         from edgeq.report.documents import print_document
 
-        print_document("compile", summary(manifest, str(output)))
-        show_problems(manifest["notes"], err=True)
+        print_document("compile", result.to_json())
+        show_problems(result.notes, err=True)
         return
-    show(manifest, output, load_board(board))
+    show(result, load_board(board))
     if talk() == VERBOSE:
-        show_steps(manifest)
+        show_steps(result.manifest.program)
 
 
-def summary(manifest: Mapping[str, Any], folder: str) -> dict[str, Any]:
-    """The figures of a compilation that machines ask for first."""
-    sizes = manifest["sizes"] or {}
-    return {
-        "folder": folder,
-        "board": manifest["board"],
-        "name": manifest["name"],
-        "backends": manifest["backends"],
-        "ram_bytes": manifest["arena_bytes"],
-        "stack_bytes": manifest["stack_bytes"],
-        "flash_code_bytes": sizes.get("flash_code_bytes"),
-        "flash_weight_bytes": sizes.get("flash_weight_bytes"),
-        "macs": sum(step["macs"] for step in manifest["steps"]),
-        "steps": len(manifest["steps"]),
-        "images": manifest["images"],
-        "tflite_bytes": (manifest["tflite"] or {}).get("bytes"),
-        "bundle_sha256": manifest["bundle_sha256"],
-        "object_sha256": manifest["object_sha256"],
-        "observer": (manifest["quantization"] or {}).get("observer"),
-        "sqnr_db": (manifest["quantization"] or {}).get("sqnr_db"),
-        "worst_layers": (manifest["quantization"] or {}).get("worst_layers", []),
-        "data": manifest["data"].to_json() if manifest["data"] is not None else None,
-        "notes": [note.to_json() for note in manifest["notes"]],
-    }
-
-
-def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
+def show(result: CompileResult, board: Board) -> None:
     """Bars of RAM and flash against the board, and the notes."""
+    from edgeq.backends.table import entries_of
     from edgeq.report.tables import bar
 
-    sizes = manifest["sizes"] or {}
-    macs = sum(step["macs"] for step in manifest["steps"])
-    click.echo(f"{manifest['name']} for {board.name}: {len(manifest['steps'])} steps, {macs:,} multiply-accumulates")
-    show_data(manifest["data"], always=True)
+    manifest, program = result.manifest, result.manifest.program
+    sizes = program.sizes
+    click.echo(f"{manifest.name} for {board.name}: {len(program.steps)} steps, {program.macs:,} multiply-accumulates")
+    show_data(result.data, always=True)
     ram = {
-        "arena": manifest["arena_bytes"],
-        "stack at most": manifest["stack_bytes"],
-        "harness": sizes.get("harness_ram_bytes"),
+        "arena": program.arena_bytes,
+        "stack at most": program.stack_bytes,
+        "harness": sizes.harness_ram_bytes if sizes is not None else None,
     }
     flash = {
-        "code": sizes.get("flash_code_bytes"),
-        "weights": sizes.get("flash_weight_bytes"),
-        "harness": sizes.get("harness_flash_bytes"),
+        "code": sizes.flash_code_bytes if sizes is not None else None,
+        "weights": sizes.flash_weight_bytes if sizes is not None else None,
+        "harness": sizes.harness_flash_bytes if sizes is not None else None,
     }
     for label, parts, memory in (("RAM", ram, board.ram), ("flash", flash, board.flash)):
         # What no compiler has measured is not shown as zero.
@@ -177,49 +156,44 @@ def show(manifest: Mapping[str, Any], folder: Path, board: Board) -> None:
         if known:
             detail = ", ".join(f"{name} {size:,}" for name, size in known.items())
             click.echo(bar(label, sum(known.values()), memory.app_size_bytes if memory else None, detail))
-    if manifest["tvm"] and manifest["main"] != "tvm":
-        click.echo(f"TVM: {folder / manifest['images']['tvm']}, arena {manifest['tvm']['arena_bytes']:,} on the board")
-    if manifest["tflite"]:
-        click.echo(f"TFLite: {folder / manifest['images']['tflite']}, {manifest['tflite']['bytes']:,} bytes")
-    show_accuracy(manifest["quantization"])
-    show_problems(manifest["notes"], err=False)
-    if manifest["options"]["sources_only"]:
+    for entry in entries_of(manifest.backends):
+        other = manifest.programs[entry.name]
+        size = (
+            f"{other.file_bytes:,} bytes"
+            if other.file_bytes is not None
+            else f"arena {other.arena_bytes:,} on the board"
+        )
+        if entry.name != manifest.main or other.file_bytes is not None:
+            file = manifest.images.get(entry.name, entry.folder)
+            click.echo(f"{entry.title}: {result.folder / file}, {size}")
+    show_accuracy(result.quantization)
+    show_problems(result.notes, err=False)
+    if manifest.options.sources_only:
         click.echo("no images were made: --sources-only")
         return
-    verbs = ("verify", "emulate") if board.is_hosted or manifest["main"] is None else ("verify", "emulate", "flash")
-    click.echo("next: " + "\n      ".join(shlex.join(["edgeq", verb, str(folder)]) for verb in verbs))
+    flashed = "image" in manifest.images and not board.is_hosted
+    verbs = ("verify", "emulate", "flash") if flashed else ("verify", "emulate")
+    click.echo("next: " + "\n      ".join(shlex.join(["edgeq", verb, str(result.folder)]) for verb in verbs))
 
 
-def show_accuracy(report: Mapping[str, Any] | None) -> None:
+def show_accuracy(report: Report | None) -> None:
     """How far the quantized model is from the float one, and the layers that add most of it."""
     from edgeq.report.tables import figure, wrapped
 
-    if report is None or report.get("sqnr_db") is None:
+    if report is None:
         return
     click.echo(
-        f"quantized with observer {report['observer']} on {report['samples']:,} samples: "
-        f"SQNR {figure(report['sqnr_db'])} dB"
+        f"quantized with observer {report.observer} on {report.samples:,} samples: SQNR {figure(report.sqnr_db)} dB"
     )
-    worst = [f"{printable(entry['layer'])} {figure(entry['sqnr_db'])} dB" for entry in report.get("worst_layers", ())]
+    worst = [f"{printable(entry['layer'])} {figure(entry['sqnr_db'])} dB" for entry in report.worst_layers]
     if worst:
         click.echo(wrapped("worst layers", ", ".join(worst)))
 
 
-def show_steps(manifest: Mapping[str, Any]) -> None:
+def show_steps(program: Program) -> None:
     """Each step with its kernel, and why the kernels before it in the list were refused."""
     from edgeq.report.tables import Column, first_of, print_table, wrapped
 
-    rows = [
-        [
-            number,
-            first_of(", ".join(step["source"]) or step["name"]),
-            step["kernel"] or step["op"],
-            step["macs"],
-            step["scratch_bytes"],
-            "; ".join(f"{kernel}: {reason}" for kernel, reason in step["refused"].items()),
-        ]
-        for number, step in enumerate(manifest["steps"])
-    ]
     header = (
         Column("step", numeric=True),
         Column("layer", shorten=True),
@@ -227,7 +201,12 @@ def show_steps(manifest: Mapping[str, Any]) -> None:
         Column("MACs", numeric=True),
         Column("scratch", numeric=True, optional=1),
     )
-    print_table("", header, [row[:5] for row in rows])
-    for number, _, kernel, _, _, refused in rows:
+    rows = [
+        [number, first_of(step.label), step.kernel or step.op, step.macs, step.scratch_bytes]
+        for number, step in enumerate(program.steps)
+    ]
+    print_table("", header, rows)
+    for number, step in enumerate(program.steps):
+        refused = "; ".join(f"{kernel}: {reason}" for kernel, reason in step.refused.items())
         if refused:
-            click.echo(wrapped(f"step {number} has {kernel}, not", str(refused)))
+            click.echo(wrapped(f"step {number} has {step.kernel}, not", refused))

@@ -24,7 +24,7 @@ _SHOWN = 12
     "--on",
     "runner",
     metavar="NAME",
-    type=Word("runner", "EQ0170", runner_words("executes")),
+    type=Word("runner", "EQ0170", runner_words),
     help="qemu, native, tvm, tvm-qemu or tflite; by default qemu where the board has an emulator.",
 )
 @budget_options

@@ -8,7 +8,7 @@ import click
 
 from edgeq.cli.options import common, folder_argument
 from edgeq.cli.talk import QUIET, talk
-from edgeq.cli.words import Word, runner_words
+from edgeq.cli.words import Word, flasher_words
 
 
 @click.command("flash")
@@ -17,7 +17,7 @@ from edgeq.cli.words import Word, runner_words
     "--with",
     "flasher",
     metavar="NAME",
-    type=Word("flasher", "EQ0170", runner_words("flashes")),
+    type=Word("flasher", "EQ0170", flasher_words),
     help="pyocd, openocd, drive or gdb; by default the board's first that is installed.",
 )
 @click.option("--dry-run", is_flag=True, help="Only print the command.")
@@ -38,16 +38,15 @@ def command(
     edgeq flash build/kws
     edgeq flash build/kws --with pyocd --dry-run
     """
-    from edgeq.analysis.executors import BOARD, require_image
+    from edgeq.analysis.executors import board_image
     from edgeq.folder import Compiled
     from edgeq.runners.base import FlashRequest
     from edgeq.runners.flash import flash, shell_line
 
     compiled = Compiled.open(folder)
-    if compiled.board.flash_with.methods:
-        require_image(compiled, BOARD)
-    image = compiled.manifest["images"].get("image", "image.elf")
-    request = FlashRequest((compiled.path / image).parent, compiled.board, drive=drive, server=server)
+    # A board that cannot be flashed is named as such, whatever the folder holds.
+    image = board_image(compiled) if compiled.board.flash_with.methods else compiled.path / "image.elf"
+    request = FlashRequest(image.parent, compiled.board, drive=drive, server=server)
     result = flash(request, flasher, dry_run=dry_run)
     if as_json:
         from edgeq.report.documents import print_document

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +13,9 @@ from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 from edgeq.cli.talk import VERBOSE, talk
 from edgeq.cli.words import Word, runner_words
+
+if TYPE_CHECKING:
+    from edgeq.analysis.profile import ProfileReport
 
 
 @click.command("profile")
@@ -26,7 +28,7 @@ from edgeq.cli.words import Word, runner_words
     metavar="NAME",
     default="qemu",
     show_default=True,
-    type=Word("runner", "EQ0170", runner_words("executes")),
+    type=Word("runner", "EQ0170", runner_words),
     help="qemu, or tvm-qemu for the image of TVM's objects.",
 )
 @budget_options
@@ -43,11 +45,10 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
 
     with ProgressLine() as progress:
         report = profile_folder(Compiled.open(folder), samples, data, runner, progress)
-    document = report.to_json()
     if as_json:
         from edgeq.report.documents import print_document
 
-        print_document("profile", document)
+        print_document("profile", report.to_json())
         show_problems(report.notes, err=True)
         return
     from edgeq.report.tables import Column, first_of, print_table
@@ -56,14 +57,14 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
     show_data(report.data)
     rows = [
         [
-            first_of(layer["name"]),
-            layer["kernel"],
-            layer["instructions"],
-            layer["macs"],
-            layer["instructions"] / layer["macs"] if layer["macs"] and layer["instructions"] else None,
-            layer["output_bytes"],
+            first_of(layer.name),
+            layer.kernel,
+            layer.instructions,
+            layer.macs,
+            layer.instructions / layer.macs if layer.macs and layer.instructions else None,
+            layer.output_bytes,
         ]
-        for layer in document["layers"]
+        for layer in report.layers
     ]
     header = (
         Column("layer", shorten=True),
@@ -73,29 +74,31 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
         Column("per MAC", numeric=True),
         Column("output bytes", numeric=True, optional=1),
     )
-    print_table(document["board"], header, rows)
-    _show_totals(document)
+    print_table(report.board, header, rows)
+    _show_totals(report)
 
 
-def _show_totals(document: Mapping[str, Any]) -> None:
-    total, low, high = (document[key] for key in ("instructions", "instructions_min", "instructions_max"))
-    if total is None:
-        click.echo(f"instructions are not counted: {document['uncounted']}")
+def _show_totals(report: ProfileReport) -> None:
+    if report.instructions is None or report.spread is None:
+        click.echo(f"instructions are not counted: {report.uncounted}")
     else:
-        click.echo(f"{total:,} instructions on the first of {document['samples']} inputs, {low:,} to {high:,} over all")
-        if talk() == VERBOSE and document["classes"]:
+        low, high = report.spread
+        count = f"{report.instructions:,} instructions on the first of {len(report.counts)} inputs"
+        click.echo(f"{count}, {low:,} to {high:,} over all")
+        if talk() == VERBOSE and report.classes:
             from edgeq.report.tables import wrapped
 
-            classes = (f"{name} {count:,}" for name, count in document["classes"].items())
+            classes = (f"{name} {count:,}" for name, count in report.classes.items())
             click.echo(wrapped("of these", ", ".join(classes)))
-    if document["ram_bytes"] is None:
+    program = report.program
+    if program.arena_bytes is None:
         return
-    parts = [f"arena {document['ram_bytes']:,} bytes"]
-    if document["stack_bytes"] is not None:
-        parts.append(f"stack at most {document['stack_bytes']:,}")
-    if document["stack_measured_bytes"] is not None:
-        parts.append(f"seen {document['stack_measured_bytes']:,}")
+    parts = [f"arena {program.arena_bytes:,} bytes"]
+    if program.stack_bytes is not None:
+        parts.append(f"stack at most {program.stack_bytes:,}")
+    if report.stack_bytes is not None:
+        parts.append(f"seen {report.stack_bytes:,}")
     click.echo(f"RAM: {', '.join(parts)}")
-    if document["flash_code_bytes"] is not None:
-        code, weights = document["flash_code_bytes"], document["flash_weight_bytes"]
-        click.echo(f"flash: code {code:,} bytes, weights {weights:,}")
+    if program.sizes is not None:
+        sizes = program.sizes
+        click.echo(f"flash: code {sizes.flash_code_bytes:,} bytes, weights {sizes.flash_weight_bytes:,}")

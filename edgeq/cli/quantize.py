@@ -49,7 +49,7 @@ def command(
     from edgeq.pipeline import quantize_file
 
     with ProgressLine() as progress:
-        report = quantize_file(
+        result = quantize_file(
             model,
             data,
             output,
@@ -63,12 +63,10 @@ def command(
     if as_json:
         from edgeq.report.documents import print_document
 
-        notes = [note.to_json() for note in report["notes"]]
-        data = report["data"].to_json()
-        print_document("quantize", {"output": str(output), **report, "notes": notes, "data": data})
-        show_problems(report["notes"], err=True)
+        print_document("quantize", {"output": str(output), **result.to_json()})
+        show_problems(result.notes, err=True)
         return
-    click.echo(f"{output}: observer {report['observer']}, {report['samples']} calibration samples")
-    show_data(report["data"], always=True)
-    show_problems(report["notes"], err=False)
+    click.echo(f"{output}: observer {result.report.observer}, {result.report.samples} calibration samples")
+    show_data(result.data, always=True)
+    show_problems(result.notes, err=False)
     click.echo(f"next: edgeq compile {output} --board BOARD -o DIR")

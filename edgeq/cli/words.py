@@ -96,17 +96,20 @@ def code_words() -> list[str]:
     return list(CATALOGUE)
 
 
-def runner_words(does: str) -> Words:
-    """The names of the runners that execute images, or of those that flash them."""
+def runner_words() -> list[str]:
+    """The names of the runners that execute images."""
+    from edgeq.runners.table import RUNNERS
 
-    def words() -> list[str]:
-        from edgeq.runners.table import RUNNERS
+    return [entry.name for entry in RUNNERS]
 
-        return [entry.name for entry in RUNNERS if entry.does == does]
 
-    return words
+def flasher_words() -> list[str]:
+    """The names of the flashers."""
+    from edgeq.runners.table import FLASHERS
+
+    return [entry.name for entry in FLASHERS]
 
 
 def executor_words() -> list[str]:
     """What ``--on`` takes: runners, the reference, and the float model."""
-    return ["float", "reference", *runner_words("executes")()]
+    return ["float", "reference", *runner_words()]

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from edgeq.lazily import export
 
 if TYPE_CHECKING:
-    from edgeq.firmware.facts import ImageFacts, Span
+    from edgeq.firmware.facts import ImageFacts, Sizes, Span
     from edgeq.firmware.fit import check_fit
     from edgeq.firmware.images import Images, build_images
     from edgeq.firmware.objects import include_flags, model_flags
-    from edgeq.firmware.sizes import Sizes
     from edgeq.firmware.toolchain import Toolchain, find_toolchain
 
 __all__ = [
@@ -35,7 +34,7 @@ export(
     {
         "ImageFacts": "facts",
         "Images": "images",
-        "Sizes": "sizes",
+        "Sizes": "facts",
         "Span": "facts",
         "Toolchain": "toolchain",
         "build_images": "images",

@@ -1,4 +1,4 @@
-"""What firmware must know about a model, and the two generated files that tell it to C.
+"""What firmware must know about a model, the two generated files that tell it to C, and what it says of an image.
 
 ``eq_harness_model.c`` describes the model to the harness, ``eq_board.h`` the serial line to the console; all else in
 ``boards/common`` is the same for all images.
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from edgeq.json_shape import Natural
 from edgeq.target import Console
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -21,6 +22,30 @@ class Span(NamedTuple):
 
     offset: int
     bytes: int
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes.
+
+    Attributes:
+        flash_code_bytes: the model's code with its kernels and their constants.
+        flash_weight_bytes: weights, biases, multipliers, tables.
+        arena_bytes: from the linked image's ``.arena`` (from the plan on the host).
+        harness_flash_bytes: all else in flash: start-up, console, commands, compiler library, alignment. None on the
+            host.
+        harness_ram_bytes: RAM besides arena and stack, alignment included. None on the host.
+        image_flash_bytes: all of the image in flash, gaps between sections included. None on the host.
+        image_ram_bytes: all of its RAM, stack and gaps included. None on the host.
+    """
+
+    flash_code_bytes: Natural
+    flash_weight_bytes: Natural
+    arena_bytes: Natural
+    harness_flash_bytes: Natural | None = None
+    harness_ram_bytes: Natural | None = None
+    image_flash_bytes: Natural | None = None
+    image_ram_bytes: Natural | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from edgeq.firmware.checks import (
     referenced_names,
 )
 from edgeq.firmware.disassembly import disassemble
-from edgeq.firmware.facts import ImageFacts
+from edgeq.firmware.facts import ImageFacts, Sizes
 from edgeq.firmware.fit import check_fit
 from edgeq.firmware.formats import write_formats
 from edgeq.firmware.link import (
@@ -28,7 +28,7 @@ from edgeq.firmware.link import (
     linker_script,
 )
 from edgeq.firmware.objects import MODEL_OBJECT, SANITIZE, WEIGHTS_OBJECT, Objects, compile_all
-from edgeq.firmware.sizes import Sizes, image_sizes, loaded_bytes, total_loaded
+from edgeq.firmware.sizes import image_sizes, loaded_bytes, total_loaded
 from edgeq.firmware.stack import (
     add_library,
     drop_removed_calls,
@@ -66,17 +66,6 @@ class Images:
     object_digest: str
     compiler: str
     warnings: str
-
-    def to_json(self) -> dict[str, object]:
-        """The fields by name, files sorted; without `warnings`, which are for the terminal."""
-        return {
-            "board": self.board,
-            "files": dict(sorted(self.files.items())),
-            "sizes": self.sizes.to_json(),
-            "stack_bytes": self.stack_bytes,
-            "object_digest": self.object_digest,
-            "compiler": self.compiler,
-        }
 
 
 def build_images(

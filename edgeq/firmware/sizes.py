@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section
 
+from edgeq.firmware.facts import Sizes
 from edgeq.firmware.objects import WEIGHTS_OBJECT, Objects
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Bytes.
-
-    Attributes:
-        flash_code_bytes: the model's code with its kernels and their constants.
-        flash_weight_bytes: weights, biases, multipliers, tables.
-        arena_bytes: from the linked image's ``.arena`` (from the plan on the host).
-        harness_flash_bytes: all else in flash: start-up, console, commands, compiler library, alignment. None on the
-            host.
-        harness_ram_bytes: RAM besides arena and stack, alignment included. None on the host.
-        image_flash_bytes: all of the image in flash, gaps between sections included. None on the host.
-        image_ram_bytes: all of its RAM, stack and gaps included. None on the host.
-    """
-
-    flash_code_bytes: int
-    flash_weight_bytes: int
-    arena_bytes: int
-    harness_flash_bytes: int | None = None
-    harness_ram_bytes: int | None = None
-    image_flash_bytes: int | None = None
-    image_ram_bytes: int | None = None
-
-    def to_json(self) -> dict[str, int | None]:
-        """The fields by name."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

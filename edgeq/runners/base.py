@@ -56,22 +56,18 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """One model's images, and the tensors that its harness exchanges.
+    """One model's image, and the tensors that its harness exchanges.
 
     Attributes:
-        name: the model's name: the images hold ``NAME_run`` and ``NAME_step_0`` …
+        name: the model's name: the image holds ``NAME_run`` and ``NAME_step_0`` …
         inputs: the model's inputs in the harness's order.
         outputs: its outputs likewise.
         steps: for each step its results, in the order in which the harness answers them.
-        native: the executable for this computer, or None.
-        emulated: the ELF for the emulator, or None.
+        image: the file that the runner executes or loads; None: there is none.
+        steps_image: the file that gives every step's results, where that is another one.
         machine: QEMU's machine for it, or None.
         machine_args: further arguments for QEMU.
-        tvm: TVM's module for this computer, or None.
-        tvm_debug: the module that gives every step's results, or None.
-        tvm_emulated: as `emulated`, of TVM's objects.
-        tflite: the TFLite file, or None.
-        user_mode: the emulated file is a program of another Linux, for QEMU's user mode.
+        user_mode: the image is a program of another Linux, for QEMU's user mode.
         macs: multiply-accumulates of one run, which scale the time limit; 0 when unknown.
     """
 
@@ -79,14 +75,10 @@ class ImageSpec:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     steps: tuple[tuple[TensorSpec, ...], ...] = ()
-    native: Path | None = None
-    emulated: Path | None = None
+    image: Path | None = None
+    steps_image: Path | None = None
     machine: str | None = None
     machine_args: tuple[str, ...] = ()
-    tvm: Path | None = None
-    tvm_debug: Path | None = None
-    tvm_emulated: Path | None = None
-    tflite: Path | None = None
     user_mode: bool = False
     macs: int = 0
 
@@ -197,15 +189,7 @@ class RunResult:
 
 
 class Runner(Protocol):
-    """Executes images.
-
-    Attributes:
-        name: what users write after ``--on``.
-        own_process: each run is a process of its own, so that several may go on at once in threads of this one.
-    """
-
-    name: str
-    own_process: bool
+    """Executes images; what it can stands in :data:`edgeq.runners.table.RUNNERS`."""
 
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples of the request in one start of the image.

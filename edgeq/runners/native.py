@@ -17,9 +17,6 @@ _MACS_PER_SECOND: Final = 1e6
 class NativeRunner:
     """Pipes the harness's protocol through files; counts no instructions and measures no stack."""
 
-    name = "native"
-    own_process = True
-
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples in one start of the executable.
 
@@ -29,7 +26,7 @@ class NativeRunner:
         """
         # This computer's instructions say nothing about a Cortex-M: without counting, outputs may need no second run.
         request = replace(request, count=False)
-        executable = request.spec.native
+        executable = request.spec.image
         if executable is None or not executable.is_file():
             raise missing_image(
                 "executable for this computer",

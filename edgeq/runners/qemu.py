@@ -64,9 +64,6 @@ def machine_command(program: str, machine: str, args: Sequence[str] = ()) -> lis
 class QemuRunner:
     """Runs the ELF that is linked for the machine's own memory, or the program of another Linux."""
 
-    name = "qemu"
-    own_process = True
-
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples in one boot.
 
@@ -76,19 +73,19 @@ class QemuRunner:
                 EQ0606 QEMU gave up, EQ0161 there is no image for an emulator.
         """
         spec = request.spec
-        if spec.emulated is None or (spec.machine is None and not spec.user_mode) or not spec.emulated.is_file():
+        if spec.image is None or (spec.machine is None and not spec.user_mode) or not spec.image.is_file():
             raise missing_image(
                 "image for an emulator",
-                spec.emulated or spec.name,
+                spec.image or spec.name,
                 "compile for a board with an emulator, where its compiler is installed: see `edgeq doctor`",
             )
         limit = request.limit_seconds(_START_UP_SECONDS, _MACS_PER_SECOND)
         with scratch_folder("qemu") as folder:
             if spec.machine is None:
-                return _run_program(request, folder, spec.emulated, limit)
+                return _run_program(request, folder, spec.image, limit)
             command = machine_command(QEMU.need(), spec.machine, spec.machine_args)
-            command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(spec.emulated.resolve())]
-            result = _boot(request, folder, [*command, *_counting(request, spec.emulated, folder)], limit)
+            command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(spec.image.resolve())]
+            result = _boot(request, folder, [*command, *_counting(request, spec.image, folder)], limit)
             return _counted(request, folder, result)
 
 
@@ -224,10 +221,10 @@ def _failure(request: RunRequest, done: Finished, answered: int) -> EdgeqError:
 
 def _places(request: RunRequest, addresses: Sequence[tuple[str, str]]) -> str:
     """``pc in kws_step_3+0x12, lr in kws_run+0x8``; the fault of a broken image must not fail on its symbols."""
-    if request.spec.emulated is None or not addresses:
+    if request.spec.image is None or not addresses:
         return "no return address"
     try:
-        symbols = read_symbols(request.spec.emulated)
+        symbols = read_symbols(request.spec.image)
     except EdgeqError:
         return ", ".join(f"{register} 0x{value}" for register, value in addresses)
     return ", ".join(f"{register} in {symbols.locate(int(value, 16))}" for register, value in addresses)

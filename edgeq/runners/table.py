@@ -1,46 +1,119 @@
-"""The table of runners and flashers; the only place that lists them.
+"""The tables of runners and flashers; the only place that lists them, and what each runner can.
 
 A new one is a file with a ``RUNNER`` or ``FLASHER`` object, and a line here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 from edgeq.errors import EdgeqError
 from edgeq.runners.base import Flasher, Runner
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One line of the table.
+class RunnerEntry:
+    """One line of the table of runners.
 
     Attributes:
-        name: what users write after ``--on`` and ``--with``.
+        name: what users write after ``--on``.
         module: the file, imported when it is used.
-        does: whether it executes images or writes them into boards.
         description: one line for people.
+        image: the kind of file that it executes.
+        steps_image: the kind of file that gives every step's results, where that is another one.
+        backend: whose files it executes; None: those of the folder's own program.
+        counts: it counts instructions.
+        in_processes: each run is a process of its own, so that several may go on at once in threads of this one.
+        place: what it runs the image on, in words; None: the emulator that the board names.
     """
 
     name: str
     module: str
-    does: Literal["executes", "flashes"]
+    description: str
+    image: str
+    steps_image: str | None = None
+    backend: str | None = None
+    counts: bool = False
+    in_processes: bool = False
+    place: str | None = "this computer"
+
+
+@dataclass(frozen=True)
+class FlasherEntry:
+    """One line of the table of flashers: what users write after ``--with``, the file, one line for people."""
+
+    name: str
+    module: str
     description: str
 
 
 RUNNERS: Final = (
-    Entry("drive", "edgeq.runners.drive", "flashes", "copies the image to the board's USB drive"),
-    Entry("gdb", "edgeq.runners.gdb", "flashes", "loads through a GDB server, also QEMU's"),
-    Entry("native", "edgeq.runners.native", "executes", "the model as a program of this computer"),
-    Entry("openocd", "edgeq.runners.openocd", "flashes", "OpenOCD and a debug probe"),
-    Entry("pyocd", "edgeq.runners.pyocd", "flashes", "pyOCD and a CMSIS-DAP, ST-Link or J-Link probe"),
-    Entry("qemu", "edgeq.runners.qemu", "executes", "the image on an emulated board, instructions counted"),
-    Entry("tflite", "edgeq.runners.tflite", "executes", "the TFLite file with LiteRT's reference kernels"),
-    Entry("tvm", "edgeq.runners.tvm", "executes", "TVM's module on this computer"),
-    Entry("tvm-qemu", "edgeq.runners.qemu", "executes", "the image of TVM's objects on an emulated board, likewise"),
+    RunnerEntry(
+        "native",
+        "edgeq.runners.native",
+        "the model as a program of this computer",
+        image="native",
+        in_processes=True,
+    ),
+    RunnerEntry(
+        "qemu",
+        "edgeq.runners.qemu",
+        "the image on an emulated board, instructions counted",
+        image="emulated",
+        place=None,
+        counts=True,
+        in_processes=True,
+    ),
+    RunnerEntry(
+        "tflite",
+        "edgeq.runners.tflite",
+        "the TFLite file with LiteRT's reference kernels",
+        image="tflite",
+        backend="tflite",
+        place="this computer, by LiteRT",
+    ),
+    RunnerEntry(
+        "tvm",
+        "edgeq.runners.tvm",
+        "TVM's module on this computer",
+        image="tvm",
+        steps_image="tvm-debug",
+        backend="tvm",
+        place="this computer, by TVM",
+    ),
+    RunnerEntry(
+        "tvm-qemu",
+        "edgeq.runners.qemu",
+        "the image of TVM's objects on an emulated board, likewise",
+        image="tvm-emulated",
+        backend="tvm",
+        place=None,
+        counts=True,
+        in_processes=True,
+    ),
 )
+
+FLASHERS: Final = (
+    FlasherEntry("drive", "edgeq.runners.drive", "copies the image to the board's USB drive"),
+    FlasherEntry("gdb", "edgeq.runners.gdb", "loads through a GDB server, also QEMU's"),
+    FlasherEntry("openocd", "edgeq.runners.openocd", "OpenOCD and a debug probe"),
+    FlasherEntry("pyocd", "edgeq.runners.pyocd", "pyOCD and a CMSIS-DAP, ST-Link or J-Link probe"),
+)
+
+
+def runner_entry(name: str) -> RunnerEntry:
+    """The runner's line in the table.
+
+    Raises:
+        EdgeqError: EQ0170, there is none.
+    """
+    found = next((entry for entry in RUNNERS if entry.name == name), None)
+    if found is None:
+        raise _unknown("runner", name, [entry.name for entry in RUNNERS])
+    return found
 
 
 def load_runner(name: str) -> Runner:
@@ -49,7 +122,7 @@ def load_runner(name: str) -> Runner:
     Raises:
         EdgeqError: EQ0170, there is none.
     """
-    return cast(Runner, import_module(_module(name, "executes")).RUNNER)
+    return cast(Runner, import_module(runner_entry(name).module).RUNNER)
 
 
 def load_flasher(name: str) -> Flasher:
@@ -58,13 +131,11 @@ def load_flasher(name: str) -> Flasher:
     Raises:
         EdgeqError: EQ0170, there is none.
     """
-    return cast(Flasher, import_module(_module(name, "flashes")).FLASHER)
+    found = next((entry for entry in FLASHERS if entry.name == name), None)
+    if found is None:
+        raise _unknown("flasher", name, [entry.name for entry in FLASHERS])
+    return cast(Flasher, import_module(found.module).FLASHER)
 
 
-def _module(name: str, does: str) -> str:
-    for entry in RUNNERS:
-        if entry.name == name and entry.does == does:
-            return entry.module
-    kind = "runner" if does == "executes" else "flasher"
-    allowed = ", ".join(entry.name for entry in RUNNERS if entry.does == does)
-    raise EdgeqError("EQ0170", f"there is no {kind} of that name", got=name, allowed=allowed)
+def _unknown(kind: str, name: str, allowed: Sequence[str]) -> EdgeqError:
+    return EdgeqError("EQ0170", f"there is no {kind} of that name", got=name, allowed=", ".join(allowed))

@@ -24,9 +24,6 @@ _RUNTIME: Final = "tflite_runtime"
 class TfliteRunner:
     """One interpreter for all samples, on one thread; counts no instructions and measures no stack."""
 
-    name = "tflite"
-    own_process = False
-
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples through one interpreter.
 
@@ -67,7 +64,7 @@ def _open(spec: ImageSpec) -> Any:  # noqa: ANN401 - either package's Interprete
     package = _package()
     if package is None:
         raise not_installed("tflite", [_LITERT])
-    path = spec.tflite
+    path = spec.image
     if path is None or not path.is_file():
         raise missing_image("TFLite file", path or spec.name, "compile again with --backend c,tflite")
     module = import_module(f"{package}.interpreter")

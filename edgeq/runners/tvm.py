@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 class TvmRunner:
     """One module for all samples; counts no instructions and measures no stack."""
 
-    name = "tvm"
-    own_process = False
-
     def run(self, request: RunRequest) -> RunResult:
         """Run all samples; steps come from the debug module, outputs always from the other.
 
@@ -28,8 +25,8 @@ class TvmRunner:
         """
         require("tvm")
         spec = request.spec
-        whole = _open(spec.tvm, "main", spec.name)
-        stepped = _open(spec.tvm_debug, "steps", spec.name) if request.steps else None
+        whole = _open(spec.image, "main", spec.name)
+        stepped = _open(spec.steps_image, "steps", spec.name) if request.steps else None
         flat = [tensor for step in spec.steps for tensor in step]
         outputs, steps = [], []
         for number, sample in enumerate(request.inputs, request.first_sample):

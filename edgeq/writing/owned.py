@@ -19,7 +19,7 @@ from edgeq.files import DAMAGE, open_regular, read_json
 from edgeq.writing.whole import write_whole
 
 MANIFEST: Final = "manifest.json"
-SCHEMA: Final = "edgeq/folder/3"
+SCHEMA: Final = "edgeq/folder/4"
 _FILES: Final = "files"
 _DIGEST: Final = "digest"
 
@@ -93,16 +93,15 @@ def is_unedited(manifest: Mapping[str, Any]) -> bool:
     return bool(digest == manifest.get(_DIGEST))
 
 
-def is_as_written(folder: Path, manifest: Mapping[str, Any], name: str) -> bool:
+def is_as_written(folder: Path, files: Mapping[str, str], name: str) -> bool:
     """Whether a file of a compiled folder is there, listed, and has not changed since it was written.
 
     Args:
         folder: the folder.
-        manifest: its manifest, which is unedited.
+        files: SHA-256 of its files, from its manifest, which is unedited.
         name: the file, as a path below the folder.
     """
-    files = manifest.get(_FILES)
-    return isinstance(files, dict) and _has_digest(folder / name, files.get(name))
+    return _has_digest(folder / name, files.get(name))
 
 
 def _foreign(folder: Path, below: str, files: Mapping[str, Any]) -> Iterator[str]:

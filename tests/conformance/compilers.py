@@ -14,11 +14,11 @@ from pathlib import Path
 
 from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.backends.c import CProgram, Specialize, emit_c
+from edgeq.describe import image_facts
 from edgeq.firmware.facts import ImageFacts, board_header, harness_model_source
 from edgeq.firmware.link import emulated_layout, linker_script
 from edgeq.interp import run
 from edgeq.ir import Graph
-from edgeq.manifest import image_facts
 from edgeq.numerics.array import Array
 from edgeq.resources import boards_dir
 from edgeq.runners.base import RunRequest
@@ -63,8 +63,7 @@ class Delivered:
 
     def compare(self, inputs: Sequence[list[Array]], runner: str, file: Path) -> Comparison:
         """Every step's results and the outputs of a program, against the reference."""
-        kind = "native" if runner == "native" else "emulated"
-        spec = spec_of(self.graph, self.program, self.board, file.parent, {kind: file.name})
+        spec = spec_of(self.graph, self.program, self.board, file)
         answer = load_runner(runner).run(RunRequest(spec, inputs, steps=True))
         result = Comparison(self.board.name)
         compare_runs(result, spec, 0, [run(self.graph, sample).tensors for sample in inputs], answer)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.backends.c import Specialize, emit_c
 from edgeq.backends.program import Program
+from edgeq.describe import image_facts
 from edgeq.firmware import Images, build_images
 from edgeq.interp import run
 from edgeq.ir import Graph
-from edgeq.manifest import image_facts
 from edgeq.numerics.array import Array
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
@@ -40,7 +40,8 @@ def compare_on(
         tvm: the steps are TVM's functions instead of kernels.
     """
     spec, _ = build_image(board_name, graph, folder, specialize=specialize, sanitize=sanitize, tvm=tvm)
-    answer = load_runner("native" if spec.native else "qemu").run(RunRequest(spec, inputs, steps=True))
+    runner = load_runner("native" if load_board(board_name).is_host else "qemu")
+    answer = runner.run(RunRequest(spec, inputs, steps=True))
     result = Comparison(board_name)
     compare_runs(result, spec, 0, [run(graph, sample).tensors for sample in inputs], answer)
     return result
@@ -62,7 +63,8 @@ def build_image(
     facts = image_facts(graph, program, graph.name)
     images = build_images(folder, folder, board, facts, constants=program.constants, sanitize=sanitize)
     assert not images.warnings
-    return spec_of(graph, program, board, folder, images.files), images
+    image = folder / images.files["native" if board.is_host else "emulated"]
+    return spec_of(graph, program, board, image), images
 
 
 def _emit(graph: Graph, board: Board, specialize: Specialize, *, tvm: bool) -> Program:
@@ -73,8 +75,8 @@ def _emit(graph: Graph, board: Board, specialize: Specialize, *, tvm: bool) -> P
     return emit_board(graph, graph.name, board.target)
 
 
-def spec_of(graph: Graph, program: Program, board: Board, folder: Path, files: Mapping[str, str]) -> ImageSpec:
-    """What runners must know of a graph's images, which lie in a folder under the names given by kind."""
+def spec_of(graph: Graph, program: Program, board: Board, image: Path) -> ImageSpec:
+    """What runners must know of a graph's image."""
 
     def tensors(names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
         return tuple(TensorSpec(name, graph.tensors[name].dtype.value, graph.tensors[name].shape) for name in names)
@@ -84,8 +86,7 @@ def spec_of(graph: Graph, program: Program, board: Board, folder: Path, files: M
         inputs=tensors(graph.inputs),
         outputs=tensors(graph.outputs),
         steps=tuple(tensors(step.node.outputs) for step in program.steps),
-        native=folder / files["native"] if "native" in files else None,
-        emulated=folder / files["emulated"] if "emulated" in files else None,
+        image=image,
         user_mode=board.emulator is not None and board.emulator.machine is None,
         machine=board.emulator.machine if board.emulator else None,
         machine_args=board.emulator.args if board.emulator else (),

@@ -65,7 +65,7 @@ def spec_of(graph: Graph, path: Path) -> ImageSpec:
         return tuple(TensorSpec(name, graph.tensors[name].dtype.value, graph.tensors[name].shape) for name in names)
 
     steps = tuple(tensors(node.outputs) for node in graph.nodes)
-    return ImageSpec(graph.name, tensors(graph.inputs), tensors(graph.outputs), steps, tflite=path)
+    return ImageSpec(graph.name, tensors(graph.inputs), tensors(graph.outputs), steps, image=path)
 
 
 @needs_litert

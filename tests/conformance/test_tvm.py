@@ -47,8 +47,8 @@ def compare_on_tvm(graph: Graph, inputs: list[list[Array]], folder: Path) -> Com
         tensors(graph.inputs),
         tensors(graph.outputs),
         tuple(tensors(node.outputs) for node in graph.nodes if node.op != "reshape"),
-        tvm=folder / MODULE,
-        tvm_debug=folder / DEBUG_MODULE,
+        image=folder / MODULE,
+        steps_image=folder / DEBUG_MODULE,
     )
     runner = load_runner("tvm")
     answer = runner.run(RunRequest(spec, inputs, steps=True))

@@ -46,7 +46,7 @@ def test_arena_in_the_manifest_is_the_arena_in_the_map(board: str, compiled_exam
     manifest = json.loads((folder / "manifest.json").read_text())
     text = (folder / "image.map").read_text()
     sections = re.findall(r"^\.arena\s+0x[0-9a-f]+\s+0x([0-9a-f]+)", text, re.MULTILINE)
-    assert [int(size, 16) for size in sections] == [manifest["arena_bytes"]]
+    assert [int(size, 16) for size in sections] == [manifest["programs"]["c"]["arena_bytes"]]
 
 
 @pytest.mark.qemu
@@ -56,7 +56,7 @@ def test_painted_stack_is_within_the_bound(
 ) -> None:
     found = parsed(run_edgeq("emulate", compiled_example(board), "--samples", "2", "--json"))
     manifest = json.loads((compiled_example(board) / "manifest.json").read_text())
-    assert 0 < found["stack_bytes"] <= manifest["stack_bytes"]
+    assert 0 < found["stack_bytes"] <= manifest["programs"]["c"]["stack_bytes"]
 
 
 @pytest.mark.qemu

@@ -74,7 +74,7 @@ def test_backend_alone_fills_a_folder(
 def test_tflite_file_says_which_arithmetic_it_means(compiled_example: Callable[..., Path]) -> None:
     manifest = json.loads((compiled_example("mps2-an386", *ALL) / "manifest.json").read_text("utf-8"))
     assert manifest["options"]["mode"] == "highmul"
-    assert manifest["tflite"]["arithmetic"] == "tflite"
+    assert manifest["programs"]["tflite"]["arithmetic"] == "tflite"
     assert manifest["backends"] == ["c", "tflite", "tvm"]
 
 

@@ -85,7 +85,7 @@ def test_header_states_stack_version_and_memory(compiled_example: Callable[..., 
     manifest = json.loads((folder / "manifest.json").read_text())
     header = (folder / "model.h").read_text()
     defined = dict(re.findall(r"#define (MODEL_\w+) (\S+)", header))
-    assert int(defined["MODEL_STACK_BYTES"]) == manifest["stack_bytes"]
+    assert int(defined["MODEL_STACK_BYTES"]) == manifest["programs"]["c"]["stack_bytes"]
     assert defined["MODEL_VERSION"] == f"0x{manifest['graph_sha256'][:8]}u"
     assert "--aligned-loads" in header
     native = (compiled_example("native") / "model.h").read_text()

@@ -92,7 +92,7 @@ class Judged:
             inputs=tensors(self.graph.inputs),
             outputs=tensors(self.graph.outputs),
             steps=tuple(tensors(node.outputs) for node in self.graph.nodes),
-            tflite=self.path,
+            image=self.path,
         )
 
 

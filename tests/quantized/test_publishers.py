@@ -120,9 +120,9 @@ def test_verify_finds_every_step_within_one_of_onnxruntime(
     found = report.onnxruntime
     assert report.ok
     assert found is not None
-    assert (found.steps, found.not_compared) == (len(compiled.manifest["steps"]), {})
-    results = [result for step in compiled.manifest["steps"] for result in step["results"]]
-    assert found.elements >= 3 * sum(int(np.prod(result["shape"])) for result in results)
+    assert (found.steps, found.not_compared) == (len(compiled.manifest.program.steps), {})
+    results = [result for step in compiled.manifest.program.steps for result in step.results]
+    assert found.elements >= 3 * sum(int(np.prod(result.shape)) for result in results)
     assert found.largest <= 1
     assert found.different <= 1e-4 * found.elements
 

@@ -87,7 +87,7 @@ def compiled(name: str, folder: Path, backends: tuple[str, ...]) -> Path:
         **{key: generator.normal(size=(40, *shape)).astype(np.float32) for key, shape in shapes.items()},
     )
     options = CompileOptions("native", "m", backends=backends)
-    notes = compile_model(folder / "m.onnx", folder / "d.npz", folder / "out", options)["notes"]
+    notes = compile_model(folder / "m.onnx", folder / "d.npz", folder / "out", options).notes
     assert not [note for note in notes if "compiler" in str(note)], notes
     return folder / "out"
 

@@ -82,8 +82,8 @@ def test_weights_that_are_rounded_again_are_told(tmp_path: Path) -> None:
     from edgeq.onnxio import write_model
 
     write_model(parse(text, constants), tmp_path / "m.onnx")
-    options = CompileOptions("native", "m", backends=())
-    notes = compile_model(tmp_path / "m.onnx", None, tmp_path / "out", options)["notes"]
+    options = CompileOptions("native", "m", sources_only=True)
+    notes = compile_model(tmp_path / "m.onnx", None, tmp_path / "out", options).notes
     assert [(note.code, note.severity) for note in notes] == [("EQ0172", "warning")]
     assert "rounded again to fit int8" in notes[0].what
 

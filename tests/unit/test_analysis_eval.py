@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_what_cannot_be_computed_is_said_before_anything_runs(
         assert (caught.value.problems[0].code, caught.value.exit_code) == (code, 2)
     with pytest.raises(EdgeqError, match="--metric top1"):
         evaluate_folder(compiled, example.evaluation, ["native"], "auc")
-    bare = Compiled(compiled.path, compiled.manifest | {"images": {}})
+    bare = Compiled(compiled.path, replace(compiled.manifest, images={}))
     with pytest.raises(EdgeqError, match="EQ0160"):
         evaluate_folder(bare, example.evaluation, ["reference", "native"])
 

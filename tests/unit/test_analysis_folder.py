@@ -19,6 +19,7 @@ from edgeq.analysis.check import check_model
 from edgeq.analysis.comparison import BeforePasses, Comparison
 from edgeq.analysis.emulate import emulate_folder, machine_of
 from edgeq.analysis.evaluate import evaluate_folder
+from edgeq.analysis.executors import spec_of
 from edgeq.analysis.parallel import InOrder, shares
 from edgeq.analysis.profile import profile_folder
 from edgeq.analysis.verify import PASSES, verify_folder
@@ -27,6 +28,7 @@ from edgeq.folder import Compiled
 from edgeq.interp import run
 from edgeq.numerics.array import Array
 from edgeq.runners.base import RunResult
+from edgeq.runners.table import runner_entry
 from edgeq.target import list_boards, load_board
 
 
@@ -44,7 +46,7 @@ def flipped(array: Array, index: int) -> Array:
 
 def test_verify_counts_every_tensor_and_element(compiled: Compiled) -> None:
     found = verify_folder(compiled, ["native"], 4).to_json()
-    spec = compiled.spec
+    spec = spec_of(compiled, "native")
     results = sum(np.prod(tensor.shape) for step in spec.steps for tensor in step)
     outputs = sum(np.prod(tensor.shape) for tensor in spec.outputs)
     native = next(result for result in found["results"] if result["on"] == "native")
@@ -74,7 +76,7 @@ def test_verify_names_the_first_wrong_element_of_a_step(compiled: Compiled, monk
 
     monkeypatch.setattr(verify, "execute", wrong)
     found = verify_folder(compiled, ["native"], 3).to_json()
-    tensor = compiled.spec.steps[1][0]
+    tensor = spec_of(compiled, "native").steps[1][0]
     expected = run(compiled.graph, integer_inputs(compiled, None, 3)[2]).tensors[tensor.name].reshape(-1)[7]
     assert found["mismatches"] == 2
     assert found["first_mismatch"] == {
@@ -162,7 +164,7 @@ def test_error_of_the_first_share_is_the_one_that_is_told(compiled: Compiled, mo
 def changed_folder(compiled: Compiled, folder: Path, **changes: Any) -> Compiled:
     """A copy of the compiled folder with other entries in its manifest."""
     shutil.copytree(compiled.path, folder)
-    return Compiled(folder, compiled.manifest | changes)
+    return Compiled(folder, replace(compiled.manifest, **changes))
 
 
 COMMANDS: dict[str, Callable[[Compiled, str], object]] = {
@@ -188,7 +190,7 @@ def test_folder_without_the_image_is_named(command: str, name: str, compiled: Co
 @pytest.mark.parametrize(("command", "name"), [(command, name) for command, name in WITHOUT if "t" not in name])
 def test_missing_image_is_named_with_its_path(command: str, name: str, compiled: Compiled, tmp_path: Path) -> None:
     bare = changed_folder(compiled, tmp_path / "bare")
-    gone = bare.path / bare.manifest["images"][executors.IMAGE_OF[name]]
+    gone = bare.path / bare.manifest.images[runner_entry(name).image]
     gone.unlink()
     with pytest.raises(EdgeqError) as caught:
         COMMANDS[command](bare, name)
@@ -209,7 +211,7 @@ def test_verify_of_nothing_is_an_error(compiled: Compiled, tmp_path: Path) -> No
 
 
 def test_verify_without_every_step_is_an_error(compiled: Compiled, tmp_path: Path) -> None:
-    spec = compiled.spec
+    spec = spec_of(compiled, "native")
     for steps, outputs in (((), spec.outputs), (spec.steps[1:], spec.outputs), (spec.steps, ())):
         shorter = replace(spec, steps=steps, outputs=outputs)
         found = Comparison("native")
@@ -285,27 +287,28 @@ def test_profile_counts_layers_within_the_whole(
 
 def test_emulate_shows_integers_and_what_they_stand_for(compiled: Compiled, example: Any) -> None:
     found = emulate_folder(compiled, example.evaluation, 2, "native").to_json()
-    (entry,) = compiled.manifest["outputs"]
+    (entry,) = compiled.manifest.outputs
     assert (found["on"], found["samples"], found["instructions"]) == ("native", 2, None)
     assert found["machine"] == "this computer"
-    assert found["arg_max"] == [int(np.argmax(sample[entry["name"]]["integers"])) for sample in found["outputs"]]
+    assert found["arg_max"] == [int(np.argmax(sample[entry.name]["integers"])) for sample in found["outputs"]]
     for sample in found["outputs"]:
-        shown = sample[entry["name"]]
-        wanted = (np.array(shown["integers"]) - entry["zero_point"]).astype(np.float32) * np.float32(entry["scale"])
+        shown = sample[entry.name]
+        wanted = (np.array(shown["integers"]) - entry.zero_point).astype(np.float32) * np.float32(entry.scale)
         np.testing.assert_array_equal(np.float32(shown["values"]), wanted)
 
 
 def test_check_gives_the_sizes_that_compile_finds(compiled: Compiled, example: Any) -> None:
-    found = check_model(example.model, compiled.manifest["board"], {}).to_json()
+    found = check_model(example.model, compiled.manifest.board, {}).to_json()
     assert found["ok"]
-    assert found["ram_bytes"] == compiled.manifest["arena_bytes"]
-    assert found["flash_weight_bytes"] == compiled.manifest["sizes"]["flash_weight_bytes"]
-    assert found["macs"] == sum(step["macs"] for step in compiled.manifest["steps"])
+    assert found["ram_bytes"] == compiled.manifest.program.arena_bytes
+    assert compiled.manifest.program.sizes is not None
+    assert found["flash_weight_bytes"] == compiled.manifest.program.sizes.flash_weight_bytes
+    assert found["macs"] == compiled.manifest.program.macs
 
 
 def test_check_counts_each_layer(example: Any, compiled: Compiled) -> None:
-    report = check_model(example.model, compiled.manifest["board"], {})
-    assert [layer.macs for layer in report.layers] == [step["macs"] for step in compiled.manifest["steps"]]
+    report = check_model(example.model, compiled.manifest.board, {})
+    assert [layer.macs for layer in report.layers] == [step.macs for step in compiled.manifest.program.steps]
     assert report.peak is not None
     assert report.peak.ram_bytes == max(layer.ram_bytes for layer in report.layers)
     # The arena is as large as its fullest step, but for the alignment of buffers to 16 bytes.
@@ -405,4 +408,4 @@ def test_verify_says_in_words_what_the_document_says(
 def results_of(folder: Path) -> list[dict[str, Any]]:
     """Every result that the manifest lists."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    return [result for step in manifest["steps"] for result in step["results"]]
+    return [result for step in manifest["programs"]["c"]["steps"] for result in step["results"]]

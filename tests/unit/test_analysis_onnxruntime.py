@@ -52,10 +52,10 @@ def test_every_step_of_a_fixture_is_within_one_step(name: str, folders: Path) ->
     found = report.onnxruntime
     assert report.ok
     assert found is not None
-    steps = Compiled.open(folders / name).manifest["steps"]
+    steps = Compiled.open(folders / name).manifest.program.steps
     assert found.steps == len(steps)
     assert not found.not_compared
-    assert found.elements >= 6 * sum(int(np.prod(result["shape"])) for step in steps for result in step["results"]) / 2
+    assert found.elements >= 6 * sum(int(np.prod(result.shape)) for step in steps for result in step.results) / 2
     assert found.largest <= 1
     assert found.wrong == 0
     assert found.agreement is not None

@@ -59,7 +59,7 @@ def test_native_program_has_the_reference_bits(specialize: Specialize, tmp_path:
         names_of(graph, graph.inputs),
         names_of(graph, graph.outputs),
         tuple(names_of(graph, s) for s in steps),
-        native=tmp_path / "native_sanitized",
+        image=tmp_path / "native_sanitized",
     )
     data = [np.random.default_rng(i).integers(-128, 128, (1, 6, 5, 4)).astype(np.int8) for i in range(5)]
     result = load_runner("native").run(RunRequest(spec, [[x] for x in data], steps=True))

@@ -10,20 +10,34 @@ from typing import Any
 import pytest
 
 from edgeq import extras
-from edgeq.backends.table import BACKENDS, check_backends, extras_of
+from edgeq.backends.table import BACKENDS, check_backends, entries_of
 from edgeq.cli.main import run
 from edgeq.errors import EdgeqError
-from edgeq.pipeline import EMITTERS
+from edgeq.job import CompileOptions
 
 
-def test_every_backend_has_an_emitter_and_an_extra_that_exists() -> None:
-    assert [entry.name for entry in BACKENDS] == sorted(EMITTERS)
+def test_every_backend_loads_and_its_extra_exists() -> None:
+    assert [entry.name for entry in BACKENDS] == sorted(entry.name for entry in BACKENDS)
+    for entry in BACKENDS:
+        if entry.extra is None or not extras.missing(entry.extra):
+            assert callable(entry.load().emit)
     assert {entry.extra for entry in BACKENDS} - {None} == set(extras.EXTRAS)
 
 
 def test_names_are_sorted_and_unique() -> None:
     assert check_backends(["tvm", "c", "tvm"]) == ("c", "tvm")
-    assert extras_of(["c", "tvm"]) == ("tvm",)
+
+
+def test_backends_that_make_images_come_first_and_the_first_is_the_folders_own() -> None:
+    assert [entry.name for entry in entries_of(["tflite", "tvm"])] == ["tvm", "tflite"]
+    assert CompileOptions("native", "m", backends=("c", "tflite", "tvm")).main == "c"
+    assert CompileOptions("native", "m", backends=("tflite", "tvm")).main == "tvm"
+    assert CompileOptions("native", "m", backends=("tflite",)).main == "tflite"
+
+
+def test_backend_with_an_arithmetic_of_its_own_keeps_it() -> None:
+    asked = {entry.name: entry.arithmetic("highmul") for entry in BACKENDS}
+    assert asked == {"c": "highmul", "tflite": "tflite", "tvm": "highmul"}
 
 
 def test_unknown_backend_gets_a_guess() -> None:

@@ -391,6 +391,6 @@ def test_a_dead_layer_of_the_example_is_named(tmp_path: Path, example: Any) -> N
         dims={},
         progress=lambda stage, done: None,
     )
-    found = {note.code: note for note in report["notes"]}
+    found = {note.code: note for note in report.notes}
     assert {"EQ0138", "EQ0139"} <= set(found)
     assert "0 everywhere" in str(found["EQ0138"].got)

@@ -29,6 +29,7 @@ from edgeq.frontend.normalize import _name_everything
 from edgeq.ir import DType, Graph, Node, Quantization, Tensor
 from edgeq.lowering import lower
 from edgeq.lowering.context import Mode
+from edgeq.manifest import read_manifest
 from edgeq.notes import gathered
 from edgeq.onnxio import Session, reader
 from edgeq.quant import QuantizeOptions, quantize
@@ -287,9 +288,9 @@ def test_tool_that_prints_without_end_or_makes_nothing_is_named(tmp_path: Path) 
     assert codes(lambda: toolchain.run(["true"], makes=[tmp_path / "model.o"])) == ["EQ0528"]
 
 
-def test_edited_file_of_a_folder_is_named(tmp_path: Path) -> None:
-    folder = Compiled(tmp_path, {"schema": 2, "name": "m", "files": {}, "images": {}})
-    assert codes(folder.qdq_model) == ["EQ0247"]
+def test_edited_file_of_a_folder_is_named(tmp_path: Path, compiled_example: Callable[..., Path]) -> None:
+    manifest = read_manifest(json.loads((compiled_example("native") / "manifest.json").read_text()))
+    assert codes(Compiled(tmp_path, manifest).qdq_model) == ["EQ0247"]
 
 
 def test_tflite_run_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,11 +54,16 @@ WRONG: dict[str, Callable[[Any], object]] = {
     "no name": lambda d: d.pop("name"),
     "images": lambda d: d.update(images=["native"]),
     "image": lambda d: d["images"].update(native=3),
-    "steps": lambda d: d.update(steps={}),
-    "macs": lambda d: d["steps"][0].update(macs="many"),
-    "negative": lambda d: d["steps"][0].update(macs=-1),
-    "truth": lambda d: d["steps"][0].update(macs=True),
-    "results": lambda d: d["steps"][0].pop("results"),
+    "steps": lambda d: d["programs"]["c"].update(steps={}),
+    "macs": lambda d: d["programs"]["c"]["steps"][0].update(macs="many"),
+    "negative": lambda d: d["programs"]["c"]["steps"][0].update(macs=-1),
+    "place": lambda d: d["programs"]["c"]["outputs"][0].update(shape=[1 << 20, 1 << 20]),
+    "program": lambda d: d["programs"].pop("c"),
+    "main": lambda d: d.update(main="tvm"),
+    "mode": lambda d: d["options"].update(mode="exact"),
+    "sizes": lambda d: d["programs"]["c"]["sizes"].update(flash_code_bytes=-1),
+    "truth": lambda d: d["programs"]["c"]["steps"][0].update(macs=True),
+    "results": lambda d: d["programs"]["c"]["steps"][0].pop("results"),
     "type": lambda d: d["inputs"][0].update(dtype="object"),
     "word": lambda d: d["inputs"][0].update(dtype="no type"),
     "shape": lambda d: d["inputs"][0].update(shape=[-1]),
@@ -73,7 +78,7 @@ def test_manifest_with_wrong_values_is_refused(kind: str, folder: Path) -> None:
 
 
 def test_edited_manifest_is_refused(folder: Path) -> None:
-    problem = changed(folder, lambda d: d.update(arena_bytes=4), sealed=False).problems[0]
+    problem = changed(folder, lambda d: d.update(main="tvm"), sealed=False).problems[0]
     assert problem.code == "EQ0104"
     assert "edited" in str(problem.got)
 

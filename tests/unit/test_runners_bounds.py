@@ -64,7 +64,7 @@ def script(folder: Path, text: str) -> ImageSpec:
     path = folder / "native"
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
-    return replace(ImageSpec("toy", (), ()), native=path)
+    return ImageSpec("toy", (), (), image=path)
 
 
 @pytest.mark.parametrize("text", ["exec yes", "exec yes >&2"])
@@ -89,11 +89,11 @@ def test_qemu_without_a_sandbox_runs_nothing(tmp_path: Path, monkeypatch: pytest
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(fake.parent))
     (tmp_path / "image.elf").write_bytes(b"\x7fELF")
-    spec = replace(ImageSpec("toy", (), ()), emulated=tmp_path / "image.elf", machine="mps2-an386")
+    spec = ImageSpec("toy", (), (), image=tmp_path / "image.elf", machine="mps2-an386")
     assert caught(RunRequest(spec, [[]])).problems[0].code == "EQ0531"
 
 
 @pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 is not installed")
 def test_user_mode_program_is_bounded_too(tmp_path: Path) -> None:
-    spec = replace(script(tmp_path, "exec yes"), native=None, emulated=tmp_path / "native", user_mode=True)
+    spec = replace(script(tmp_path, "exec yes"), user_mode=True)
     assert caught(RunRequest(spec, [[]])).problems[0].code in {"EQ0605", "EQ0629"}

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from firmware_toy import FACTS, HIDDEN, HIDDEN_OFFSET, INPUT_BYTES, OUTPUT_BYTES, X, Y, toy_answers, write_toy
 
+from edgeq.backends.table import BACKENDS
 from edgeq.errors import EdgeqError
 from edgeq.firmware import ImageFacts, build_images
 from edgeq.runners import counting
 from edgeq.runners.base import Array, ImageSpec, RunRequest
-from edgeq.runners.table import RUNNERS, load_flasher, load_runner
+from edgeq.runners.table import FLASHERS, RUNNERS, load_flasher, load_runner
 from edgeq.target import load_board
 
 TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm", "gcc")
@@ -38,22 +39,24 @@ def build(folder: Path, body: str = "", board: str = "mps2-an386") -> ImageSpec:
     """The toy for a board's emulator or for this computer, `body` in its first step."""
     target = load_board(board)
     images = build_images(write_toy(folder / "bundle", body), folder, target, FACTS)
-    native, emulated = images.files.get("native"), images.files.get("emulated")
     return ImageSpec(
         "toy",
         (X,),
         (Y,),
         ((HIDDEN,), (Y,)),
-        native=folder / native if native else None,
-        emulated=folder / emulated if emulated else None,
+        folder / images.files["native" if target.is_host else "emulated"],
         machine=target.emulator.machine if target.emulator else None,
     )
 
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> ImageSpec:
-    folder = tmp_path_factory.mktemp("toy")
-    return replace(build(folder), native=build(folder / "native", board="native").native)
+    return build(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def native_spec(tmp_path_factory: pytest.TempPathFactory) -> ImageSpec:
+    return build(tmp_path_factory.mktemp("toy-native"), board="native")
 
 
 def caught(request: RunRequest, runner: str = "qemu") -> EdgeqError:
@@ -66,8 +69,9 @@ def caught(request: RunRequest, runner: str = "qemu") -> EdgeqError:
 @pytest.mark.parametrize("count", [False, True], ids=["plain", "count"])
 @pytest.mark.parametrize("steps", [False, True], ids=["run", "steps"])
 @pytest.mark.parametrize("runner", ["native", "qemu"])
-def test_runner_answers(runner: str, steps: bool, count: bool, spec: ImageSpec) -> None:
-    result = load_runner(runner).run(RunRequest(spec, INPUTS, steps=steps, count=count))
+def test_runner_answers(runner: str, steps: bool, count: bool, spec: ImageSpec, native_spec: ImageSpec) -> None:
+    image = native_spec if runner == "native" else spec
+    result = load_runner(runner).run(RunRequest(image, INPUTS, steps=steps, count=count))
     assert [[array.tobytes() for array in row] for row in result.outputs] == [[out] for _, out in ANSWERS]
     assert all(row[0].shape == Y.shape and row[0].dtype == np.int8 for row in result.outputs)
     if steps:
@@ -101,8 +105,8 @@ def build_changed(folder: Path, runner: str, old: str, new: str, facts: ImageFac
     assert old in text
     model.write_text(text.replace(old, new))
     files = build_images(folder / "bundle", folder, board, facts).files
-    native, emulated = folder / files.get("native", "native"), folder / files.get("emulated", "emulated")
-    return ImageSpec("toy", (X,), (Y,), ((HIDDEN,), (Y,)), native=native, emulated=emulated, machine="mps2-an386")
+    image = folder / files["native" if runner == "native" else "emulated"]
+    return ImageSpec("toy", (X,), (Y,), ((HIDDEN,), (Y,)), image, machine="mps2-an386")
 
 
 @needs_tools
@@ -145,7 +149,7 @@ def test_wrong_inputs_are_refused(wrong: list[Array], tmp_path: Path) -> None:
     program = tmp_path / "native"
     program.touch()
     with pytest.raises(ValueError, match="sample 0"):
-        load_runner("native").run(RunRequest(ImageSpec("toy", (X,), (Y,), native=program), [wrong]))
+        load_runner("native").run(RunRequest(ImageSpec("toy", (X,), (Y,), image=program), [wrong]))
 
 
 FAULTS = {
@@ -220,7 +224,7 @@ def test_image_for_another_machine_fails_with_its_place(tmp_path: Path) -> None:
 def test_file_that_is_no_image_is_refused(tmp_path: Path) -> None:
     broken = tmp_path / "emulated.elf"
     broken.write_bytes(b"\x7fELF")
-    image = ImageSpec("toy", (X,), (Y,), emulated=broken, machine="mps2-an386")
+    image = ImageSpec("toy", (X,), (Y,), image=broken, machine="mps2-an386")
     assert caught(RunRequest(image, INPUTS, timeout_seconds=20)).exit_code == 6
     assert caught(RunRequest(image, INPUTS, count=True)).problems[0].code == "EQ0607"
 
@@ -234,7 +238,7 @@ def test_unknown_machine_is_reported(spec: ImageSpec) -> None:
 
 @pytest.mark.parametrize("runner", ["native", "qemu"])
 def test_missing_image_is_reported(runner: str, tmp_path: Path) -> None:
-    image = ImageSpec("toy", (X,), (Y,), native=tmp_path / "native", emulated=tmp_path / "e.elf", machine="mps2-an386")
+    image = ImageSpec("toy", (X,), (Y,), image=tmp_path / "image", machine="mps2-an386")
     error = caught(RunRequest(image, INPUTS), runner)
     assert (error.problems[0].code, error.exit_code) == ("EQ0161", 2)
 
@@ -243,7 +247,7 @@ def test_missing_qemu_names_the_package(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(tmp_path))
     image = tmp_path / "image"
     image.touch()
-    spec = ImageSpec("toy", (X,), (Y,), emulated=image)
+    spec = ImageSpec("toy", (X,), (Y,), image=image)
     for package, wanted in (
         ("qemu-system-arm", replace(spec, machine="mps2-an386")),
         ("qemu-user", replace(spec, user_mode=True)),
@@ -263,10 +267,12 @@ def test_time_limit_follows_the_work() -> None:
 
 def test_table_is_sorted_and_loads() -> None:
     assert [entry.name for entry in RUNNERS] == sorted(entry.name for entry in RUNNERS)
-    for entry in RUNNERS:
-        loaded = load_runner(entry.name) if entry.does == "executes" else load_flasher(entry.name)
-        # TVM's images run where all images run.
-        assert loaded.name == {"tvm-qemu": "qemu"}.get(entry.name, entry.name)
+    assert [entry.name for entry in FLASHERS] == sorted(entry.name for entry in FLASHERS)
+    for runner in RUNNERS:
+        assert callable(load_runner(runner.name).run)
+        assert runner.backend in {None, *(backend.name for backend in BACKENDS)}
+    for flasher in FLASHERS:
+        assert load_flasher(flasher.name).name == flasher.name
     with pytest.raises(EdgeqError, match="EQ0170"):
         load_runner("gdb")
     with pytest.raises(EdgeqError, match="drive, gdb, openocd, pyocd"):
@@ -275,7 +281,7 @@ def test_table_is_sorted_and_loads() -> None:
 
 def test_table_imports_no_runner() -> None:
     code = (
-        "import sys, edgeq.runners.table as t; names = {e.module for e in t.RUNNERS} | {'elftools'};"
+        "import sys, edgeq.runners.table as t; names = {e.module for e in (*t.RUNNERS, *t.FLASHERS)} | {'elftools'};"
         "sys.exit(bool(names & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

@@ -38,7 +38,7 @@ def build(folder: Path, body: str = "") -> ImageSpec:
     assert images.files == {"image": "program", "emulated": "program"}
     assert images.stack_bytes is None
     program = folder / images.files["emulated"]
-    return ImageSpec("toy", (X,), (Y,), ((HIDDEN,), (Y,)), emulated=program, user_mode=True)
+    return ImageSpec("toy", (X,), (Y,), ((HIDDEN,), (Y,)), image=program, user_mode=True)
 
 
 @pytest.fixture(scope="module")
@@ -109,13 +109,13 @@ def test_endless_run_is_stopped(tmp_path: Path) -> None:
 
 @needs_tools
 def test_program_of_another_processor_is_refused(spec: ImageSpec, tmp_path: Path) -> None:
-    assert spec.emulated is not None
-    content = bytearray(spec.emulated.read_bytes())
+    assert spec.image is not None
+    content = bytearray(spec.image.read_bytes())
     content[18] = 0xF3  # e_machine: RISC-V
     program = tmp_path / "program"
     program.write_bytes(content)
     program.chmod(0o755)
-    error = caught(RunRequest(replace(spec, emulated=program), INPUTS))
+    error = caught(RunRequest(replace(spec, image=program), INPUTS))
     assert error.problems[0].code == "EQ0605"
     assert "Invalid ELF image" in str(error)
 
@@ -123,9 +123,9 @@ def test_program_of_another_processor_is_refused(spec: ImageSpec, tmp_path: Path
 @needs_tools
 def test_program_that_lost_its_permission_says_how_to_give_it_back(spec: ImageSpec, tmp_path: Path) -> None:
     program = tmp_path / "a program"
-    assert spec.emulated is not None
-    program.write_bytes(spec.emulated.read_bytes())
-    problem = caught(RunRequest(replace(spec, emulated=program), INPUTS)).problems[0]
+    assert spec.image is not None
+    program.write_bytes(spec.image.read_bytes())
+    problem = caught(RunRequest(replace(spec, image=program), INPUTS)).problems[0]
     assert (problem.code, problem.hint) == ("EQ0605", f"chmod +x '{program}'")
 
 

@@ -68,7 +68,7 @@ def test_litert_computes_the_table(text: str, tmp_path: Path) -> None:
         tuple(TensorSpec(name, "int8", (256,)) for name in names) for names in (graph.inputs, graph.outputs)
     )
     every = [np.arange(-128, 128).astype(np.int8)] * GRIDS
-    answer = load_runner("tflite").run(RunRequest(ImageSpec("m", inputs, outputs, tflite=path), [every]))
+    answer = load_runner("tflite").run(RunRequest(ImageSpec("m", inputs, outputs, image=path), [every]))
     for number, got in enumerate(answer.outputs[0]):
         np.testing.assert_array_equal(got, graph.tensors[f"table{number}"].value(), err_msg=f"grid {number}")
 

@@ -87,7 +87,7 @@ def judge(graph: Graph, folder: Path, x: Array) -> Array:
     def spec(name: str) -> TensorSpec:
         return TensorSpec(name, graph.tensors[name].dtype.value, graph.tensors[name].shape)
 
-    image = ImageSpec(graph.name, (spec("x"),), (spec("y"),), tflite=path)
+    image = ImageSpec(graph.name, (spec("x"),), (spec("y"),), image=path)
     return np.asarray(load_runner("tflite").run(RunRequest(image, [[x]])).outputs[0][0])
 
 
@@ -289,7 +289,7 @@ def test_runner_names_what_is_wrong_with_the_file(problem: str, tmp_path: Path) 
     if problem != "absent":
         content = emit_tflite(layer("dense"), ["result"])
         path.write_bytes(content if problem == "other" else content[:100])
-    spec = ImageSpec("m", (TensorSpec("x", "int8", (2, 6)),), (TensorSpec("z", "int8", (2, 4)),), tflite=path)
+    spec = ImageSpec("m", (TensorSpec("x", "int8", (2, 6)),), (TensorSpec("z", "int8", (2, 4)),), image=path)
     with pytest.raises(EdgeqError) as error:
         load_runner("tflite").run(RunRequest(spec, []))
     wanted = {"absent": "EQ0161", "damaged": "EQ0626", "other": "EQ0627"}

@@ -52,7 +52,7 @@ def spec_of(graph: Graph, folder: Path) -> ImageSpec:
 
     steps = tuple(tensors(node.outputs) for node in graph.nodes if node.op != "reshape")
     inputs, outputs = tensors(graph.inputs), tensors(graph.outputs)
-    return ImageSpec("m", inputs, outputs, steps, tvm=folder / MODULE, tvm_debug=folder / DEBUG_MODULE)
+    return ImageSpec("m", inputs, outputs, steps, image=folder / MODULE, steps_image=folder / DEBUG_MODULE)
 
 
 def check_outputs(graph: Graph, folder: Path) -> None:
@@ -180,8 +180,8 @@ def test_runner_refuses_missing_damaged_and_foreign_modules(tmp_path: Path) -> N
     damaged.write_bytes(b"no library")
     wider = (replace(spec.outputs[0], shape=(1, 6)),)
     cases = {
-        "EQ0161": RunRequest(replace(spec, tvm=None), inputs),
-        "EQ0621": RunRequest(replace(spec, tvm=damaged), inputs),
+        "EQ0161": RunRequest(replace(spec, image=None), inputs),
+        "EQ0621": RunRequest(replace(spec, image=damaged), inputs),
         "EQ0622": RunRequest(replace(spec, outputs=wider), inputs),
         "EQ0623": RunRequest(replace(spec, inputs=(replace(spec.inputs[0], shape=(1, 4, 2, 3)),)), inputs),
     }
@@ -190,7 +190,7 @@ def test_runner_refuses_missing_damaged_and_foreign_modules(tmp_path: Path) -> N
             runner.run(request)
         assert caught.value.problems[0].code == code
     with pytest.raises(EdgeqError) as caught:
-        runner.run(RunRequest(replace(spec, tvm_debug=None), inputs, steps=True))
+        runner.run(RunRequest(replace(spec, steps_image=None), inputs, steps=True))
     assert caught.value.problems[0].code == "EQ0161"
 
 

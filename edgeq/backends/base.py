@@ -1,0 +1,63 @@
+"""What is asked of a backend, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from edgeq.backends.bundle import Bundle
+from edgeq.backends.c import Specialize
+from edgeq.backends.program import Program
+from edgeq.ir import Graph
+from edgeq.target import Target
+
+
+@dataclass(frozen=True)
+class EmitRequest:
+    """A graph to be made into files.
+
+    Attributes:
+        graph: the integer graph, in an arithmetic that the backend supports.
+        name: prefix of every C symbol and file, checked before.
+        target: the processor.
+        outputs: the ONNX names of the graph's outputs.
+        specialize: which steps get an instance of their kernel.
+        complete: with everything that a user's project needs, else only what edgeq's own images are built from.
+        modules: also make what runners load on this computer; it may need a compiler.
+    """
+
+    graph: Graph
+    name: str
+    target: Target
+    outputs: tuple[str, ...]
+    specialize: Specialize = "hot"
+    complete: bool = True
+    modules: bool = True
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What a backend made.
+
+    Attributes:
+        program: C files that firmware can build, with their memory plan; None where the backend writes none.
+        modules: files that runners load on this computer.
+        kinds: these by kind, as runners ask for them: ``tvm-debug`` → ``model_debug.so``.
+    """
+
+    program: Program | None = None
+    modules: Bundle = field(default_factory=lambda: Bundle({}))
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+
+class Backend(Protocol):
+    """Makes files of an integer graph; what it supports stands in :data:`edgeq.backends.table.BACKENDS`."""
+
+    def emit(self, request: EmitRequest) -> Emitted:
+        """The files.
+
+        Raises:
+            EdgeqError: EQ0362, EQ038x, EQ039x for all nodes that the backend cannot express; EQ0530 where an optional
+                part is not installed.
+        """

@@ -1,0 +1,28 @@
+"""The C backend, as the compiler sees it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from edgeq.backends.base import EmitRequest, Emitted
+from edgeq.backends.c.program import emit_c
+
+
+class CBackend:
+    """Prints C11 with fixed-point kernels."""
+
+    def emit(self, request: EmitRequest) -> Emitted:
+        """See :class:`edgeq.backends.base.Backend`."""
+        return Emitted(
+            emit_c(
+                request.graph,
+                request.name,
+                request.target,
+                request.specialize,
+                onnx_outputs=request.outputs,
+                complete=request.complete,
+            )
+        )
+
+
+BACKEND: Final = CBackend()

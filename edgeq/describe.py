@@ -1,0 +1,125 @@
+"""What a finished compilation says of itself: the manifest, and for firmware where tensors lie in the arena."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq import __version__
+from edgeq.backends import program as emitted
+from edgeq.backends.c_source import version_of
+from edgeq.backends.program import ProgramStep, step_nodes
+from edgeq.files import open_regular
+from edgeq.ir import Graph, Node, Tensor
+from edgeq.job import Job, Product
+from edgeq.manifest import Endpoint, Manifest, Options, Place, Program, Sources, Step
+from edgeq.ops import BY_NAME
+
+if TYPE_CHECKING:
+    from edgeq.firmware import ImageFacts
+
+
+def image_facts(graph: Graph, program: emitted.Program, name: str) -> ImageFacts:
+    """Where firmware finds inputs, outputs and every step's results in the arena."""
+    from edgeq.firmware import ImageFacts, Span
+
+    offsets = program.plan.offsets
+
+    def spans(names: tuple[str, ...]) -> tuple[Span, ...]:
+        return tuple(Span(offsets[tensor], graph.tensors[tensor].size_bytes) for tensor in names)
+
+    return ImageFacts(
+        name=name,
+        inputs=spans(graph.inputs),
+        outputs=spans(graph.outputs),
+        results=tuple(spans(step.node.outputs) for step in program.steps),
+        arena_bytes=program.plan.arena_bytes,
+    )
+
+
+def describe(job: Job) -> Manifest:
+    """The manifest of a job whose stages are done."""
+    assert job.graph is not None  # lower_model has set it
+    graph, options = job.graph, job.options
+    quantization = job.quantization.to_json() if job.quantization is not None else None
+    if quantization is not None and job.data is not None:
+        quantization["data"] = job.data.to_json()
+    return Manifest(
+        edgeq=__version__,
+        name=options.name,
+        graph_sha256=version_of(graph),
+        board=job.board.name,
+        target=job.board.target.name,
+        backends=options.backends,
+        main=options.main,
+        options=Options(
+            mode=options.mode,
+            observer=options.observer if job.quantization is not None else None,
+            specialize=options.specialize,
+            optimize=options.optimize,
+            aligned_loads=options.aligned_loads,
+            dims=dict(sorted(options.dims.items())),
+            sources_only=options.sources_only,
+        ),
+        sources=Sources(_sha256(job.model_path), _sha256(job.data_path) if job.data_path is not None else None),
+        inputs=_endpoints(graph, graph.inputs, graph.inputs),
+        outputs=_endpoints(graph, graph.outputs, job.request_of(graph).outputs),
+        images=dict(sorted(job.files.items())),
+        programs={name: _program(job, product) for name, product in sorted(job.products.items())},
+        quantization=quantization,
+    )
+
+
+def _program(job: Job, product: Product) -> Program:
+    graph, program, images = product.graph, product.emitted.program, product.images
+    steps = program.steps if program is not None else ()
+    described: dict[str, ProgramStep] = {step.node.name: step for step in steps}
+    sizes = [len(content) for content in product.emitted.modules.files.values()]
+    return Program(
+        arithmetic=product.mode,
+        inputs=tuple(_place(graph.tensors[name], program) for name in graph.inputs),
+        outputs=tuple(_place(graph.tensors[name], program) for name in graph.outputs),
+        steps=tuple(_step(graph, node, described.get(node.name), program) for node in step_nodes(graph)),
+        arena_bytes=program.plan.arena_bytes if program is not None else None,
+        arena_bound_bytes=program.plan.bound_bytes if program is not None else None,
+        stack_bytes=images.stack_bytes if images is not None else None,
+        sizes=images.sizes if images is not None else None,
+        bundle_sha256=program.bundle.digest if program is not None else None,
+        object_sha256=images.object_digest if images is not None else None,
+        compiler=images.compiler if images is not None else None,
+        file_bytes=sum(sizes) if program is None else None,
+    )
+
+
+def _endpoints(graph: Graph, names: tuple[str, ...], onnx_names: tuple[str, ...]) -> tuple[Endpoint, ...]:
+    entries = []
+    for name, onnx_name in zip(names, onnx_names, strict=True):
+        tensor = graph.tensors[name]
+        assert tensor.quant is not None  # inputs and outputs are always quantized
+        scale, zero_point = tensor.quant.scale[0], tensor.quant.zero_point[0]
+        entries.append(Endpoint(onnx_name, tensor.dtype.value, tuple(tensor.shape), scale, zero_point))
+    return tuple(entries)
+
+
+def _step(graph: Graph, node: Node, step: ProgramStep | None, program: emitted.Program | None) -> Step:
+    return Step(
+        name=node.name,
+        op=node.op,
+        kernel=step.kernel if step is not None else None,
+        refused=dict(step.refused) if step is not None else {},
+        macs=BY_NAME[node.op].macs(node, graph.operands(node)),
+        scratch_bytes=step.scratch_bytes if step is not None else 0,
+        source=tuple(node.source),
+        results=tuple(_place(graph.tensors[name], program) for name in node.outputs),
+    )
+
+
+def _place(tensor: Tensor, program: emitted.Program | None) -> Place:
+    offset = program.plan.offsets[tensor.name] if program is not None else None
+    return Place(tensor.name, tensor.dtype.value, tuple(tensor.shape), tensor.size_bytes, offset)
+
+
+def _sha256(path: Path) -> str:
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
