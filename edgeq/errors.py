@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict, Unpack
 
 EXIT_OK: Final = 0
 EXIT_GATE: Final = 1
@@ -38,6 +38,15 @@ _EXIT_OF_CLASS: Final = {
 Severity = Literal["error", "warning", "note"]
 
 
+class Facts(TypedDict, total=False):
+    """What a problem says besides its code and sentence, see :class:`Problem`; what is not text becomes text."""
+
+    where: str | None
+    got: object
+    allowed: object
+    hint: str | None
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong, or that the user should know.
@@ -60,6 +69,20 @@ class Problem:
     hint: str | None = None
     severity: Severity = "error"
 
+    @classmethod
+    def of(cls, code: str, what: str, severity: Severity = "error", **facts: Unpack[Facts]) -> Problem:
+        """A problem from facts of any type."""
+        got, allowed = facts.get("got"), facts.get("allowed")
+        return cls(
+            code,
+            what,
+            facts.get("where"),
+            None if got is None else str(got),
+            None if allowed is None else str(allowed),
+            facts.get("hint"),
+            severity,
+        )
+
     def __str__(self) -> str:
         prefix = "" if self.severity == "error" else f"{self.severity}: "
         lines = [f"{prefix}{self.code}: {self.what}"]
@@ -77,24 +100,8 @@ class Problem:
 class EdgeqError(Exception):
     """One or more problems that stop the command; the only exception that users meet."""
 
-    def __init__(
-        self,
-        code: str,
-        what: str,
-        *,
-        where: str | None = None,
-        got: object = None,
-        allowed: object = None,
-        hint: str | None = None,
-    ) -> None:
-        problem = Problem(
-            code,
-            what,
-            where,
-            None if got is None else str(got),
-            None if allowed is None else str(allowed),
-            hint,
-        )
+    def __init__(self, code: str, what: str, **facts: Unpack[Facts]) -> None:
+        problem = Problem.of(code, what, **facts)
         self.problems: tuple[Problem, ...] = (problem,)
         super().__init__(str(problem))
 

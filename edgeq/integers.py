@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
-from edgeq.ir.verify import verify_graph
 from edgeq.job import Job
 from edgeq.lowering import Mode, lower
 from edgeq.notes import tell
-from edgeq.ops import infer
-from edgeq.passes import PASSES
+from edgeq.passes import PASSES, run_passes
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -126,7 +124,5 @@ def lower_model(job: Job) -> None:
 def to_integer_graph(model: onnx_ir.Model, mode: Mode, name: str) -> Graph:
     """Lower a canonical QDQ model and run every pass, verifying the graph after each."""
     graph = lower(model, mode=mode, name=name)
-    for step in PASSES:
-        step.run(graph)
-        verify_graph(graph, infer, after=step.name)
+    run_passes(graph, PASSES)
     return graph

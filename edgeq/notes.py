@@ -10,37 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, Unpack
 
-from edgeq.errors import Problem, Severity
+from edgeq.errors import Facts, Problem
 
 _GATHERING: Final[ContextVar[list[Problem] | None]] = ContextVar("edgeq.notes", default=None)
 
 
-def note(
-    code: str,
-    what: str,
-    *,
-    where: str | None = None,
-    got: object = None,
-    allowed: object = None,
-    hint: str | None = None,
-) -> None:
+def note(code: str, what: str, **facts: Unpack[Facts]) -> None:
     """Tell the user something that needs no action."""
-    tell(_problem("note", code, what, where, got, allowed, hint))
+    tell(Problem.of(code, what, "note", **facts))
 
 
-def warn(
-    code: str,
-    what: str,
-    *,
-    where: str | None = None,
-    got: object = None,
-    allowed: object = None,
-    hint: str | None = None,
-) -> None:
+def warn(code: str, what: str, **facts: Unpack[Facts]) -> None:
     """Tell the user of something that is probably wrong, but does not stop the command."""
-    tell(_problem("warning", code, what, where, got, allowed, hint))
+    tell(Problem.of(code, what, "warning", **facts))
 
 
 def tell(*problems: Problem) -> None:
@@ -74,17 +58,3 @@ def gathered(into: list[Problem] | None = None) -> Iterator[list[Problem]]:
         _GATHERING.reset(token)
         if failed:
             tell(*found)
-
-
-def _problem(
-    severity: Severity, code: str, what: str, where: str | None, got: object, allowed: object, hint: str | None
-) -> Problem:
-    return Problem(
-        code,
-        what,
-        where,
-        None if got is None else str(got),
-        None if allowed is None else str(allowed),
-        hint,
-        severity,
-    )

@@ -79,7 +79,6 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
     "EQ0228": ("A border without a name", "Inputs and outputs need names: they become part of the manifest."),
     "EQ0229": ("Normalization broke the model", _DEFECT),
     "EQ0230": ("The model is quantized already", "Compile it as it is; `edgeq quantize` takes float models."),
-    "EQ0231": ("The model is not quantized", "Give calibration data, so that it becomes integer."),
     "EQ0232": (
         "A node does not fit together",
         "Its operands and attributes contradict each other: it would fail anywhere. Export the model again.",

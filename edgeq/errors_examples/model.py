@@ -61,7 +61,6 @@ MODEL: Final[dict[str, Example]] = {
         "edgeq quantize kws.qdq.onnx --data calib.npz -o again.onnx",
         "edgeq compile kws.qdq.onnx --board microbit-v2 -o build/kws",
     ),
-    "EQ0231": Example("edgeq.frontend.load_quantized('kws.onnx')", "edgeq.frontend.load_quantized('kws.qdq.onnx')"),
     "EQ0232": Example("Conv with 3 input channels and weights for 4", "Conv with 3 input channels and weights for 3"),
     "EQ0233": Example("model.half(); torch.onnx.export(model, …)", "model.float(); torch.onnx.export(model, …)"),
     "EQ0234": Example("Cast(x, to=FLOAT) of the input x: uint8[1, 28, 28]", "x: float32[1, 28, 28]"),

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from edgeq.lazily import export
 
 if TYPE_CHECKING:
-    from edgeq.frontend.load import is_quantized, load, load_quantized
-    from edgeq.frontend.normalize import normalize, normalize_structure
+    from edgeq.frontend.normalize import is_quantized, normalize, normalize_structure
     from edgeq.frontend.normalize_qdq import Recovered, normalize_qdq, recover_plan, restore_border
     from edgeq.frontend.support import check_support
 
@@ -16,8 +15,6 @@ __all__ = [
     "Recovered",
     "check_support",
     "is_quantized",
-    "load",
-    "load_quantized",
     "normalize",
     "normalize_qdq",
     "normalize_structure",
@@ -30,9 +27,7 @@ export(
     {
         "Recovered": "normalize_qdq",
         "check_support": "support",
-        "is_quantized": "load",
-        "load": "load",
-        "load_quantized": "load",
+        "is_quantized": "normalize",
         "normalize": "normalize",
         "normalize_qdq": "normalize_qdq",
         "normalize_structure": "normalize",

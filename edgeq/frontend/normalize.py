@@ -7,6 +7,7 @@ batch 1, static shapes on every value, one spelling for each operator, constants
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 import onnx_ir as ir
@@ -31,6 +32,15 @@ from edgeq.frontend.version import convert_to_working_opset
 from edgeq.notes import note
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.writer import IR_VERSION, OPSET
+
+_QUANTIZED: Final = frozenset(
+    ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger")
+)
+
+
+def is_quantized(model: ir.Model) -> bool:
+    """Whether the model carries quantization: QuantizeLinear, DequantizeLinear or an operator on integers."""
+    return any(node.op_type in _QUANTIZED for node in model.graph.all_nodes())
 
 
 @np.errstate(over="ignore", invalid="ignore")  # the support check refuses constants that are no numbers

@@ -8,7 +8,7 @@ from edgeq.passes import (
     order_nodes,
     remove_dead_nodes,
 )
-from edgeq.passes.base import Pass
+from edgeq.passes.base import Pass, run_passes
 
 PASSES: tuple[Pass, ...] = (
     cancel_transposes.PASS,
@@ -17,4 +17,4 @@ PASSES: tuple[Pass, ...] = (
     order_nodes.PASS,
 )
 
-__all__ = ["PASSES", "Pass"]
+__all__ = ["PASSES", "Pass", "run_passes"]

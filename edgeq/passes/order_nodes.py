@@ -10,6 +10,7 @@ from heapq import heapify, heappop, heappush
 
 from edgeq.ir import Graph, Node
 from edgeq.passes.base import Pass
+from edgeq.passes.remove_dead_nodes import NO_DEAD_NODES
 
 
 def run(graph: Graph) -> int:
@@ -93,4 +94,4 @@ def _greedy_order(graph: Graph) -> list[Node]:
     return ordered
 
 
-PASS = Pass("order_nodes", run, requires=("no dead nodes",))
+PASS = Pass("order_nodes", run, requires=(NO_DEAD_NODES,))

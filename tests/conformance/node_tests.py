@@ -32,12 +32,10 @@ from edgeq import frontend
 from edgeq.errors import EdgeqError
 from edgeq.interp import run
 from edgeq.ir import Graph, Tensor
-from edgeq.ir.verify import verify_graph
 from edgeq.lowering import lower
 from edgeq.onnxio.reader import read_model_bytes
 from edgeq.onnxio.samples import Samples
-from edgeq.ops import infer
-from edgeq.passes import PASSES
+from edgeq.passes import PASSES, run_passes
 from edgeq.quant import QuantizeOptions, quantize
 
 if TYPE_CHECKING:
@@ -217,9 +215,7 @@ def _integer_mistake(qdq: onnx_ir.Model, normal: onnx_ir.Model | None, feeds: Ma
     """Where the integer graph differs from the float model: a tensor that saturates, or a step that is wrong."""
     lowered = lower(qdq, mode="highmul", name="node")
     graph = lowered.copy()
-    for step in PASSES:
-        step.run(graph)
-        verify_graph(graph, infer, after=step.name)
+    run_passes(graph, PASSES)
     inputs = {name: integers_of(lowered.tensors[name], feeds[name]) for name in lowered.inputs}
     before, after = run(lowered, inputs), run(graph, inputs)
     for name, one, other in zip(lowered.outputs, before.outputs, after.outputs, strict=True):

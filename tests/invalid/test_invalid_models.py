@@ -25,7 +25,8 @@ from onnx import (
 )
 
 from edgeq.errors import EXIT_MODEL, EdgeqError, exit_code_of
-from edgeq.frontend import check_support, load
+from edgeq.frontend import check_support, normalize
+from edgeq.onnxio import read_model
 
 FOLDER = Path(__file__).resolve().parent / "models"
 node = helper.make_node
@@ -376,7 +377,7 @@ NAMES = [builder.__name__ for builder in BUILDERS]
 def message(path: Path) -> str:
     """What reading, normalizing and checking a model reports, with the folder left out."""
     try:
-        problems = tuple(check_support(load(path)))
+        problems = tuple(check_support(normalize(read_model(path))))
     except EdgeqError as error:
         problems = error.problems
     assert {exit_code_of(problem.code) for problem in problems} == {EXIT_MODEL}

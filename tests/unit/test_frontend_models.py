@@ -13,8 +13,7 @@ import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeq.errors import EdgeqError
-from edgeq.frontend import check_support, is_quantized, load, load_quantized, normalize
+from edgeq.frontend import check_support, is_quantized, normalize, normalize_structure
 from edgeq.frontend.facts import known_shape
 from edgeq.onnxio import Session, model_bytes, read_model, write_model
 
@@ -76,7 +75,7 @@ def test_data_model_computes_the_same(name: str) -> None:
 
 @pytest.mark.parametrize("name", SUPPORTED)
 def test_data_model_is_supported(name: str) -> None:
-    model = load(data_model(name))
+    model = normalize(read_model(data_model(name)))
     assert check_support(model) == []
     assert not is_quantized(model)
     assert sum(node.op_type == "Transpose" for node in model.graph) <= 2
@@ -84,7 +83,7 @@ def test_data_model_is_supported(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "operators"), UNSUPPORTED)
 def test_unsupported_operators_are_all_named(name: str, operators: set[str]) -> None:
-    problems = check_support(load(data_model(name)))
+    problems = check_support(normalize(read_model(data_model(name))))
     assert {p.got for p in problems if p.code == "EQ0302"} == operators
     assert all(p.hint for p in problems)
 
@@ -93,8 +92,8 @@ def test_normalized_bytes_do_not_depend_on_the_process(tmp_path: Path) -> None:
     """Another hash seed and another folder give the same file."""
     path = data_model("sww_ref")
     script = (
-        "import sys; from edgeq.frontend import load; from edgeq.onnxio import write_model; "
-        "write_model(load(sys.argv[1]), sys.argv[2])"
+        "import sys; from edgeq.frontend import normalize; from edgeq.onnxio import read_model, write_model; "
+        "write_model(normalize(read_model(sys.argv[1])), sys.argv[2])"
     )
     digests = set()
     for seed in ("1", "2"):
@@ -142,7 +141,7 @@ def qdq_model(path: Path) -> None:
 def test_quantized_model_keeps_every_quantization(tmp_path: Path) -> None:
     path = tmp_path / "q.onnx"
     qdq_model(path)
-    model = load_quantized(path)
+    model = normalize_structure(read_model(path))
     assert [n.op_type for n in model.graph] == [
         "QuantizeLinear", "DequantizeLinear", "DequantizeLinear", "Conv", "Reshape",
         "QuantizeLinear", "DequantizeLinear",
@@ -157,24 +156,8 @@ def test_quantized_model_keeps_every_quantization(tmp_path: Path) -> None:
     assert np.array_equal(before["y"], after["y"])
 
 
-def test_float_and_quantized_roads_refuse_each_other(tmp_path: Path) -> None:
-    quantized, plain = tmp_path / "q.onnx", tmp_path / "f.onnx"
-    qdq_model(quantized)
-    graph = helper.make_graph(
-        [helper.make_node("Relu", ["x"], ["y"])],
-        "f",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])],
-    )
-    plain.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString())
-    with pytest.raises(EdgeqError, match="EQ0230"):
-        load(quantized)
-    with pytest.raises(EdgeqError, match="EQ0231"):
-        load_quantized(plain)
-
-
 def test_normalized_model_is_read_back_unchanged(tmp_path: Path) -> None:
-    model = load(data_model("kws_dscnn"))
+    model = normalize(read_model(data_model("kws_dscnn")))
     write_model(model, tmp_path / "n.onnx")
-    again = load(tmp_path / "n.onnx")
+    again = normalize(read_model(tmp_path / "n.onnx"))
     assert model_bytes(again) == model_bytes(model)

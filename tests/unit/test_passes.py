@@ -9,12 +9,16 @@ import pytest
 from integer_graphs import ADD, TO_NCHW, TO_NHWC, Build
 from work import is_linear
 
+from edgeq.errors import EdgeqError
 from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.ir.verify import verify_graph
 from edgeq.ops import infer
-from edgeq.passes import PASSES, Pass
+from edgeq.passes import PASSES, Pass, run_passes
+from edgeq.passes.base import Property
+from edgeq.passes.cancel_transposes import NO_TRANSPOSE_PAIR
 from edgeq.passes.order_nodes import peak_bytes
+from edgeq.passes.remove_dead_nodes import NO_DEAD_NODES
 
 
 def elementwise_between_transposes() -> Graph:
@@ -114,9 +118,7 @@ def test_passes_keep_every_bit(name: str) -> None:
     verify_graph(graph, infer)
     data = np.random.default_rng(0).integers(-128, 128, graph.tensors["x"].shape).astype(np.int8)
     before = run(graph.copy(), [data])
-    for step in PASSES:
-        step.run(graph)
-        verify_graph(graph, infer, after=step.name)
+    run_passes(graph, PASSES)
     after = run(graph, [data])
     for old, new in zip(before.outputs, after.outputs, strict=True):
         np.testing.assert_array_equal(old, new)
@@ -128,23 +130,20 @@ def test_passes_keep_every_bit(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_passes_leave_no_needless_transpose(name: str) -> None:
     graph = CASES[name]()
-    for step in PASSES:
-        step.run(graph)
+    run_passes(graph, PASSES)
     assert sum(node.op == "transpose" for node in graph.nodes) == LEFT.get(name, 0)
 
 
 def test_lookups_compose_into_one() -> None:
     graph = lookup_chain()
-    for step in PASSES:
-        step.run(graph)
+    run_passes(graph, PASSES)
     assert [node.op for node in graph.nodes] == ["lookup"]
 
 
 def test_a_table_that_others_read_is_not_computed_twice() -> None:
     for graph in (first_of_two_tables_is_an_output(), table_with_two_readers()):
         names = [node.attrs.get("function") for node in graph.nodes]
-        for step in PASSES:
-            step.run(graph)
+        run_passes(graph, PASSES)
         assert sorted(map(str, names)) == sorted(str(node.attrs.get("function")) for node in graph.nodes)
 
 
@@ -155,10 +154,44 @@ def test_order_lowers_the_peak() -> None:
     narrow = [b.node("slice", f"n{i}", name, starts=(0, 0), ends=(1, 4), steps=(1, 1)) for i, name in enumerate(wide)]
     graph = b.done(b.node("concat", "y", *narrow, axis=1))
     before = peak_bytes(graph, graph.nodes)
-    for step in PASSES:
-        step.run(graph)
-        verify_graph(graph, infer, after=step.name)
+    run_passes(graph, PASSES)
     assert peak_bytes(graph, graph.nodes) < before
+
+
+def transposes_around_an_idle_reshape() -> Graph:
+    b = Build(1, 2, 3, 4)
+    inner = b.node("transpose", "n", "x", perm=TO_NHWC)
+    same = b.node("reshape", "r", inner, shape=(1, 3, 4, 2))
+    return b.done(b.lookup("y", b.node("transpose", "b", same, perm=TO_NCHW), 1))
+
+
+def dead_node() -> Graph:
+    b = Build(1, 4)
+    b.lookup("unread", "x", 1)
+    return b.done(b.lookup("y", "x", 2))
+
+
+def undone_transpose() -> Graph:
+    b = Build(1, 2, 3, 4)
+    inner = b.node("transpose", "n", "x", perm=TO_NHWC)
+    return b.done(b.lookup("y", b.node("transpose", "b", inner, perm=TO_NCHW), 1))
+
+
+@pytest.mark.parametrize(("build", "held"), [(dead_node, NO_DEAD_NODES), (undone_transpose, NO_TRANSPOSE_PAIR)])
+def test_what_a_pass_requires_and_ensures_is_enforced(build: Callable[[], Graph], held: Property) -> None:
+    graph = build()
+    with pytest.raises(EdgeqError, match=f"EQ0901: the integer graph is not valid before idle\n.*{held.name}"):
+        run_passes(graph, [Pass("idle", lambda _: 0, requires=(held,))])
+    with pytest.raises(EdgeqError, match=f"EQ0901: the integer graph is not valid after idle\n.*{held.name}"):
+        run_passes(graph, [Pass("idle", lambda _: 0, ensures=(held,))])
+    run_passes(graph, PASSES)
+    assert held.holds(graph)
+
+
+def test_transposes_that_meet_late_cancel() -> None:
+    graph = transposes_around_an_idle_reshape()
+    run_passes(graph, PASSES)
+    assert [node.op for node in graph.nodes] == ["lookup"]
 
 
 def conv_chain(layers: int) -> Graph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import onnx_ir as ir
 import pytest
 from quant_models import normal, outputs, parse, residual_net, samples_for
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EXIT_MODEL, EdgeqError
 from edgeq.frontend import normalize_structure
 from edgeq.frontend.normalize_qdq import normalize_qdq
 from edgeq.lowering import lower
@@ -387,3 +387,13 @@ def test_models_of_onnxruntimes_quantizer_are_taken(tmp_path: Path, activation: 
     )
     given = normalize_structure(read_model(tmp_path / "qdq.onnx"))
     check_same(given, samples)
+
+
+def test_a_quantized_model_is_not_quantized_again(
+    root: Path, example: Any, tmp_path: Path, run_edgeq: Callable[..., Any]
+) -> None:
+    model, output = root / "tests" / "golden" / "fashion_mnist.qdq.onnx", tmp_path / "q.onnx"
+    done = run_edgeq("quantize", model, "--data", example.calibration, "-o", output)
+    assert done.returncode == EXIT_MODEL
+    assert "EQ0230" in done.stderr
+    assert not output.exists()
