@@ -18,11 +18,12 @@ import onnx_ir as ir
 from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend.normalize import confirm_shapes
 from edgeq.frontend.qdq_border import IntegerBorder
-from edgeq.frontend.qdq_constants import Integers, layer_constants, operand_of, weight_of
+from edgeq.frontend.qdq_constants import layer_constants, operand_of, weight_of
 from edgeq.frontend.qdq_layers import canonicalize_layers, canonicalize_operators
 from edgeq.frontend.qdq_read import Recovery, integer_operators, read_quantization
 from edgeq.frontend.qdq_scales import infer_scales
 from edgeq.frontend.support import check_support
+from edgeq.ir import QuantizedConstant
 from edgeq.numerics.array import Array
 from edgeq.onnxio.qdq_form import QdqPlan, fused_activation, write_qdq
 from edgeq.ops import OnnxForm, onnx_forms
@@ -169,7 +170,7 @@ def _plan_layer(found: Recovery, plan: QdqPlan, node: ir.Node, form: OnnxForm) -
     plan.constants[name, form.weight], plan.constants[name, form.bias] = kernel, offsets
 
 
-def _constant(found: Recovery, node: ir.Node, index: int) -> Integers | Array | None:
+def _constant(found: Recovery, node: ir.Node, index: int) -> QuantizedConstant | Array | None:
     """A constant float operand, as integers where the model gave them."""
     value = node.inputs[index] if index < len(node.inputs) else None
     array = found.edit.array(value)

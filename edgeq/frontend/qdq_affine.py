@@ -8,15 +8,13 @@ QuantizeLinear of its own on either side is not touched here, for there the roun
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit
 from edgeq.frontend.facts import integer, is_op, name_of, number, operand, required, shape_of
-from edgeq.frontend.qdq_constants import Integers
 from edgeq.frontend.qdq_read import Recovery
+from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import Array
 
 
@@ -117,16 +115,12 @@ def _scaled_weight(found: Recovery, value: ir.Value, factor: Array) -> ir.Value:
     return result
 
 
-def _scaled_integers(integers: Integers, factor: Array) -> Integers:
-    channels = factor.size
+def _scaled_integers(integers: QuantizedConstant, factor: Array) -> QuantizedConstant:
     signs = np.sign(factor).astype(np.int64)
     spread = signs.reshape(-1, *(1,) * (integers.values.ndim - 1))
-    scale = np.broadcast_to(integers.scale, (channels,)).astype(np.float64)
-    return replace(
-        integers,
-        values=integers.centred() * spread,
-        # A factor of zero leaves no integers; any scale is right.
-        scale=(scale * np.where(signs == 0, 1.0, np.abs(factor))).astype(np.float32),
-        zero=np.zeros(channels, np.int64),
-        axis=0,
-    )
+    scale = np.broadcast_to(integers.scales, factor.shape).astype(np.float64)
+    # A factor of zero leaves no integers; any scale is right.
+    scales = (scale * np.where(signs == 0, 1.0, np.abs(factor))).astype(np.float32)
+    # Less their zero points, the integers may leave int8.
+    values = (integers.centred() * spread).astype(np.int32)
+    return QuantizedConstant(values, Quantization.of(DType.INT32, scales, 0, 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.frontend.qdq_grid import EIGHT_BIT
+from edgeq.frontend.qdq_nodes import shift_of
 from edgeq.notes import note
 from edgeq.onnxio.limits import shown
 
@@ -62,7 +62,7 @@ class IntegerBorder:
         assert scale is not None
         assert zero is not None
         assert zero.const_value is not None
-        shifted = (zero.const_value.numpy().astype(np.int16) + EIGHT_BIT[dtype]).astype(dtype.numpy())
+        shifted = (zero.const_value.numpy().astype(np.int16) + shift_of(dtype)).astype(dtype.numpy())
         base = self._fresh(f"{name}_zero_point_{dtype.name.lower()}", self._values)
         tensor = ir.Tensor(np.asarray(shifted), name=base)
         parameter = ir.Value(name=base, shape=tensor.shape, type=ir.TensorType(dtype), const_value=tensor)

@@ -14,7 +14,8 @@ import onnx_ir as ir
 
 from edgeq.frontend.facts import is_op, name_of, operand, scalar
 from edgeq.frontend.qdq_read import Recovery
-from edgeq.onnxio.qdq_form import Activation, fused_activation
+from edgeq.ir import Quantization
+from edgeq.onnxio.qdq_form import fused_activation
 from edgeq.onnxio.qdq_parameters import activation_parameters
 
 Interval = tuple[float, float]
@@ -41,12 +42,12 @@ def bound_made_value(found: Recovery) -> bool:
     return False
 
 
-def _by_operands(found: Recovery, value: ir.Value) -> Activation | None:
+def _by_operands(found: Recovery, value: ir.Value) -> Quantization | None:
     interval = _interval_of_result(found, value)
     return None if interval is None or not np.isfinite(interval).all() else activation_parameters(*interval)
 
 
-def _by_reader(found: Recovery, value: ir.Value) -> Activation | None:
+def _by_reader(found: Recovery, value: ir.Value) -> Quantization | None:
     """From the one operator that reads a value and whose result is quantized."""
     reader = found.edit.only_user(value)
     if reader is None or reader.domain:
@@ -58,9 +59,10 @@ def _by_reader(found: Recovery, value: ir.Value) -> Activation | None:
     other = operand(reader, 1) if operand(reader, 0) is value else operand(reader, 0)
     if is_op(reader, "Mul"):
         factor = scalar(found.edit.array(other))
-        return (
-            Activation(float(np.float32(result.scale / factor)), result.zero_point) if factor and factor > 0 else None
-        )
+        if not factor or factor < 0:
+            return None
+        scale, zero = result.single()
+        return Quantization.per_tensor(result.dtype, scale / factor, zero)
     addend = None if other is None else _interval(found, other)
     if addend is None or absorbed is not None or not is_op(reader, "Add", "Sub"):
         return None

@@ -9,8 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit
-from edgeq.frontend.qdq_constants import Integers
-from edgeq.onnxio.qdq_form import Activation
+from edgeq.ir import Quantization, QuantizedConstant
 
 
 class QuantizedEdit(Edit):
@@ -22,8 +21,8 @@ class QuantizedEdit(Edit):
 
     def __init__(self, model: ir.Model) -> None:
         super().__init__(model)
-        self.params: dict[ir.Value, Activation] = {}
-        self.constants: dict[ir.Value, Integers] = {}
+        self.params: dict[ir.Value, Quantization] = {}
+        self.constants: dict[ir.Value, QuantizedConstant] = {}
 
     def only_user(self, value: ir.Value) -> ir.Node | None:
         """As :meth:`Edit.only_user`; None too for a value that is rounded."""
@@ -43,7 +42,8 @@ class QuantizedEdit(Edit):
             # A matrix has the last two axes of the constant.
             axis = None if integers.axis is None else integers.axis - (rank - 2)
             if axis is None or axis >= 0:
-                self.constants[made] = replace(integers, values=cut(integers.values), axis=axis)
+                params = replace(integers.quantization, axis=axis)
+                self.constants[made] = QuantizedConstant(cut(integers.values), params)
         return made
 
     def replace(self, old: ir.Value, new: ir.Value) -> None:

@@ -17,7 +17,6 @@ from edgeq.frontend.edit import AttributeValue, Edit, apply_rules
 from edgeq.frontend.facts import integer, ints, is_op, name_of, number, operand, required, shape_of
 from edgeq.frontend.floats import read_integer_inputs
 from edgeq.frontend.qdq_affine import fold_affine
-from edgeq.frontend.qdq_constants import Integers
 from edgeq.frontend.qdq_read import Recovery
 from edgeq.frontend.rules import RECOVERED, UNREAD, UNREAD_LAST
 from edgeq.numerics.array import Array
@@ -291,7 +290,7 @@ def _scaled(found: Recovery, value: ir.Value, factor: float) -> ir.Value:
     if factor == 1.0:
         return value
     array = np.asarray(found.edit.array(value))
-    integers: Integers | None = found.constants.get(value)
+    integers = found.constants.get(value)
     result = found.edit.constant((array.astype(np.float64) * factor).astype(np.float32), name_of(value))
     if integers is not None and factor > 0:
         found.constants[result] = integers.scaled(factor)

@@ -16,18 +16,30 @@ import onnx_ir as ir
 from edgeq.errors import Problem
 from edgeq.frontend.facts import ints, is_op, name_of, operand, required, shape_of
 from edgeq.frontend.outputs import make_outputs
-from edgeq.frontend.qdq_constants import Integers, operand_of
+from edgeq.frontend.qdq_constants import operand_of
 from edgeq.frontend.qdq_edit import QuantizedEdit
-from edgeq.frontend.qdq_grid import CONSTANT_TYPES, EIGHT_BIT, Grid, place_of, read_grid
+from edgeq.frontend.qdq_nodes import (
+    CONSTANT_TYPES,
+    EIGHT_BIT,
+    place_of,
+    quantized_integers,
+    read_parameters,
+    shift_of,
+    signed_integers,
+    type_of,
+)
+from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import Array
 from edgeq.onnxio.limits import shown
-from edgeq.onnxio.qdq_form import REQUANTIZE, Activation
+from edgeq.onnxio.qdq_form import REQUANTIZE
 
 # onnxruntime keeps QuantizeLinear and DequantizeLinear with the same meaning in a domain of its own.
 _DOMAINS: Final = ("", "ai.onnx", "com.microsoft")
 _DYNAMIC: Final = ("DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul")
 _ON_INTEGERS: Final = frozenset("Clip Concat Flatten MaxPool Pad Reshape Slice Squeeze Transpose Unsqueeze".split())
 _SUFFIX: Final = "_quantized"
+# Where the stated parameters are refused, any do: the other problems of the model shall be told apart from this one.
+_ANY: Final = Quantization.per_tensor(DType.INT8, 1.0, 0)
 
 
 @dataclass
@@ -50,12 +62,12 @@ class Recovery:
     integer_outputs: dict[str, ir.DataType] = field(default_factory=dict)
 
     @property
-    def params(self) -> dict[ir.Value, Activation]:
+    def params(self) -> dict[ir.Value, Quantization]:
         """Activation → its int8 parameters."""
         return self.edit.params
 
     @property
-    def constants(self) -> dict[ir.Value, Integers]:
+    def constants(self) -> dict[ir.Value, QuantizedConstant]:
         """Initializer that holds real values → the integers that they stand for."""
         return self.edit.constants
 
@@ -64,7 +76,7 @@ class Recovery:
         if old in self.params:
             self.params[new] = self.params.pop(old)
 
-    def requantized(self, value: ir.Value, params: Activation) -> ir.Value:
+    def requantized(self, value: ir.Value, params: Quantization) -> ir.Value:
         """A copy of an activation at other parameters, by a node before the current one that means *requantize*."""
         copy = self.edit.node(REQUANTIZE, [value], base=f"{name_of(value)}_requantized", shape=shape_of(value))
         self.params[copy] = params
@@ -132,7 +144,7 @@ class _Reader:
         self.edit = found.edit
         # Quantized value → the float value it stands for.
         self.integers: dict[ir.Value, ir.Value] = {}
-        self.copies: dict[tuple[ir.Value, Activation], ir.Value] = {}
+        self.copies: dict[tuple[ir.Value, Quantization], ir.Value] = {}
         # Quantized values whose parameters are refused already.
         self.failed: set[ir.Value] = set()
         # Integer initializer → the float initializer that a QuantizeLinear made it from.
@@ -179,11 +191,11 @@ class _Reader:
         node = _first_dequantize(value)
         if node is None:
             return
-        grid = self._grid(node, activation=True)
-        if grid is None:
+        params = self._parameters(node, activation=True)
+        if params is None:
             return
         self.found.integer_inputs[name_of(value)] = dtype
-        self.found.params[value] = grid.activation()
+        self.found.params[value] = params
         self.integers[value] = value
         value.type = ir.TensorType(ir.DataType.FLOAT)
 
@@ -205,18 +217,17 @@ class _Reader:
                 if not use.node.outputs[0].is_graph_output() or not is_op(use.node, "Identity"):
                     continue
                 found = operand_of(self.found.constants.get(value, np.asarray(self.edit.array(value))))
-                self.found.params[use.node.outputs[0]] = Activation(float(found.scale), found.zero_point)
+                self.found.params[use.node.outputs[0]] = found.quantization
 
     # --- nodes ---------------------------------------------------------------------------------------------------
 
     def _read_quantize(self, node: ir.Node) -> None:
         value, result = required(node, 0), node.outputs[0]
         array = self.edit.array(value)
-        grid = self._grid(node, activation=array is None)
-        if grid is None:
-            # Any parameters do: the model is refused, and its other problems shall be told apart from this one.
+        params = self._parameters(node, activation=array is None)
+        if params is None:
             if array is None:
-                self.found.params.setdefault(value, Activation(1.0, 0))
+                self.found.params.setdefault(value, _ANY)
             self.integers[result] = value
             self.failed.add(result)
             return
@@ -226,12 +237,13 @@ class _Reader:
             self.failed.add(result)
             return
         if array is not None:
-            codes = self.edit.constant(grid.quantize(array), f"{name_of(value)}{_SUFFIX}")
+            dtype = type_of(node)
+            assert dtype is not None  # its parameters have been read
+            codes = self.edit.constant(quantized_integers(array, params, dtype), f"{name_of(value)}{_SUFFIX}")
             self.origins[codes] = value
             result.replace_all_uses_with(codes)
             self.edit.remove(node)
             return
-        params = grid.activation()
         if not self._is_read_unrounded(value, params) and self.found.params.setdefault(value, params) == params:
             self.integers[result] = value
             return
@@ -239,7 +251,7 @@ class _Reader:
             self.copies[value, params] = self.found.requantized(value, params)
         self.integers[result] = self.copies[value, params]
 
-    def _is_read_unrounded(self, value: ir.Value, params: Activation) -> bool:
+    def _is_read_unrounded(self, value: ir.Value, params: Quantization) -> bool:
         """Whether the result of an operator that keeps its operand's parameters has readers that do not quantize it.
 
         The value then keeps the operand's parameters. Its quantized readers get a requantized copy, so that the others
@@ -261,32 +273,29 @@ class _Reader:
         if source is None:
             got = f"{name_of(value)} ({value.dtype.name if value.dtype else 'unknown type'})"
             self._problem("EQ0257", "integers that no QuantizeLinear made are dequantized", place_of(node), shown(got))
-            self.found.params.setdefault(result, Activation(1.0, 0))
+            self.found.params.setdefault(result, _ANY)
             return
-        grid = None if value in self.failed else self._grid(node, activation=True)
-        params = self.found.params.get(source)
-        if grid is not None and params is not None and grid.activation() != params:
+        read = None if value in self.failed else self._parameters(node, activation=True)
+        written = self.found.params.get(source)
+        if read is not None and written is not None and read != written:
             self._problem(
                 "EQ0256",
                 "DequantizeLinear reads another scale than QuantizeLinear wrote",
                 place_of(node),
-                f"scale {grid.activation().scale!r}, zero point {grid.activation().zero_point} in int8",
-                f"express the change of scale as an operator; written: {params.scale!r}, {params.zero_point}",
+                f"scale {read.scale[0]!r}, zero point {read.zero_point[0]} in int8",
+                f"express the change of scale as an operator; written: {written.scale[0]!r}, {written.zero_point[0]}",
             )
         self._alias(result, source)
 
     def _read_constant(self, node: ir.Node, value: ir.Value, array: Array) -> None:
         """An integer initializer becomes a float one that remembers its integers."""
-        grid = self._grid(node, activation=False)
-        if grid is None:
+        params, dtype = self._parameters(node, activation=False), type_of(node)
+        if params is None or dtype is None:
             stand_in = self.edit.constant(array.astype(np.float32), name_of(value))
             node.outputs[0].replace_all_uses_with(stand_in, replace_graph_outputs=True)
             self.edit.remove(node)
             return
-        axis = None if grid.scale.size == 1 else grid.axis % array.ndim
-        shape = () if axis is None else (-1,)
-        shift = EIGHT_BIT.get(grid.dtype, 0)
-        integers = Integers(array.astype(np.int64) - shift, grid.scale.reshape(shape), grid.zero.reshape(shape), axis)
+        integers = QuantizedConstant(signed_integers(array, dtype), params)
         real = self.edit.constant(integers.real(), name_of(value).removesuffix(_SUFFIX))
         self.found.constants[real] = integers
         result = node.outputs[0]
@@ -332,7 +341,7 @@ class _Reader:
             return
         (params,) = known
         assert params is not None
-        shift = EIGHT_BIT.get(required(node, 0).dtype or ir.DataType.INT8, 0)
+        shift = shift_of(required(node, 0).dtype or ir.DataType.INT8)
         if node.op_type == "Pad" and operand(node, 2) is None:
             # What ONNX pads integers with is the integer 0, whatever number that stands for.
             node.resize_inputs(max(len(node.inputs), 3))
@@ -341,8 +350,8 @@ class _Reader:
             for index in (1, 2) if node.op_type == "Clip" else (2,):
                 code = self.edit.array(operand(node, index))
                 if code is not None:
-                    real = ((code.astype(np.int64) - shift) - params.zero_point).astype(np.float32)
-                    bound = self.edit.constant(real * np.float32(params.scale), f"{name_of(result)}_bound")
+                    real = params.dequantize(code.astype(np.int64) - shift)
+                    bound = self.edit.constant(real, f"{name_of(result)}_bound")
                     node.replace_input_with(index, bound)
         for index, source in enumerate(sources):
             if source is not None:
@@ -359,17 +368,17 @@ class _Reader:
             old.replace_all_uses_with(new)
             return
         if new.is_graph_input() or new.is_graph_output() or new.producer() is None:
-            params = self.found.params.get(new, Activation(1.0, 0))
+            params = self.found.params.get(new, _ANY)
             new = self.found.requantized(new, params)
         name = name_of(old)
         old.replace_all_uses_with(new, replace_graph_outputs=True)
         old.name = None
         self.edit.rename(new, name)
 
-    def _grid(self, node: ir.Node, *, activation: bool) -> Grid | None:
+    def _parameters(self, node: ir.Node, *, activation: bool) -> Quantization | None:
         """The parameters of a node, or None after noting why they cannot be used."""
-        found = read_grid(self.edit, node, activation=activation)
-        if isinstance(found, Grid):
+        found = read_parameters(self.edit, node, activation=activation)
+        if isinstance(found, Quantization):
             return found
         self.found.problems.append(found)
         return None

@@ -17,7 +17,7 @@ from edgeq.frontend.facts import name_of
 from edgeq.frontend.qdq_bounds import bound_made_value
 from edgeq.frontend.qdq_read import Recovery
 from edgeq.onnxio.limits import shown
-from edgeq.onnxio.qdq_form import FUSED_ACTIVATIONS, REQUANTIZE, Activation, fused_activation
+from edgeq.onnxio.qdq_form import FUSED_ACTIVATIONS, REQUANTIZE, fused_activation
 from edgeq.ops import OnnxForm, onnx_forms
 
 _HINT: Final = "quantize this operator too, or give calibration data"
@@ -79,7 +79,7 @@ def _fill_forward(found: Recovery, nodes: list[ir.Node], forms: dict[str, OnnxFo
         if form is None or result in found.params or not _is_float(result):
             continue
         if form.scale == "fixed" and form.fixed is not None:
-            found.params[result] = Activation(*form.fixed)
+            found.params[result] = form.fixed
             changed = True
         elif _passes_scale(node, forms):
             known = {found.params.get(value) for value in _computed(found, node, form)}

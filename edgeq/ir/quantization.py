@@ -176,6 +176,10 @@ class Quantization:
             result: Array = self.centre(integers).astype(np.float32) * self.spread(self.scales, integers.shape)
         return result
 
+    def rounded(self, real: Array) -> Array:
+        """What is left of real numbers after quantizing and dequantizing, float32."""
+        return self.dequantize(self.quantize(real))
+
     def scaled(self, factor: float) -> Quantization:
         """The parameters of the same integers where the real numbers are multiplied by a positive factor."""
         scales = (self.scales.astype(np.float64) * factor).astype(np.float32)
@@ -279,6 +283,16 @@ class QuantizedConstant:
     def centred(self) -> Array:
         """The integers less their zero points, int64."""
         return self.quantization.centre(self.values)
+
+    @cached_property
+    def signed_sums(self) -> tuple[Array, Array]:
+        """The sums of the positive and of the negative integers of each channel of ``axis``, or of axis 0, int64."""
+        axis = self.axis or 0
+        rows = np.moveaxis(self.values, axis, 0).reshape(self.values.shape[axis], -1)
+        return (
+            np.maximum(rows, 0).sum(axis=1, dtype=np.int64),
+            np.minimum(rows, 0).sum(axis=1, dtype=np.int64),
+        )
 
     def transposed(self, perm: Sequence[int]) -> QuantizedConstant:
         """The axes reordered."""

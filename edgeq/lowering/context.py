@@ -27,15 +27,6 @@ NCHW_TO_NHWC = (0, 2, 3, 1)
 
 
 @dataclass(frozen=True)
-class Constant:
-    """A dequantized constant: logical int8 or int32 values with their scales."""
-
-    name: str
-    values: Array
-    quant: Quantization
-
-
-@dataclass(frozen=True)
 class Target:
     """Where the result of a float operator goes.
 
@@ -77,7 +68,7 @@ class Context:
     graph: Graph
     mode: Mode
     activations: dict[str, str] = field(default_factory=dict)
-    constants: dict[str, Constant] = field(default_factory=dict)
+    constants: dict[str, Tensor] = field(default_factory=dict)
 
     # --- operands ---------------------------------------------------------------------------------------------
 
@@ -96,7 +87,7 @@ class Context:
         if name in self.constants:
             constant = self.constants[name]
             if constant.name not in self.graph.tensors:
-                self.graph.add_tensor(Tensor.constant(constant.name, constant.values, constant.quant))
+                self.graph.add_tensor(constant)
             return self.graph.tensors[constant.name]
         raise EdgeqError(
             "EQ0350",
@@ -106,8 +97,8 @@ class Context:
             hint="quantize the float model with `edgeq quantize`, or give --data so that it is calibrated",
         )
 
-    def constant(self, node: onnx_ir.Node, index: int) -> Constant:
-        """The dequantized constant input ``index`` (weight or bias).
+    def constant(self, node: onnx_ir.Node, index: int) -> Tensor:
+        """The dequantized constant input ``index`` (weight or bias): int8 or int32 with its scales.
 
         Raises:
             EdgeqError: EQ0351 where the input is computed.

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.ir import Attr, Tensor
 from edgeq.lowering.attributes import integer, ints
-from edgeq.lowering.context import NCHW_TO_NHWC, Constant, Context, Target, scalar_quant
+from edgeq.lowering.context import NCHW_TO_NHWC, Context, Target, scalar_quant
 from edgeq.lowering.requantize import multipliers, single_product
 from edgeq.numerics.array import Array
 
@@ -24,7 +24,7 @@ def lower_conv(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     x = ctx.activation(node, 0)
     weight = ctx.constant(node, 1)
     x_nhwc = ctx.to_nhwc(x)
-    kernel = np.ascontiguousarray(weight.values.transpose(NCHW_TO_NHWC))
+    kernel = np.ascontiguousarray(weight.value().transpose(NCHW_TO_NHWC))
     names, attrs = accumulate(ctx, node, target, x, weight, kernel)
     attrs |= {
         "strides": ints(node, "strides", (1, 1)),
@@ -37,7 +37,7 @@ def lower_conv(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
 
 
 def accumulate(
-    ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor, weight: Constant, kernel: Array
+    ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor, weight: Tensor, kernel: Array
 ) -> tuple[tuple[str, ...], dict[str, Attr]]:
     """Weight, bias and multiplier constants of a multiply-accumulate layer, and its common attributes.
 
@@ -49,10 +49,11 @@ def accumulate(
         weight: the constant as ONNX has it, for its scales.
         kernel: int8 [O, …], output channels first, in the integer operator's layout.
     """
+    assert weight.quant is not None  # it was dequantized
     x_scale, x_zero = scalar_quant(x)
     channels = kernel.shape[0]
     rows = kernel.reshape(channels, -1).astype(np.int64)
-    bias = ctx.constant(node, 2).values.astype(np.int64).reshape(-1) - x_zero * rows.sum(axis=1)
+    bias = ctx.constant(node, 2).value().astype(np.int64).reshape(-1) - x_zero * rows.sum(axis=1)
     ratio = _ratio(ctx, node, weight, x_scale, target.scale, channels)
     if ctx.mode == "highmul":
         bias, ratio = _coarsened_constants(rows, bias, ratio)
@@ -72,8 +73,9 @@ def accumulate(
     return names, attrs
 
 
-def _ratio(ctx: Context, node: onnx_ir.Node, weight: Constant, x_scale: float, y_scale: float, channels: int) -> Array:
+def _ratio(ctx: Context, node: onnx_ir.Node, weight: Tensor, x_scale: float, y_scale: float, channels: int) -> Array:
     """s_x·s_w/s_y per channel, float64 [channels]."""
+    assert weight.quant is not None  # it was dequantized
     product: Array = np.float64(x_scale) * np.asarray(weight.quant.scale, np.float64)
     if ctx.mode == "tflite" and node.op_type == "Gemm" and product.size == 1:
         product = np.asarray(single_product(x_scale, weight.quant.scale[0]))

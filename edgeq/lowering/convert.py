@@ -17,7 +17,7 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import DType, Graph, Quantization, Source, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering.attributes import constant_array, require_implemented
-from edgeq.lowering.context import Constant, Context, Mode, Target
+from edgeq.lowering.context import Context, Mode, Target
 from edgeq.lowering.requantize import at_scale, copy_constant, emit_requantize
 from edgeq.lowering.rules import RULES
 from edgeq.numerics.array import Array
@@ -193,7 +193,7 @@ def _take_constants(ctx: Context, model: onnx_ir.Model) -> None:
             axis = (attribute.as_int() if attribute is not None else 1) % values.ndim
         zeros = np.broadcast_to(zero.reshape(-1), scale.shape)
         quant = Quantization.of(DType.of(values), scale, zeros, axis)
-        ctx.constants[str(node.outputs[0].name)] = Constant(str(source.name), values, quant)
+        ctx.constants[str(node.outputs[0].name)] = Tensor.constant(str(source.name), values, quant)
 
 
 def _outputs(ctx: Context, model: onnx_ir.Model) -> list[Problem]:
@@ -202,7 +202,7 @@ def _outputs(ctx: Context, model: onnx_ir.Model) -> list[Problem]:
         tensor = ctx.activations.get(str(value.name))
         if tensor is None and value.name in ctx.constants:
             found = ctx.constants[str(value.name)]
-            tensor = ctx.add_constant(found.name, found.values, found.quant)
+            tensor = ctx.add_constant(found.name, found.value(), found.quant)
         if tensor is None:
             node = value.producer()
             problems.append(

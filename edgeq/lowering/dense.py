@@ -19,7 +19,7 @@ def lower_gemm(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """Gemm in its normalized form: transB, alpha = beta = 1, weight [O, K], bias [O]."""
     x = ctx.activation(node, 0)
     weight = ctx.constant(node, 1)
-    names, attrs = accumulate(ctx, node, target, x, weight, np.ascontiguousarray(weight.values))
+    names, attrs = accumulate(ctx, node, target, x, weight, np.ascontiguousarray(weight.value()))
     return ctx.emit_result("dense", target, (x.name, *names), attrs)
 
 

@@ -6,18 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgeq.errors import EdgeqError
-from edgeq.ir import Attr, DType, Quantization, Tensor
+from edgeq.ir import Attr, Tensor
 from edgeq.lowering.attributes import integer
 from edgeq.lowering.context import Context, Target, scalar_quant
 from edgeq.lowering.requantize import at_scale
 from edgeq.numerics import softmax, tflite_softmax
+from edgeq.ops.softmax import RESULT
 
 if TYPE_CHECKING:
     import onnx_ir
 
 # The sum of a longer row leaves the reference kernel's own int32, which is undefined there.
 TFLITE_ROW_MAX = 511
-RESULT = Quantization.per_tensor(DType.INT8, 1 / 256, -128)
 # The integer result is up to half of 1/256 off; at a finer scale than about 1/512 that is more than one step.
 FINEST_SCALE = 1 / 500
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final
 
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import Array
 
 OPSET: Final = 21
@@ -29,59 +29,12 @@ REQUANTIZE: Final = "Identity"
 _LABELS: Final = ("scale", "zero_point")
 
 
-@dataclass(frozen=True)
-class Activation:
-    """Per-tensor int8 parameters: real = scale * (q - zero_point); ``scale`` is a float32 value."""
-
-    scale: float
-    zero_point: int
-
-    @property
-    def low(self) -> float:
-        """The smallest real value."""
-        return self.scale * (-128 - self.zero_point)
-
-    @property
-    def high(self) -> float:
-        """The largest real value."""
-        return self.scale * (127 - self.zero_point)
-
-
-@dataclass(frozen=True, eq=False)
-class Constant:
-    """Integers of a constant operand: int8 or int32 ``values``, float32 ``scale`` of shape [C] along ``axis`` or []."""
-
-    values: Array
-    scale: Array
-    zero_point: int = 0
-    axis: int | None = None
-
-    def real(self) -> Array:
-        """The float32 values that DequantizeLinear gives."""
-        scale = self.scale
-        if self.axis is not None:
-            scale = scale.reshape([-1 if axis == self.axis else 1 for axis in range(self.values.ndim)])
-        # int32 minus zero point, then one float32 product: the ONNX definition.
-        result: Array = (self.values.astype(np.int64) - self.zero_point).astype(np.float32) * scale
-        return result
-
-    @cached_property
-    def signed_sums(self) -> tuple[Array, Array]:
-        """The sums of the positive and of the negative integers of each channel, int64."""
-        axis = self.axis or 0
-        rows = np.moveaxis(self.values, axis, 0).reshape(self.values.shape[axis], -1)
-        return (
-            np.maximum(rows, 0).sum(axis=1, dtype=np.int64),
-            np.minimum(rows, 0).sum(axis=1, dtype=np.int64),
-        )
-
-
 @dataclass
 class QdqPlan:
-    """Value name → activation parameters, and (node name, input index) → integers of a constant operand."""
+    """Value name → parameters of an activation, and (node name, input index) → integers of a constant operand."""
 
-    activations: dict[str, Activation] = field(default_factory=dict)
-    constants: dict[tuple[str, int], Constant] = field(default_factory=dict)
+    activations: dict[str, Quantization] = field(default_factory=dict)
+    constants: dict[tuple[str, int], QuantizedConstant] = field(default_factory=dict)
 
 
 def fused_activation(node: ir.Node) -> ir.Node | None:
@@ -182,7 +135,7 @@ class _Writer:
             "", op_type, inputs, attributes, outputs=[value], name=_free(f"{name}_{op_type}", self.node_names)
         )
 
-    def write_constant(self, node: ir.Node, index: int, base: str, constant: Constant) -> tuple[str, ...]:
+    def write_constant(self, node: ir.Node, index: int, base: str, constant: QuantizedConstant) -> tuple[str, ...]:
         """Replace one operand of a node by integers and their DequantizeLinear; return the initializers' names."""
         arrays = _constant_arrays(constant)
         labels = ("quantized", *_LABELS)[: len(arrays)]
@@ -192,12 +145,13 @@ class _Writer:
         node.replace_input_with(index, dequantize.outputs[0])
         return tuple(str(operand.name) for operand in operands)
 
-    def write_activation(self, value: ir.Value, params: Activation) -> tuple[str, ...]:
+    def write_activation(self, value: ir.Value, params: Quantization) -> tuple[str, ...]:
         """Put Q and DQ behind a value; return the initializers' names."""
         base = str(value.name)
         arrays = _activation_arrays(params)
         scale, zero = (self.initializer(f"{base}_{label}", array) for label, array in zip(_LABELS, arrays, strict=True))
-        quantize = self.node("QuantizeLinear", [value, scale, zero], f"{base}_quantized", ir.DataType.INT8)
+        dtype = ir.DataType.from_numpy(params.dtype.numpy)
+        quantize = self.node("QuantizeLinear", [value, scale, zero], f"{base}_quantized", dtype)
         quantized = quantize.outputs[0]
         dequantize = self.node("DequantizeLinear", [quantized, scale, zero], f"{base}_dequantized", ir.DataType.FLOAT)
         result = dequantize.outputs[0]
@@ -228,18 +182,17 @@ class _Writer:
             result.name = name
 
 
-def _activation_arrays(params: Activation) -> tuple[Array, Array]:
-    return np.array(params.scale, np.float32), np.array(params.zero_point, np.int8)
+def _activation_arrays(params: Quantization) -> tuple[Array, Array]:
+    """Scale and zero point."""
+    return params.scales, params.zero_points.astype(params.dtype.numpy)
 
 
-def _constant_arrays(constant: Constant) -> tuple[Array, ...]:
-    """Integers, scale and, for int8, zero point."""
-    scale = constant.scale.astype(np.float32)
-    # The integers of a constant of rank 0 may be a numpy scalar.
-    values = np.asarray(constant.values)
-    if values.dtype != np.int8:
-        return values, scale
-    return values, scale, np.full(constant.scale.shape, constant.zero_point, np.int8)
+def _constant_arrays(constant: QuantizedConstant) -> tuple[Array, ...]:
+    """Integers, scale and, but for int32, zero point."""
+    params = constant.quantization
+    if params.dtype is DType.INT32:
+        return constant.values, params.scales
+    return constant.values, params.scales, params.zero_points.astype(params.dtype.numpy)
 
 
 def _free(base: str, names: set[str]) -> str:

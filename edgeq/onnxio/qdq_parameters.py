@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
+from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import INT32_MAX, Array
-from edgeq.onnxio.qdq_form import Activation, Constant
 
 STEPS: Final = 255
 # |bias_q| of our own models stays below, so that the error of `highmul`, |acc << s|·2^-33, stays far below half a step.
@@ -19,7 +19,7 @@ BIAS_MAX: Final = 1 << 23
 SCALE_MIN: Final = 2.0**-60
 
 
-def activation_parameters(low: float, high: float) -> Activation:
+def activation_parameters(low: float, high: float) -> Quantization:
     """Asymmetric int8 parameters of a range, which is widened to contain zero.
 
     scale = float32((high − low)/255), zero_point = clamp(round_half_even(−128 − low/scale)): zero is represented
@@ -27,27 +27,27 @@ def activation_parameters(low: float, high: float) -> Activation:
     A range that is a single zero gets scale 1.
 
     Raises:
-        ValueError: a border is NaN or infinite.
+        ValueError: an end is NaN or infinite.
     """
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"no scale fits the range {low!r} to {high!r}")
     low, high = min(low, 0.0), max(high, 0.0)
     if not high > low:
-        return Activation(1.0, -128)
+        return Quantization.per_tensor(DType.INT8, 1.0, -128)
     scale = float(np.float32(max((high - low) / STEPS, SCALE_MIN)))
-    return Activation(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
+    return Quantization.per_tensor(DType.INT8, scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
 
 
-def quantize_constant(values: Array, params: Activation | None = None) -> Constant:
+def quantize_constant(values: Array, params: Quantization | None = None) -> QuantizedConstant:
     """A constant operand that is an activation to its operator: int8 with one scale, its own or the one given."""
     real = np.asarray(values, np.float64)
     found = params or activation_parameters(float(real.min(initial=0.0)), float(real.max(initial=0.0)))
-    steps = np.clip(np.rint(real / found.scale) + found.zero_point, -128, 127)
-    return Constant(steps.astype(np.int8), np.array(found.scale, np.float32), found.zero_point)
+    return QuantizedConstant.of(real, found)
 
 
-def quantize_bias(bias: Array, x_scale: float, weight_scales: Array, limit: int = INT32_MAX) -> Constant:
+def quantize_bias(bias: Array, x_scale: float, weight_scales: Array, limit: int = INT32_MAX) -> QuantizedConstant:
     """Bias integers at the scale float32(s_x)·float32(s_w), rounded half to even in float64, held within ±limit."""
     scales = np.float32(x_scale) * weight_scales.astype(np.float32)
     steps = np.rint(np.asarray(bias, np.float64) / scales.astype(np.float64))
-    return Constant(np.clip(steps, -limit, limit).astype(np.int32), scales, 0, 0)
+    values = np.clip(steps, -limit, limit).astype(np.int32)
+    return QuantizedConstant(values, Quantization.of(DType.INT32, scales, 0, 0))

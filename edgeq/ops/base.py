@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgeq.ir import DType, Node, Tensor
+from edgeq.ir import DType, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
 
 Shape = tuple[int, ...]
@@ -122,7 +122,7 @@ class OnnxForm:
         weight_axis: output-channel axis of the weight.
         bias: index of the bias input (int32, scale s_x*s_w), or None.
         scale: ``own`` = observed; ``same`` = input and output share one scale; ``fixed`` = given below.
-        fixed: (scale, zero_point) in int8 where ``scale`` is ``fixed``.
+        fixed: the output's parameters where ``scale`` is ``fixed``.
         tflite_scale: the rule where the mode is ``tflite`` and TFLite's own rule differs.
         fill: index of the input whose value the result holds beside the operand's values, or None.
         attributes: everything that ONNX lets the operator say, and what of it lowering implements.
@@ -135,7 +135,7 @@ class OnnxForm:
     weight_axis: int = 0
     bias: int | None = None
     scale: ScaleRule = "own"
-    fixed: tuple[float, int] | None = None
+    fixed: Quantization | None = None
     tflite_scale: ScaleRule | None = None
     fill: int | None = None
     attributes: tuple[OnnxAttribute, ...] = ()
@@ -163,8 +163,8 @@ class Sample:
         inputs: shapes of the activation inputs, by position.
         constants: position → shape of a float weight drawn from a normal distribution with a fixed seed, or the values.
         attributes: ONNX attributes.
-        tolerance: allowed difference to onnxruntime's float result, in steps of the output scale, for inputs that lie
-            exactly on the input's grid.
+        tolerance: allowed difference to onnxruntime's float result, in steps of the output scale, for inputs that are
+            exact multiples of the input's scale.
     """
 
     id: str

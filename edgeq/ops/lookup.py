@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeq.ir import DType, Node, Tensor
+from edgeq.ir import DType, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
 from edgeq.ops.accumulator import invalid, require_operands
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
 
-# Functions whose output grid is fixed, because their range is known and the grid is everyone's.
-_FIXED = {"Sigmoid": (1.0 / 256.0, -128), "Tanh": (1.0 / 128.0, 0)}
+# Functions of known range, with the parameters that TFLite and others give their results too.
+_FIXED = {
+    "Sigmoid": Quantization.per_tensor(DType.INT8, 1 / 256, -128),
+    "Tanh": Quantization.per_tensor(DType.INT8, 1 / 128, 0),
+}
 _ALPHA = OnnxAttribute("alpha", "float")
 _ATTRIBUTES = {
     "Celu": (_ALPHA,),

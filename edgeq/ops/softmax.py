@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgeq.ir import DType, Node, Tensor
+from edgeq.ir import DType, Node, Quantization, Tensor
 from edgeq.numerics import softmax, tflite_softmax
 from edgeq.numerics.array import Array
 from edgeq.ops.accumulator import MODES, invalid, mode_of, require_operands
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
+
+RESULT = Quantization.per_tensor(DType.INT8, softmax.OUTPUT_SCALE, softmax.OUTPUT_ZERO)
 
 # The sum has 12 integer bits in LiteRT's fixed point; from 512 on it shifts by 32, which C does not define.
 _TFLITE_ROW_MAX = 511
@@ -44,7 +46,7 @@ def _sample(name: str, shape: Shape, axis: int = -1) -> Sample:
 SOFTMAX = Op(
     name="softmax",
     family="softmax",
-    summary="Softmax over the last axis on the grid 1/256, -128: x, and in mode highmul table uint32[256]",
+    summary="Softmax over the last axis, scale 1/256, zero point -128: x, and in mode highmul table uint32[256]",
     attributes=(
         Attribute(
             "requant",
@@ -63,7 +65,7 @@ SOFTMAX = Op(
         OnnxForm(
             "Softmax",
             scale="fixed",
-            fixed=(softmax.OUTPUT_SCALE, softmax.OUTPUT_ZERO),
+            fixed=RESULT,
             attributes=(OnnxAttribute("axis", "int"),),
         ),
     ),

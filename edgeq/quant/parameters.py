@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import INT32_MAX, Array
-from edgeq.onnxio.qdq_form import Activation, Constant
 from edgeq.onnxio.qdq_parameters import BIAS_MAX, STEPS, quantize_bias
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ WEIGHT_MAX: Final = 127
 FACTOR_MIN: Final = 2.0**-24
 
 
-def grid_parameters(grid: Grid, low: float, high: float) -> Activation | None:
+def grid_parameters(grid: Grid, low: float, high: float) -> Quantization | None:
     """The grid of integer data itself, where int8 can hold it: 8-bit images enter without any rounding.
 
     Args:
@@ -42,7 +42,7 @@ def grid_parameters(grid: Grid, low: float, high: float) -> Activation | None:
     used = (max(high, 0.0) - min(low, 0.0)) / grid.scale
     if largest - smallest > STEPS or used < STEPS / 2:
         return None
-    return Activation(float(np.float32(grid.scale)), -128 - smallest)
+    return Quantization.per_tensor(DType.INT8, grid.scale, -128 - smallest)
 
 
 def weight_peaks(weight: Array, axis: int) -> Array:
@@ -60,8 +60,8 @@ def quantize_layer(
     y_scale: float,
     *,
     peaks: Array | None = None,
-    known: Constant | None = None,
-) -> tuple[Constant, Constant]:
+    known: QuantizedConstant | None = None,
+) -> tuple[QuantizedConstant, QuantizedConstant]:
     """Weight and bias of a multiply-accumulate layer.
 
     The scale of a channel is the largest of max|w|/127, what keeps |bias_q| below :data:`BIAS_MAX`, and what keeps the
@@ -84,12 +84,12 @@ def quantize_layer(
     # Rounding to float32 may have gone below the floor.
     scales = np.where(scales.astype(np.float64) < floor, np.nextafter(scales, np.float32(np.inf)), scales)
     steps = quantize_bias(offsets, x_scale, scales, BIAS_MAX)
-    if known is not None and np.array_equal(known.scale, scales):
+    if known is not None and np.array_equal(known.scales, scales):
         return known, steps
     real = np.asarray(weight, np.float64)
     spread = scales.astype(np.float64).reshape([-1 if i == axis else 1 for i in range(real.ndim)])
     integers = np.clip(np.rint(real / spread), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
-    return Constant(integers, scales, 0, axis), steps
+    return QuantizedConstant(integers, Quantization.of(DType.INT8, scales, 0, axis)), steps
 
 
 @dataclass(frozen=True)
@@ -111,17 +111,18 @@ class Headroom:
     error_lsb: float
 
 
-def measure_headroom(weight: Constant, bias: Constant, x: Activation, y_scale: float) -> Headroom:
+def measure_headroom(weight: QuantizedConstant, bias: QuantizedConstant, x: Quantization, y_scale: float) -> Headroom:
     """The accumulator's bound and what requantization makes of it, per layer.
 
     Extremes of Σ w·q + b − z_x·Σ w over all int8 q: q = −128 where w > 0 for the lowest, and so on.
     """
+    x_scale, x_zero = x.single()
     positive, negative = weight.signed_sums
-    start = bias.values.astype(np.int64).reshape(-1) - x.zero_point * (positive + negative)
+    start = bias.values.astype(np.int64).reshape(-1) - x_zero * (positive + negative)
     lowest = start - 128 * positive + 127 * negative
     highest = start + 127 * positive - 128 * negative
     bound = int(np.max([np.abs(lowest), np.abs(highest), np.abs(start)], initial=1))
-    largest = float(x.scale * np.max(weight.scale.astype(np.float64)) / y_scale)
+    largest = float(x_scale * np.max(weight.scales.astype(np.float64)) / y_scale)
     # The smallest s >= 0 with round(M·2^(32−s)) < 2^31, that is M < 2^(s−1).
     shift = 0
     while np.rint(np.ldexp(largest, 32 - shift)) >= 2.0**31:

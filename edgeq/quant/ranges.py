@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgeq.onnxio.qdq_form import Activation
+    from edgeq.ir import Quantization
 
 
 @dataclass(frozen=True)
@@ -20,4 +20,4 @@ class Ranges:
     """
 
     extents: tuple[tuple[float, float], ...]
-    decided: tuple[Activation | None, ...]
+    decided: tuple[Quantization | None, ...]

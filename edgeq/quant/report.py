@@ -115,10 +115,11 @@ def _tensor_reports(state: State) -> dict[str, TensorReport]:
     for name, params in state.plan.activations.items():
         seen = state.histogram(name)
         # Values up to half a step beyond the outermost integer still round to it.
-        half = params.scale / 2
+        scale, zero = params.single()
+        half = scale / 2
         clipped = seen.share_outside(params.low - half, params.high + half)
         low, high = (seen.low, seen.high) if seen.count else (0.0, 0.0)
-        reports[name] = TensorReport(params.scale, params.zero_point, low, high, clipped)
+        reports[name] = TensorReport(scale, zero, low, high, clipped)
     return reports
 
 
@@ -127,8 +128,8 @@ def _layer_report(layer: Layer, plan: QdqPlan, sqnr_db: float) -> LayerReport:
     weight, bias = plan.constants[name, layer.weight_index], plan.constants[name, layer.bias_index]
     rows = np.moveaxis(weight.values, weight.axis or 0, 0).reshape(weight.values.shape[weight.axis or 0], -1)
     return LayerReport(
-        scale_min=float(weight.scale.min()),
-        scale_max=float(weight.scale.max()),
+        scale_min=float(weight.scales.min()),
+        scale_max=float(weight.scales.max()),
         bias_max=int(np.abs(bias.values.astype(np.int64)).max(initial=0)),
         zero_channels=int((rows == 0).all(axis=1).sum()),
         headroom=headroom_of(layer, plan),

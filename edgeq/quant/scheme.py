@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.errors import EdgeqError, Problem
-from edgeq.onnxio.qdq_form import REQUANTIZE, Activation, fused_activation
+from edgeq.ir import Quantization
+from edgeq.onnxio.qdq_form import REQUANTIZE, fused_activation
 from edgeq.ops import OnnxForm, ScaleRule, onnx_forms
 from edgeq.quant.parameters import Headroom, measure_headroom, weight_peaks
 
@@ -61,7 +62,7 @@ class Scheme:
     """
 
     groups: tuple[tuple[str, ...], ...]
-    fixed: dict[str, Activation]
+    fixed: dict[str, Quantization]
     operands: dict[Operand, tuple[onnx_ir.Value, int | None]]
     layers: tuple[Layer, ...]
     sources: frozenset[str]
@@ -157,7 +158,7 @@ def plan_scheme(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> 
         if found.rule != "same":
             sources.update(outputs)
         if found.rule == "fixed" and form.fixed is not None:
-            sharing.fixed.update(dict.fromkeys(outputs, Activation(*form.fixed)))
+            sharing.fixed.update(dict.fromkeys(outputs, form.fixed))
         elif found.rule == "same" and outputs:
             sharing.join(outputs, inputs, free=found.adds_values)
         for index, value in found.constants:
@@ -174,7 +175,7 @@ def headroom_of(layer: Layer, plan: QdqPlan) -> Headroom:
     """The accumulator's headroom of a layer under a plan."""
     name = str(layer.node.name)
     weight, bias = plan.constants[name, layer.weight_index], plan.constants[name, layer.bias_index]
-    return measure_headroom(weight, bias, plan.activations[layer.x], plan.activations[layer.y].scale)
+    return measure_headroom(weight, bias, plan.activations[layer.x], plan.activations[layer.y].scale[0])
 
 
 def array_of(value: onnx_ir.Value) -> Array:
@@ -189,7 +190,7 @@ class _Sharing:
     def __init__(self) -> None:
         self.parent: dict[str, str] = {}
         self.order: dict[str, int] = {}
-        self.fixed: dict[str, Activation] = {}
+        self.fixed: dict[str, Quantization] = {}
 
     def add(self, name: str) -> None:
         self.parent.setdefault(name, name)

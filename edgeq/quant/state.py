@@ -15,7 +15,7 @@ from edgeq.quant.statistics import Histogram, Wanted
 if TYPE_CHECKING:
     import onnx_ir
 
-    from edgeq.onnxio.qdq_form import Constant
+    from edgeq.ir import QuantizedConstant
     from edgeq.onnxio.samples import Samples
     from edgeq.quant.calibration import Calibration
     from edgeq.quant.execution import Execution
@@ -111,7 +111,7 @@ class State:
     progress: Progress = lambda what, done: None
     held_out: int | None = None
     restored: frozenset[Property] = frozenset()
-    weights: dict[str, Constant] = field(default_factory=dict)
+    weights: dict[str, QuantizedConstant] = field(default_factory=dict)
     model: onnx_ir.Model = field(init=False)
     copies: dict[str, str] = field(init=False)
     scheme: Scheme = field(init=False)

@@ -18,11 +18,10 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from edgeq.errors import EdgeqError
 from edgeq.frontend import check_support, normalize, normalize_qdq, normalize_structure
 from edgeq.interp import run
-from edgeq.ir import Graph
+from edgeq.ir import DType, Graph, Quantization
 from edgeq.lowering import Mode
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
-from edgeq.onnxio.qdq_form import Activation
 from edgeq.onnxio.qdq_parameters import activation_parameters, quantize_constant
 from edgeq.ops import onnx_forms
 from edgeq.ops.base import Shape
@@ -62,8 +61,8 @@ class Single:
     constants: Mapping[int, Array] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     raw: tuple[int, ...] = ()
-    grids: tuple[Activation, ...] = ()
-    output: Activation | None = None
+    grids: tuple[Quantization, ...] = ()
+    output: Quantization | None = None
     outputs: int = 1
     kind: str = "int8"
     opset: int = OPSET
@@ -117,14 +116,14 @@ def _model(case: Single, nodes: list[NodeProto], initializers: list[TensorProto]
     return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
 
 
-def grid_of(case: Single, number: int) -> Activation:
+def grid_of(case: Single, number: int) -> Quantization:
     """Parameters of an input."""
     if case.grids:
         return case.grids[min(number, len(case.grids) - 1)]
     shares = _form(case) is not None and onnx_forms()[case.type][1].scale == "same"
     scales, zeros = (0.031, 0.0173, 0.0471), (3, -128, -37)
     index = 0 if shares else number % 3
-    return Activation(float(np.float32(scales[index])), zeros[index])
+    return Quantization.per_tensor(DType.INT8, float(np.float32(scales[index])), zeros[index])
 
 
 def _form(case: Single) -> Any:
@@ -132,7 +131,7 @@ def _form(case: Single) -> Any:
     return None if found is None else found[1]
 
 
-def quantized_model(case: Single, output: Activation) -> ModelProto:
+def quantized_model(case: Single, output: Quantization) -> ModelProto:
     """The operator between QuantizeLinear and DequantizeLinear.
 
     Args:
@@ -144,7 +143,7 @@ def quantized_model(case: Single, output: Activation) -> ModelProto:
     nodes: list[NodeProto] = []
     initializers: list[TensorProto] = []
     for number in range(len(case.inputs)):
-        nodes += _border(f"x{number}", f"x{number}.d", grid_of(case, number), case.kind, initializers)
+        nodes += _quantized(f"x{number}", f"x{number}.d", grid_of(case, number), case.kind, initializers)
     form = _form(case)
     for position, array in case.constants.items():
         if array.dtype != np.float32 or position in case.raw:
@@ -168,11 +167,11 @@ def quantized_model(case: Single, output: Activation) -> ModelProto:
     for number, kind in enumerate(case.then):
         source, result = f"t{number}.f", wholes[0] if number == len(case.then) - 1 else f"t{number + 1}.f"
         if kind not in {"Clip", "Relu"}:
-            nodes += _border(source, f"t{number}", _observed(case, plain, f"t{number}"), case.kind, initializers)
+            nodes += _quantized(source, f"t{number}", _observed(case, plain, f"t{number}"), case.kind, initializers)
             source = f"t{number}"
         nodes.append(helper.make_node(kind, [source, *_bounds(kind, initializers)], [result], name=f"op{number + 1}"))
     for name in results:
-        nodes += _border(f"{name}.f", name, output, case.kind, initializers)
+        nodes += _quantized(f"{name}.f", name, output, case.kind, initializers)
     return _model(case, nodes, initializers, results)
 
 
@@ -181,9 +180,11 @@ def _parameters(name: str, scale: Array, zero: Array, initializers: list[TensorP
     return [f"{name}.s", f"{name}.z"]
 
 
-def _border(source: str, result: str, grid: Activation, kind: str, initializers: list[TensorProto]) -> list[NodeProto]:
-    zero = np.array(grid.zero_point + _SHIFT[kind], _TYPES[kind])
-    parameters = _parameters(source, np.array(grid.scale, np.float32), zero, initializers)
+def _quantized(
+    source: str, result: str, grid: Quantization, kind: str, initializers: list[TensorProto]
+) -> list[NodeProto]:
+    zero = (grid.zero_points + _SHIFT[kind]).astype(_TYPES[kind])
+    parameters = _parameters(source, grid.scales, zero, initializers)
     return [
         helper.make_node("QuantizeLinear", [source, *parameters], [f"{source}.q"], name=f"{source}.Q"),
         helper.make_node("DequantizeLinear", [f"{source}.q", *parameters], [result], name=f"{source}.D"),
@@ -200,18 +201,18 @@ def _weight(array: Array, position: int, axis: int, initializers: list[TensorPro
 
 def _bias(case: Single, array: Array, position: int, initializers: list[TensorProto]) -> list[NodeProto]:
     weight = next(tensor for tensor in initializers if tensor.name == "c1.s")
-    scale = np.float32(grid_of(case, 0).scale) * numpy_helper.to_array(weight)
+    scale = grid_of(case, 0).scales * numpy_helper.to_array(weight)
     steps = np.rint(array.reshape(-1) / scale).astype(np.int32)
     return _dequantized(position, steps, scale, np.zeros(scale.shape, np.int32), initializers, axis=0)
 
 
 def _operand(
-    array: Array, position: int, shared: Activation | None, kind: str, initializers: list[TensorProto]
+    array: Array, position: int, shared: Quantization | None, kind: str, initializers: list[TensorProto]
 ) -> list[NodeProto]:
     constant = quantize_constant(array, shared)
     values = (constant.values.astype(np.int64) + _SHIFT[kind]).astype(_TYPES[kind])
-    zero = np.array(constant.zero_point + _SHIFT[kind], _TYPES[kind])
-    return _dequantized(position, values, constant.scale.reshape(()), zero, initializers)
+    zero = (constant.quantization.zero_points + _SHIFT[kind]).astype(_TYPES[kind])
+    return _dequantized(position, values, constant.scales, zero, initializers)
 
 
 def _dequantized(
@@ -239,12 +240,12 @@ def feeds_of(case: Single, count: int = 4) -> list[dict[str, Array]]:
             steps = generator.integers(-128, 128, shape)
             if number < 2:
                 steps = np.full(shape, (-128, 127)[number]) if number else generator.choice([-128, 127], shape)
-            feeds[f"x{position}"] = (steps - grid.zero_point).astype(np.float32) * np.float32(grid.scale)
+            feeds[f"x{position}"] = grid.dequantize(steps)
         found.append(feeds)
     return found
 
 
-def output_grid(case: Single) -> Activation:
+def output_grid(case: Single) -> Quantization:
     """Parameters of the results: stated, prescribed by the operator, or what random inputs ask for."""
     if case.output is not None:
         return case.output
@@ -252,14 +253,14 @@ def output_grid(case: Single) -> Activation:
     form = onnx_forms()[last][1] if last in onnx_forms() else None
     if form is not None and form.scale == "fixed":
         assert form.fixed is not None
-        return Activation(*form.fixed)
+        return form.fixed
     if form is not None and form.scale == "same" and not case.then:
         return grid_of(case, 0)
     plain = float_model(case)
     return _observed(case, plain, *(value.name for value in plain.graph.output))
 
 
-def _observed(case: Single, plain: ModelProto, *names: str) -> Activation:
+def _observed(case: Single, plain: ModelProto, *names: str) -> Quantization:
     """Parameters that hold some values of the float model on random inputs."""
     session = Session(ir.from_proto(plain), names)
     runs = [session.run(feeds) for feeds in feeds_of(case, 6)[2:]]
@@ -286,7 +287,7 @@ def imported(model: ModelProto, mode: Mode = "highmul") -> Graph:
     return to_integer_graph(normalize_qdq(normalize_structure(ir.from_proto(model))), mode, "single")
 
 
-def difference(case: Single, model: ModelProto, graph: Graph, output: Activation) -> float:
+def difference(case: Single, model: ModelProto, graph: Graph, output: Quantization) -> float:
     """The largest distance of edgeq's results from onnxruntime's, in steps of the output."""
     session = Session(ir.from_proto(model))
     worst = 0.0
@@ -295,7 +296,7 @@ def difference(case: Single, model: ModelProto, graph: Graph, output: Activation
         inputs = {}
         for name in graph.inputs:
             grid = grid_of(case, int(name.removeprefix("x")))
-            steps = np.rint(feeds[name] / np.float32(grid.scale)).astype(np.int64) + grid.zero_point
+            steps = grid.quantize(feeds[name])
             inputs[name] = steps.astype(np.int8)
         found = run(graph, inputs).outputs
         for wanted, name, got in zip(expected.values(), graph.outputs, found, strict=True):
@@ -303,5 +304,5 @@ def difference(case: Single, model: ModelProto, graph: Graph, output: Activation
             assert quant is not None
             assert wanted.shape == got.shape, f"shape {got.shape}, onnxruntime gives {wanted.shape}"
             real = (got.astype(np.float64) - quant.zero_point[0]) * quant.scale[0]
-            worst = max(worst, float(np.abs(real - wanted).max(initial=0.0)) / output.scale)
+            worst = max(worst, float(np.abs(real - wanted).max(initial=0.0)) / output.scale[0])
     return worst

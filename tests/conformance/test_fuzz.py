@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 from edgeq.backends.c import Specialize
+from edgeq.ir import DType, Quantization
 from edgeq.lowering import Mode
-from edgeq.onnxio.qdq_form import REQUANTIZE, Activation
+from edgeq.onnxio.qdq_form import REQUANTIZE
 from edgeq.ops.base import Shape
 from tests.conformance.images import compare_on
 from tests.conformance.test_images import CORES, WAYS, need_tools
@@ -67,11 +68,11 @@ def _pick(draw: np.random.Generator, choices: Sequence[int], count: int) -> tupl
     return tuple(int(choice) for choice in draw.choice(choices, count))
 
 
-def _grid(draw: np.random.Generator, low: float = 0.004, high: float = 0.2) -> Activation:
+def _grid(draw: np.random.Generator, low: float = 0.004, high: float = 0.2) -> Quantization:
     """Any scale between the bounds; the zero point at an end of int8, at zero or anywhere."""
     scale = np.exp(draw.uniform(np.log(low), np.log(high)))
     zero_point = _pick(draw, (-128, 0, 127, int(draw.integers(-128, 128))), 1)[0]
-    return Activation(float(np.float32(scale)), zero_point)
+    return Quantization.per_tensor(DType.INT8, float(np.float32(scale)), zero_point)
 
 
 def _activation(draw: np.random.Generator) -> tuple[str, ...]:

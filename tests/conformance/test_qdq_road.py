@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from edgeq.errors import EdgeqError
-from edgeq.onnxio.qdq_form import REQUANTIZE, Activation
+from edgeq.ir import DType, Quantization
+from edgeq.onnxio.qdq_form import REQUANTIZE
 from edgeq.ops import onnx_forms
 from tests.conformance.qdq_road import (
     Single,
@@ -28,7 +29,7 @@ from tests.conformance.zoo import FAMILIES, Case, all_cases
 
 # Float operands that are no activations: bounds, scales, a padding value.
 RAW = {"Clip": (1, 2), "Pad": (2,), "Resize": (1, 2)}
-OTHER_GRID = Activation(float(np.float32(0.0417)), 11)
+OTHER_GRID = Quantization.per_tensor(DType.INT8, float(np.float32(0.0417)), 11)
 # PRelu with a slope per channel becomes a sum of two products, each rounded.
 TOLERANCE = {"PRelu": 2.01}
 

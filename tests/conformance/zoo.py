@@ -21,10 +21,10 @@ import quant_models
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.frontend import check_support, normalize
-from edgeq.ir import Graph
+from edgeq.ir import DType, Graph, Quantization, QuantizedConstant
 from edgeq.lowering import Mode, lower
 from edgeq.numerics.array import Array
-from edgeq.onnxio.qdq_form import REQUANTIZE, Activation, Constant, QdqPlan
+from edgeq.onnxio.qdq_form import REQUANTIZE, QdqPlan
 from edgeq.onnxio.qdq_parameters import quantize_constant
 from edgeq.onnxio.samples import Samples
 from edgeq.ops import OPS, OnnxForm, onnx_forms
@@ -70,8 +70,8 @@ class Case:
     constants: Mapping[int, Shape | Array] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float = 1.0
-    grids: tuple[Activation, ...] = ()
-    output_grid: Activation | None = None
+    grids: tuple[Quantization, ...] = ()
+    output_grid: Quantization | None = None
     full_range: bool = False
 
     @property
@@ -104,13 +104,13 @@ class Zoo:
 _IMAGE: Shape = (1, 5, 4, 3)
 _CONV = {1: (8, 4, 3, 3), 2: (8,)}
 _GEMM = {1: (9, 21), 2: (9,)}
-_POSITIVE = (Activation(0.0299, -128),)
-_UNIT = (Activation(1 / 128, 0),)
+_POSITIVE = (Quantization.per_tensor(DType.INT8, 0.0299, -128),)
+_UNIT = (Quantization.per_tensor(DType.INT8, 1 / 128, 0),)
 
 
-def _grid(number: int) -> Activation:
+def _grid(number: int) -> Quantization:
     scale = float(np.float32(SCALES[number % len(SCALES)]))
-    return Activation(scale, ZERO_POINTS[number % len(ZERO_POINTS)])
+    return Quantization.per_tensor(DType.INT8, scale, ZERO_POINTS[number % len(ZERO_POINTS)])
 
 
 FURTHER: dict[str, tuple[Case, ...]] = {
@@ -128,7 +128,7 @@ FURTHER: dict[str, tuple[Case, ...]] = {
             ((1, 4, 6, 5),),
             _CONV,
             tolerance=9.7,
-            grids=(Activation(1 / 64, 127),),
+            grids=(Quantization.per_tensor(DType.INT8, 1 / 64, 127),),
         ),
         Case("conv2d[then-max_pool]", ("Conv", "Relu", "GlobalMaxPool"), ((1, 4, 6, 5),), _CONV),
         Case("conv2d[then-flatten]", ("Conv", "Flatten"), ((1, 4, 4, 5),), _CONV),
@@ -219,9 +219,9 @@ def given_grids(cases: Sequence[Case]) -> QdqPlan:
     return QdqPlan(activations=grids_of(cases))
 
 
-def grids_of(cases: Sequence[Case]) -> dict[str, Activation]:
+def grids_of(cases: Sequence[Case]) -> dict[str, Quantization]:
     """The chosen grids by value name."""
-    found: dict[str, Activation] = {}
+    found: dict[str, Quantization] = {}
     number = 0
     for case in cases:
         shares = form_of(case.types[0]).scale == "same"
@@ -284,18 +284,17 @@ def input_sets(graph: Graph) -> list[list[Array]]:
 
 def _zero_point(graph: Graph, name: str) -> int:
     quant = graph.tensors[name].quant
-    assert quant is not None  # the border is always quantized
+    assert quant is not None  # model inputs and outputs are always quantized
     return quant.zero_point[0]
 
 
-def _calibration(model: onnx_ir.Model, grids: Mapping[str, Activation]) -> dict[str, Array]:
+def _calibration(model: onnx_ir.Model, grids: Mapping[str, Quantization]) -> dict[str, Array]:
     generator = np.random.default_rng(3)
     found = {}
     for value in model.graph.inputs:
         assert value.name is not None and value.shape is not None  # noqa: PT018 - the zoo has named and shaped it
         size = (_CALIBRATION_SAMPLES, *(int(str(dim)) for dim in value.shape))
-        steps = generator.integers(_CALIBRATION_LOW, 128, size) - grids[value.name].zero_point
-        found[value.name] = steps.astype(np.float32) * np.float32(grids[value.name].scale)
+        found[value.name] = grids[value.name].dequantize(generator.integers(_CALIBRATION_LOW, 128, size))
     return found
 
 
@@ -382,11 +381,11 @@ def _values(case: Case, position: int, given: QdqPlan) -> Array:
     return values
 
 
-def _full_range(shape: Shape, generator: np.random.Generator) -> Constant:
+def _full_range(shape: Shape, generator: np.random.Generator) -> QuantizedConstant:
     integers = generator.integers(-128, 128, shape).astype(np.int8)
     integers.reshape(shape[0], -1)[:, 0] = -128
     scales = generator.uniform(0.004, 0.02, shape[0]).astype(np.float32)
-    return Constant(integers, scales, 0, 0)
+    return QuantizedConstant(integers, Quantization.of(DType.INT8, scales, 0, 0))
 
 
 def _on_channel_grid(weight: Array, axis: int) -> Array:

@@ -9,25 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeq.onnxio.qdq_form import Activation
+from edgeq.ir import DType, Quantization
 from edgeq.onnxio.qdq_parameters import BIAS_MAX, SCALE_MIN, activation_parameters, quantize_bias, quantize_constant
 from edgeq.onnxio.samples import Grid
 from edgeq.quant.parameters import FACTOR_MIN, grid_parameters, least_output_scale, measure_headroom, quantize_layer
 
-borders = st.floats(-1e30, 1e30)
+ends = st.floats(-1e30, 1e30)
 scales = st.floats(2.0**-20, 2.0**10).map(lambda value: float(np.float32(value)))
 seeds = st.integers(0, 2**31)
 
 
-@given(borders, borders)
+@given(ends, ends)
 def test_range_is_covered_and_contains_zero_exactly(one: float, other: float) -> None:
     low, high = min(one, other), max(one, other)
     found = activation_parameters(low, high)
-    assert found.scale == float(np.float32(found.scale)) >= SCALE_MIN
-    assert -128 <= found.zero_point <= 127
+    scale, zero = found.single()
+    assert scale >= SCALE_MIN
+    assert -128 <= zero <= 127
     assert found.low <= 0.0 <= found.high
     # The zero point is rounded, so the range may shift by half a step (and by float32 rounding of the scale).
-    slack = found.scale * (0.5 + 255 * 2**-24)
+    slack = scale * (0.5 + 255 * 2**-24)
     assert found.low <= min(low, 0.0) + slack
     assert found.high >= max(high, 0.0) - slack
     if max(high, 0.0) - min(low, 0.0) > 255 * SCALE_MIN:
@@ -36,32 +37,34 @@ def test_range_is_covered_and_contains_zero_exactly(one: float, other: float) ->
 
 @given(st.floats(1e-12, 1e30))
 def test_range_behind_relu_starts_at_the_smallest_integer(high: float) -> None:
-    assert activation_parameters(0.0, high).zero_point == -128
-    assert activation_parameters(high / 2, high).zero_point == -128
-    assert activation_parameters(-high, 0.0).zero_point == 127
+    assert activation_parameters(0.0, high).zero_point == (-128,)
+    assert activation_parameters(high / 2, high).zero_point == (-128,)
+    assert activation_parameters(-high, 0.0).zero_point == (127,)
 
 
 def test_a_tensor_that_is_always_zero_gets_a_valid_scale() -> None:
-    assert activation_parameters(0.0, 0.0) == Activation(1.0, -128)
+    assert activation_parameters(0.0, 0.0) == Quantization.per_tensor(DType.INT8, 1.0, -128)
 
 
-@pytest.mark.parametrize("border", [float("nan"), float("inf")])
-def test_a_range_that_is_not_finite_is_refused(border: float) -> None:
+@pytest.mark.parametrize("end", [float("nan"), float("inf")])
+def test_a_range_that_is_not_finite_is_refused(end: float) -> None:
     with pytest.raises(ValueError, match="no scale"):
-        activation_parameters(0.0, border)
+        activation_parameters(0.0, end)
 
 
 @given(seeds, st.floats(1e-6, 1e6))
 def test_constant_operands_are_within_half_a_step(seed: int, size: float) -> None:
     values = np.random.default_rng(seed).normal(size=20) * size
     found = quantize_constant(values)
-    assert np.abs(found.real() - values).max() <= float(found.scale) * 1.001
+    assert np.abs(found.real() - values).max() <= float(found.scales) * 1.001
 
 
 def test_a_constant_takes_the_scale_that_is_given() -> None:
-    found = quantize_constant(np.array([0.0, 1.0, 300.0]), Activation(2.0, -28))
+    found = quantize_constant(np.array([0.0, 1.0, 300.0]), Quantization.per_tensor(DType.INT8, 2.0, -28))
     assert found.values.tolist() == [-28, -28, 122]
-    assert quantize_constant(np.array([0.0, 1.0, 900.0]), Activation(2.0, -28)).values.tolist() == [-28, -28, 127]
+    assert quantize_constant(
+        np.array([0.0, 1.0, 900.0]), Quantization.per_tensor(DType.INT8, 2.0, -28)
+    ).values.tolist() == [-28, -28, 127]
 
 
 @given(seeds, scales, scales, st.floats(-12, 6))
@@ -74,13 +77,13 @@ def test_weight_and_bias_integers_keep_their_bounds(seed: int, x_scale: float, y
     integers, steps = quantize_layer(weight, bias, 0, x_scale, y_scale)
     assert np.abs(integers.values.astype(int)).max() <= 127
     assert np.abs(steps.values.astype(int)).max() <= BIAS_MAX
-    assert np.isfinite(integers.scale).all()
-    factors = x_scale * integers.scale.astype(np.float64) / y_scale
+    assert np.isfinite(integers.scales).all()
+    factors = x_scale * integers.scales.astype(np.float64) / y_scale
     assert factors.min() >= FACTOR_MIN * (1 - 1e-9)
-    assert (np.abs(integers.real() - weight) <= integers.scale.reshape(-1, 1, 1, 1) * 0.50001).all()
+    assert (np.abs(integers.real() - weight) <= integers.scales.reshape(-1, 1, 1, 1) * 0.50001).all()
     # The bias: exactly half-even of the real quotient, and its scale the float32 product.
-    assert np.array_equal(steps.scale, np.float32(x_scale) * integers.scale)
-    for value, step, scale in zip(bias, steps.values, steps.scale, strict=True):
+    assert np.array_equal(steps.scales, np.float32(x_scale) * integers.scales)
+    for value, step, scale in zip(bias, steps.values, steps.scales, strict=True):
         assert abs(Fraction(float(value)) / Fraction(float(scale)) - int(step)) <= Fraction(1, 2) + Fraction(1, 10**6)
 
 
@@ -88,7 +91,7 @@ def test_ordinary_weights_use_all_127_steps_per_channel() -> None:
     weight = np.array([[0.5, -1.0], [3.0, 2.0]])
     integers, _ = quantize_layer(weight, np.zeros(2), 0, 0.1, 0.1)
     assert integers.values.tolist() == [[64, -127], [127, 85]]
-    assert integers.scale == pytest.approx([1 / 127, 3 / 127])
+    assert integers.scales == pytest.approx([1 / 127, 3 / 127])
 
 
 def test_bias_is_rounded_half_to_even_and_limited() -> None:
@@ -101,14 +104,14 @@ def test_the_channel_axis_may_be_any() -> None:
     last, _ = quantize_layer(weight, np.zeros(5), 1, 0.1, 0.1)
     first, _ = quantize_layer(weight.T, np.zeros(5), 0, 0.1, 0.1)
     assert np.array_equal(last.values.T, first.values)
-    assert np.array_equal(last.scale, first.scale)
+    assert np.array_equal(last.scales, first.scales)
 
 
 @given(seeds, st.integers(-128, 127))
 def test_accumulator_bound_is_what_the_worst_input_gives(seed: int, zero: int) -> None:
     rng = np.random.default_rng(seed)
     weight, bias = quantize_layer(rng.normal(size=(4, 9)), rng.normal(size=4), 0, 0.02, 0.05)
-    found = measure_headroom(weight, bias, Activation(0.02, zero), 0.05)
+    found = measure_headroom(weight, bias, Quantization.per_tensor(DType.INT8, 0.02, zero), 0.05)
     rows = weight.values.astype(np.int64)
     start = bias.values - zero * rows.sum(axis=1)
     worst = [
@@ -123,9 +126,9 @@ def test_accumulator_bound_is_what_the_worst_input_gives(seed: int, zero: int) -
 
 def test_output_scale_is_raised_until_the_shifted_accumulator_fits() -> None:
     rng = np.random.default_rng(1)
-    x = Activation(1.0, 0)
+    x = Quantization.per_tensor(DType.INT8, 1.0, 0)
     for y_scale in (1e-9, 1e-6, 1e-3, 1e3):
-        weight, bias = quantize_layer(rng.normal(size=(4, 64)), rng.normal(size=4), 0, x.scale, y_scale)
+        weight, bias = quantize_layer(rng.normal(size=(4, 64)), rng.normal(size=4), 0, x.scale[0], y_scale)
         headroom = measure_headroom(weight, bias, x, y_scale)
         least = least_output_scale(headroom, y_scale)
         assert least == y_scale or least > y_scale
@@ -137,10 +140,10 @@ def test_output_scale_is_raised_until_the_shifted_accumulator_fits() -> None:
 @pytest.mark.parametrize(
     ("grid", "low", "high", "expected"),
     [
-        (Grid(1.0, 0.0, 0, 255), 0.0, 250.0, Activation(1.0, -128)),
-        (Grid(0.5, -64.0, 0, 255), -64.0, 63.0, Activation(0.5, 0)),
-        (Grid(1.0, 0.0, -128, 127), -100.0, 127.0, Activation(1.0, 0)),
-        (Grid(1.0, 0.0, -32768, 32767), -90.0, 120.0, Activation(1.0, -38)),
+        (Grid(1.0, 0.0, 0, 255), 0.0, 250.0, Quantization.per_tensor(DType.INT8, 1.0, -128)),
+        (Grid(0.5, -64.0, 0, 255), -64.0, 63.0, Quantization.per_tensor(DType.INT8, 0.5, 0)),
+        (Grid(1.0, 0.0, -128, 127), -100.0, 127.0, Quantization.per_tensor(DType.INT8, 1.0, 0)),
+        (Grid(1.0, 0.0, -32768, 32767), -90.0, 120.0, Quantization.per_tensor(DType.INT8, 1.0, -38)),
         (Grid(1.0, 0.0, -32768, 32767), -900.0, 120.0, None),
         (Grid(1.0, 0.0, 0, 255), 0.0, 40.0, None),
         (Grid(1.0, 0.3, 0, 255), 0.0, 250.0, None),
@@ -148,6 +151,6 @@ def test_output_scale_is_raised_until_the_shifted_accumulator_fits() -> None:
     ],
 )
 def test_integer_data_keep_their_own_grid_where_int8_can_hold_it(
-    grid: Grid, low: float, high: float, expected: Activation | None
+    grid: Grid, low: float, high: float, expected: Quantization | None
 ) -> None:
     assert grid_parameters(grid, low, high) == expected

@@ -9,9 +9,10 @@ import pytest
 from quant_models import floats, normal, outputs, residual_net, samples_for, sqnr_db
 
 from edgeq.errors import EdgeqError
+from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.lowering import lower
 from edgeq.onnxio import model_bytes
-from edgeq.onnxio.qdq_form import Activation, Constant, QdqPlan, fused_activation
+from edgeq.onnxio.qdq_form import QdqPlan, fused_activation
 from edgeq.onnxio.samples import Samples
 from edgeq.quant import OBSERVERS, QuantizeOptions, quantize
 
@@ -246,7 +247,8 @@ def test_given_integers_are_kept() -> None:
     assert weight.const_value is not None
     integers = np.sign(weight.const_value.numpy()).astype(np.int8)
     given = QdqPlan(
-        {"x": Activation(0.25, 3)}, {(str(conv.name), 1): Constant(integers, np.full(4, 0.5, np.float32), 0, 0)}
+        {"x": Quantization.per_tensor(DType.INT8, 0.25, 3)},
+        {(str(conv.name), 1): QuantizedConstant(integers, Quantization.of(DType.INT8, np.full(4, 0.5), 0, 0))},
     )
     found = quantize(model, samples, QuantizeOptions(), given=given)
     assert (found.report.tensors["x"].scale, found.report.tensors["x"].zero_point) == (0.25, 3)

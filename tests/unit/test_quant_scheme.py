@@ -6,7 +6,7 @@ import pytest
 from quant_models import normal, parse, residual_net
 
 from edgeq.errors import EdgeqError
-from edgeq.onnxio.qdq_form import Activation
+from edgeq.ir import DType, Quantization
 from edgeq.quant.scheme import Scheme, plan_scheme
 
 
@@ -58,7 +58,7 @@ def test_a_constant_of_an_addition_has_its_own_scale() -> None:
 def test_fixed_scales_hold_through_moves() -> None:
     scheme = scheme_of("s = Sigmoid(x)\n y = Transpose <perm = [0,2,3,1]> (s)")
     assert frozenset({"s", "y"}) in groups(scheme)
-    assert scheme.fixed["s"] == Activation(1 / 256, -128)
+    assert scheme.fixed["s"] == Quantization.per_tensor(DType.INT8, 1 / 256, -128)
 
 
 def test_equal_fixed_scales_are_shared_and_unequal_ones_stay_apart() -> None:

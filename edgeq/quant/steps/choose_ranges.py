@@ -14,7 +14,7 @@ from edgeq.quant.scheme import array_of
 from edgeq.quant.step import Step
 
 if TYPE_CHECKING:
-    from edgeq.onnxio.qdq_form import Activation
+    from edgeq.ir import Quantization
     from edgeq.quant.state import State
     from edgeq.quant.statistics import Wanted
 
@@ -23,7 +23,7 @@ def choose_ranges(observe: Observer, state: State) -> None:
     """The union of the ranges of a group's values, of the constants that share its scale, and of zero."""
     scheme, given = state.scheme, state.given.activations
     extents: list[tuple[float, float]] = []
-    decided: list[Activation | None] = []
+    decided: list[Quantization | None] = []
     for group in scheme.groups:
         fixed = [scheme.fixed[name] for name in group if name in scheme.fixed]
         fixed += [given[name] for name in group if name in given]

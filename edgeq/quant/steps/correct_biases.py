@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edgeq import budget
-from edgeq.onnxio.qdq_form import Constant, QdqPlan
+from edgeq.ir import QuantizedConstant
+from edgeq.onnxio.qdq_form import QdqPlan
 from edgeq.onnxio.qdq_parameters import BIAS_MAX
 from edgeq.quant.execution import Feeds, channel_sums, count_of
 from edgeq.quant.properties import PLANNED
@@ -50,9 +51,9 @@ def correct_biases(state: State) -> None:
         got = sum(channel_sums(*pair) for pair in zip(run.values[name], feeds, strict=True)) / count_of(feeds)
         key = node, layer.bias_index
         old = plan.constants[key]
-        scale = old.scale.astype(np.float64)
+        scale = old.scales.astype(np.float64)
         steps = np.clip(np.rint(old.values + (wanted[node] - got) / scale), -BIAS_MAX, BIAS_MAX)
-        plan.constants[key] = Constant(steps.astype(np.int32), old.scale, old.zero_point, old.axis)
+        plan.constants[key] = QuantizedConstant(steps.astype(np.int32), old.quantization)
         shift = ((steps - old.values) * scale).astype(np.float32)
         run.values[name] = [array + shift.reshape(-1, *(1,) * (array.ndim - 2)) for array in run.values[name]]
     state.plan = plan

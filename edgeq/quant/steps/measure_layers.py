@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from edgeq.onnxio.qdq_form import Activation
 from edgeq.quant.batching import samples_in
 from edgeq.quant.objective import decibel
 from edgeq.quant.properties import MEASURED, PLANNED
@@ -41,13 +40,13 @@ def measure_layers(state: State) -> None:
     noise = dict.fromkeys(results, 0.0)
     for inputs in feeds:
         wanted = whole.run(inputs)
-        rounded = {name: _rounded(wanted[source], plan.activations[source]) for name, source in operands.items()}
+        rounded = {name: plan.activations[source].rounded(wanted[source]) for name, source in operands.items()}
         got = alone.run(rounded, fed)
         for layer in layers:
             node = str(layer.node.name)
             real = wanted[layer.y].astype(np.float64)
             signal[node] += float((real * real).sum())
-            found = _rounded(got[results[node]], plan.activations[layer.y])
+            found = plan.activations[layer.y].rounded(got[results[node]])
             noise[node] += float(((real - found) ** 2).sum())
     for node in results:
         share = noise[node] / signal[node] if signal[node] > 0 else float(noise[node] > 0)
@@ -80,14 +79,6 @@ def _result(fed_model: FedModel, layer: Layer) -> str:
         if reader is None or reader.op_type == "QuantizeLinear":
             return str(value.name)
         value = reader.outputs[0]
-
-
-def _rounded(values: Array, params: Activation) -> Array:
-    """What dequantizing the quantized values gives, float32."""
-    scale = np.float32(params.scale)
-    steps = np.clip(np.rint(values / scale) + params.zero_point, -128, 127)
-    result: Array = ((steps - params.zero_point) * scale).astype(np.float32)
-    return result
 
 
 STEP: Final = Step("measure_layers", measure_layers, requires=(PLANNED,), ensures=(MEASURED,))

@@ -18,7 +18,7 @@ from edgeq.quant.scheme import array_of, headroom_of
 from edgeq.quant.step import Step
 
 if TYPE_CHECKING:
-    from edgeq.onnxio.qdq_form import Constant
+    from edgeq.ir import QuantizedConstant
     from edgeq.quant.ranges import Ranges
     from edgeq.quant.scheme import Layer
     from edgeq.quant.state import State
@@ -55,7 +55,7 @@ def _rounded(state: State) -> QdqPlan:
     return plan
 
 
-def _layer_constants(state: State, layer: Layer, plan: QdqPlan) -> dict[tuple[str, int], Constant]:
+def _layer_constants(state: State, layer: Layer, plan: QdqPlan) -> dict[tuple[str, int], QuantizedConstant]:
     name = str(layer.node.name)
     weight_key, bias_key = (name, layer.weight_index), (name, layer.bias_index)
     x, y = plan.activations[layer.x], plan.activations[layer.y]
@@ -66,12 +66,12 @@ def _layer_constants(state: State, layer: Layer, plan: QdqPlan) -> dict[tuple[st
     if decided is None:
         axis, known = layer.form.weight_axis, state.weights.get(name)
         integers, steps = quantize_layer(
-            array_of(weight), offsets, axis, x.scale, y.scale, peaks=layer.weight_peaks, known=known
+            array_of(weight), offsets, axis, x.scale[0], y.scale[0], peaks=layer.weight_peaks, known=known
         )
         state.weights[name] = integers
     else:
-        scales = np.broadcast_to(decided.scale.reshape(-1), offsets.shape)
-        integers, steps = decided, quantize_bias(offsets, x.scale, scales, BIAS_MAX)
+        scales = np.broadcast_to(decided.scales.reshape(-1), offsets.shape)
+        integers, steps = decided, quantize_bias(offsets, x.scale[0], scales, BIAS_MAX)
     return {weight_key: integers, bias_key: state.given.constants.get(bias_key) or steps}
 
 
@@ -81,7 +81,7 @@ def _widened(state: State) -> Ranges | None:
     factors: dict[int, float] = {}
     for layer in state.scheme.layers:
         number = state.scheme.group_of[layer.y]
-        scale = plan.activations[layer.y].scale
+        scale, _ = plan.activations[layer.y].single()
         least = least_output_scale(headroom_of(layer, plan), scale)
         if least > scale and ranges.decided[number] is None:
             factors[number] = max(factors.get(number, 1.0), least / scale)

@@ -98,7 +98,7 @@ def same_integers(one: QdqPlan, other: QdqPlan) -> bool:
     return one.activations == other.activations and all(
         constant is other.constants[key]
         or (
-            np.array_equal(constant.scale, other.constants[key].scale)
+            constant.quantization == other.constants[key].quantization
             and np.array_equal(constant.values, other.constants[key].values)
         )
         for key, constant in one.constants.items()

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import onnx_ir as ir
 
-from edgeq.onnxio.qdq_form import REQUANTIZE, Activation
+from edgeq.ir import Quantization
+from edgeq.onnxio.qdq_form import REQUANTIZE
 from edgeq.quant.properties import SEPARATED
 from edgeq.quant.scheme import quantized_nodes
 from edgeq.quant.step import Step
@@ -38,7 +39,7 @@ class _Run:
     """
 
     readers: Counter[Hashable] = field(default_factory=Counter)
-    fixed: Activation | None = None
+    fixed: Quantization | None = None
     is_decided: bool = False
     joined: _Run | None = None
 
@@ -84,7 +85,7 @@ def insert_copies(model: ir.Model, mode: str, decided: Collection[str] = ()) -> 
         for value in found.outputs:
             runs[value] = _new_run(value, decided)
             if found.rule == "fixed" and found.form.fixed:
-                runs[value].fixed = Activation(*found.form.fixed)
+                runs[value].fixed = found.form.fixed
         operands = list(dict.fromkeys(found.computed))
         if found.rule != "same" or not found.outputs or not operands:
             continue

@@ -1,8 +1,7 @@
-"""The parameters of a foreign QuantizeLinear or DequantizeLinear, and what it makes of a constant."""
+"""The quantization parameters of a foreign QuantizeLinear or DequantizeLinear, and the integers of constants."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -10,13 +9,13 @@ import onnx_ir as ir
 
 from edgeq.errors import Problem
 from edgeq.frontend.edit import Edit
-from edgeq.frontend.facts import Shape, integer, known_shape, name_of, operand, required
+from edgeq.frontend.facts import integer, known_shape, name_of, operand, required
+from edgeq.ir import DType, Quantization
 from edgeq.numerics.array import Array
 from edgeq.onnxio.limits import shown
-from edgeq.onnxio.qdq_form import Activation
 
-EIGHT_BIT: Final = {ir.DataType.INT8: 0, ir.DataType.UINT8: 128}
-"""Types of activations, and how far their integers lie above those of int8."""
+EIGHT_BIT: Final = (ir.DataType.INT8, ir.DataType.UINT8)
+"""Types of activations."""
 
 CONSTANT_TYPES: Final = (
     *EIGHT_BIT,
@@ -28,51 +27,24 @@ CONSTANT_TYPES: Final = (
 )
 """Types of constants behind DequantizeLinear."""
 
-_RANGES: Final = {
-    ir.DataType.INT8: (-128, 127),
-    ir.DataType.UINT8: (0, 255),
-    ir.DataType.INT4: (-8, 7),
-    ir.DataType.UINT4: (0, 15),
-    ir.DataType.INT2: (-2, 1),
-    ir.DataType.UINT2: (0, 3),
-    ir.DataType.INT32: (-(2**31), 2**31 - 1),
-}
-# Narrow integers go on as int8: what matters from here on is their value.
-_KEPT_TYPES: Final = {ir.DataType.UINT8: np.uint8, ir.DataType.INT32: np.int32}
+_UNSIGNED: Final = (ir.DataType.UINT8, ir.DataType.UINT4, ir.DataType.UINT2)
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Parameters of one node.
+def shift_of(dtype: ir.DataType) -> int:
+    """How far the integers of an ONNX type lie above those of the signed type of as many bits, which edgeq holds."""
+    return 1 << (dtype.bitwidth - 1) if dtype in _UNSIGNED else 0
 
-    Attributes:
-        scale: float32, [] or [C] along ``axis``.
-        zero: int64, shaped as ``scale``; that of uint8 is shifted by −128.
-        dtype: the integers' type.
-        axis: the channel axis, which may count from the end.
-    """
 
-    scale: Array
-    zero: Array
-    dtype: ir.DataType
-    axis: int
+def signed_integers(array: Array, dtype: ir.DataType) -> Array:
+    """A constant's integers of an ONNX type as edgeq holds them: int8, or int32."""
+    kind = np.int32 if dtype == ir.DataType.INT32 else np.int8
+    return (array.astype(np.int64) - shift_of(dtype)).astype(kind)
 
-    def activation(self) -> Activation:
-        """One scale and zero point in int8."""
-        return Activation(float(self.scale.reshape(-1)[0]), int(self.zero.reshape(-1)[0]))
 
-    def quantize(self, array: Array) -> Array:
-        """QuantizeLinear of a constant: float32 division, half to even, saturated."""
-        scale, zero = self.scale, self.zero + EIGHT_BIT.get(self.dtype, 0)
-        if scale.size > 1:
-            shape: Shape = tuple(-1 if axis == self.axis % array.ndim else 1 for axis in range(array.ndim))
-            scale, zero = scale.reshape(shape), zero.reshape(shape)
-        else:
-            scale, zero = scale.reshape(()), zero.reshape(())
-        with np.errstate(over="ignore"):  # what overflows saturates
-            steps = np.rint((array.astype(np.float32) / scale).astype(np.float64)) + zero
-        codes: Array = np.clip(steps, *_RANGES[self.dtype]).astype(np.int64)
-        return codes.astype(_KEPT_TYPES.get(self.dtype, np.int8))
+def quantized_integers(array: Array, params: Quantization, dtype: ir.DataType) -> Array:
+    """QuantizeLinear of a float constant: integers as the ONNX type has them; those of 4 and 2 bits lie in int8."""
+    kind = np.uint8 if dtype == ir.DataType.UINT8 else params.dtype.numpy
+    return (params.quantize(array).astype(np.int64) + shift_of(dtype)).astype(kind)
 
 
 def place_of(node: ir.Node) -> str:
@@ -80,8 +52,10 @@ def place_of(node: ir.Node) -> str:
     return f"node {shown(node.name or node.op_type)}"
 
 
-def read_grid(edit: Edit, node: ir.Node, *, activation: bool) -> Grid | Problem:
+def read_parameters(edit: Edit, node: ir.Node, *, activation: bool) -> Quantization | Problem:
     """The parameters of a QuantizeLinear or DequantizeLinear, or why they cannot be used.
+
+    Zero points are those of the integers that edgeq holds (:func:`shift_of`).
 
     Args:
         edit: the graph.
@@ -93,7 +67,7 @@ def read_grid(edit: Edit, node: ir.Node, *, activation: bool) -> Grid | Problem:
     if scale is None or (zero_value is not None and zero is None):
         what, hint = "a scale or zero point is computed at run time", "export with static quantization parameters"
         return Problem("EQ0253", what, where=place, hint=hint)
-    dtype = zero_value.dtype if zero_value is not None else _default_type(node)
+    dtype = type_of(node)
     if dtype is None or dtype not in (EIGHT_BIT if activation else CONSTANT_TYPES):
         allowed = "int8 or uint8" if activation else "integers of 8 bits or less, and int32"
         got = dtype.name if dtype is not None else "unknown"
@@ -110,16 +84,22 @@ def read_grid(edit: Edit, node: ir.Node, *, activation: bool) -> Grid | Problem:
         scale = scale.astype(np.float32)
     if not (np.isfinite(scale).all() and (scale > 0).all()):
         return Problem("EQ0253", "a scale is not a positive number", where=place, got=str(scale.reshape(-1).min()))
-    low, high = _RANGES[dtype]
-    if float(scale.max()) * (high - low) > float(np.finfo(np.float32).max):
+    if float(scale.max()) * ((1 << dtype.bitwidth) - 1) > float(np.finfo(np.float32).max):
         got, allowed = f"{float(scale.max())!r} for {dtype.name}", "products with integers that float32 holds"
         return Problem("EQ0262", "a scale is so large that the values are infinite", place, got, allowed)
     if activation and scale.size != 1:
         got = shown(f"{scale.size} scales for {name_of(required(node, 0))}")
         hint = "quantize activations per tensor; only weights may be per channel"
         return Problem("EQ0254", "an activation is quantized per channel", where=place, got=got, hint=hint)
-    offset = np.zeros(scale.shape, np.int64) if zero is None else zero.astype(np.int64).reshape(scale.shape)
-    return Grid(scale, offset - EIGHT_BIT.get(dtype, 0), dtype, integer(node, "axis", 1))
+    zeros = np.zeros(scale.size, np.int64) if zero is None else zero.astype(np.int64).reshape(-1)
+    held = DType.INT32 if dtype == ir.DataType.INT32 else DType.INT8
+    return Quantization(
+        held,
+        tuple(scale.reshape(-1).tolist()),
+        tuple((zeros - shift_of(dtype)).tolist()),
+        axis=None if scale.size == 1 else integer(node, "axis", 1) % len(known_shape(required(node, 0)) or ()),
+        bits=None if dtype.bitwidth == 8 * held.size_bytes else dtype.bitwidth,
+    )
 
 
 def _misfit(node: ir.Node, scale: Array, zero: Array | None, place: str) -> Problem | None:
@@ -144,8 +124,11 @@ def _misfit(node: ir.Node, scale: Array, zero: Array | None, place: str) -> Prob
     )
 
 
-def _default_type(node: ir.Node) -> ir.DataType | None:
-    """The integers' type where no zero point states it."""
+def type_of(node: ir.Node) -> ir.DataType | None:
+    """The ONNX type of the integers of a QuantizeLinear or DequantizeLinear: its zero point's, or the default."""
+    zero = operand(node, 2)
+    if zero is not None:
+        return zero.dtype
     if node.op_type == "DequantizeLinear":
         return required(node, 0).dtype
     stated = integer(node, "output_dtype", 0)
