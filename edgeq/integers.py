@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 from edgeq.job import Job
-from edgeq.lowering import Mode, lower
+from edgeq.lowering import lower
 from edgeq.notes import tell
+from edgeq.numerics.scaling import Mode
 from edgeq.passes import PASSES, run_passes
 
 if TYPE_CHECKING:

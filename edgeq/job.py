@@ -11,8 +11,9 @@ from edgeq.backends.base import EmitRequest, Emitted
 from edgeq.backends.table import entries_of
 from edgeq.errors import Problem
 from edgeq.ir import Graph
-from edgeq.lowering import Mode
 from edgeq.manifest import Manifest
+from edgeq.numerics import DEFAULT_MODE
+from edgeq.numerics.scaling import Mode
 from edgeq.target import Board
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class CompileOptions:
     Attributes:
         board: name of the board.
         name: prefix of the C symbols.
-        mode: rounding of requantization.
+        mode: the arithmetic, a name in ``edgeq.numerics.scaling``.
         observer: name of the calibration observer.
         specialize: which steps get an instance of their kernel.
         optimize: gcc's ``-O`` flag.
@@ -47,7 +48,7 @@ class CompileOptions:
 
     board: str
     name: str
-    mode: Mode = "highmul"
+    mode: Mode = DEFAULT_MODE
     observer: str = "auto"
     specialize: Specialize = "hot"
     optimize: str = "-O2"

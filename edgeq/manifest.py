@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import numpy as np
 
 from edgeq.backends.names import check_model_name
 from edgeq.firmware.facts import Sizes
 from edgeq.json_shape import Natural, Positive, read_as
-from edgeq.lowering import Mode
+from edgeq.numerics.scaling import MODES, Mode
 from edgeq.runners.base import TensorSpec
 from edgeq.writing import SCHEMA
 
@@ -139,7 +139,7 @@ class Program:
 class Options:
     """What the user chose; see :class:`edgeq.job.CompileOptions`. ``observer`` is None where nothing was calibrated."""
 
-    mode: Mode
+    mode: Annotated[Mode, MODES.__contains__]
     observer: str | None
     specialize: str
     optimize: str

@@ -29,8 +29,8 @@ from edgeq.integers import import_model, lower_model, quantize_model, to_integer
 from edgeq.ir import Graph
 from edgeq.ir.serialize import save_graph
 from edgeq.job import CompileOptions, CompileResult, Job, Product, Progress, QuantizeResult
-from edgeq.lowering import Mode
 from edgeq.notes import gathered
+from edgeq.numerics.scaling import Mode
 from edgeq.target import board_file, load_board, save_board
 from edgeq.writing import MANIFEST, check_apart, check_file, disk_problem, keep_file, told_reads
 

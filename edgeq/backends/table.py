@@ -14,7 +14,7 @@ from edgeq.errors import EdgeqError, did_you_mean
 
 if TYPE_CHECKING:
     from edgeq.backends.base import Backend
-    from edgeq.lowering import Mode
+    from edgeq.numerics.scaling import Mode
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,8 @@ def command(
     output: Path,
     name: str | None,
     observer: str,
-    mode: Any,  # noqa: ANN401 - a Literal that click has checked
-    specialize: Any,  # noqa: ANN401 - likewise
+    mode: str,
+    specialize: Any,  # noqa: ANN401 - a Literal that click has checked
     optimize: str,
     aligned_loads: bool,
     backends: tuple[str, ...],

@@ -1,4 +1,4 @@
-"""``edgeq methods``: the choices for quantization."""
+"""``edgeq methods``: the choices for quantization and its arithmetic."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ _REFERENCE: Final = re.compile(r":data:`(\w+)`")
 @click.command("methods")
 @common
 def command(as_json: bool) -> None:
-    """List observers: how the range of a tensor follows from calibration.
+    """List observers (how the range of a tensor follows from calibration) and arithmetics (how results are rounded).
 
     \b
     edgeq methods
     edgeq methods --json
     """
+    from edgeq.numerics.scaling import SCALINGS
     from edgeq.quant import AUTO, OBSERVERS
 
     texts = {AUTO: "each observer is tried on held-out calibration data; minmax stays unless another is clearly closer"}
@@ -32,11 +33,13 @@ def command(as_json: bool) -> None:
         for constant in _REFERENCE.findall(summary):
             summary = summary.replace(f":data:`{constant}`", f"{values[constant]:g}")
         texts[name] = summary
+    arithmetics = {name: scaling.summary for name, scaling in SCALINGS.items()}
     if as_json:
         from edgeq.report.documents import print_document
 
-        print_document("methods", {"observers": texts})
+        print_document("methods", {"observers": texts, "arithmetics": arithmetics})
         return
     from edgeq.report.tables import Column, print_table
 
     print_table("", [Column("observer"), Column("what it does")], sorted(texts.items()))
+    print_table("", [Column("arithmetic"), Column("how it rounds")], list(arithmetics.items()))

@@ -11,6 +11,7 @@ import click
 from edgeq.cli.talk import QUIET, VERBOSE, keep_json, loudness
 from edgeq.cli.words import Word, board_words, completing, completing_list, executor_words
 from edgeq.errors import EdgeqError, did_you_mean
+from edgeq.numerics import DEFAULT_MODE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Entry = TypeVar("Entry")
@@ -99,11 +100,18 @@ def quantization_options(function: Command) -> Command:
     return click.option(
         "--requantize",
         "mode",
-        type=click.Choice(["highmul", "tflite"]),
-        default="highmul",
+        metavar="NAME",
+        type=Word("arithmetic", "EQ0107", _arithmetics),
+        default=DEFAULT_MODE,
         show_default=True,
-        help="How requantization rounds.",
+        help="How requantization rounds, and so which runtime's bits: `edgeq methods` lists the arithmetics.",
     )(function)
+
+
+def _arithmetics() -> Iterable[str]:
+    from edgeq.numerics.scaling import MODES
+
+    return MODES
 
 
 def _observers() -> list[str]:

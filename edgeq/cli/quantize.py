@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -31,7 +30,7 @@ def command(
     data: Path,
     output: Path,
     observer: str,
-    mode: Any,  # noqa: ANN401 - a Literal that click has checked
+    mode: str,
     dims: dict[str, int],
     accept_data: bool,
     force: bool,

@@ -13,8 +13,9 @@ import numpy as np
 
 from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.notes import warn
+from edgeq.numerics.accumulator import accumulator_limit, accumulator_range, signed_sums
 from edgeq.numerics.array import INT32_MAX, Array
-from edgeq.numerics.highmul import choose_multipliers
+from edgeq.numerics.highmul import shift_of
 
 INT8: Final = (-128, 127)
 WEIGHT_MAX: Final = 127
@@ -153,13 +154,10 @@ def _fits(rows: Array, steps: Array, scales: Array, x: Quantization, y: Quantiza
     shift = _SHIFT_UNKNOWN
     if y is not None:
         ratio = np.float64(x.scale[0]) * scales.astype(np.float64) / y.scale[0]
-        shift = choose_multipliers(np.clip(ratio, 2.0**-64, 2.0**29))[1]
-    bias = steps - x.zero_point[0] * rows.sum(axis=1)
-    positive, negative = np.maximum(rows, 0).sum(axis=1), np.minimum(rows, 0).sum(axis=1)
-    highest = np.maximum(np.abs(bias + 127 * positive - 128 * negative), np.abs(bias - 128 * positive + 127 * negative))
+        shift = shift_of(min(float(ratio.max()), 2.0**29))
+    reach = accumulator_range(signed_sums(rows), steps, x.zero_point[0])
     # Lowering brings the biases of channels without weights down itself.
-    limit = np.where(rows.any(axis=1), INT32_MAX / 2.0**shift, INT32_MAX)
-    fits: Array = np.maximum(np.abs(bias), highest) <= limit
+    fits: Array = reach.magnitude <= np.where(rows.any(axis=1), accumulator_limit(shift), INT32_MAX)
     return fits
 
 

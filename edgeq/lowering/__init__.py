@@ -1,6 +1,5 @@
 """Canonical QDQ in, integer graph out; one file a family, mirroring ``ops/``."""
 
-from edgeq.lowering.context import Mode
 from edgeq.lowering.convert import lower, lower_named
 
-__all__ = ["Mode", "lower", "lower_named"]
+__all__ = ["lower", "lower_named"]

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, DType, Graph, Node, Quantization, Source, Tensor
 from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import Scaling
 from edgeq.ops import BY_NAME
 
 if TYPE_CHECKING:
     import onnx_ir
 
-Mode = Literal["highmul", "tflite"]
 NHWC_TO_NCHW = (0, 3, 1, 2)
 NCHW_TO_NHWC = (0, 2, 3, 1)
 
@@ -66,7 +66,7 @@ class Context:
     """The state of one lowering: the graph, and what each ONNX value became."""
 
     graph: Graph
-    mode: Mode
+    scaling: Scaling
     activations: dict[str, str] = field(default_factory=dict)
     constants: dict[str, Tensor] = field(default_factory=dict)
 

@@ -10,7 +10,8 @@ import numpy as np
 from edgeq.ir import Attr, Tensor
 from edgeq.lowering.attributes import integer, ints
 from edgeq.lowering.context import NCHW_TO_NHWC, Context, Target, scalar_quant
-from edgeq.lowering.requantize import multipliers, single_product
+from edgeq.lowering.requantize import add_factors
+from edgeq.numerics.accumulator import accumulator_range, signed_sums
 from edgeq.numerics.array import Array
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def lower_conv(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     weight = ctx.constant(node, 1)
     x_nhwc = ctx.to_nhwc(x)
     kernel = np.ascontiguousarray(weight.value().transpose(NCHW_TO_NHWC))
-    names, attrs = accumulate(ctx, node, target, x, weight, kernel)
+    names, attrs = accumulate(ctx, "conv2d", node, target, x, weight, kernel)
     attrs |= {
         "strides": ints(node, "strides", (1, 1)),
         "pads": ints(node, "pads", (0, 0, 0, 0)),
@@ -37,12 +38,13 @@ def lower_conv(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
 
 
 def accumulate(
-    ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor, weight: Tensor, kernel: Array
+    ctx: Context, op: str, node: onnx_ir.Node, target: Target, x: Tensor, weight: Tensor, kernel: Array
 ) -> tuple[tuple[str, ...], dict[str, Attr]]:
     """Weight, bias and multiplier constants of a multiply-accumulate layer, and its common attributes.
 
     Args:
         ctx: the lowering.
+        op: name of the integer operator.
         node: the ONNX node; its input 2 is the bias.
         target: where the result goes.
         x: the int8 input.
@@ -54,15 +56,14 @@ def accumulate(
     channels = kernel.shape[0]
     rows = kernel.reshape(channels, -1).astype(np.int64)
     bias = ctx.constant(node, 2).value().astype(np.int64).reshape(-1) - x_zero * rows.sum(axis=1)
-    ratio = _ratio(ctx, node, weight, x_scale, target.scale, channels)
-    if ctx.mode == "highmul":
+    assert weight.quant is not None  # it was dequantized
+    ratio = ctx.scaling.ratio(op, x_scale, weight.quant.scale, target.scale)
+    ratio = np.array(np.broadcast_to(ratio, (channels,)))
+    if ctx.scaling.shares_shift:
         bias, ratio = _coarsened_constants(rows, bias, ratio)
-    # Extremes of sum(w*q) + bias over all int8 q: q = -128 where w > 0 for the lowest, and so on.
-    positive, negative = np.maximum(rows, 0).sum(axis=1), np.minimum(rows, 0).sum(axis=1)
-    lowest = bias - 128 * positive + 127 * negative
-    highest = bias + 127 * positive - 128 * negative
-    bound = np.maximum(np.abs(bias), np.maximum(np.abs(lowest), np.abs(highest)))
-    tables, attrs = multipliers(ctx, target.name, ratio, bound, target.sources)
+    reach = accumulator_range(signed_sums(rows), bias)
+    factors = ctx.scaling.choose(ratio)
+    tables, attrs = add_factors(ctx, target.name, factors, reach.magnitude, target.sources)
     axis = None if len(weight.quant.scale) == 1 else 0
     names = (
         ctx.add_constant(f"{target.name}.weight", kernel, replace(weight.quant, axis=axis)),
@@ -71,15 +72,6 @@ def accumulate(
     )
     attrs |= {"out_zero": target.zero, "clamp_min": target.clamp_min, "clamp_max": target.clamp_max}
     return names, attrs
-
-
-def _ratio(ctx: Context, node: onnx_ir.Node, weight: Tensor, x_scale: float, y_scale: float, channels: int) -> Array:
-    """s_x·s_w/s_y per channel, float64 [channels]."""
-    assert weight.quant is not None  # it was dequantized
-    product: Array = np.float64(x_scale) * np.asarray(weight.quant.scale, np.float64)
-    if ctx.mode == "tflite" and node.op_type == "Gemm" and product.size == 1:
-        product = np.asarray(single_product(x_scale, weight.quant.scale[0]))
-    return np.array(np.broadcast_to(product / np.float64(y_scale), (channels,)))
 
 
 def _coarsened_constants(rows: Array, bias: Array, ratio: Array) -> tuple[Array, Array]:

@@ -17,11 +17,12 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import DType, Graph, Quantization, Source, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering.attributes import constant_array, require_implemented
-from edgeq.lowering.context import Context, Mode, Target
+from edgeq.lowering.context import Context, Target
 from edgeq.lowering.requantize import at_scale, copy_constant, emit_requantize
 from edgeq.lowering.rules import RULES
 from edgeq.numerics.array import Array
 from edgeq.numerics.scale_range import ScaleRangeError
+from edgeq.numerics.scaling import SCALINGS, Mode, Scaling
 from edgeq.ops import infer
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def lower(model: onnx_ir.Model, *, mode: Mode, name: str) -> Graph:
 
     Args:
         model: static shapes, opset 21, every activation behind QuantizeLinear and DequantizeLinear.
-        mode: how requantization rounds; a property of every node that comes out.
+        mode: the arithmetic; a property of every node that comes out.
         name: the graph's name.
 
     Returns:
@@ -49,7 +50,7 @@ def lower(model: onnx_ir.Model, *, mode: Mode, name: str) -> Graph:
 
 def lower_named(model: onnx_ir.Model, *, mode: Mode, name: str) -> tuple[Graph, dict[str, str]]:
     """As :func:`lower`, and the tensor of the graph that holds each quantized or dequantized value, by ONNX name."""
-    ctx = Context(Graph(name), mode)
+    ctx = Context(Graph(name), SCALINGS[mode])
     problems: list[Problem] = []
     _take_constants(ctx, model)
     _take_integer_inputs(ctx, model)
@@ -124,18 +125,18 @@ def _target(ctx: Context, value: onnx_ir.Value, quant: Quantization) -> tuple[on
         if node.op_type not in FUSED_ACTIVATIONS or operand is None or operand.name in ctx.activations:
             break
         require_implemented(node)
-        low, high = _clamped(ctx.mode, node, quant, low, high)
+        low, high = _clamped(ctx.scaling, node, quant, low, high)
         current = operand
     shape = _static_shape(value)
     return node, Target(str(value.name), shape, quant, low, high, tuple(reversed(sources)))
 
 
-def _clamped(mode: Mode, node: onnx_ir.Node, quant: Quantization, low: int, high: int) -> tuple[int, int]:
+def _clamped(scaling: Scaling, node: onnx_ir.Node, quant: Quantization, low: int, high: int) -> tuple[int, int]:
     """Narrow an int8 clamp by a Relu or Clip: rounding is monotone, so clamping before or after it is the same."""
     bounds: list[float | None] = [0.0, None]
     if node.op_type == "Clip":
         bounds = [_bound(node, 1), _bound(node, 2)]
-    lower, upper = (None if bound is None else _quantized(bound, quant, mode) for bound in bounds)
+    lower, upper = (None if bound is None else _quantized(bound, quant, scaling) for bound in bounds)
     low = low if lower is None else max(low, lower)
     high = high if upper is None else min(high, upper)
     return low, max(low, high)
@@ -148,10 +149,9 @@ def _bound(node: onnx_ir.Node, index: int) -> float | None:
     return None if bound is None or not np.isfinite(bound) else bound
 
 
-def _quantized(real: float, quant: Quantization, mode: Mode) -> int:
-    """QuantizeLinear of one number: float32 division, half to even (TFLite: half away from zero), saturated to int8."""
-    steps = np.float64(np.float32(real) / np.float32(quant.scale[0]))
-    whole = np.copysign(np.floor(np.abs(steps) + 0.5), steps) if mode == "tflite" else np.rint(steps)
+def _quantized(real: float, quant: Quantization, scaling: Scaling) -> int:
+    """QuantizeLinear of one number: float32 division, rounded as the arithmetic does, saturated to int8."""
+    whole = scaling.round_bound(float(np.float32(real) / np.float32(quant.scale[0])))
     return int(np.clip(whole + quant.zero_point[0], DType.INT8.min, DType.INT8.max))
 
 

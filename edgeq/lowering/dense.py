@@ -9,7 +9,7 @@ import numpy as np
 from edgeq.ir import Tensor
 from edgeq.lowering.context import Context, Target, scalar_quant
 from edgeq.lowering.conv import accumulate
-from edgeq.lowering.requantize import multipliers, single_product
+from edgeq.lowering.requantize import add_factors
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -19,7 +19,7 @@ def lower_gemm(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """Gemm in its normalized form: transB, alpha = beta = 1, weight [O, K], bias [O]."""
     x = ctx.activation(node, 0)
     weight = ctx.constant(node, 1)
-    names, attrs = accumulate(ctx, node, target, x, weight, np.ascontiguousarray(weight.value()))
+    names, attrs = accumulate(ctx, "dense", node, target, x, weight, np.ascontiguousarray(weight.value()))
     return ctx.emit_result("dense", target, (x.name, *names), attrs)
 
 
@@ -27,10 +27,9 @@ def lower_matmul(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """MatMul of two int8 operands with equal batch dimensions."""
     a, b = ctx.activation(node, 0), ctx.activation(node, 1)
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
-    product = single_product(a_scale, b_scale) if ctx.mode == "tflite" else np.float64(a_scale) * b_scale
-    ratio = np.array([product / target.scale])
+    factors = ctx.scaling.choose(ctx.scaling.ratio("matmul", a_scale, [b_scale], target.scale))
     bound = np.array([a.shape[-1] * 255 * 255])
-    names, attrs = multipliers(ctx, target.name, ratio, bound, target.sources)
+    names, attrs = add_factors(ctx, target.name, factors, bound, target.sources)
     attrs |= {
         "a_zero": a_zero,
         "b_zero": b_zero,

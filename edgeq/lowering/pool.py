@@ -10,8 +10,7 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, Source, Tensor
 from edgeq.lowering.attributes import constant_ints, integer, ints
 from edgeq.lowering.context import Context, Target, scalar_quant
-from edgeq.lowering.requantize import at_scale, multipliers
-from edgeq.numerics import tflite
+from edgeq.lowering.requantize import add_factors, at_scale
 from edgeq.ops.pool import average_pool_counts
 
 if TYPE_CHECKING:
@@ -52,7 +51,8 @@ def lower_mean(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     count = int(np.prod([x.shape[axis] for axis in axes]))
     kept = tuple(axis for axis in range(rank) if axis not in axes)
     ordered = ctx.transposed(x, kept + axes, "mean_order") if kept + axes != tuple(range(rank)) else x
-    names, attrs = _mean_multipliers(ctx, target, np.float64(scale) / np.float64(target.scale), count)
+    factors = ctx.scaling.choose_mean(scale / target.scale, count)
+    names, attrs = add_factors(ctx, target.name, factors, np.array([255 * count]), target.sources)
     attrs |= {
         "axes": tuple(range(len(kept), rank)),
         "keepdims": 0,
@@ -73,20 +73,6 @@ def lower_mean(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     return ctx.emit_result("reshape", target, (flat.name,), {"shape": target.shape})
 
 
-def _mean_multipliers(
-    ctx: Context, target: Target, ratio: np.float64, count: int
-) -> tuple[tuple[str, ...], dict[str, Attr]]:
-    """The factor ratio/count; TFLite truncates it in its own way."""
-    if ctx.mode == "tflite":
-        multiplier, exponent = tflite.mean_multiplier(float(ratio), count)
-        names = (
-            ctx.add_constant(f"{target.name}.multiplier", np.array([multiplier], np.int32)),
-            ctx.add_constant(f"{target.name}.exponent", np.array([exponent], np.int32)),
-        )
-        return names, {"requant": "tflite", "acc": "i32", "shift": 0}
-    return multipliers(ctx, target.name, np.array([ratio / count]), np.array([255 * count]), target.sources)
-
-
 def _spatial_mean(ctx: Context, x: Tensor, target: Target) -> Tensor:
     window: dict[str, tuple[int, ...]] = {"kernel": x.shape[2:], "strides": (1, 1), "pads": (0, 0, 0, 0)}
     full = Target(
@@ -104,18 +90,13 @@ def _spatial_mean(ctx: Context, x: Tensor, target: Target) -> Tensor:
 
 
 def _average(ctx: Context, x_nhwc: Tensor, window: dict[str, tuple[int, ...]], target: Target) -> Tensor:
+    if ctx.scaling.averages_integers:
+        x_nhwc = at_scale(ctx, x_nhwc, target.quant, "rescaled")
     scale, zero = scalar_quant(x_nhwc)
     counts = average_pool_counts(x_nhwc.shape, window["kernel"], window["strides"], window["pads"])
-    attrs: dict[str, Attr] = {**window, "counts": counts, "in_zero": zero}
-    if ctx.mode == "tflite":
-        x_nhwc = at_scale(ctx, x_nhwc, target.quant, "rescaled")
-        names: tuple[str, ...] = (ctx.add_constant(f"{target.name}.multiplier", np.zeros(1, np.int32)),)
-        attrs |= {"requant": "tflite", "acc": "i32", "shift": 0, "in_zero": target.zero}
-    else:
-        ratio = np.float64(scale) / (np.asarray(counts, np.float64) * np.float64(target.scale))
-        bound = np.asarray(counts, np.int64) * 255
-        names, extra = multipliers(ctx, target.name, ratio, bound, target.sources)
-        attrs |= extra
+    factors = ctx.scaling.choose_average(scale, target.scale, counts)
+    names, attrs = add_factors(ctx, target.name, factors, np.asarray(counts, np.int64) * 255, target.sources)
+    attrs |= {**window, "counts": counts, "in_zero": zero}
     attrs |= {"out_zero": target.zero, "clamp_min": target.clamp_min, "clamp_max": target.clamp_max}
     return ctx.emit_result_nhwc("average_pool", target, (x_nhwc.name, *names), attrs)
 

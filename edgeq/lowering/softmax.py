@@ -10,14 +10,12 @@ from edgeq.ir import Attr, Tensor
 from edgeq.lowering.attributes import integer
 from edgeq.lowering.context import Context, Target, scalar_quant
 from edgeq.lowering.requantize import at_scale
-from edgeq.numerics import softmax, tflite_softmax
+from edgeq.numerics import DEFAULT_MODE
 from edgeq.ops.softmax import RESULT
 
 if TYPE_CHECKING:
     import onnx_ir
 
-# The sum of a longer row leaves the reference kernel's own int32, which is undefined there.
-TFLITE_ROW_MAX = 511
 # The integer result is up to half of 1/256 off; at a finer scale than about 1/512 that is more than one step.
 FINEST_SCALE = 1 / 500
 
@@ -37,28 +35,19 @@ def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
             allowed=f"{FINEST_SCALE:g} or more; the integer Softmax gives steps of 1/256",
             hint="quantize the result of this Softmax with scale 1/256 and zero point -128, the range of a probability",
         )
-    attrs: dict[str, Attr]
-    if ctx.mode == "tflite":
-        if x.shape[axis] > TFLITE_ROW_MAX:
-            raise EdgeqError(
-                "EQ0359",
-                "a Softmax row is too long for TFLite's integer softmax",
-                where=f"node {node.name}",
-                got=x.shape[axis],
-                allowed=f"at most {TFLITE_ROW_MAX} elements",
-                hint="compile with --requantize highmul, which has no such limit",
-            )
-        multiplier, shift, diff_min = tflite_softmax.softmax_parameters(scale)
-        attrs = {
-            "requant": "tflite",
-            "input_multiplier": multiplier,
-            "input_left_shift": shift,
-            "diff_min": diff_min,
-        }
-        constants: tuple[str, ...] = ()
-    else:
-        attrs = {"requant": "highmul"}
-        constants = (ctx.add_constant(f"{target.name}.table", softmax.exp_table(scale)),)
+    longest = ctx.scaling.softmax_row_max
+    if longest is not None and x.shape[axis] > longest:
+        raise EdgeqError(
+            "EQ0359",
+            f"a Softmax row is too long for the integer softmax of {ctx.scaling.name}",
+            where=f"node {node.name}",
+            got=x.shape[axis],
+            allowed=f"at most {longest} elements",
+            hint=f"compile with --requantize {DEFAULT_MODE}, which has no such limit",
+        )
+    table, chosen = ctx.scaling.choose_softmax(scale)
+    attrs: dict[str, Attr] = {"requant": ctx.scaling.name, **chosen}
+    constants = () if table is None else (ctx.add_constant(f"{target.name}.table", table),)
     fixed = replace(target, quant=RESULT)
     rescaled = target.quant != RESULT or target.is_clamped
     if axis == rank - 1 and not rescaled:

@@ -11,7 +11,6 @@ from edgeq.ir import Tensor
 from edgeq.lowering.attributes import constant_array, scalars
 from edgeq.lowering.context import Context, Target, scalar_quant
 from edgeq.numerics.tables import unary_table
-from edgeq.numerics.tflite_unary import tflite_table
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -33,7 +32,7 @@ def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
             if bound is not None and bound.size:
                 attributes[key] = float(bound.reshape(-1)[0])
     grids = (scale, zero, target.scale, target.zero)
-    table = tflite_table(node.op_type, attributes, *grids) if ctx.mode == "tflite" else None
+    table = ctx.scaling.lookup_table(node.op_type, attributes, *grids)
     if table is None:
         table = unary_table(node.op_type, attributes, *grids, target.clamp_min, target.clamp_max)
     else:

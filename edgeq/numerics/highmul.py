@@ -9,11 +9,12 @@ that of their neighbours; the error that is left is bounded by :func:`multiplier
 from __future__ import annotations
 
 from fractions import Fraction
+from math import frexp, ldexp
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.numerics.array import INT32_MAX, INT32_MIN, Array, require_int32, saturate
+from edgeq.numerics.array import Array, require_int32, saturate
 from edgeq.numerics.scale_range import ScaleRangeError
 
 SHIFT_MAX = 31
@@ -37,12 +38,18 @@ def choose_multipliers(scales: npt.ArrayLike) -> tuple[Array, int]:
     largest = float(factors.max())
     if largest >= 2.0 ** (SHIFT_MAX - 1):
         raise ScaleRangeError(f"the requantization factor {largest!r} is too large: it must be below 2^30")
-    for shift in range(SHIFT_MAX + 1):
-        # ldexp is exact: it changes the exponent only (factors below 2^-1000 round to zero either way).
-        multipliers = np.rint(np.ldexp(factors, 32 - shift))
-        if float(multipliers.max()) < 2.0**31:
-            return multipliers.astype(np.int32), shift
-    raise ScaleRangeError(f"the requantization factor {largest!r} is too large: it must be below 2^30")
+    shift = shift_of(largest)
+    if shift > SHIFT_MAX:
+        raise ScaleRangeError(f"the requantization factor {largest!r} is too large: it must be below 2^30")
+    # ldexp is exact: it changes the exponent only (factors below 2^-1000 round to zero either way).
+    return np.rint(np.ldexp(factors, 32 - shift)).astype(np.int32), shift
+
+
+def shift_of(factor: float) -> int:
+    """The smallest s >= 0 with round(M·2^(32−s)) < 2^31, M positive and finite: the shift that it needs."""
+    shift = max(frexp(factor)[1] + 1, 0)
+    # M·2^(32−s) is in [2^30, 2^31) where s > 0; rounding may give 2^31.
+    return shift + (round(ldexp(factor, 32 - shift)) >= 1 << 31)
 
 
 def requantize(
@@ -71,11 +78,6 @@ def requantize(
     value >>= 32
     value += zero
     return saturate(value, low, high, dtype)
-
-
-def shift_fits(acc_min: int, acc_max: int, shift: int) -> bool:
-    """Whether every accumulator in [acc_min, acc_max] stays in int32 when shifted left."""
-    return acc_min << shift >= INT32_MIN and acc_max << shift <= INT32_MAX
 
 
 def multiplier_error_lsb(acc_abs_max: int, shift: int) -> float:

@@ -21,6 +21,8 @@ from edgeq.numerics.tflite import (
     saturating_rounding_doubling_high_mul,
 )
 
+# The sum has 12 integer bits; from 512 on the result is shifted by 32, which C does not define.
+ROW_MAX = 511
 _DIFF_INTEGER_BITS = 5
 _SUM_INTEGER_BITS = 12
 _NEWTON_STEPS = 3

@@ -75,7 +75,7 @@ def infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
 def _require_attributes(node: Node, op: Op) -> None:
     """The node has every attribute of its operator and mode, none besides, each of a value that it may have."""
     mode = node.attrs.get("requant")
-    schema = {item.name: item for item in op.attributes if item.mode is None or item.mode == mode}
+    schema = {item.name: item for item in op.attributes if not item.modes or mode in item.modes}
     for name, item in schema.items():
         if name not in node.attrs:
             raise invalid(node, "an attribute is missing", name, item.allowed())

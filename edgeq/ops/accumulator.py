@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.ir import DType, Node, Tensor
-from edgeq.numerics import highmul, tflite
 from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import MODES, SCALINGS, Parameter, Scaling
 from edgeq.ops.base import Attribute
 
-MODES = ("highmul", "tflite")
 
-
-def int8(name: str, doc: str, mode: Literal["highmul", "tflite"] | None = None) -> Attribute:
+def int8(name: str, doc: str) -> Attribute:
     """An attribute that is a value of int8: a zero point, a bound."""
-    return Attribute(name, "int", doc, DType.INT8.min, DType.INT8.max, mode=mode)
+    return Attribute(name, "int", doc, DType.INT8.min, DType.INT8.max)
+
+
+def parameters(of: Callable[[Scaling], tuple[Parameter, ...]]) -> tuple[Attribute, ...]:
+    """The attributes of an operator in all arithmetics: each parameter once, with the arithmetics that have it."""
+    modes: dict[Parameter, list[str]] = {}
+    for name, scaling in SCALINGS.items():
+        for parameter in of(scaling):
+            modes.setdefault(parameter, []).append(name)
+    return tuple(
+        Attribute(each.name, "int", each.doc, each.low, each.high, modes=tuple(having))
+        for each, having in modes.items()
+    )
 
 
 CLAMP = (int8("clamp_min", "smallest result"), int8("clamp_max", "largest result"))
+MODE = Attribute(
+    "requant", "str", "arithmetic: " + "; ".join(f"{s.name}, {s.summary}" for s in SCALINGS.values()), values=MODES
+)
 REQUANT = (
-    Attribute("requant", "str", "highmul: one rounding; tflite: as LiteRT's reference kernels", values=MODES),
+    MODE,
     Attribute("acc", "str", "type of the accumulator: i32", values=("i32",)),
-    Attribute("shift", "int", "highmul: left shift of the accumulator before the high multiplication; else 0", 0, 31),
+    Attribute("shift", "int", "left shift of the accumulator before the multiplication", 0, 31),
     int8("out_zero", "zero point of the result"),
     *CLAMP,
 )
@@ -67,7 +79,7 @@ def require_rank(node: Node, tensor: Tensor, rank: int) -> None:
 
 
 def require_scaled(node: Node, operands: Sequence[Tensor], dtypes: Sequence[DType], channels: int = 1) -> None:
-    """Check operands that end in ``multiplier`` and, in mode tflite, ``exponent``, int32 [channels] or [1].
+    """Check operands that end in those of the node's arithmetic (``Scaling.operands``), int32 [channels] or [1].
 
     Args:
         node: the node.
@@ -78,44 +90,39 @@ def require_scaled(node: Node, operands: Sequence[Tensor], dtypes: Sequence[DTyp
     Raises:
         EdgeqError: EQ0903.
     """
-    mode = mode_of(node)
+    scaling = scaling_of(node)
     if node.text("acc") != "i32":
         raise invalid(node, "unknown accumulator", node.text("acc"), "i32")
-    count = 2 if mode == "tflite" else 1
-    require_operands(node, operands, [*dtypes, *[DType.INT32] * count])
+    require_operands(node, operands, [*dtypes, *[DType.INT32] * len(scaling.operands)])
     for tensor in operands[len(dtypes) :]:
         if tensor.shape not in ((channels,), (1,)):
             raise invalid(node, f"{tensor.name} does not match the channels", tensor.shape, f"[{channels}] or [1]")
 
 
-def mode_of(node: Node) -> str:
-    """The requantization mode of a node.
+def scaling_of(node: Node) -> Scaling:
+    """The arithmetic of a node.
 
     Raises:
-        EdgeqError: EQ0903 where it is neither highmul nor tflite.
+        EdgeqError: EQ0903 where there is none of that name.
     """
     mode = node.text("requant")
-    if mode not in MODES:
+    if mode not in SCALINGS:
         raise invalid(node, "unknown requantization", mode, " or ".join(MODES))
-    return mode
+    return SCALINGS[mode]
 
 
-def requantize(node: Node, acc: Array, scaling: Sequence[Array], *, once: bool = False) -> Array:
+def requantize(node: Node, acc: Array, operands: Sequence[Array]) -> Array:
     """Scale accumulators as the node says: int8 of the same shape.
 
     Args:
         node: carries ``requant``, ``shift``, ``out_zero``, ``clamp_min``, ``clamp_max``.
         acc: integers; the last axis runs along the channels.
-        scaling: the node's operands from the multiplier on.
-        once: in mode tflite, round once (fully connected) instead of twice.
+        operands: the node's operands from the multiplier on.
 
     Raises:
         OverflowError: an accumulator leaves int32.
     """
-    zero, low, high = node.integer("out_zero"), node.integer("clamp_min"), node.integer("clamp_max")
-    if mode_of(node) == "highmul":
-        result = highmul.requantize(acc, scaling[0], node.integer("shift"), zero, low, high)
-    else:
-        result = tflite.requantize(acc, scaling[0], scaling[1], zero, low, high, once=once)
+    shift, zero, low, high = map(node.integer, ("shift", "out_zero", "clamp_min", "clamp_max"))
+    result = scaling_of(node).apply(node.op, acc, operands, shift, zero, low, high)
     # A multiplier [1] gives an accumulator of rank 0 an axis.
     return result.reshape(np.shape(acc))

@@ -13,6 +13,7 @@ from typing import Literal
 
 from edgeq.ir import DType, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import Scaling
 
 Shape = tuple[int, ...]
 Infer = Callable[[Node, Sequence[Tensor]], list[tuple[Shape, DType]]]
@@ -35,7 +36,7 @@ class Attribute:
         doc: what it means.
         low, high: bounds of the number, or of each.
         values: the words that it may be; None for numbers and for text that is free.
-        mode: the requantization mode that has it; None for all.
+        modes: the arithmetics that have it; empty for all.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Attribute:
     low: int | None = None
     high: int | None = None
     values: tuple[str, ...] | None = None
-    mode: Literal["highmul", "tflite"] | None = None
+    modes: tuple[str, ...] = ()
 
     def allowed(self) -> str:
         """The values that it may have, for a message."""
@@ -123,7 +124,7 @@ class OnnxForm:
         bias: index of the bias input (int32, scale s_x*s_w), or None.
         scale: ``own`` = observed; ``same`` = input and output share one scale; ``fixed`` = given below.
         fixed: the output's parameters where ``scale`` is ``fixed``.
-        tflite_scale: the rule where the mode is ``tflite`` and TFLite's own rule differs.
+        average: it is an average pool, which some arithmetics compute without a change of scale.
         fill: index of the input whose value the result holds beside the operand's values, or None.
         attributes: everything that ONNX lets the operator say, and what of it lowering implements.
         rank: the rank of its first operand; None for any.
@@ -136,10 +137,14 @@ class OnnxForm:
     bias: int | None = None
     scale: ScaleRule = "own"
     fixed: Quantization | None = None
-    tflite_scale: ScaleRule | None = None
+    average: bool = False
     fill: int | None = None
     attributes: tuple[OnnxAttribute, ...] = ()
     rank: int | None = None
+
+    def scale_rule(self, scaling: Scaling) -> ScaleRule:
+        """How the output scale comes about in an arithmetic."""
+        return "same" if self.average and scaling.averages_integers else self.scale
 
     def refuse(self, attributes: Mapping[str, Value]) -> list[tuple[str, Value, str]]:
         """The attributes of a node that lowering does not implement: name, value, what is allowed."""

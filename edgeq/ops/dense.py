@@ -39,7 +39,7 @@ def _evaluate_dense(node: Node, arrays: Sequence[Array]) -> list[Array]:
     x, weight, bias, *scaling = arrays
     acc = matmul_exact(x, weight.T, _DENSE_PRODUCT_MAX)
     acc += bias
-    return [requantize(node, acc, scaling, once=True)]
+    return [requantize(node, acc, scaling)]
 
 
 def _dense_macs(node: Node, operands: Sequence[Tensor]) -> int:

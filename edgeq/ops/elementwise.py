@@ -7,42 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgeq.ir import DType, Node, Tensor
-from edgeq.numerics import addition, tflite
 from edgeq.numerics.array import Array
 from edgeq.ops.accumulator import (
     CLAMP,
-    MODES,
+    MODE,
     REQUANT,
     int8,
     invalid,
-    mode_of,
+    parameters,
     requantize,
     require_operands,
     require_scaled,
+    scaling_of,
 )
-from edgeq.ops.base import Attribute, Evaluate, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.ops.base import Evaluate, OnnxForm, Op, Sample, Shape, no_macs
 
-_SUM_ATTRIBUTES = (
-    Attribute(
-        "requant",
-        "str",
-        "highmul: y = (a·ma ± b·mb + offset) >> shift; tflite: as LiteRT's reference kernel",
-        values=MODES,
-    ),
-    *CLAMP,
-    Attribute("a_multiplier", "int", "factor of a"),
-    Attribute("b_multiplier", "int", "factor of b"),
-    Attribute("offset", "int", "zero points and rounding, in units of 2^-shift", mode="highmul"),
-    Attribute("shift", "int", "right shift of the sum", 0, 22, mode="highmul"),
-    Attribute("left_shift", "int", "bits that both operands are raised by, 20", 0, 20, mode="tflite"),
-    int8("a_zero", "zero point of a", "tflite"),
-    int8("b_zero", "zero point of b", "tflite"),
-    Attribute("a_exponent", "int", "exponent of a's factor", mode="tflite"),
-    Attribute("b_exponent", "int", "exponent of b's factor", mode="tflite"),
-    Attribute("out_multiplier", "int", "factor of the sum", mode="tflite"),
-    Attribute("out_exponent", "int", "exponent of the sum's factor", mode="tflite"),
-    int8("out_zero", "zero point of the result", "tflite"),
-)
+_SUM_ATTRIBUTES = (MODE, *CLAMP, *parameters(lambda scaling: scaling.sum_parameters))
 
 
 def _broadcast(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
@@ -55,7 +35,7 @@ def _broadcast(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DTyp
 
 
 def _infer_sum(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    mode_of(node)
+    scaling_of(node)
     require_operands(node, operands, (DType.INT8, DType.INT8))
     return _broadcast(node, operands)
 
@@ -69,14 +49,9 @@ def _evaluate_sum(sign: int) -> Evaluate:
     def evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
         a, b = arrays
         low, high = node.integer("clamp_min"), node.integer("clamp_max")
-        if mode_of(node) == "highmul":
-            ma, mb, offset, shift = map(node.integer, ("a_multiplier", "b_multiplier", "offset", "shift"))
-            constants = addition.Addition(ma, mb, offset, shift, sign)
-            return [addition.add(a, b, constants, low, high)]
-        names = ("a_multiplier", "a_exponent", "b_multiplier", "b_exponent", "out_multiplier", "out_exponent")
-        parameters = tflite.AddParameters(*(node.integer(name) for name in (*names, "left_shift")))
-        zeros = (node.integer("a_zero"), node.integer("b_zero"), node.integer("out_zero"))
-        return [tflite.add(a, b, *zeros, parameters, low, high, sign)]
+        scaling = scaling_of(node)
+        constants = {each.name: node.integer(each.name) for each in scaling.sum_parameters}
+        return [scaling.apply_sum(a, b, constants, sign, low, high)]
 
     return evaluate
 

@@ -15,11 +15,11 @@ from edgeq.ops.accumulator import (
     IN_ZERO,
     REQUANT,
     invalid,
-    mode_of,
     requantize,
     require_operands,
     require_rank,
     require_scaled,
+    scaling_of,
 )
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
 from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, valid_counts, window_output, windows
@@ -49,8 +49,8 @@ def _infer_average(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, 
     found = tuple(sorted(set(_counts(node, x.shape).reshape(-1).tolist())))
     if counts != found or counts[0] == 0:
         raise invalid(node, "counts of valid positions do not match the windows", counts, f"{found}, none zero")
-    if mode_of(node) == "tflite":
-        # The raw mean keeps the scale: a multiplier is present but unused, with or without its exponent.
+    if scaling_of(node).averages_integers:
+        # The mean of the integers keeps the scale: a multiplier is present but unused, with or without its exponent.
         require_operands(node, operands, (DType.INT8, *[DType.INT32] * (len(operands) - 1)))
     else:
         require_scaled(node, operands, (DType.INT8,), len(counts))
@@ -66,7 +66,7 @@ def _evaluate_average(node: Node, arrays: Sequence[Array]) -> list[Array]:
     padded = pad_spatial(x, node.integers("pads"), 0)
     sums = windows(padded, kernel, strides).sum(axis=(4, 5), dtype=np.int64)
     counts = _counts(node, x.shape)[:, :, np.newaxis]
-    if mode_of(node) == "tflite":
+    if scaling_of(node).averages_integers:
         mean = divide_half_away(sums, counts)
         return [saturate(mean, node.integer("clamp_min"), node.integer("clamp_max"))]
     sums -= counts * node.integer("in_zero")
@@ -135,11 +135,11 @@ AVERAGE_POOL = Op(
     onnx=(
         OnnxForm(
             "AveragePool",
-            tflite_scale="same",
+            average=True,
             rank=4,
             attributes=(*_ONNX_POOL, OnnxAttribute("count_include_pad", "int", (0, 1))),
         ),
-        OnnxForm("GlobalAveragePool", tflite_scale="same", rank=4),
+        OnnxForm("GlobalAveragePool", average=True, rank=4),
     ),
     one_sample=True,
     samples=(

@@ -5,37 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeq.ir import DType, Node, Quantization, Tensor
-from edgeq.numerics import softmax, tflite_softmax
+from edgeq.numerics import softmax
 from edgeq.numerics.array import Array
-from edgeq.ops.accumulator import MODES, invalid, mode_of, require_operands
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.ops.accumulator import MODE, invalid, parameters, require_operands, scaling_of
+from edgeq.ops.base import OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
 
 RESULT = Quantization.per_tensor(DType.INT8, softmax.OUTPUT_SCALE, softmax.OUTPUT_ZERO)
-
-# The sum has 12 integer bits in LiteRT's fixed point; from 512 on it shifts by 32, which C does not define.
-_TFLITE_ROW_MAX = 511
 
 
 def _infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
     x = operands[0]
-    if mode_of(node) == "highmul":
-        require_operands(node, operands, (DType.INT8, DType.UINT32))
-        if operands[1].shape != (256,):
-            raise invalid(node, "a table has 256 entries", operands[1].shape, (256,))
-    else:
-        require_operands(node, operands, (DType.INT8,))
-        if x.shape[-1] > _TFLITE_ROW_MAX:
-            raise invalid(node, "row too long for mode tflite", x.shape[-1], f"at most {_TFLITE_ROW_MAX}")
+    scaling = scaling_of(node)
+    require_operands(node, operands, (DType.INT8, *[DType.UINT32] * scaling.softmax_table))
+    if scaling.softmax_table and operands[1].shape != (256,):
+        raise invalid(node, "a table has 256 entries", operands[1].shape, (256,))
+    longest = scaling.softmax_row_max
+    if longest is not None and x.shape[-1] > longest:
+        raise invalid(node, f"row too long for {scaling.name}", x.shape[-1], f"at most {longest}")
     if not x.shape or x.shape[-1] < 1:
         raise invalid(node, "rows must hold something", x.shape, "[..., n]")
     return [(x.shape, DType.INT8)]
 
 
 def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
-    if mode_of(node) == "highmul":
-        return [softmax.softmax(arrays[0], arrays[1])]
-    parameters = (node.integer(name) for name in ("input_multiplier", "input_left_shift", "diff_min"))
-    return [tflite_softmax.softmax(arrays[0], *parameters)]
+    scaling = scaling_of(node)
+    constants = {each.name: node.integer(each.name) for each in scaling.softmax_parameters}
+    return [scaling.apply_softmax(arrays[0], arrays[1] if scaling.softmax_table else None, constants)]
 
 
 def _sample(name: str, shape: Shape, axis: int = -1) -> Sample:
@@ -46,17 +41,10 @@ def _sample(name: str, shape: Shape, axis: int = -1) -> Sample:
 SOFTMAX = Op(
     name="softmax",
     family="softmax",
-    summary="Softmax over the last axis, scale 1/256, zero point -128: x, and in mode highmul table uint32[256]",
+    summary="Softmax over the last axis, scale 1/256, zero point -128: x, and with highmul a table uint32[256]",
     attributes=(
-        Attribute(
-            "requant",
-            "str",
-            "highmul: exponentials from a table, one division; tflite: gemmlowp fixed point",
-            values=MODES,
-        ),
-        Attribute("input_multiplier", "int", "factor of the differences", mode="tflite"),
-        Attribute("input_left_shift", "int", "exponent of the factor", mode="tflite"),
-        Attribute("diff_min", "int", "smaller differences count as zero", mode="tflite"),
+        MODE,
+        *parameters(lambda scaling: scaling.softmax_parameters),
     ),
     infer=_infer,
     evaluate=_evaluate,

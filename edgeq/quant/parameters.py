@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edgeq.ir import DType, Quantization, QuantizedConstant
+from edgeq.numerics.accumulator import accumulator_range
 from edgeq.numerics.array import INT32_MAX, Array
+from edgeq.numerics.highmul import shift_of
 from edgeq.onnxio.qdq_parameters import BIAS_MAX, STEPS, quantize_bias
 
 if TYPE_CHECKING:
@@ -114,19 +116,13 @@ class Headroom:
 def measure_headroom(weight: QuantizedConstant, bias: QuantizedConstant, x: Quantization, y_scale: float) -> Headroom:
     """The accumulator's bound and what requantization makes of it, per layer.
 
-    Extremes of Σ w·q + b − z_x·Σ w over all int8 q: q = −128 where w > 0 for the lowest, and so on.
+    The shift is that of ``highmul``, the arithmetic that asks for most.
     """
     x_scale, x_zero = x.single()
-    positive, negative = weight.signed_sums
-    start = bias.values.astype(np.int64).reshape(-1) - x_zero * (positive + negative)
-    lowest = start - 128 * positive + 127 * negative
-    highest = start + 127 * positive - 128 * negative
-    bound = int(np.max([np.abs(lowest), np.abs(highest), np.abs(start)], initial=1))
+    reach = accumulator_range(weight.signed_sums, bias.values.astype(np.int64).reshape(-1), x_zero)
+    bound = int(reach.magnitude.max(initial=1))
     largest = float(x_scale * np.max(weight.scales.astype(np.float64)) / y_scale)
-    # The smallest s >= 0 with round(M·2^(32−s)) < 2^31, that is M < 2^(s−1).
-    shift = 0
-    while np.rint(np.ldexp(largest, 32 - shift)) >= 2.0**31:
-        shift += 1
+    shift = shift_of(largest)
     bits = float(np.log2((INT32_MAX + 1) / (float(bound) * 2.0**shift)))
     return Headroom(bound, largest, shift, round(bits, 3), float(bound) * 2.0 ** (shift - 33))
 

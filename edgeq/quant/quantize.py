@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from edgeq.numerics.scaling import Mode
 from edgeq.onnxio.qdq_form import QdqPlan
 from edgeq.quant.report import Report, report_of
 from edgeq.quant.state import Progress, QuantizeOptions, State
@@ -88,12 +89,12 @@ def quantize(
     return Quantized(state.result, report_of(state))
 
 
-def quantize_blindly(model: onnx_ir.Model, mode: str, given: QdqPlan | None = None) -> onnx_ir.Model:
+def quantize_blindly(model: onnx_ir.Model, mode: Mode, given: QdqPlan | None = None) -> onnx_ir.Model:
     """A QDQ model of the right form, whose scales mean nothing.
 
     Args:
         model: normalized float model, every operator supported; it is not changed.
-        mode: ``highmul`` or ``tflite``.
+        mode: the arithmetic, ``edgeq.numerics.scaling``.
         given: integers that are decided already (a partly quantized import); they are kept.
 
     Raises:

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import Quantization
+from edgeq.numerics.scaling import SCALINGS
 from edgeq.onnxio.qdq_form import REQUANTIZE, fused_activation
 from edgeq.ops import OnnxForm, ScaleRule, onnx_forms
 from edgeq.quant.parameters import Headroom, measure_headroom, weight_peaks
@@ -122,7 +123,7 @@ def quantized_nodes(model: onnx_ir.Model, mode: str, kept: Collection[str] = ())
         if id(node) in followed:
             continue
         form = forms[node.op_type]
-        rule = form.tflite_scale if mode == "tflite" and form.tflite_scale else form.scale
+        rule = form.scale_rule(SCALINGS[mode])
         outputs = tuple(value for value in absorbed.get(id(node), node).outputs if _is_float(value))
         yield QuantizedNode(node, form, rule, outputs, *_split_inputs(node, form))
 
@@ -134,7 +135,7 @@ def plan_scheme(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> 
 
     Args:
         model: normalized float model.
-        mode: ``highmul`` or ``tflite``; TFLite shares scales in more operators.
+        mode: the arithmetic, ``edgeq.numerics.scaling``; some share scales in more operators.
         kept: names of values whose quantization is decided already: one between an operator and the activation behind
             it is rounded there, and so the activation is an operator of its own.
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError
+from edgeq.numerics import DEFAULT_MODE
+from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio.qdq_form import QdqPlan
 from edgeq.quant.observers import OBSERVERS
 from edgeq.quant.statistics import Histogram, Wanted
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 AUTO: Final = "auto"
 BIAS_CORRECTION: Final = (AUTO, "off", "on")
-MODES: Final = ("highmul", "tflite")
 
 Progress = Callable[[str, float], None]
 
@@ -37,12 +38,12 @@ class QuantizeOptions:
 
     Attributes:
         observer: a name in ``observers.OBSERVERS``, or ``auto``.
-        mode: ``highmul`` or ``tflite``; decides which operators share scales.
+        mode: the arithmetic, ``edgeq.numerics.scaling``; decides which operators share scales.
         bias_correction: ``on``, ``off``, or ``auto``: where it helps on calibration data.
     """
 
     observer: str = AUTO
-    mode: str = "highmul"
+    mode: Mode = DEFAULT_MODE
     bias_correction: str = AUTO
 
     def check(self) -> None:

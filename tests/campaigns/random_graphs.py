@@ -36,13 +36,14 @@ from edgeq.errors import EdgeqError
 from edgeq.frontend import normalize_qdq, normalize_structure
 from edgeq.interp import run
 from edgeq.ir import Graph
-from edgeq.lowering import Mode, lower
+from edgeq.lowering import lower
+from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import OPS
 from edgeq.passes import PASSES, run_passes
 from tests.conformance.images import compare_on
 from tests.conformance.test_fuzz import draw_cases
 from tests.conformance.test_images import CORES, WAYS
-from tests.conformance.zoo import FAMILIES, MODES, build, input_sets
+from tests.conformance.zoo import FAMILIES, build, input_sets
 from tests.quantized.random_models import RandomModel
 
 BATCH: Final = 20

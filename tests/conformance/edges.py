@@ -12,9 +12,9 @@ from functools import cache
 
 import numpy as np
 
-from edgeq.ir import DType, Graph, Node, Quantization, Tensor
-from edgeq.lowering import Mode
+from edgeq.ir import Attr, DType, Graph, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import Mode
 from edgeq.ops import infer
 from edgeq.ops.pool import average_pool_counts
 
@@ -53,7 +53,13 @@ class Edges:
     def node(self, op: str, inputs: Sequence[str], attributes: Attributes, zero: int, clamp: tuple[int, int]) -> None:
         """A node whose result is a model output."""
         name = f"{op}{len(self.graph.nodes)}"
-        attrs = {"requant": self.mode, "acc": "i32", "out_zero": zero, "clamp_min": clamp[0], "clamp_max": clamp[1]}
+        attrs: dict[str, Attr] = {
+            "requant": self.mode,
+            "acc": "i32",
+            "out_zero": zero,
+            "clamp_min": clamp[0],
+            "clamp_max": clamp[1],
+        }
         if op in {"add", "sub"}:
             del attrs["acc"]
         if op in {"add", "sub"} and self.mode == "highmul":

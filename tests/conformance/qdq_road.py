@@ -19,8 +19,8 @@ from edgeq.errors import EdgeqError
 from edgeq.frontend import check_support, normalize, normalize_qdq, normalize_structure
 from edgeq.interp import run
 from edgeq.ir import DType, Graph, Quantization
-from edgeq.lowering import Mode
 from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import Mode
 from edgeq.onnxio import Session
 from edgeq.onnxio.qdq_parameters import activation_parameters, quantize_constant
 from edgeq.ops import onnx_forms

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.errors import EdgeqError
+from edgeq.numerics.scaling import MODES
 from tests.conformance.compilers import (
     chip_harness,
     chip_image,
@@ -17,7 +18,7 @@ from tests.conformance.compilers import (
     wrapped,
 )
 from tests.conformance.test_images import GRAPHS, graph_of
-from tests.conformance.zoo import MODES, input_sets
+from tests.conformance.zoo import input_sets
 
 HOST_FLAGS = {
     "O0": ("-O0",),

@@ -13,10 +13,11 @@ from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph, Node
 from edgeq.lowering.rules import RULES
+from edgeq.numerics.scaling import MODES
 from edgeq.ops import BY_NAME, OPS, Op, infer, onnx_forms
 from edgeq.target import list_boards, load_board
 from tests.conformance.test_images import CORES
-from tests.conformance.zoo import FAMILIES, MODES, all_cases, zoo
+from tests.conformance.zoo import FAMILIES, all_cases, zoo
 
 # A reshape moves nothing: its result lies where its operand does.
 WITHOUT_KERNEL = {"reshape"}

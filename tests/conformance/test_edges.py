@@ -12,13 +12,13 @@ from edgeq.backends.c import Specialize, bind_kernels
 from edgeq.backends.c.packing import refuse_taps
 from edgeq.interp import run
 from edgeq.ir import Graph
-from edgeq.lowering import Mode
+from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import BY_NAME
 from edgeq.target import load_board
 from tests.conformance.edges import WINDOWS, edges, elementwise_edges
 from tests.conformance.images import compare_on
 from tests.conformance.test_images import CORES, WAYS, need_tools
-from tests.conformance.zoo import MODES, input_sets
+from tests.conformance.zoo import input_sets
 
 # Cores whose kernels differ; the others share theirs.
 NORMAL = ("m0", "m4", "m55")

@@ -19,12 +19,12 @@ import pytest
 
 from edgeq.backends.c import Specialize
 from edgeq.ir import DType, Quantization
-from edgeq.lowering import Mode
+from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE
 from edgeq.ops.base import Shape
 from tests.conformance.images import compare_on
 from tests.conformance.test_images import CORES, WAYS, need_tools
-from tests.conformance.zoo import FAMILIES, MODES, Case, build, input_sets
+from tests.conformance.zoo import FAMILIES, Case, build, input_sets
 
 Draw = Callable[[np.random.Generator, str], Case]
 

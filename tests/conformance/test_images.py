@@ -12,10 +12,10 @@ import pytest
 
 from edgeq.backends.c import Specialize
 from edgeq.ir import Graph
-from edgeq.lowering import Mode
+from edgeq.numerics.scaling import MODES, Mode
 from edgeq.target import load_board
 from tests.conformance.images import compare_on
-from tests.conformance.zoo import FAMILIES, MODES, NETWORK, input_sets, network, zoo
+from tests.conformance.zoo import FAMILIES, NETWORK, input_sets, network, zoo
 
 GRAPHS = (*FAMILIES, NETWORK)
 # Every core; they share out the ways of emitting a call, since a compiler's mistake may show in one way only. The whole

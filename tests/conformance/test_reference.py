@@ -11,10 +11,10 @@ from edgeq.analysis.comparison import BeforePasses, Comparison
 from edgeq.errors import EdgeqError
 from edgeq.interp import run
 from edgeq.ir import Graph
-from edgeq.lowering import Mode
 from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio import Session
-from tests.conformance.zoo import FAMILIES, MODES, REFUSED, all_cases, build, cases_of, input_sets, zoo
+from tests.conformance.zoo import FAMILIES, REFUSED, all_cases, build, cases_of, input_sets, zoo
 
 CASES = [
     pytest.param(mode, family, case.id, id=f"{mode}-{case.id}")

@@ -23,12 +23,12 @@ from edgeq.backends.tvm.support import UNSUPPORTED
 from edgeq.folder import Compiled
 from edgeq.interp import run
 from edgeq.ir import Graph
-from edgeq.lowering import Mode
 from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import BY_NAME
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
-from tests.conformance.zoo import FAMILIES, MODES, NETWORK, input_sets, network, zoo
+from tests.conformance.zoo import FAMILIES, NETWORK, input_sets, network, zoo
 
 GRAPHS = (*FAMILIES, NETWORK)
 MODELS = {"ad": "ad_autoencoder", "ic": "ic_resnet8", "kws": "kws_dscnn", "vww": "vww_mobilenetv1_025"}

@@ -12,10 +12,10 @@ import pytest
 
 pytest.importorskip("tvm", reason="the extra `tvm` is not installed")
 
-from edgeq.lowering import Mode
+from edgeq.numerics.scaling import MODES, Mode
 from tests.conformance.images import compare_on
 from tests.conformance.test_images import CORES, GRAPHS, graph_of, need_tools
-from tests.conformance.zoo import MODES, NETWORK, input_sets
+from tests.conformance.zoo import NETWORK, input_sets
 
 pytestmark = pytest.mark.qemu
 # One core of each architecture that TVM has instructions of its own for.

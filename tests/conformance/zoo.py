@@ -22,8 +22,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.frontend import check_support, normalize
 from edgeq.ir import DType, Graph, Quantization, QuantizedConstant
-from edgeq.lowering import Mode, lower
+from edgeq.lowering import lower
 from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE, QdqPlan
 from edgeq.onnxio.qdq_parameters import quantize_constant
 from edgeq.onnxio.samples import Samples
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from onnx import TensorProto as Initializer
 
 NETWORK = "network"
-MODES: tuple[Mode, ...] = ("highmul", "tflite")
 # Taken in turn; seven and five, so that every pair meets.
 SCALES = (0.031, 0.0173, 1 / 64, 0.0471, 0.00913, 0.0625, 0.0299)
 ZERO_POINTS = (0, -128, 127, 5, -37)

@@ -23,7 +23,7 @@ from edgeq.backends.c.emit import SPECIALIZE
 from edgeq.errors import EdgeqError
 from edgeq.frontend import normalize, normalize_qdq, normalize_structure
 from edgeq.ir import Graph
-from edgeq.lowering import Mode
+from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio import read_model
 from edgeq.onnxio.qdq_form import REQUANTIZE
 from edgeq.pipeline import to_integer_graph
@@ -49,7 +49,7 @@ def digests_of(name: str, models: Path | None) -> dict[str, str]:
     """
     found = {}
     choices: tuple[Specialize, ...] = SPECIALIZE if name == EXAMPLE else ("hot",)
-    for mode in zoo.MODES:
+    for mode in MODES:
         graph = to_integer_graph(quantized_model(name, mode, models), mode, "model")
         found[f"{mode} graph"] = _short("\n".join(graph_lines(graph)).encode())
         for core in CORES:

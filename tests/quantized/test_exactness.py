@@ -12,9 +12,10 @@ from quant_models import parse
 from edgeq.frontend import normalize_qdq, normalize_structure
 from edgeq.interp import run
 from edgeq.ir import Graph, Node
-from edgeq.lowering import Mode, lower
+from edgeq.lowering import lower
 from edgeq.numerics import tflite
 from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import Mode
 
 # Scales whose product, rounded to float32, gives another 31-bit multiplier than the product in float64.
 SX, SW, SY = np.float32(0.0123457), np.float32(0.00765432), np.float32(0.0345679)

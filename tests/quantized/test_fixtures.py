@@ -16,7 +16,7 @@ import pytest
 from edgeq.frontend import normalize, normalize_qdq, normalize_structure, recover_plan, restore_border
 from edgeq.interp import run
 from edgeq.ir import Graph
-from edgeq.lowering import Mode
+from edgeq.numerics.scaling import Mode
 from edgeq.onnxio import Session, read_model
 from edgeq.onnxio.samples import Samples
 from edgeq.pipeline import to_integer_graph

@@ -18,8 +18,8 @@ from quant_models import floats, normal
 from edgeq import frontend
 from edgeq.interp import run
 from edgeq.ir import Graph
-from edgeq.lowering import Mode
 from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import Mode
 from edgeq.onnxio import Session
 from edgeq.onnxio.samples import Samples
 from edgeq.pipeline import to_integer_graph

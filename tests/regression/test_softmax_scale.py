@@ -12,7 +12,7 @@ from edgeq.analysis.verify import verify_folder
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
 from edgeq.job import CompileOptions
-from edgeq.lowering import Mode
+from edgeq.numerics.scaling import Mode
 from edgeq.onnxio import write_model
 from edgeq.pipeline import compile_model
 

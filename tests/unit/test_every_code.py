@@ -28,9 +28,9 @@ from edgeq.frontend import check_support, fold, normalize, normalize_qdq, normal
 from edgeq.frontend.normalize import _name_everything
 from edgeq.ir import DType, Graph, Node, Quantization, Tensor
 from edgeq.lowering import lower
-from edgeq.lowering.context import Mode
 from edgeq.manifest import read_manifest
 from edgeq.notes import gathered
+from edgeq.numerics.scaling import Mode
 from edgeq.onnxio import Session, reader
 from edgeq.quant import QuantizeOptions, quantize
 from edgeq.runners import tflite

@@ -14,7 +14,7 @@ from edgeq.numerics.highmul import (
     exact_result,
     multiplier_error_lsb,
     requantize,
-    shift_fits,
+    shift_of,
 )
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
@@ -102,6 +102,8 @@ def test_requantize_rounds_ties_up_and_clamps() -> None:
     assert requantize(acc, half, 1, 10, 9, 100).tolist() == [9, 9, 10, 10, 11, 12, 13, 100, 9]
 
 
-@given(INT32, st.integers(0, 31))
-def test_shift_fits(acc: int, s: int) -> None:
-    assert shift_fits(acc, acc, s) == (-(2**31) <= acc * 2**s < 2**31)
+@given(st.floats(2.0**-80, 2.0**40))
+def test_shift_is_the_smallest_that_a_factor_needs(factor: float) -> None:
+    shift = shift_of(factor)
+    assert round(Fraction(factor) * Fraction(2) ** (32 - shift)) < 2**31
+    assert shift == 0 or round(Fraction(factor) * Fraction(2) ** (33 - shift)) >= 2**31

@@ -54,7 +54,7 @@ def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
         for binding in BINDINGS:
             if binding.op != node.op:
                 continue
-            reason = binding.matches(node, graph, isa)
+            reason = binding.refusal(node, graph, isa)
             if reason is None:
                 macs = BY_NAME[node.op].macs(node, graph.operands(node))
                 steps.append(Step(node, binding.bind(node, graph, isa), refused, macs))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
+from edgeq.ops.accumulator import scaling_of
 
 Isa = tuple[str, ...]
 """Instruction sets in the order in which a build searches ``runtime_c/arch``, ``("mve", "dsp", "generic")``."""
@@ -55,11 +56,24 @@ class Binding:
     Attributes:
         op: the operator's name.
         kernel: the C function, for the manifest.
-        matches: None where the kernel fits the node, else the reason why it does not.
+        matches: None where the kernel fits a node that scales by its formula, else the reason why it does not.
         bind: builds the call; only for nodes that match.
+        formula: how the kernel scales (``Scaling.formula``); None where it scales nothing.
     """
 
     op: str
     kernel: str
     matches: Matches
     bind: Bind
+    formula: str | None = None
+
+    def refusal(self, node: Node, graph: Graph, isa: Isa) -> str | None:
+        """Why the kernel cannot serve a node of its operator, or None."""
+        if self.formula is not None:
+            found = scaling_of(node).formula(node.op)
+            if found != self.formula:
+                return f"scales by {self.formula}, not by {found}"
+            acc = node.attrs.get("acc", "i32")
+            if acc != "i32":
+                return f"accumulates in {acc}, not i32"
+        return self.matches(node, graph, isa)

@@ -11,7 +11,11 @@ from typing import Final
 import numpy as np
 
 from edgeq.backends.c.binding import Isa
+from edgeq.numerics.accumulator import accumulator_range, signed_sums
 from edgeq.numerics.array import Array
+
+NARROW_LIMIT: Final = (1 << 47) - (1 << 40)
+"""|acc * 2^shift * multiplier| below this lets ARMv6-M requantize with three multiplications (eq_requantize.h)."""
 
 _PROVIDED: Final = {
     "columns": ("dsp", "generic", "mve"),
@@ -127,6 +131,7 @@ def is_narrow(weights: Array, bias: Array, multiplier: Array, shift: int) -> boo
         multiplier: int32 [channels].
         shift: the left shift of the requantization.
     """
-    bound = np.abs(bias.astype(object)) + 128 * np.abs(weights.astype(np.int64)).sum(axis=1).astype(object)
-    limit = (1 << 47) - (1 << 40)
-    return all(int(b) * int(m) << shift < limit for b, m in zip(bound, multiplier, strict=True))
+    reach = accumulator_range(signed_sums(weights), bias.astype(np.int64))
+    return all(
+        int(largest) * int(m) << shift < NARROW_LIMIT for largest, m in zip(reach.magnitude, multiplier, strict=True)
+    )

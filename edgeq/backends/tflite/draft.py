@@ -16,6 +16,7 @@ import numpy as np
 from edgeq.errors import EdgeqError
 from edgeq.ir import DType, Graph, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import Scaling
 
 Field = int | float | bool | str | tuple[int, ...]
 
@@ -46,9 +47,15 @@ class Operator:
 
 @dataclass
 class Draft:
-    """Tensors in the order of first use, and operators in the order of execution."""
+    """Tensors in the order of first use, and operators in the order of execution.
+
+    Attributes:
+        graph: what is written.
+        scaling: the arithmetic of the runtime that is to read the file.
+    """
 
     graph: Graph
+    scaling: Scaling
     tensors: dict[str, Tensor] = field(default_factory=dict)
     operators: list[Operator] = field(default_factory=list)
 

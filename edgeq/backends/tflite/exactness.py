@@ -6,15 +6,14 @@ give the very multipliers, exponents and bounds of the node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from edgeq.backends.tflite.draft import Draft, scalar_quant
 from edgeq.errors import EdgeqError
 from edgeq.ir import Node, Tensor
-from edgeq.numerics import tflite
-from edgeq.numerics.array import Array
+from edgeq.numerics.scaling import Factors
 
 # What CalculateActivationRange makes of each fused activation: real bounds, None where the type's own bound holds.
 _ACTIVATIONS: tuple[tuple[str, float | None, float | None], ...] = (
@@ -25,31 +24,30 @@ _ACTIVATIONS: tuple[tuple[str, float | None, float | None], ...] = (
 )
 
 
-def require_mode(node: Node) -> None:
-    """Make sure that the node rounds as TFLite does.
+def require_arithmetic(draft: Draft, node: Node) -> None:
+    """Make sure that the node scales as the file's runtime does.
 
     Raises:
-        EdgeqError: EQ0906 where it was lowered for another mode.
+        EdgeqError: EQ0906 where it was lowered for another arithmetic.
     """
-    mode = node.attrs.get("requant", "tflite")
-    if mode != "tflite":
-        raise _differs(node, "requantization", mode, "tflite")
+    wanted = draft.scaling.name
+    if node.attrs.get("requant", wanted) != wanted:
+        raise _differs(node, "requantization", node.text("requant"), wanted)
 
 
-def require_factors(draft: Draft, node: Node, position: int, factors: Sequence[float] | Array) -> None:
-    """Compare the multiplier and exponent operands of a node with what TFLite derives from real factors.
+def require_factors(draft: Draft, node: Node, factors: Factors) -> None:
+    """Compare the last operands of a node with what the runtime derives.
 
     Args:
         draft: holds the graph.
         node: the node.
-        position: index of its multiplier operand; the exponent follows.
-        factors: float64, one, or one a channel.
+        factors: derived; one, or one a channel.
 
     Raises:
         EdgeqError: EQ0906 where they differ.
     """
-    derived = tflite.quantize_multipliers(np.asarray(factors, np.float64))
-    for name, wanted in zip(node.inputs[position : position + 2], derived, strict=True):
+    derived = factors.operands.values()
+    for name, wanted in zip(node.inputs[-len(derived) :], derived, strict=True):
         stated = draft.graph.tensors[name].value()
         if not np.array_equal(np.broadcast_to(stated, wanted.shape), wanted):
             channel = int(np.argmax(np.broadcast_to(stated, wanted.shape) != wanted))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tvm.tirx.script import builder
 
@@ -18,9 +18,30 @@ from edgeq.backends.tvm.integers import (
     scale_once,
     scale_twice,
 )
+from edgeq.ops.accumulator import scaling_of
 
 if TYPE_CHECKING:
     from edgeq.ir import Node, Tensor
+
+Scaled = Callable[[Expression, Sequence[Expression], int], Expression]
+
+
+def _highmul(acc: Expression, factor: Sequence[Expression], shift: int) -> Expression:
+    return scale_highmul(acc, factor[0], shift)
+
+
+def _single(acc: Expression, factor: Sequence[Expression], shift: int) -> Expression:
+    del shift
+    return scale_once(i64(acc), i64(factor[0]), i64(factor[1]))
+
+
+def _double(acc: Expression, factor: Sequence[Expression], shift: int) -> Expression:
+    del shift
+    return scale_twice(i64(acc), i64(factor[0]), i64(factor[1]))
+
+
+_SCALED: Final[Mapping[str, Scaled]] = {"double": _double, "highmul": _highmul, "single": _single}
+"""int64 from an int32 accumulator, the constants of its factor and the node's shift; by formula."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +59,11 @@ class Step:
     operands: Sequence[Tensor]
     inputs: Sequence[Buffer]
     outputs: Sequence[Buffer]
+
+    @property
+    def formula(self) -> str:
+        """How the node scales (``Scaling.formula``): the key of tables of functions."""
+        return scaling_of(self.node).formula(self.node.op)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,28 +93,20 @@ class Step:
         self,
         acc: Expression,
         index: Sequence[Expression],
-        scaling: int,
+        factor: int,
         channel: Expression = 0,
-        *,
-        once: bool = False,
     ) -> None:
         """Requantize an accumulator as the node says, and write it.
 
         Args:
             acc: int32.
             index: where in the first output.
-            scaling: which input is the multiplier; in mode tflite the exponent follows.
-            channel: which multiplier, where there are several.
-            once: in mode tflite, round once instead of twice.
+            factor: the first input of the factor; what belongs to it follows.
+            channel: which factor, where there are several.
         """
         node = self.node
-        place = channel if self.operands[scaling].elements > 1 else 0
-        multiplier = self.inputs[scaling][place]
-        if node.text("requant") == "highmul":
-            scaled = scale_highmul(acc, multiplier, node.integer("shift"))
-        else:
-            scale = scale_once if once else scale_twice
-            scaled = scale(i64(acc), i64(multiplier), i64(self.inputs[scaling + 1][place]))
+        place = channel if self.operands[factor].elements > 1 else 0
+        scaled = _SCALED[self.formula](acc, [each[place] for each in self.inputs[factor:]], node.integer("shift"))
         # A register of its own: the two comparisons of the clamp read the value, and would repeat the product.
         value = Variable(scaled + i64(node.integer("out_zero")), "int64")
         self.store_clamped(value.value, *index, dtype="int64")

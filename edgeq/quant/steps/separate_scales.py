@@ -69,7 +69,7 @@ def insert_copies(model: ir.Model, mode: str, decided: Collection[str] = ()) -> 
 
     Args:
         model: normalized float model.
-        mode: ``highmul`` or ``tflite``.
+        mode: the arithmetic, ``edgeq.numerics.scaling``.
         decided: names of values whose integers are decided already.
 
     Returns:

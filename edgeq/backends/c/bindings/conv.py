@@ -13,12 +13,9 @@ from edgeq.ir import DType, Graph, Node
 from edgeq.numerics.array import Array
 
 
-def refuse_common(node: Node, graph: Graph, mode: str) -> str | None:
-    """Why no kernel of this mode that multiplies by constant weights takes the node."""
-    if node.text("requant") != mode:
-        return f"the node requantizes as {node.text('requant')}"
-    if node.attrs.get("acc", "i32") != "i32":
-        return f"the accumulator is {node.attrs['acc']}"
+def refuse_common(node: Node, graph: Graph, isa: Isa) -> str | None:
+    """Why no kernel that multiplies by constant weights takes the node."""
+    del isa
     operands = graph.operands(node)
     if any(not operand.is_constant for operand in operands[1:]):
         return "weights, bias and multiplier must be constants"
@@ -55,19 +52,19 @@ def _is_pointwise(node: Node, graph: Graph) -> bool:
 def _match_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
     if packing.provider(isa, "columns") != "dsp":
         return "the input is read in place"
-    return _match_one_by_one(node, graph)
+    return _match_one_by_one(node, graph, isa)
 
 
 def _match_pointwise_direct(node: Node, graph: Graph, isa: Isa) -> str | None:
     if packing.provider(isa, "columns") == "dsp":
         return "columns are widened with the DSP extension"
-    return _match_one_by_one(node, graph)
+    return _match_one_by_one(node, graph, isa)
 
 
-def _match_one_by_one(node: Node, graph: Graph) -> str | None:
+def _match_one_by_one(node: Node, graph: Graph, isa: Isa) -> str | None:
     if not _is_pointwise(node, graph):
         return "the kernel is not 1x1 without padding and groups"
-    return refuse_common(node, graph, "highmul")
+    return refuse_common(node, graph, isa)
 
 
 def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -133,7 +130,7 @@ def _match_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
     channels = graph.operands(node)[0].shape[3]
     if not node.integer("group") == channels == graph.results(node)[0].shape[3]:
         return "not one output channel per input channel with a group each"
-    refused = refuse_common(node, graph, "highmul")
+    refused = refuse_common(node, graph, isa)
     if refused is not None:
         return refused
     return packing.refuse_taps(constants(node, graph)[0].reshape(channels, -1).T, isa)
@@ -172,11 +169,6 @@ def _bind_depthwise(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
-def _match_conv2d(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
-    return refuse_common(node, graph, "highmul")
-
-
 def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
     out_c, kernel_h, kernel_w, group_c = weights.shape
@@ -202,13 +194,8 @@ def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
-def _match_tflite(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
-    return refuse_common(node, graph, "tflite")
-
-
-def tflite_requantization(node: Node, graph: Graph) -> dict[str, Field]:
-    """The record's fields from ``out_zero`` to ``exponent`` in tflite mode."""
+def exponent_requantization(node: Node, graph: Graph) -> dict[str, Field]:
+    """The record's fields from ``out_zero`` to ``exponent``, of kernels with an exponent for each channel."""
     weights, bias, multiplier = constants(node, graph)
     exponent = np.broadcast_to(graph.operands(node)[4].value(), bias.shape).astype(np.int32)
     return {
@@ -222,22 +209,22 @@ def tflite_requantization(node: Node, graph: Graph) -> dict[str, Field]:
     }
 
 
-def _bind_tflite(node: Node, graph: Graph, isa: Isa) -> Call:
+def _bind_double(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     return Call(
         kernel="eq_conv2d_tflite_s8",
         record="eq_conv2d_tflite_s8_t",
-        fields={**_geometry(node, graph), **tflite_requantization(node, graph)},
+        fields={**_geometry(node, graph), **exponent_requantization(node, graph)},
         inputs=node.inputs[:1],
         outputs=node.outputs,
     )
 
 
 BINDINGS: tuple[Binding, ...] = (
-    Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise),
-    Binding("conv2d", "eq_pointwise_direct_s8", _match_pointwise_direct, _bind_pointwise),
-    Binding("conv2d", "eq_depthwise_s8", _match_depthwise, _bind_depthwise),
-    Binding("conv2d", "eq_conv2d_s8", _match_conv2d, _bind_conv2d),
-    Binding("conv2d", "eq_conv2d_tflite_s8", _match_tflite, _bind_tflite),
+    Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
+    Binding("conv2d", "eq_pointwise_direct_s8", _match_pointwise_direct, _bind_pointwise, "highmul"),
+    Binding("conv2d", "eq_depthwise_s8", _match_depthwise, _bind_depthwise, "highmul"),
+    Binding("conv2d", "eq_conv2d_s8", refuse_common, _bind_conv2d, "highmul"),
+    Binding("conv2d", "eq_conv2d_tflite_s8", refuse_common, _bind_double, "double"),
 )
 """First match wins: the special kernels stand before the general one."""

@@ -12,24 +12,15 @@ from edgeq.backends.c import packing
 from edgeq.backends.c.binding import Binding, Call, Field, Isa
 from edgeq.backends.c.bindings.conv import (
     constants,
+    exponent_requantization,
     refuse_common,
     requantization,
-    tflite_requantization,
 )
+from edgeq.backends.c.bindings.scaling import centred_limit, clamp_fields, formula_of, scalar_fields
 from edgeq.ir import DType, Graph, Node
 
 _MATMUL_DEPTH_MAX: Final = (1 << 15) - 1
 """The corrections for the zero points fit int32 up to here (eq_matmul_sums.h)."""
-
-
-def _match_dense(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
-    return refuse_common(node, graph, "highmul")
-
-
-def _match_dense_tflite(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
-    return refuse_common(node, graph, "tflite")
 
 
 def _dense_sizes(node: Node, graph: Graph) -> dict[str, Field]:
@@ -55,22 +46,19 @@ def _bind_dense(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
-def _bind_dense_tflite(node: Node, graph: Graph, isa: Isa) -> Call:
+def _bind_dense_single(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     return Call(
         kernel="eq_dense_tflite_s8",
         record="eq_dense_tflite_s8_t",
-        fields={**_dense_sizes(node, graph), **tflite_requantization(node, graph)},
+        fields={**_dense_sizes(node, graph), **exponent_requantization(node, graph)},
         inputs=node.inputs[:1],
         outputs=node.outputs,
     )
 
 
-def _refuse_matmul(node: Node, graph: Graph, mode: str) -> str | None:
-    if node.text("requant") != mode:
-        return f"the node requantizes as {node.text('requant')}"
-    if node.attrs.get("acc", "i32") != "i32":
-        return f"the accumulator is {node.attrs['acc']}"
+def _refuse_matmul(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
     a, b = graph.operands(node)[:2]
     if a.is_constant or b.is_constant:
         return "both operands must be computed"
@@ -81,29 +69,14 @@ def _refuse_matmul(node: Node, graph: Graph, mode: str) -> str | None:
     return None
 
 
-def _match_matmul(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
-    return _refuse_matmul(node, graph, "highmul")
-
-
-def _match_matmul_tflite(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
-    return _refuse_matmul(node, graph, "tflite")
-
-
 def _bind_matmul(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
-    a, b, multiplier = graph.operands(node)[:3]
+    a, b = graph.operands(node)[:2]
     rows, depth = a.shape[-2:]
-    tflite = node.text("requant") == "tflite"
-    scaling: dict[str, Field] = {
-        "multiplier": int(multiplier.value().reshape(-1)[0]),
-    }
-    if tflite:
-        scaling["exponent"] = int(graph.operands(node)[3].value().reshape(-1)[0])
-    else:
-        scaling["shift"] = node.integer("shift")
-    name = "eq_matmul_tflite_s8" if tflite else "eq_matmul_s8"
+    limits = centred_limit(node.integer("a_zero")), centred_limit(node.integer("b_zero"))
+    scaling = scalar_fields(node, graph, depth * limits[0] * limits[1])
+    scaling.pop("narrow", None)  # the kernel has no such variant
+    name = _MATMULS[formula_of(node)]
     return Call(
         kernel=name,
         record=f"{name}_t",
@@ -115,9 +88,7 @@ def _bind_matmul(node: Node, graph: Graph, isa: Isa) -> Call:
             "a_zero": node.integer("a_zero"),
             "b_zero": node.integer("b_zero"),
             **scaling,
-            "out_zero": node.integer("out_zero"),
-            "clamp_min": node.integer("clamp_min"),
-            "clamp_max": node.integer("clamp_max"),
+            **clamp_fields(node),
         },
         inputs=node.inputs[:2],
         outputs=node.outputs,
@@ -125,10 +96,10 @@ def _bind_matmul(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
+_MATMULS: Final = {"highmul": "eq_matmul_s8", "double": "eq_matmul_tflite_s8"}
 BINDINGS: tuple[Binding, ...] = (
-    Binding("dense", "eq_dense_s8", _match_dense, _bind_dense),
-    Binding("dense", "eq_dense_tflite_s8", _match_dense_tflite, _bind_dense_tflite),
-    Binding("matmul", "eq_matmul_s8", _match_matmul, _bind_matmul),
-    Binding("matmul", "eq_matmul_tflite_s8", _match_matmul_tflite, _bind_matmul),
+    Binding("dense", "eq_dense_s8", refuse_common, _bind_dense, "highmul"),
+    Binding("dense", "eq_dense_tflite_s8", refuse_common, _bind_dense_single, "single"),
+    *(Binding("matmul", kernel, _refuse_matmul, _bind_matmul, formula) for formula, kernel in _MATMULS.items()),
 )
 """First match wins."""

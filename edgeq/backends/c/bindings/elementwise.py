@@ -1,6 +1,6 @@
 """add, sub, mul and requantize.
 
-A difference is a sum whose second multiplier is negated (highmul), or whose second sign is -1 (tflite): one kernel
+A difference is a sum whose second multiplier is negated (highmul), or whose second sign is -1 (double): one kernel
 serves both. A constant operand lives in the record, whichever side of the operator it stands on.
 """
 
@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from edgeq.backends.c.binding import Binding, Call, Field
+from edgeq.backends.c.binding import Binding, Call, Field, Isa
 from edgeq.backends.c.bindings.scaling import (
-    accumulator_refusal,
     centred_limit,
     clamp_fields,
-    highmul_fields,
+    formula_of,
     int8_refusal,
-    mode_refusal,
-    scalar,
-    tflite_fields,
+    scalar_fields,
 )
 from edgeq.backends.c.bindings.strides import LOOPS, broadcast
 from edgeq.ir import Graph, Node, Tensor
@@ -48,8 +46,8 @@ def _operands(node: Node, graph: Graph) -> _Operands:
     return _Operands("b", "a", (b, a)) if a.is_constant else _Operands("a", "b", (a, b))
 
 
-def _binary_refusal(node: Node, graph: Graph, mode: str, with_constant: bool) -> str | None:
-    reason = mode_refusal(node, mode) or accumulator_refusal(node) or int8_refusal(node, graph, inputs=2)
+def _binary_refusal(node: Node, graph: Graph, with_constant: bool) -> str | None:
+    reason = int8_refusal(node, graph, inputs=2)
     if reason:
         return reason
     found = _operands(node, graph)
@@ -99,7 +97,7 @@ def _sum_highmul(kernel: str, node: Node, graph: Graph) -> Call:
     return _call(kernel, node, graph, found, fields | clamp_fields(node))
 
 
-def _sum_tflite(kernel: str, node: Node, graph: Graph) -> Call:
+def _sum_double(kernel: str, node: Node, graph: Graph) -> Call:
     found = _operands(node, graph)
     signs = {"a": 1, "b": -1 if node.op == "sub" else 1}
     fields = _loop_fields(node, graph, found) | {"left_shift": node.integer("left_shift")}
@@ -115,69 +113,50 @@ def _product_fields(node: Node, graph: Graph, found: _Operands) -> Fields:
     return _loop_fields(node, graph, found) | zeros
 
 
-def _product_highmul(kernel: str, node: Node, graph: Graph) -> Call:
+def _product(kernel: str, node: Node, graph: Graph) -> Call:
     found = _operands(node, graph)
     fields = _product_fields(node, graph, found)
-    multiplier = scalar(graph, node.inputs[2])
-    largest = centred_limit(node.integer("a_zero")) * centred_limit(node.integer("b_zero"))
-    fields |= highmul_fields(node, multiplier, (largest, multiplier))
+    fields |= scalar_fields(node, graph, centred_limit(node.integer("a_zero")) * centred_limit(node.integer("b_zero")))
     return _call(kernel, node, graph, found, fields | clamp_fields(node))
 
 
-def _product_tflite(kernel: str, node: Node, graph: Graph) -> Call:
-    found = _operands(node, graph)
-    fields = _product_fields(node, graph, found) | tflite_fields(node, graph)
-    return _call(kernel, node, graph, found, fields | clamp_fields(node))
-
-
-def _binary(op: str, kernel: str, mode: str, bind: Callable[[str, Node, Graph], Call]) -> Binding:
+def _binary(op: str, kernel: str, formula: str, bind: Callable[[str, Node, Graph], Call]) -> Binding:
     with_constant = "_constant" in kernel
     return Binding(
         op,
         kernel,
-        lambda node, graph, isa: _binary_refusal(node, graph, mode, with_constant),
+        lambda node, graph, isa: _binary_refusal(node, graph, with_constant),
         lambda node, graph, isa: bind(kernel, node, graph),
+        formula,
     )
 
 
-def _requantize_refusal(node: Node, graph: Graph, mode: str) -> str | None:
-    return mode_refusal(node, mode) or accumulator_refusal(node) or int8_refusal(node, graph)
+def _requantize_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    return int8_refusal(node, graph)
 
 
-def _requantize_call(kernel: str, node: Node, graph: Graph) -> Call:
+def _requantize(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    kernel = _REQUANTIZE[formula_of(node)]
     in_zero = node.integer("in_zero")
     fields: Fields = {"elements": graph.results(node)[0].elements, "in_zero": in_zero}
-    if node.text("requant") == "highmul":
-        multiplier = scalar(graph, node.inputs[1])
-        fields |= highmul_fields(node, multiplier, (centred_limit(in_zero), multiplier))
-    else:
-        fields |= tflite_fields(node, graph)
-    fields |= clamp_fields(node)
+    fields |= scalar_fields(node, graph, centred_limit(in_zero)) | clamp_fields(node)
     return Call(kernel, f"{kernel}_t", fields, node.inputs[:1], node.outputs, in_place=((0, 0),))
 
 
-def _requantize(kernel: str, mode: str) -> Binding:
-    return Binding(
-        "requantize",
-        kernel,
-        lambda node, graph, isa: _requantize_refusal(node, graph, mode),
-        lambda node, graph, isa: _requantize_call(kernel, node, graph),
-    )
-
-
+_SUMS: Final = (("eq_add_s8", "highmul", _sum_highmul), ("eq_add_tflite_s8", "double", _sum_double))
+_PRODUCTS: Final = (("eq_mul_s8", "highmul", _product), ("eq_mul_tflite_s8", "double", _product))
+_REQUANTIZE: Final = {"highmul": "eq_requantize_s8", "double": "eq_requantize_tflite_s8"}
 BINDINGS: tuple[Binding, ...] = (
-    _binary("add", "eq_add_s8", "highmul", _sum_highmul),
-    _binary("add", "eq_add_constant_s8", "highmul", _sum_highmul),
-    _binary("add", "eq_add_tflite_s8", "tflite", _sum_tflite),
-    _binary("add", "eq_add_tflite_constant_s8", "tflite", _sum_tflite),
-    _binary("sub", "eq_add_s8", "highmul", _sum_highmul),
-    _binary("sub", "eq_add_constant_s8", "highmul", _sum_highmul),
-    _binary("sub", "eq_add_tflite_s8", "tflite", _sum_tflite),
-    _binary("sub", "eq_add_tflite_constant_s8", "tflite", _sum_tflite),
-    _binary("mul", "eq_mul_s8", "highmul", _product_highmul),
-    _binary("mul", "eq_mul_constant_s8", "highmul", _product_highmul),
-    _binary("mul", "eq_mul_tflite_s8", "tflite", _product_tflite),
-    _binary("mul", "eq_mul_tflite_constant_s8", "tflite", _product_tflite),
-    _requantize("eq_requantize_s8", "highmul"),
-    _requantize("eq_requantize_tflite_s8", "tflite"),
+    *(
+        _binary(op, name, formula, bind)
+        for op, kernels in (("add", _SUMS), ("sub", _SUMS), ("mul", _PRODUCTS))
+        for kernel, formula, bind in kernels
+        for name in (kernel, kernel.replace("_s8", "_constant_s8"))
+    ),
+    *(
+        Binding("requantize", kernel, _requantize_refusal, _requantize, formula)
+        for formula, kernel in _REQUANTIZE.items()
+    ),
 )

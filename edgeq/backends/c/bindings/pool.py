@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Final
 
 import numpy as np
 
 from edgeq.backends.c.binding import Binding, Call, Field, Isa
 from edgeq.backends.c.bindings.scaling import (
-    accumulator_refusal,
     centred_limit,
     clamp_fields,
     constant,
+    formula_of,
     highmul_fields,
     int8_refusal,
-    mode_refusal,
-    scalar,
-    tflite_fields,
+    scalar_fields,
 )
 from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
@@ -51,9 +50,9 @@ def _batch_refusal(node: Node, graph: Graph) -> str | None:
     return None if len(shape) == 4 and shape[0] == 1 else f"the input has shape {list(shape)}, not [1, H, W, C]"
 
 
-def _average_refusal(node: Node, graph: Graph, mode: str) -> str | None:
-    reason = mode_refusal(node, mode) or accumulator_refusal(node) or int8_refusal(node, graph)
-    reason = reason or _batch_refusal(node, graph)
+def _average_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    reason = int8_refusal(node, graph) or _batch_refusal(node, graph)
     if reason is None and max(node.integers("counts")) > MAX_WINDOW:
         reason = f"a window has more than {MAX_WINDOW} positions"
     return reason
@@ -77,7 +76,7 @@ def _average_highmul(node: Node, graph: Graph, isa: Isa) -> Call:
     return Call("eq_average_pool_s8", "eq_average_pool_s8_t", fields, node.inputs[:1], node.outputs)
 
 
-def _average_tflite(node: Node, graph: Graph, isa: Isa) -> Call:
+def _average_integers(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     fields = _window_fields(node, graph) | clamp_fields(node)
     return Call("eq_average_pool_tflite_s8", "eq_average_pool_tflite_s8_t", fields, node.inputs[:1], node.outputs)
@@ -89,8 +88,9 @@ def _mean_loops(node: Node, graph: Graph) -> tuple[int, int, int]:
     return prod(shape[: axes[0]]), prod(shape[axis] for axis in axes), prod(shape[axes[-1] + 1 :])
 
 
-def _mean_refusal(node: Node, graph: Graph, mode: str) -> str | None:
-    reason = mode_refusal(node, mode) or accumulator_refusal(node) or int8_refusal(node, graph)
+def _mean_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    reason = int8_refusal(node, graph)
     if reason:
         return reason
     axes = node.integers("axes")
@@ -106,14 +106,8 @@ def _mean(node: Node, graph: Graph, isa: Isa) -> Call:
     outer, reduce, inner = _mean_loops(node, graph)
     in_zero = node.integer("in_zero")
     fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "in_zero": in_zero}
-    if node.text("requant") == "highmul":
-        kernel = "eq_mean_s8"
-        multiplier = scalar(graph, node.inputs[1])
-        fields |= highmul_fields(node, multiplier, (reduce * centred_limit(in_zero), multiplier))
-    else:
-        kernel = "eq_mean_tflite_s8"
-        fields |= tflite_fields(node, graph)
-    fields |= clamp_fields(node)
+    fields |= scalar_fields(node, graph, reduce * centred_limit(in_zero)) | clamp_fields(node)
+    kernel = _MEANS[formula_of(node)]
     return Call(kernel, f"{kernel}_t", fields, node.inputs[:1], node.outputs)
 
 
@@ -128,20 +122,10 @@ def _max(node: Node, graph: Graph, isa: Isa) -> Call:
     return Call("eq_max_pool_s8", "eq_max_pool_s8_t", fields, node.inputs[:1], node.outputs)
 
 
+_MEANS: Final = {"highmul": "eq_mean_s8", "double": "eq_mean_tflite_s8"}
 BINDINGS: tuple[Binding, ...] = (
-    Binding(
-        "average_pool",
-        "eq_average_pool_s8",
-        lambda node, graph, isa: _average_refusal(node, graph, "highmul"),
-        _average_highmul,
-    ),
-    Binding(
-        "average_pool",
-        "eq_average_pool_tflite_s8",
-        lambda node, graph, isa: _average_refusal(node, graph, "tflite"),
-        _average_tflite,
-    ),
+    Binding("average_pool", "eq_average_pool_s8", _average_refusal, _average_highmul, "highmul"),
+    Binding("average_pool", "eq_average_pool_tflite_s8", _average_refusal, _average_integers, "integer_mean"),
     Binding("max_pool", "eq_max_pool_s8", _max_refusal, _max),
-    Binding("mean", "eq_mean_s8", lambda node, graph, isa: _mean_refusal(node, graph, "highmul"), _mean),
-    Binding("mean", "eq_mean_tflite_s8", lambda node, graph, isa: _mean_refusal(node, graph, "tflite"), _mean),
+    *(Binding("mean", kernel, _mean_refusal, _mean, formula) for formula, kernel in _MEANS.items()),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from edgeq.backends.c.packing import NARROW_LIMIT
 from edgeq.ir import DType, Graph, Node
 from edgeq.numerics.array import Array
-
-# |accumulator * 2^shift * multiplier| below this lets ARMv6-M requantize with three multiplications (eq_requantize.h).
-NARROW_LIMIT = (1 << 47) - (1 << 40)
+from edgeq.ops.accumulator import scaling_of
 
 
 def centred_limit(zero_point: int) -> int:
@@ -24,10 +26,9 @@ def scalar(graph: Graph, name: str) -> int:
     return int(constant(graph, name).reshape(-1)[0])
 
 
-def mode_refusal(node: Node, mode: str) -> str | None:
-    """Why a kernel of the given requantization mode cannot serve the node, or None."""
-    found = node.text("requant")
-    return None if found == mode else f"requantizes as {found}, not {mode}"
+def formula_of(node: Node) -> str:
+    """How a node scales: the key of every table of kernels or fields by formula."""
+    return scaling_of(node).formula(node.op)
 
 
 def int8_refusal(node: Node, graph: Graph, inputs: int = 1) -> str | None:
@@ -36,12 +37,6 @@ def int8_refusal(node: Node, graph: Graph, inputs: int = 1) -> str | None:
         if tensor.dtype is not DType.INT8:
             return f"{tensor.name} is {tensor.dtype.value}, not int8"
     return None
-
-
-def accumulator_refusal(node: Node) -> str | None:
-    """Why a kernel with an int32 accumulator cannot serve the node, or None."""
-    acc = node.attrs.get("acc", "i32")
-    return None if acc == "i32" else f"accumulates in {acc}, not i32"
 
 
 def clamp_fields(node: Node) -> dict[str, int]:
@@ -62,10 +57,29 @@ def highmul_fields(node: Node, multiplier: int, largest: tuple[int, int]) -> dic
     return {"multiplier": multiplier, "shift": shift, "out_zero": node.integer("out_zero"), "narrow": int(narrow)}
 
 
-def tflite_fields(node: Node, graph: Graph) -> dict[str, int]:
-    """``multiplier exponent out_zero``; the last two inputs are the multiplier and the exponent."""
-    return {
-        "multiplier": scalar(graph, node.inputs[-2]),
-        "exponent": scalar(graph, node.inputs[-1]),
-        "out_zero": node.integer("out_zero"),
-    }
+def _highmul(node: Node, graph: Graph, largest: int) -> dict[str, int]:
+    multiplier = scalar(graph, node.inputs[-1])
+    return highmul_fields(node, multiplier, (largest, multiplier))
+
+
+def _double(node: Node, graph: Graph, largest: int) -> dict[str, int]:
+    del largest
+    multiplier, exponent = (scalar(graph, name) for name in node.inputs[-2:])
+    return {"multiplier": multiplier, "exponent": exponent, "out_zero": node.integer("out_zero")}
+
+
+_SCALAR_FIELDS: Final[Mapping[str, Callable[[Node, Graph, int], dict[str, int]]]] = {
+    "highmul": _highmul,
+    "double": _double,
+}
+
+
+def scalar_fields(node: Node, graph: Graph, largest: int) -> dict[str, int]:
+    """The fields of a kernel with one factor, from ``multiplier`` to ``out_zero`` or ``narrow``.
+
+    Args:
+        node: its last inputs are the factor's constants.
+        graph: holds them.
+        largest: the largest absolute accumulator.
+    """
+    return _SCALAR_FIELDS[formula_of(node)](node, graph, largest)

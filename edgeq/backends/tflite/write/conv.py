@@ -19,7 +19,7 @@ def write_conv2d(draft: Draft, node: Node) -> None:
     """Weights [O,KH,KW,I]; depthwise [1,KH,KW,O]. Explicit PAD where neither SAME nor VALID fits."""
     x, weight, result = (draft.graph.tensors[name] for name in (*node.inputs[:2], node.outputs[0]))
     in_scale, in_zero = scalar_quant(x)
-    _check_factors(draft, node, in_scale, weight)
+    check_layer(draft, node, in_scale, weight)
     require_equal(node, "pad_value", node.integer("pad_value"), in_zero)
     strides, dilations, group = node.integers("strides"), node.integers("dilations"), node.integer("group")
     kernel = weight.shape[1:3]
@@ -86,11 +86,16 @@ def weight_quant(weight: Tensor) -> Quantization:
     return weight.quant
 
 
-def _check_factors(draft: Draft, node: Node, in_scale: float, weight: Tensor) -> None:
+def check_layer(draft: Draft, node: Node, in_scale: float, weight: Tensor) -> None:
+    """Compare a multiply-accumulate layer's output zero point and factors with what the runtime derives.
+
+    Raises:
+        EdgeqError: EQ0906 where they differ.
+    """
     out_scale, out_zero = scalar_quant(draft.graph.tensors[node.outputs[0]])
     require_equal(node, "out_zero", node.integer("out_zero"), out_zero)
-    factors = np.float64(in_scale) * np.array(weight_quant(weight).scale) / np.float64(out_scale)
-    require_factors(draft, node, 3, np.broadcast_to(factors, weight.shape[:1]))
+    ratio = draft.scaling.ratio(node.op, in_scale, weight_quant(weight).scale, out_scale)
+    require_factors(draft, node, draft.scaling.choose(np.broadcast_to(ratio, weight.shape[:1])))
 
 
 def _version(x: Tensor, weight: Tensor, *, depthwise: bool, grouped: bool) -> int:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import numpy as np
-
 from edgeq.backends.tflite.draft import Draft, Writer, by_type, scalar_quant, too_many_axes
 from edgeq.backends.tflite.exactness import clamped, require_equal, require_factors
-from edgeq.backends.tflite.write.conv import constants, weight_quant
+from edgeq.backends.tflite.write.conv import check_layer, constants
 from edgeq.ir import DType, Node, Tensor
 
 _MATMUL_RANK: Final = 5
@@ -17,17 +15,9 @@ _MATMUL_RANK: Final = 5
 
 def write_dense(draft: Draft, node: Node) -> None:
     """Weights [O,K], per channel or per tensor."""
-    x, weight, result = (draft.graph.tensors[name] for name in (*node.inputs[:2], node.outputs[0]))
+    x, weight = (draft.graph.tensors[name] for name in node.inputs[:2])
     in_scale, _ = scalar_quant(x)
-    out_scale, out_zero = scalar_quant(result)
-    require_equal(node, "out_zero", node.integer("out_zero"), out_zero)
-    scales = weight_quant(weight).scale
-    if len(scales) == 1:
-        # One scale: TFLite multiplies it by the input's in float32.
-        products = np.array([np.float32(in_scale) * np.float32(scales[0])], np.float64)
-    else:
-        products = np.float64(in_scale) * np.array(scales)
-    require_factors(draft, node, 3, np.broadcast_to(products / np.float64(out_scale), weight.shape[:1]))
+    check_layer(draft, node, in_scale, weight)
     names = constants(draft, node)
 
     def append(name: str, activation: str) -> None:
@@ -53,8 +43,7 @@ def write_matmul(draft: Draft, node: Node) -> None:
     out_scale, out_zero = scalar_quant(result)
     for key, zero in (("a_zero", a_zero), ("b_zero", b_zero), ("out_zero", out_zero)):
         require_equal(node, key, node.integer(key), zero)
-    product = np.float64(np.float32(a_scale) * np.float32(b_scale))
-    require_factors(draft, node, 2, [product / np.float64(out_scale)])
+    require_factors(draft, node, draft.scaling.choose(draft.scaling.ratio(node.op, a_scale, [b_scale], out_scale)))
 
     def append(name: str, activation: str) -> None:
         draft.append("BATCH_MATMUL", by_type(a, 2, 3), (a.name, b.name), name, "BatchMatMulOptions")

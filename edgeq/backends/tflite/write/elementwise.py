@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import numpy as np
-
 from edgeq.backends.tflite.draft import Draft, Field, Writer, scalar_quant, too_many_axes
 from edgeq.backends.tflite.exactness import clamped, require_equal, require_factors
 from edgeq.ir import DType, Node, Tensor
-from edgeq.numerics import tflite
 
 # Axes that the reference kernels broadcast over.
 _BROADCAST_RANK: Final = {"add": 6, "mul": 6, "sub": 5}
@@ -20,10 +17,12 @@ _INT16_LEFT_SHIFT: Final = 15
 def write_sum(draft: Draft, node: Node) -> None:
     """ADD or SUB: both operands on a common grid, three roundings."""
     a, b, result = _operands(draft, node)
-    scales = [scalar_quant(tensor)[0] for tensor in (a, b, result)]
+    quants = [scalar_quant(tensor) for tensor in (a, b, result)]
     if a.dtype is DType.INT8:
-        derived = tflite.add_parameters(*scales)
-        for key, value in vars(derived).items():
+        (a_scale, b_scale, out_scale), (a_zero, b_zero, out_zero) = zip(*quants, strict=True)
+        scales, zeros = (a_scale, b_scale, out_scale), (a_zero, b_zero, out_zero)
+        derived = draft.scaling.choose_sum(scales, zeros, -1 if node.op == "sub" else 1)
+        for key, value in derived.items():
             require_equal(node, key, node.integer(key), value)
     fields: dict[str, Field] = {"PotScaleInt16": False} if a.dtype is DType.INT16 else {}
     code = node.op.upper()
@@ -37,12 +36,12 @@ def write_sum(draft: Draft, node: Node) -> None:
 
 
 def write_mul(draft: Draft, node: Node) -> None:
-    """MUL; its factor is computed in float32 throughout."""
+    """MUL."""
     a, b, result = _operands(draft, node)
-    scales = [np.float32(scalar_quant(tensor)[0]) for tensor in (a, b, result)]
-    factor = scales[0] * scales[1] / scales[2]
-    require_factors(draft, node, 2, [float(factor)])
-    version = 4 if a.dtype is DType.INT16 else 3 if factor >= 1 else 2
+    a_scale, b_scale, out_scale = (scalar_quant(tensor)[0] for tensor in (a, b, result))
+    ratio = draft.scaling.ratio(node.op, a_scale, [b_scale], out_scale)
+    require_factors(draft, node, draft.scaling.choose(ratio))
+    version = 4 if a.dtype is DType.INT16 else 3 if ratio[0] >= 1 else 2
 
     def append(name: str, activation: str) -> None:
         draft.append("MUL", version, (a.name, b.name), name, "MulOptions", FusedActivationFunction=activation)

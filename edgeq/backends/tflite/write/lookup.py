@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgeq.backends.tflite.draft import Draft, Field, Writer, cannot, int32, scalar_quant
 from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics.array import Array
-from edgeq.numerics.tflite_unary import tflite_table
+from edgeq.numerics.scaling import Scaling
 
 Reals = npt.NDArray[np.float64]
 Attributes = Mapping[str, int | float | str]
@@ -32,7 +32,7 @@ class Unary:
     Attributes:
         code: its name in the schema.
         version: that takes int8.
-        real: the function that a runtime fills its table with; None: integers, see ``tflite_unary``.
+        real: the function that a runtime fills its table with; None: it computes integers.
         options: the option table, if it has one.
         grid: the only scale and zero point of the result, where there is one.
     """
@@ -68,7 +68,7 @@ def write_lookup(draft: Draft, node: Node) -> None:
         raise cannot(node, "a table of 16-bit values", got=x.dtype.value, allowed="int8", hint="use int8 activations")
     function = Function.read(node.text("function"))
     unary = _unary(function)
-    computed = _computed(unary, function, x, result) if unary is not None else None
+    computed = _computed(draft.scaling, unary, function, x, result) if unary is not None else None
     if unary is not None and computed is not None and np.array_equal(computed, table.value()):
         name, fields = unary.options or (None, {})
         draft.append(unary.code, unary.version, (x.name,), result.name, name, **fields)
@@ -94,13 +94,14 @@ def _unary(function: Function) -> Unary | None:
     return _PLAIN.get(function.name)
 
 
-def _computed(unary: Unary, function: Function, x: Tensor, result: Tensor) -> Array | None:
+def _computed(scaling: Scaling, unary: Unary, function: Function, x: Tensor, result: Tensor) -> Array | None:
     """The results for all of int8 as the operator gives them; None where they are not surely known."""
     (in_scale, in_zero), (out_scale, out_zero) = scalar_quant(x), scalar_quant(result)
     if unary.grid not in {None, (out_scale, out_zero)}:
         return None
-    if unary.real is None:
-        return tflite_table(function.name, function.attributes, in_scale, in_zero, out_scale, out_zero)
+    table = scaling.lookup_table(function.name, function.attributes, in_scale, in_zero, out_scale, out_zero)
+    if table is not None or unary.real is None or function.name not in scaling.tabulated:
+        return table
     real = in_scale * (np.arange(-128, 128, dtype=np.float64) - in_zero)
     steps = unary.real(real) / out_scale
     unsure = (8 + np.abs(steps) * (8 + np.abs(real)) + np.abs(real) / out_scale) * _UNITS

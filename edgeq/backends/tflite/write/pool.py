@@ -7,11 +7,10 @@ from math import prod
 from typing import Final
 
 from edgeq.backends.tflite.draft import Draft, Writer, by_type, cannot, int32, scalar_quant
-from edgeq.backends.tflite.exactness import clamped, require_equal
+from edgeq.backends.tflite.exactness import clamped, require_equal, require_factors
 from edgeq.backends.tflite.write.layout import append_strided_slice
 from edgeq.backends.tflite.write.window import pad_image, padding_scheme
 from edgeq.ir import Node
-from edgeq.numerics import tflite
 
 
 def write_max_pool(draft: Draft, node: Node) -> None:
@@ -58,9 +57,8 @@ def write_mean(draft: Draft, node: Node) -> None:
     require_equal(node, "in_zero", node.integer("in_zero"), in_zero)
     require_equal(node, "out_zero", node.integer("out_zero"), out_zero)
     axes = node.integers("axes")
-    derived = tflite.mean_multiplier(in_scale / out_scale, prod(x.shape[axis] for axis in axes))
-    stated = tuple(int(draft.graph.tensors[name].value()[0]) for name in node.inputs[1:3])
-    require_equal(node, "multiplier and exponent", stated, derived)
+    count = prod(x.shape[axis] for axis in axes)
+    require_factors(draft, node, draft.scaling.choose_mean(in_scale / out_scale, count))
     indices = draft.constant(f"{result.name}.axes", int32(*axes))
 
     def append(name: str, activation: str) -> None:

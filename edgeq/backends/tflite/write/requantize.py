@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
 from edgeq.backends.tflite.draft import Draft, Writer, by_type, scalar_quant
 from edgeq.backends.tflite.exactness import clamped, require_equal, require_factors
 from edgeq.ir import Node
@@ -16,7 +18,7 @@ def write_requantize(draft: Draft, node: Node) -> None:
     (in_scale, in_zero), (out_scale, out_zero) = scalar_quant(x), scalar_quant(result)
     require_equal(node, "in_zero", node.integer("in_zero"), in_zero)
     require_equal(node, "out_zero", node.integer("out_zero"), out_zero)
-    require_factors(draft, node, 1, [in_scale / out_scale])
+    require_factors(draft, node, draft.scaling.choose(np.array([in_scale / out_scale])))
 
     def append(name: str, activation: str) -> None:
         draft.append("QUANTIZE", by_type(result, 1, 2), (x.name,), name, "QuantizeOptions")

@@ -15,7 +15,7 @@ def _dense(step: Step) -> None:
         acc = Variable(bias[channel])
         with loops(depth) as (k,):
             acc.add(i32(x[row, k]) * i32(weight[channel, k]))
-        step.store_scaled(acc.value, (row, channel), 3, channel, once=True)
+        step.store_scaled(acc.value, (row, channel), 3, channel)
 
 
 def _matmul(step: Step) -> None:

@@ -21,10 +21,7 @@ def _sum(sign: int) -> Callable[[Step], None]:
     def lower(step: Step) -> None:
         with loops(*step.extents) as index:
             a, b = _element(step, 0, index), _element(step, 1, index)
-            if step.node.text("requant") == "highmul":
-                _add_highmul(step, a, b, sign, index)
-            else:
-                _add_tflite(step, a, b, sign, index)
+            _SUMS[step.formula](step, a, b, sign, index)
 
     return lower
 
@@ -37,7 +34,7 @@ def _add_highmul(step: Step, a: Expression, b: Expression, sign: int, index: Seq
     step.store_clamped(total.value >> i32(node.integer("shift")), *index)
 
 
-def _add_tflite(step: Step, a: Expression, b: Expression, sign: int, index: Sequence[Expression]) -> None:
+def _add_double(step: Step, a: Expression, b: Expression, sign: int, index: Sequence[Expression]) -> None:
     node = step.node
 
     def scaled(value: Expression, name: str) -> Expression:
@@ -49,6 +46,9 @@ def _add_tflite(step: Step, a: Expression, b: Expression, sign: int, index: Sequ
     out = scale_twice(total.value, i64(node.integer("out_multiplier")), i64(node.integer("out_exponent")))
     result = Variable(out + i64(node.integer("out_zero")), "int64")
     step.store_clamped(result.value, *index, dtype="int64")
+
+
+_SUMS: Final = {"double": _add_double, "highmul": _add_highmul}
 
 
 def _mul(step: Step) -> None:

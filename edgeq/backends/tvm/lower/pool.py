@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Final
 
@@ -27,14 +28,22 @@ def _average_pool(step: Step) -> None:
         if len(counts) > 1:
             count = Variable(window.valid(0, top, rows) * window.valid(1, left, columns)).value
         index = (image, top, left, channel)
-        if node.text("requant") == "tflite":
-            # Half away from zero: half the count towards the sum's side, then a truncating division.
-            half = tirx.truncdiv(count, i32(2))
-            raised = total.value + tirx.Select(total.value > 0, half, i32(0) - half)
-            step.store_clamped(tirx.truncdiv(raised, count), *index)
-        else:
-            position = sum((i32(count > known) for known in counts[:-1]), i32(0))
-            step.store_scaled(total.value - count * node.integer("in_zero"), index, 1, position)
+        _AVERAGES[step.formula](step, total.value, count, index)
+
+
+def _scaled_mean(step: Step, total: Expression, count: Expression, index: Sequence[Expression]) -> None:
+    position = sum((i32(count > known) for known in step.node.integers("counts")[:-1]), i32(0))
+    step.store_scaled(total - count * step.node.integer("in_zero"), index, 1, position)
+
+
+def _integer_mean(step: Step, total: Expression, count: Expression, index: Sequence[Expression]) -> None:
+    """Half away from zero: half the count towards the sum's side, then a truncating division."""
+    half = tirx.truncdiv(count, i32(2))
+    raised = total + tirx.Select(total > 0, half, i32(0) - half)
+    step.store_clamped(tirx.truncdiv(raised, count), *index)
+
+
+_AVERAGES: Final = {"highmul": _scaled_mean, "integer_mean": _integer_mean}
 
 
 def _max_pool(step: Step) -> None:

@@ -1,4 +1,4 @@
-"""Softmax over the last axis, in both arithmetics; the formulas are those of ``edgeq.numerics``."""
+"""Softmax over the last axis, by table or in fixed point; the formulas are those of ``edgeq.numerics``."""
 
 from __future__ import annotations
 
@@ -40,13 +40,10 @@ def _softmax(step: Step) -> None:
         largest = Variable(i32(-128))
         with loops(length) as (k,):
             largest.set(tirx.max(largest.value, i32(step.inputs[0][(*row, k)])))
-        if step.node.text("requant") == "highmul":
-            _row_highmul(step, row, length, largest)
-        else:
-            _row_tflite(step, row, length, largest)
+        _ROWS[step.formula](step, row, length, largest)
 
 
-def _row_highmul(step: Step, row: tuple[Expression, ...], length: int, largest: Variable) -> None:
+def _row_table(step: Step, row: tuple[Expression, ...], length: int, largest: Variable) -> None:
     """``min(255, ((T << 8) + (S >> 1)) / S) - 128`` in unsigned integers."""
     dtype = "uint32" if length <= _ROW_MAX_UINT32 else "uint64"
     x, table = step.inputs
@@ -63,7 +60,7 @@ def _row_highmul(step: Step, row: tuple[Expression, ...], length: int, largest: 
         step.store(tirx.Cast("int8", i32(quotient) - 128), *row, k)
 
 
-def _row_tflite(step: Step, row: tuple[Expression, ...], length: int, largest: Variable) -> None:
+def _row_fixed_point(step: Step, row: tuple[Expression, ...], length: int, largest: Variable) -> None:
     """gemmlowp's fixed point; each exponential is computed twice, since there is nowhere to keep a row of them."""
     node, x = step.node, step.inputs[0]
     lowest = node.integer("diff_min")
@@ -134,4 +131,5 @@ def _one_over_one_plus(value: Variable) -> Variable:
     return Variable(_saturating_shift_left(x.value, 1), "int64")
 
 
+_ROWS: Final = {"fixed_point": _row_fixed_point, "highmul": _row_table}
 LOWERINGS: Final = {"softmax": _softmax}

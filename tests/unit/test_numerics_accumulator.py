@@ -1,4 +1,4 @@
-"""Accumulator ranges and the exactness of matrix products in floating point."""
+"""Ranges of accumulators, and the exactness of matrix products in floating point."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeq.numerics.accumulator import accumulator_limit, accumulator_range, signed_sums
 from edgeq.numerics.array import matmul_exact
-from edgeq.numerics.bounds import accumulator_bound, fits_int32, headroom_bits
 
 
 @settings(deadline=None, max_examples=100)
@@ -18,28 +18,31 @@ def test_bound_is_attained_and_never_left(seed: int, x_min: int, width: int) -> 
     x_max = min(x_min + width, 127)
     weight = rng.integers(-127, 128, (3, 2, 5)).astype(np.int8)
     bias = rng.integers(-1000, 1000, 3).astype(np.int32)
-    low, high = accumulator_bound(weight, bias, x_min, x_max)
+    zero = int(rng.integers(-128, 128))
+    reach = accumulator_range(signed_sums(weight), bias.astype(np.int64), zero, x_min, x_max)
     flat = weight.reshape(3, -1).astype(np.int64)
     for channel in range(3):
         best = np.where(flat[channel] > 0, x_max, x_min)
         worst = np.where(flat[channel] > 0, x_min, x_max)
-        assert high[channel] == bias[channel] + flat[channel] @ best
-        assert low[channel] == bias[channel] + flat[channel] @ worst
-    x = rng.integers(x_min, x_max + 1, 10)
-    wide_low, wide_high = accumulator_bound(weight, bias, x_min, x_max, partial=True)
-    for start in (np.zeros(3, dtype=np.int64), bias):
-        partial = start + np.cumsum((flat * x)[:, rng.permutation(10)], axis=1).T
-        assert (partial >= wide_low).all()
-        assert (partial <= wide_high).all()
+        assert reach.high[channel] == bias[channel] + flat[channel] @ (best - zero)
+        assert reach.low[channel] == bias[channel] + flat[channel] @ (worst - zero)
 
 
-def test_headroom() -> None:
-    assert headroom_bits(np.array([-(2**31)]), np.array([2**31 - 1])) == 0
-    assert headroom_bits(np.array([-1]), np.array([1])) == 30
-    assert headroom_bits(np.array([-5]), np.array([7]), 2) == 26
-    assert headroom_bits(np.array([0]), np.array([2**31])) == -1
-    assert fits_int32(np.array([-(2**29)]), np.array([2**29 - 1]), 2)
-    assert not fits_int32(np.array([-(2**29)]), np.array([2**29]), 2)
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 2**32 - 1))
+def test_no_partial_sum_exceeds_the_magnitude(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weight = rng.integers(-127, 128, (3, 10)).astype(np.int8)
+    bias = rng.integers(-100_000, 100_000, 3)
+    reach = accumulator_range(signed_sums(weight), bias, 17)
+    x = rng.choice([-128, 127, int(rng.integers(-128, 128))], 10)
+    partial = reach.start + np.cumsum((weight.astype(np.int64) * x)[:, rng.permutation(10)], axis=1).T
+    assert (np.abs(partial) <= reach.magnitude).all()
+
+
+@given(st.integers(0, 31))
+def test_limit_is_the_largest_that_fits_shifted(shift: int) -> None:
+    assert accumulator_limit(shift) << shift < 2**31 <= (accumulator_limit(shift) + 1) << shift
 
 
 @pytest.mark.parametrize(("depth", "product"), [(1024, 2**14), (1025, 2**14), (5000, 2**14), (300, 255**2)])
