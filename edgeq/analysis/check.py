@@ -194,7 +194,7 @@ def _layers(graph: Graph, steps: Sequence[Step], plan: Plan) -> Iterable[LayerNe
     alive, stored = _alive_bytes(graph, steps, plan), set[tuple[str, bytes]]()
     for step in steps:
         node = step.node
-        arrays = [value for value in step.call.fields.values() if isinstance(value, np.ndarray)]
+        arrays = [array for array in step.call.constants.values() if array is not None]
         fresh = {(array.dtype.name, array.tobytes()) for array in arrays} - stored
         stored |= fresh
         constants = [tensor for tensor in graph.operands(node) if tensor.is_constant] if step.macs else []

@@ -5,6 +5,8 @@
  *
  * A difference is a sum with a negated multiplier. Zero points and the rounding constant are in `offset`.
  *
+ * Either operand may be a constant.
+ *
  * Layout  Dense row-major int8. The shapes are collapsed into n0 x n1 x n2 x n3 x inner of the output; a0..a3 and
  *         b0..b3 are an operand's strides in elements (0 where it is broadcast); a_inner and b_inner are 1, or 0 where
  *         it is broadcast. Equal shapes collapse into n0..n3 = 1 and one row.
@@ -20,7 +22,6 @@
 #include "eq_elementwise.h"
 
 typedef struct {
-  const int8_t *constant; /* the constant operand of eq_add_constant_s8, else 0 */
   int32_t n0, n1, n2, n3, inner;
   int32_t a0, a1, a2, a3, a_inner;
   int32_t b0, b1, b2, b3, b_inner;

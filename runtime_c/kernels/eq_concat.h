@@ -6,7 +6,7 @@
  *
  * Layout  out: rows x row_bytes bytes, dense. x0..x7: rows x bytes_i, dense; a row of x_i goes to offset_i of the
  *         output row. Unused operands have bytes_i = 0 (the caller repeats x0 for them). constant: rows x
- *         constant_bytes, placed at constant_offset; 0 with constant_bytes = 0 where there is none.
+ *         constant_bytes, placed at constant_offset; NULL with constant_bytes = 0 where there is none.
  * Aliasing  none: out must not overlap an operand.
  * Scratch none.
  */
@@ -16,7 +16,6 @@
 #include "eq_common.h"
 
 typedef struct {
-  const int8_t *constant;
   int32_t constant_bytes, constant_offset;
   int32_t rows, row_bytes;
   int32_t bytes0, bytes1, bytes2, bytes3, bytes4, bytes5, bytes6, bytes7;
@@ -37,7 +36,7 @@ EQ_INLINE void eq_concat_part(void *out, const void *x, int32_t bytes, int32_t o
 }
 
 EQ_INLINE void eq_concat(void *out, const void *x0, const void *x1, const void *x2, const void *x3, const void *x4,
-                         const void *x5, const void *x6, const void *x7, const eq_concat_t *p) {
+                         const void *x5, const void *x6, const void *x7, const int8_t *constant, const eq_concat_t *p) {
   eq_concat_part(out, x0, p->bytes0, p->offset0, p);
   eq_concat_part(out, x1, p->bytes1, p->offset1, p);
   eq_concat_part(out, x2, p->bytes2, p->offset2, p);
@@ -46,7 +45,7 @@ EQ_INLINE void eq_concat(void *out, const void *x0, const void *x1, const void *
   eq_concat_part(out, x5, p->bytes5, p->offset5, p);
   eq_concat_part(out, x6, p->bytes6, p->offset6, p);
   eq_concat_part(out, x7, p->bytes7, p->offset7, p);
-  eq_concat_part(out, p->constant, p->constant_bytes, p->constant_offset, p);
+  eq_concat_part(out, constant, p->constant_bytes, p->constant_offset, p);
 }
 
 #endif

@@ -11,7 +11,7 @@
  *            requantization as in eq_requantize.h; -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
  * Aliasing   out must not overlap x or scratch.
  * Rounding   eq_requantize.h.
- * Scratch    two columns: 2*depth bytes, with the DSP extension 4*depth, 4-byte aligned. depth = sum of the segments: a
+ * Scratch    two columns: EQ_CONV2D_S8_SCRATCH bytes, 4-byte aligned. depth = sum of the segments: a
  *            kernel row (kernel_w*in_c) where group = dilation_w = 1, else a tap (Cg); a segment is rounded up to 4 with
  *            the DSP extension.
  */
@@ -44,10 +44,9 @@ typedef struct {
   int32_t clamp_min;
   int32_t clamp_max;
   int32_t narrow; /* eq_requantize.h */
-  const int8_t *weights;
-  const int32_t *bias;
-  const int32_t *multiplier;
 } eq_conv2d_s8_t;
+
+#define EQ_CONV2D_S8_SCRATCH(depth) (2 * EQ_COLUMN_BYTES * (depth))
 
 EQ_INLINE int32_t eq_conv2d_limit(int32_t value, int32_t top) { return value < 0 ? 0 : value > top ? top : value; }
 
@@ -83,14 +82,15 @@ EQ_INLINE void eq_conv2d_gather(void *columns, int32_t pixel, const int8_t *x, i
   }
 }
 
-EQ_INLINE void eq_conv2d_s8(int8_t *out, const int8_t *x, void *scratch, const eq_conv2d_s8_t *p) {
+EQ_INLINE void eq_conv2d_s8(int8_t *out, const int8_t *x, void *scratch, const int8_t *weights, const int32_t *bias,
+                            const int32_t *multiplier, const eq_conv2d_s8_t *p) {
   const int32_t channels = p->out_c / p->group;
   const int32_t stored = eq_columns_channels(channels);
   EQ_NO_UNROLL
   for (int32_t g = 0; g < p->group; ++g) {
-    const eq_channels_t set = {p->weights + g * stored * p->depth,
-                               p->bias + g * stored,
-                               p->multiplier + g * stored,
+    const eq_channels_t set = {weights + g * stored * p->depth,
+                               bias + g * stored,
+                               multiplier + g * stored,
                                p->depth,
                                channels,
                                p->shift,

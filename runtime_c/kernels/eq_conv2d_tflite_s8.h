@@ -39,10 +39,6 @@ typedef struct {
   int32_t out_zero;
   int32_t clamp_min;
   int32_t clamp_max;
-  const int8_t *weights;
-  const int32_t *bias;
-  const int32_t *multiplier;
-  const int32_t *exponent;
 } eq_conv2d_tflite_s8_t;
 
 /* The accumulator of one output; x starts at the group's first channel, w at the output channel's weights. */
@@ -63,16 +59,17 @@ EQ_INLINE int32_t eq_conv2d_tflite_sum(int32_t acc, const int8_t *x, const int8_
   return acc;
 }
 
-EQ_INLINE void eq_conv2d_tflite_s8(int8_t *out, const int8_t *x, const eq_conv2d_tflite_s8_t *p) {
+EQ_INLINE void eq_conv2d_tflite_s8(int8_t *out, const int8_t *x, const int8_t *weights, const int32_t *bias,
+                                   const int32_t *multiplier, const int32_t *exponent, const eq_conv2d_tflite_s8_t *p) {
   const int32_t depth = p->in_c / p->group;
   const int32_t channels = p->out_c / p->group;
   const int32_t row = p->kernel_h * p->kernel_w * depth;
   for (int32_t oy = 0; oy < p->out_h; ++oy) {
     for (int32_t ox = 0; ox < p->out_w; ++ox) {
       for (int32_t o = 0; o < p->out_c; ++o) {
-        const int32_t acc = eq_conv2d_tflite_sum(p->bias[o], x + (o / channels) * depth, p->weights + o * row,
+        const int32_t acc = eq_conv2d_tflite_sum(bias[o], x + (o / channels) * depth, weights + o * row,
                                                  oy * p->stride_h - p->pad_top, ox * p->stride_w - p->pad_left, p);
-        const int32_t y = eq_requantize_double(acc, p->multiplier[o], p->exponent[o]) + p->out_zero;
+        const int32_t y = eq_requantize_double(acc, multiplier[o], exponent[o]) + p->out_zero;
         *out++ = (int8_t)eq_clamp(y, p->clamp_min, p->clamp_max);
       }
     }

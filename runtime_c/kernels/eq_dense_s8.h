@@ -25,14 +25,12 @@ typedef struct {
   int32_t clamp_min;
   int32_t clamp_max;
   int32_t narrow; /* eq_requantize.h */
-  const int8_t *weights;
-  const int32_t *bias;
-  const int32_t *multiplier;
 } eq_dense_s8_t;
 
-EQ_INLINE void eq_dense_s8(int8_t *out, const int8_t *x, const eq_dense_s8_t *p) {
-  const eq_channels_t set = {p->weights, p->bias,     p->multiplier, p->depth,     p->out_c,
-                             p->shift,   p->out_zero, p->clamp_min,  p->clamp_max, p->narrow};
+EQ_INLINE void eq_dense_s8(int8_t *out, const int8_t *x, const int8_t *weights, const int32_t *bias,
+                           const int32_t *multiplier, const eq_dense_s8_t *p) {
+  const eq_channels_t set = {weights,  bias,        multiplier,   p->depth,     p->out_c,
+                             p->shift, p->out_zero, p->clamp_min, p->clamp_max, p->narrow};
   EQ_NO_UNROLL
   for (int32_t row = 0; row < p->rows; ++row) {
     eq_rows_multiply(out + row * p->out_c, x + row * p->depth, &set);

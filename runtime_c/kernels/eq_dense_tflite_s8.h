@@ -24,17 +24,14 @@ typedef struct {
   int32_t out_zero;
   int32_t clamp_min;
   int32_t clamp_max;
-  const int8_t *weights;
-  const int32_t *bias;
-  const int32_t *multiplier;
-  const int32_t *exponent;
 } eq_dense_tflite_s8_t;
 
-EQ_INLINE void eq_dense_tflite_s8(int8_t *out, const int8_t *x, const eq_dense_tflite_s8_t *p) {
+EQ_INLINE void eq_dense_tflite_s8(int8_t *out, const int8_t *x, const int8_t *weights, const int32_t *bias,
+                                  const int32_t *multiplier, const int32_t *exponent, const eq_dense_tflite_s8_t *p) {
   for (int32_t row = 0; row < p->rows; ++row) {
     for (int32_t o = 0; o < p->out_c; ++o) {
-      const int32_t acc = eq_dot_s8(x + row * p->depth, p->weights + o * p->depth, p->depth, p->bias[o]);
-      const int32_t y = eq_requantize_single(acc, p->multiplier[o], p->exponent[o]) + p->out_zero;
+      const int32_t acc = eq_dot_s8(x + row * p->depth, weights + o * p->depth, p->depth, bias[o]);
+      const int32_t y = eq_requantize_single(acc, multiplier[o], exponent[o]) + p->out_zero;
       *out++ = (int8_t)eq_clamp(y, p->clamp_min, p->clamp_max);
     }
   }

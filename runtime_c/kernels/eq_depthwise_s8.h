@@ -10,8 +10,7 @@
  *            -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1. MVE: see eq_taps.h about weights of -128.
  * Aliasing   out must not overlap x or scratch.
  * Rounding   eq_requantize.h.
- * Scratch    a pointer per tap, then a row of padding: sizeof(void *) * kernel_h * kernel_w + channels bytes, aligned for
- *            a pointer.
+ * Scratch    a pointer per tap, then a pixel of padding: EQ_DEPTHWISE_S8_SCRATCH bytes, aligned for a pointer.
  */
 #ifndef EQ_DEPTHWISE_S8_H
 #define EQ_DEPTHWISE_S8_H
@@ -39,10 +38,9 @@ typedef struct {
   int32_t clamp_min;
   int32_t clamp_max;
   int32_t narrow; /* eq_requantize.h */
-  const int8_t *weights;
-  const int32_t *bias;
-  const int32_t *multiplier;
 } eq_depthwise_s8_t;
+
+#define EQ_DEPTHWISE_S8_SCRATCH(kernel_h, kernel_w, channels) (sizeof(void *) * (kernel_h) * (kernel_w) + (channels))
 
 /* Where the input values under each kernel position are, for the window that starts at (y0, x0). */
 EQ_INLINE void eq_depthwise_point(const int8_t **taps, const int8_t *padding, const int8_t *x, int32_t y0, int32_t x0,
@@ -67,10 +65,11 @@ EQ_INLINE void eq_depthwise_point(const int8_t **taps, const int8_t *padding, co
   }
 }
 
-EQ_INLINE void eq_depthwise_s8(int8_t *out, const int8_t *x, void *scratch, const eq_depthwise_s8_t *p) {
+EQ_INLINE void eq_depthwise_s8(int8_t *out, const int8_t *x, void *scratch, const int8_t *weights, const int32_t *bias,
+                               const int32_t *multiplier, const eq_depthwise_s8_t *p) {
   const int32_t depth = p->kernel_h * p->kernel_w;
-  const eq_channels_t set = {p->weights, p->bias,     p->multiplier, depth,        p->channels,
-                             p->shift,   p->out_zero, p->clamp_min,  p->clamp_max, p->narrow};
+  const eq_channels_t set = {weights,  bias,        multiplier,   depth,        p->channels,
+                             p->shift, p->out_zero, p->clamp_min, p->clamp_max, p->narrow};
   const int8_t **taps = (const int8_t **)scratch;
   int8_t *padding = (int8_t *)scratch + (size_t)depth * sizeof(*taps);
   for (int32_t c = 0; c < p->channels; ++c) {

@@ -15,12 +15,11 @@
 #include "eq_elementwise.h"
 
 typedef struct {
-  const int8_t *table;
   int32_t elements;
 } eq_lookup_s8_t;
 
-EQ_INLINE void eq_lookup_s8(int8_t *out, const int8_t *x, const eq_lookup_s8_t *p) {
-  eq_lookup_row(out, x, p->table, p->elements);
+EQ_INLINE void eq_lookup_s8(int8_t *out, const int8_t *x, const int8_t *table, const eq_lookup_s8_t *p) {
+  eq_lookup_row(out, x, table, p->elements);
 }
 
 #endif

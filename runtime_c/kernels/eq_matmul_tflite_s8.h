@@ -9,7 +9,7 @@
  *            -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1. One multiplier.
  * Aliasing   out must not overlap a, b or scratch.
  * Rounding   eq_requantize_tflite.h.
- * Scratch    a sum per row, then one column of b: 4*rows + depth bytes, 4-byte aligned.
+ * Scratch    a sum per row, then one column of b: EQ_MATMUL_TFLITE_S8_SCRATCH bytes, 4-byte aligned.
  */
 #ifndef EQ_MATMUL_TFLITE_S8_H
 #define EQ_MATMUL_TFLITE_S8_H
@@ -32,6 +32,8 @@ typedef struct {
   int32_t clamp_min;
   int32_t clamp_max;
 } eq_matmul_tflite_s8_t;
+
+#define EQ_MATMUL_TFLITE_S8_SCRATCH(rows, depth) (4 * (rows) + (depth))
 
 EQ_INLINE void eq_matmul_tflite_s8(int8_t *out, const int8_t *a, const int8_t *b, void *scratch,
                                    const eq_matmul_tflite_s8_t *p) {

@@ -11,7 +11,7 @@
  *            -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
  * Aliasing   out must not overlap x or scratch.
  * Rounding   eq_requantize.h.
- * Scratch    with the DSP extension 4*depth bytes, 4-byte aligned, depth = in_c rounded up to 4. The other instruction
+ * Scratch    two columns with the DSP extension: EQ_POINTWISE_S8_SCRATCH bytes, 4-byte aligned. The other instruction
  *            sets read x in place: see eq_pointwise_direct_s8.h.
  */
 #ifndef EQ_POINTWISE_S8_H
@@ -34,14 +34,14 @@ typedef struct {
   int32_t clamp_min;
   int32_t clamp_max;
   int32_t narrow; /* eq_requantize.h */
-  const int8_t *weights;
-  const int32_t *bias;
-  const int32_t *multiplier;
 } eq_pointwise_s8_t;
 
-EQ_INLINE void eq_pointwise_s8(int8_t *out, const int8_t *x, void *scratch, const eq_pointwise_s8_t *p) {
-  const eq_channels_t set = {p->weights, p->bias,     p->multiplier, p->depth,     p->out_c,
-                             p->shift,   p->out_zero, p->clamp_min,  p->clamp_max, p->narrow};
+#define EQ_POINTWISE_S8_SCRATCH(depth) (2 * EQ_COLUMN_BYTES * (depth))
+
+EQ_INLINE void eq_pointwise_s8(int8_t *out, const int8_t *x, void *scratch, const int8_t *weights, const int32_t *bias,
+                               const int32_t *multiplier, const eq_pointwise_s8_t *p) {
+  const eq_channels_t set = {weights,  bias,        multiplier,   p->depth,     p->out_c,
+                             p->shift, p->out_zero, p->clamp_min, p->clamp_max, p->narrow};
   const int32_t step = p->stride_w * p->in_c;
   EQ_NO_UNROLL
   for (int32_t oy = 0; oy < p->out_h; ++oy) {

@@ -19,22 +19,21 @@
 #include "eq_common.h"
 
 typedef struct {
-  const uint32_t *table;
   int32_t rows, length;
 } eq_softmax_s8_t;
 
 /* S of one row as above, 0 where it exceeds 2^32. */
-EQ_INLINE uint32_t eq_softmax_s8_sum(const int8_t *x, int32_t max, const eq_softmax_s8_t *p) {
+EQ_INLINE uint32_t eq_softmax_s8_sum(const int8_t *x, int32_t max, const uint32_t *table, const eq_softmax_s8_t *p) {
   if (p->length <= 511) {
     uint32_t sum = 0;
     for (int32_t i = 0; i < p->length; i++) {
-      sum += p->table[max - x[i]];
+      sum += table[max - x[i]];
     }
     return sum;
   }
   uint64_t sum = 0;
   for (int32_t i = 0; i < p->length; i++) {
-    sum += p->table[max - x[i]];
+    sum += table[max - x[i]];
   }
   if (sum > (uint64_t)1 << 32) {
     return 0;
@@ -42,16 +41,16 @@ EQ_INLINE uint32_t eq_softmax_s8_sum(const int8_t *x, int32_t max, const eq_soft
   return sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
 }
 
-EQ_INLINE void eq_softmax_s8(int8_t *out, const int8_t *x, const eq_softmax_s8_t *p) {
+EQ_INLINE void eq_softmax_s8(int8_t *out, const int8_t *x, const uint32_t *table, const eq_softmax_s8_t *p) {
   for (int32_t row = 0; row < p->rows; row++) {
     int32_t max = x[0];
     for (int32_t i = 1; i < p->length; i++) {
       max = x[i] > max ? x[i] : max;
     }
-    const uint32_t sum = eq_softmax_s8_sum(x, max, p);
+    const uint32_t sum = eq_softmax_s8_sum(x, max, table, p);
     const uint32_t half = sum >> 1;
     for (int32_t i = 0; i < p->length; i++) {
-      const uint32_t share = sum == 0 ? 0 : ((p->table[max - x[i]] << 8) + half) / sum;
+      const uint32_t share = sum == 0 ? 0 : ((table[max - x[i]] << 8) + half) / sum;
       out[i] = (int8_t)((int32_t)(share > 255 ? 255 : share) - 128);
     }
     x += p->length;

@@ -19,7 +19,7 @@ from typing import Final
 import onnx_ir
 
 from edgeq.backends.c import Specialize, emit_c
-from edgeq.backends.c.emit import SPECIALIZE
+from edgeq.backends.c.instances import SPECIALIZE
 from edgeq.errors import EdgeqError
 from edgeq.frontend import normalize, normalize_qdq, normalize_structure
 from edgeq.ir import Graph

@@ -10,7 +10,7 @@ import pytest
 from integer_graphs import ADD, Build
 
 from edgeq.backends.c import emit_c
-from edgeq.backends.c.emit import SPECIALIZE, Specialize
+from edgeq.backends.c.instances import SPECIALIZE, Specialize
 from edgeq.backends.names import check_model_name, comment, model_name_of
 from edgeq.errors import EdgeqError
 from edgeq.firmware import ImageFacts, Span, build_images

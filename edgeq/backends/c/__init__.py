@@ -8,7 +8,7 @@ from edgeq.lazily import export
 
 if TYPE_CHECKING:
     from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
-    from edgeq.backends.c.emit import Specialize
+    from edgeq.backends.c.instances import Specialize
     from edgeq.backends.c.program import CProgram, emit_c
 
 __all__ = ["CProgram", "Specialize", "Step", "bind_kernels", "emit_c", "plan_steps"]
@@ -17,7 +17,7 @@ export(
     __name__,
     {
         "CProgram": "program",
-        "Specialize": "emit",
+        "Specialize": "instances",
         "Step": "bind",
         "bind_kernels": "bind",
         "emit_c": "program",

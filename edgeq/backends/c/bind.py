@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeq.backends.c.binding import Call, Isa
+from edgeq.backends.c.binding import Call
 from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
+from edgeq.backends.c.declarations import scratch_bytes
+from edgeq.backends.c.runtime import Isa
 from edgeq.backends.planning import checked_plan
 from edgeq.backends.program import batch_problems, step_nodes
 from edgeq.errors import EdgeqError, Problem
@@ -23,22 +25,19 @@ class Step:
         call: the kernel and its record.
         refused: kernel → the reason why it was not taken, for those tried before.
         macs: multiply-accumulates of the node.
+        scratch_bytes: memory that lives for this step only.
     """
 
     node: Node
     call: Call
     refused: dict[str, str]
     macs: int
+    scratch_bytes: int
 
     @property
     def kernel(self) -> str:
         """The C function."""
         return self.call.kernel
-
-    @property
-    def scratch_bytes(self) -> int:
-        """Memory that lives for this step only."""
-        return self.call.scratch_bytes
 
 
 def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
@@ -56,8 +55,7 @@ def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
                 continue
             reason = binding.refusal(node, graph, isa)
             if reason is None:
-                macs = BY_NAME[node.op].macs(node, graph.operands(node))
-                steps.append(Step(node, binding.bind(node, graph, isa), refused, macs))
+                steps.append(_bound(binding.bind(node, graph, isa), node, graph, isa, refused))
                 break
             refused[binding.kernel] = reason
         else:
@@ -76,9 +74,15 @@ def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
     return steps
 
 
+def _bound(call: Call, node: Node, graph: Graph, isa: Isa, refused: dict[str, str]) -> Step:
+    call.check_types(graph)
+    macs = BY_NAME[node.op].macs(node, graph.operands(node))
+    return Step(node, call, refused, macs, scratch_bytes(call.kernel, call.record, isa))
+
+
 def plan_steps(graph: Graph, steps: list[Step]) -> Plan:
     """Plan the arena for the bound kernels."""
-    needs = {step.node.name: StepMemory(step.call.scratch_bytes, _pairs(step.call)) for step in steps}
+    needs = {step.node.name: StepMemory(step.scratch_bytes, _pairs(step.call)) for step in steps}
     return checked_plan(graph, needs)
 
 

@@ -1,23 +1,24 @@
 """What a binding is: how one node of the graph becomes one call of a C kernel.
 
 A :class:`Binding` says whether a kernel fits a node, and why not; the first of a family's tuple that fits wins, so the
-special ones come first. A :class:`Call` is what the emitter writes: the record's fields in the order of their C
-declaration, with the weights already in the kernel's own order. Nothing here decides about memory.
+special ones come first. A :class:`Call` gives values by the names that the kernel's header declares, with the weights
+already in the kernel's own order. Nothing here decides about memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from edgeq.ir import Graph, Node
+import numpy as np
+
+from edgeq.backends.c.declarations import SCRATCH, Kernel, Parameter, kernel
+from edgeq.backends.c.runtime import Isa
+from edgeq.ir import DType, Graph, Node
 from edgeq.numerics.array import Array
 from edgeq.ops.accumulator import scaling_of
 
-Isa = tuple[str, ...]
-"""Instruction sets in the order in which a build searches ``runtime_c/arch``, ``("mve", "dsp", "generic")``."""
-
-Field = int | str | Array
+_INT32 = np.iinfo(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,23 +27,85 @@ class Call:
 
     Attributes:
         kernel: the C function; its header is ``runtime_c/kernels/<kernel>.h``.
-        record: the C type of its const record.
-        fields: the record in declaration order; an array becomes a named const array and the field its address.
-        inputs: the computed tensors that are passed as pointers, in argument order.
-        outputs: the tensors it writes, in argument order.
-        scratch_bytes: bytes it needs while it runs; 0 = the kernel takes no scratch argument.
-        scratch_align: alignment of the scratch in bytes.
+        record: value by field of its record.
+        inputs: the computed tensors that are passed as pointers, in the order of the header.
+        outputs: the tensors it writes, in the order of the header.
+        constants: array by parameter; None passes NULL.
         in_place: (input index, output index) pairs that may be at exactly the same address.
+
+    Raises:
+        TypeError: the header declares other names or other types.
     """
 
     kernel: str
-    record: str
-    fields: Mapping[str, Field]
+    record: Mapping[str, int]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    scratch_bytes: int = 0
-    scratch_align: int = 4
+    constants: Mapping[str, Array | None] = field(default_factory=dict)
     in_place: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        declared = self.declaration
+        _same_names(f"{declared.record} has the fields", declared.fields, self.record)
+        for name, value in self.record.items():
+            if not _INT32.min <= value <= _INT32.max:
+                raise TypeError(f"{declared.record}.{name} is an int32_t, not {value!r}")
+        readable = {parameter.name: parameter.type for parameter in declared.parameters if parameter.const}
+        for name, array in self.constants.items():
+            if name not in readable:
+                raise TypeError(f"{self.kernel} reads nothing through a parameter {name}: {', '.join(readable)}")
+            if array is not None and DType.of(array).c_name != readable[name]:
+                raise TypeError(f"{name} of {self.kernel} is {readable[name]}, not {array.dtype.name}")
+        if (len(self.inputs), len(self.outputs)) != (len(self._computed(const=True)), len(self._computed(const=False))):
+            raise TypeError(f"{self.kernel} takes {', '.join(map(str, declared.parameters))}")
+
+    @property
+    def declaration(self) -> Kernel:
+        """What the kernel's header says."""
+        return kernel(self.kernel)
+
+    @property
+    def arguments(self) -> tuple[tuple[Parameter, str | None], ...]:
+        """The kernel's parameters in order, with the tensor for those that point into the arena."""
+        tensors = dict(zip((parameter.name for parameter in self._computed(const=True)), self.inputs, strict=True))
+        tensors |= dict(zip((parameter.name for parameter in self._computed(const=False)), self.outputs, strict=True))
+        return tuple((parameter, tensors.get(parameter.name)) for parameter in self.declaration.parameters)
+
+    @property
+    def passed(self) -> tuple[Parameter, ...]:
+        """The parameters that point to constants, without those that are NULL."""
+        return tuple(p for p in self.declaration.parameters if self.constants.get(p.name) is not None)
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What makes an instance of the kernel: everything but where its data lies; hashable."""
+        record = tuple(self.record[name] for name in self.declaration.fields)
+        return self.kernel, record, tuple(parameter.name for parameter in self.passed)
+
+    def check_types(self, graph: Graph) -> None:
+        """Compare the types of the tensors with those that the header declares.
+
+        Raises:
+            TypeError: they differ.
+        """
+        for parameter, tensor in self.arguments:
+            if tensor is not None and parameter.type not in {"void", graph.tensors[tensor].dtype.c_name}:
+                found = graph.tensors[tensor].dtype.value
+                raise TypeError(f"{parameter.name} of {self.kernel} is {parameter.type}, not {found}")
+
+    def _computed(self, *, const: bool) -> list[Parameter]:
+        """The parameters for tensors in the arena, those that are read or those that are written."""
+        return [
+            parameter
+            for parameter in self.declaration.parameters
+            if parameter.const is const and parameter.name not in {SCRATCH, *self.constants}
+        ]
+
+
+def _same_names(what: str, declared: tuple[str, ...], given: Mapping[str, int]) -> None:
+    if set(declared) != given.keys():
+        missing, unknown = sorted(set(declared) - given.keys()), sorted(given.keys() - set(declared))
+        raise TypeError(f"{what} {', '.join(declared)}; missing: {missing}, unknown: {unknown}")
 
 
 Matches = Callable[[Node, Graph, Isa], str | None]

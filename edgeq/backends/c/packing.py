@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from edgeq.backends.c.binding import Isa
+from edgeq.backends.c.runtime import Isa
 from edgeq.numerics.accumulator import accumulator_range, signed_sums
 from edgeq.numerics.array import Array
 
@@ -53,11 +53,6 @@ def stored_channels(channels: int, isa: Isa) -> int:
 def column_segment(length: int, isa: Isa) -> int:
     """``eq_column_segment`` of ``eq_columns.h``: the places that a segment of ``length`` values takes."""
     return _round_up(length, 4) if provider(isa, "columns") == "dsp" else length
-
-
-def column_scratch(depth: int, isa: Isa) -> int:
-    """Bytes of two gathered columns of ``depth`` places."""
-    return (4 if provider(isa, "columns") == "dsp" else 2) * depth
 
 
 def pack_columns(weights: Array, isa: Isa) -> Array:

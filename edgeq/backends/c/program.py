@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
-from edgeq.backends.c.emit import Specialize, model_source
+from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
+from edgeq.backends.c.instances import Specialize
 from edgeq.backends.c.runtime import runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header, weights_source

@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgeq.backends.c.binding import Isa
 from edgeq.resources import runtime_dir
+
+Isa = tuple[str, ...]
+"""Instruction sets in the order in which a build searches ``runtime_c/arch``, ``("mve", "dsp", "generic")``."""
 
 # Headers of one folder of arch/ name each other in angle brackets, so that the search order decides, not the neighbour.
 _INCLUDE = re.compile(r'^\s*#\s*include\s+["<](eq_[^">]+)[">]', re.MULTILINE)

@@ -4,12 +4,13 @@
  * A *column* is the input window of one output pixel, `depth` products long, gathered in the order of the weights. It
  * is made of segments (a kernel row, or a tap), each of which takes eq_column_segment(n) places.
  *   EQ_COLUMNS_DIRECT     1: a column is plain bytes, so input that is already in order serves without a copy
+ *   EQ_COLUMN_BYTES       bytes of a place
  *   eq_column_segment     places a segment of n values takes: here n rounded up to 4
  *   eq_columns_channels   channels that are stored for n channels: an even number here
  *   eq_column_copy, _fill write n values into column `pixel` (0 or 1) at place `at`
  *   eq_column_at          the column as eq_columns_multiply takes it
  *   eq_columns_multiply   all channels of both pixels. Stores pixel 1 before pixel 0: a lone pixel passes itself twice
- * Scratch for two columns: 4 * depth bytes, 4-byte aligned.
+ * Scratch for two columns: 2 * EQ_COLUMN_BYTES * depth bytes, 4-byte aligned.
  *
  * This file: activations are widened to int16 once per pixel pair and interleaved: for each four places
  * [x0, x2, x1, x3] of pixel 0, then of pixel 1 (16 bytes). Weights: per channel pair, per four places, four bytes of the
@@ -24,6 +25,7 @@
 #include <eq_requantize.h>
 
 #define EQ_COLUMNS_DIRECT 0
+#define EQ_COLUMN_BYTES 2
 
 typedef uint32_t __attribute__((may_alias)) eq_pair_t;
 typedef int16_t __attribute__((may_alias)) eq_half_t;

@@ -4,12 +4,13 @@
  * A *column* is the input window of one output pixel, `depth` products long, gathered in the order of the weights. It
  * is made of segments (a kernel row, or a tap), each of which takes eq_column_segment(n) places.
  *   EQ_COLUMNS_DIRECT     1: a column is plain bytes, so input that is already in order serves without a copy
+ *   EQ_COLUMN_BYTES       bytes of a place
  *   eq_column_segment     places a segment of n values takes
  *   eq_columns_channels   channels that are stored for n channels
  *   eq_column_copy, _fill write n values into column `pixel` (0 or 1) at place `at`
  *   eq_column_at          the column as eq_columns_multiply takes it
  *   eq_columns_multiply   all channels of both pixels. Stores pixel 1 before pixel 0: a lone pixel passes itself twice
- * Scratch for two columns: 2 * depth bytes here.
+ * Scratch for two columns: 2 * EQ_COLUMN_BYTES * depth bytes, 4-byte aligned.
  *
  * This file: bytes, weights [channels][depth] in plain order, two pixels by two channels at a time.
  */
@@ -21,6 +22,7 @@
 #include <eq_requantize.h>
 
 #define EQ_COLUMNS_DIRECT 1
+#define EQ_COLUMN_BYTES 1
 
 EQ_INLINE int32_t eq_columns_channels(int32_t n) { return n; }
 

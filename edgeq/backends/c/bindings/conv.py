@@ -8,7 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.backends.c import packing
-from edgeq.backends.c.binding import Binding, Call, Field, Isa
+from edgeq.backends.c.binding import Binding, Call
+from edgeq.backends.c.bindings.scaling import clamp_fields
+from edgeq.backends.c.runtime import Isa
 from edgeq.ir import DType, Graph, Node
 from edgeq.numerics.array import Array
 
@@ -31,15 +33,14 @@ def constants(node: Node, graph: Graph) -> tuple[Array, Array, Array]:
     return weight.value(), bias.value(), np.broadcast_to(multiplier.value(), bias.shape).astype(np.int32)
 
 
-def requantization(node: Node, weights: Array, bias: Array, multiplier: Array) -> dict[str, Field]:
-    """The record's fields from ``shift`` to ``narrow``; weights [out_channels, …]."""
+def requantization(node: Node, weights: Array, bias: Array, multiplier: Array) -> dict[str, int]:
+    """The fields of the record that requantize: ``shift`` to ``narrow``; weights [out_channels, …]."""
     shift = node.integer("shift")
     rows = weights.reshape(weights.shape[0], -1)
     return {
         "shift": shift,
         "out_zero": node.integer("out_zero"),
-        "clamp_min": node.integer("clamp_min"),
-        "clamp_max": node.integer("clamp_max"),
+        **clamp_fields(node),
         "narrow": int(packing.is_narrow(rows, bias, multiplier, shift)),
     }
 
@@ -78,8 +79,7 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     direct = packing.provider(isa, "columns") != "dsp"
     return Call(
         kernel="eq_pointwise_direct_s8" if direct else "eq_pointwise_s8",
-        record="eq_pointwise_s8_t",
-        fields={
+        record={
             "in_w": in_w,
             "in_c": in_c,
             "out_h": out_h,
@@ -89,18 +89,19 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
             "stride_w": stride_w,
             "depth": depth,
             **requantization(node, weights, bias, multiplier),
+        },
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={
             "weights": packing.pack_columns(weights.reshape(1, out_c, 1, in_c), isa),
             "bias": packing.pad_last(bias, stored),
             "multiplier": packing.pad_last(multiplier, stored),
         },
-        inputs=node.inputs[:1],
-        outputs=node.outputs,
-        scratch_bytes=0 if direct else packing.column_scratch(depth, isa),
     )
 
 
-def _geometry(node: Node, graph: Graph) -> dict[str, Field]:
-    """Sizes, strides, padding and dilation, in the order of the records."""
+def _geometry(node: Node, graph: Graph) -> dict[str, int]:
+    """Sizes, strides, padding, dilation and groups."""
     (_, in_h, in_w, in_c), (_, out_h, out_w, out_c) = graph.operands(node)[0].shape, graph.results(node)[0].shape
     kernel_h, kernel_w = graph.operands(node)[1].shape[1:3]
     stride_h, stride_w = node.integers("strides")
@@ -140,32 +141,18 @@ def _bind_depthwise(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
     sizes = _geometry(node, graph)
     channels = bias.shape[0]
-    taps = weights.shape[1] * weights.shape[2]
-    # Only the host has 64-bit pointers, and only it has "generic" and nothing before.
-    pointer = 8 if isa[0] == "generic" else 4
-    fields: dict[str, Field] = {
-        **{key: value for key, value in sizes.items() if key not in {"in_c", "out_c", "group", "out_h", "out_w"}},
-        **requantization(node, weights, bias, multiplier),
-        "weights": np.ascontiguousarray(weights.reshape(channels, taps).T).reshape(-1),
-        "bias": packing.pack_lanes(bias, isa),
-        "multiplier": packing.pack_lanes(multiplier, isa),
-    }
-    ordered: dict[str, Field] = {
-        "in_h": fields.pop("in_h"),
-        "in_w": fields.pop("in_w"),
-        "channels": channels,
-        "out_h": sizes["out_h"],
-        "out_w": sizes["out_w"],
-        **fields,
-    }
+    for key in ("in_c", "out_c", "group"):
+        del sizes[key]
     return Call(
         kernel="eq_depthwise_s8",
-        record="eq_depthwise_s8_t",
-        fields=ordered,
+        record={**sizes, "channels": channels, **requantization(node, weights, bias, multiplier)},
         inputs=node.inputs[:1],
         outputs=node.outputs,
-        scratch_bytes=pointer * taps + channels,
-        scratch_align=pointer,
+        constants={
+            "weights": np.ascontiguousarray(weights.reshape(channels, -1).T).reshape(-1),
+            "bias": packing.pack_lanes(bias, isa),
+            "multiplier": packing.pack_lanes(multiplier, isa),
+        },
     )
 
 
@@ -179,44 +166,33 @@ def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
     stored = packing.stored_channels(out_c // group, isa)
     return Call(
         kernel="eq_conv2d_s8",
-        record="eq_conv2d_s8_t",
-        fields={
-            **_geometry(node, graph),
-            "depth": depth,
-            **requantization(node, weights, bias, multiplier),
+        record={**_geometry(node, graph), "depth": depth, **requantization(node, weights, bias, multiplier)},
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={
             "weights": packing.pack_columns(weights.reshape(group, out_c // group, segments, length), isa),
             "bias": packing.pad_last(bias.reshape(group, -1), stored).reshape(-1),
             "multiplier": packing.pad_last(multiplier.reshape(group, -1), stored).reshape(-1),
         },
-        inputs=node.inputs[:1],
-        outputs=node.outputs,
-        scratch_bytes=packing.column_scratch(depth, isa),
     )
 
 
-def exponent_requantization(node: Node, graph: Graph) -> dict[str, Field]:
-    """The record's fields from ``out_zero`` to ``exponent``, of kernels with an exponent for each channel."""
+def exponent_constants(node: Node, graph: Graph) -> dict[str, Array]:
+    """The constants of a kernel with an exponent for each channel, in logical order."""
     weights, bias, multiplier = constants(node, graph)
     exponent = np.broadcast_to(graph.operands(node)[4].value(), bias.shape).astype(np.int32)
-    return {
-        "out_zero": node.integer("out_zero"),
-        "clamp_min": node.integer("clamp_min"),
-        "clamp_max": node.integer("clamp_max"),
-        "weights": np.ascontiguousarray(weights).reshape(-1),
-        "bias": bias,
-        "multiplier": multiplier,
-        "exponent": exponent,
-    }
+    flat = np.ascontiguousarray(weights).reshape(-1)
+    return {"weights": flat, "bias": bias, "multiplier": multiplier, "exponent": exponent}
 
 
 def _bind_double(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     return Call(
         kernel="eq_conv2d_tflite_s8",
-        record="eq_conv2d_tflite_s8_t",
-        fields={**_geometry(node, graph), **exponent_requantization(node, graph)},
+        record={**_geometry(node, graph), "out_zero": node.integer("out_zero"), **clamp_fields(node)},
         inputs=node.inputs[:1],
         outputs=node.outputs,
+        constants=exponent_constants(node, graph),
     )
 
 

@@ -9,21 +9,22 @@ from math import prod
 from typing import Final
 
 from edgeq.backends.c import packing
-from edgeq.backends.c.binding import Binding, Call, Field, Isa
+from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.conv import (
     constants,
-    exponent_requantization,
+    exponent_constants,
     refuse_common,
     requantization,
 )
 from edgeq.backends.c.bindings.scaling import centred_limit, clamp_fields, formula_of, scalar_fields
+from edgeq.backends.c.runtime import Isa
 from edgeq.ir import DType, Graph, Node
 
 _MATMUL_DEPTH_MAX: Final = (1 << 15) - 1
 """The corrections for the zero points fit int32 up to here (eq_matmul_sums.h)."""
 
 
-def _dense_sizes(node: Node, graph: Graph) -> dict[str, Field]:
+def _dense_sizes(node: Node, graph: Graph) -> dict[str, int]:
     x, weight = graph.operands(node)[:2]
     out_c, depth = weight.shape
     return {"rows": x.elements // depth, "depth": depth, "out_c": out_c}
@@ -33,16 +34,10 @@ def _bind_dense(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
     return Call(
         kernel="eq_dense_s8",
-        record="eq_dense_s8_t",
-        fields={
-            **_dense_sizes(node, graph),
-            **requantization(node, weights, bias, multiplier),
-            "weights": packing.pack_rows(weights, isa),
-            "bias": bias,
-            "multiplier": multiplier,
-        },
+        record={**_dense_sizes(node, graph), **requantization(node, weights, bias, multiplier)},
         inputs=node.inputs[:1],
         outputs=node.outputs,
+        constants={"weights": packing.pack_rows(weights, isa), "bias": bias, "multiplier": multiplier},
     )
 
 
@@ -50,10 +45,10 @@ def _bind_dense_single(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     return Call(
         kernel="eq_dense_tflite_s8",
-        record="eq_dense_tflite_s8_t",
-        fields={**_dense_sizes(node, graph), **exponent_requantization(node, graph)},
+        record={**_dense_sizes(node, graph), "out_zero": node.integer("out_zero"), **clamp_fields(node)},
         inputs=node.inputs[:1],
         outputs=node.outputs,
+        constants=exponent_constants(node, graph),
     )
 
 
@@ -79,8 +74,7 @@ def _bind_matmul(node: Node, graph: Graph, isa: Isa) -> Call:
     name = _MATMULS[formula_of(node)]
     return Call(
         kernel=name,
-        record=f"{name}_t",
-        fields={
+        record={
             "batches": prod(a.shape[:-2]),
             "rows": rows,
             "depth": depth,
@@ -92,7 +86,6 @@ def _bind_matmul(node: Node, graph: Graph, isa: Isa) -> Call:
         },
         inputs=node.inputs[:2],
         outputs=node.outputs,
-        scratch_bytes=4 * rows + depth,
     )
 
 

@@ -1,7 +1,7 @@
 """add, sub, mul and requantize.
 
 A difference is a sum whose second multiplier is negated (highmul), or whose second sign is -1 (double): one kernel
-serves both. A constant operand lives in the record, whichever side of the operator it stands on.
+serves both. A constant operand is the kernel's `b`, whichever side of the operator it stands on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from edgeq.backends.c.binding import Binding, Call, Field, Isa
+from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.scaling import (
     centred_limit,
     clamp_fields,
@@ -21,9 +21,10 @@ from edgeq.backends.c.bindings.scaling import (
     scalar_fields,
 )
 from edgeq.backends.c.bindings.strides import LOOPS, broadcast
+from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node, Tensor
 
-Fields = dict[str, Field]
+Fields = dict[str, int]
 Side = str  # "a" or "b": the node's operand
 
 
@@ -46,15 +47,13 @@ def _operands(node: Node, graph: Graph) -> _Operands:
     return _Operands("b", "a", (b, a)) if a.is_constant else _Operands("a", "b", (a, b))
 
 
-def _binary_refusal(node: Node, graph: Graph, with_constant: bool) -> str | None:
+def _binary_refusal(node: Node, graph: Graph) -> str | None:
     reason = int8_refusal(node, graph, inputs=2)
     if reason:
         return reason
     found = _operands(node, graph)
     if found.tensors[0].is_constant:
         return "both operands are constants"
-    if (found.constant is not None) != with_constant:
-        return "an operand is a constant" if found.constant is not None else "no operand is a constant"
     if broadcast(graph.results(node)[0].shape, *(tensor.shape for tensor in found.tensors)) is None:
         return f"the broadcast needs more than {LOOPS} nested loops"
     return None
@@ -63,8 +62,7 @@ def _binary_refusal(node: Node, graph: Graph, with_constant: bool) -> str | None
 def _loop_fields(node: Node, graph: Graph, found: _Operands) -> Fields:
     loops = broadcast(graph.results(node)[0].shape, *(tensor.shape for tensor in found.tensors))
     assert loops is not None, "matches() refused this node"
-    fields: Fields = {"constant": 0 if found.constant is None else found.constant.value().astype(np.int8)}
-    fields |= dict(zip(("n0", "n1", "n2", "n3", "inner"), loops.sizes, strict=True))
+    fields = dict(zip(("n0", "n1", "n2", "n3", "inner"), loops.sizes, strict=True))
     for side, strides in zip("ab", loops.strides, strict=True):
         fields |= dict(zip((f"{side}0", f"{side}1", f"{side}2", f"{side}3", f"{side}_inner"), strides, strict=True))
     return fields
@@ -75,10 +73,10 @@ def _call(kernel: str, node: Node, graph: Graph, found: _Operands, fields: Field
     out = graph.results(node)[0]
     return Call(
         kernel=kernel,
-        record=f"{kernel.replace('_constant', '')}_t",
-        fields=fields,
+        record=fields,
         inputs=tuple(tensor.name for tensor in passed),
         outputs=node.outputs,
+        constants={} if found.constant is None else {"b": found.constant.value().astype(np.int8)},
         in_place=tuple((index, 0) for index, tensor in enumerate(passed) if tensor.elements == out.elements),
     )
 
@@ -121,11 +119,10 @@ def _product(kernel: str, node: Node, graph: Graph) -> Call:
 
 
 def _binary(op: str, kernel: str, formula: str, bind: Callable[[str, Node, Graph], Call]) -> Binding:
-    with_constant = "_constant" in kernel
     return Binding(
         op,
         kernel,
-        lambda node, graph, isa: _binary_refusal(node, graph, with_constant),
+        lambda node, graph, isa: _binary_refusal(node, graph),
         lambda node, graph, isa: bind(kernel, node, graph),
         formula,
     )
@@ -142,7 +139,7 @@ def _requantize(node: Node, graph: Graph, isa: Isa) -> Call:
     in_zero = node.integer("in_zero")
     fields: Fields = {"elements": graph.results(node)[0].elements, "in_zero": in_zero}
     fields |= scalar_fields(node, graph, centred_limit(in_zero)) | clamp_fields(node)
-    return Call(kernel, f"{kernel}_t", fields, node.inputs[:1], node.outputs, in_place=((0, 0),))
+    return Call(kernel, fields, node.inputs[:1], node.outputs, in_place=((0, 0),))
 
 
 _SUMS: Final = (("eq_add_s8", "highmul", _sum_highmul), ("eq_add_tflite_s8", "double", _sum_double))
@@ -150,10 +147,9 @@ _PRODUCTS: Final = (("eq_mul_s8", "highmul", _product), ("eq_mul_tflite_s8", "do
 _REQUANTIZE: Final = {"highmul": "eq_requantize_s8", "double": "eq_requantize_tflite_s8"}
 BINDINGS: tuple[Binding, ...] = (
     *(
-        _binary(op, name, formula, bind)
+        _binary(op, kernel, formula, bind)
         for op, kernels in (("add", _SUMS), ("sub", _SUMS), ("mul", _PRODUCTS))
         for kernel, formula, bind in kernels
-        for name in (kernel, kernel.replace("_s8", "_constant_s8"))
     ),
     *(
         Binding("requantize", kernel, _requantize_refusal, _requantize, formula)

@@ -10,12 +10,13 @@ from math import prod
 
 import numpy as np
 
-from edgeq.backends.c.binding import Binding, Call, Field, Isa
+from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.strides import LOOPS, Loops, collapse, dense_strides
+from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
 
-Fields = dict[str, Field]
+Fields = dict[str, int]
 MAX_CONCAT = 8
 
 
@@ -55,7 +56,7 @@ def _gather(node: Node, graph: Graph, isa: Isa) -> Call:
     fields: Fields = {f"n{level}": size for level, size in enumerate(loops.sizes)}
     fields |= {f"s{level}": step for level, step in enumerate(loops.strides[0])}
     fields["start"] = start
-    return Call("eq_strided_copy", "eq_strided_copy_t", fields, node.inputs[:1], node.outputs)
+    return Call("eq_strided_copy", fields, node.inputs[:1], node.outputs)
 
 
 # -- pad -------------------------------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ def _pad(node: Node, graph: Graph, isa: Isa) -> Call:
     fields["start"] = sum(axis.before * step for axis, step in zip(axes, strides, strict=True))
     fields["out_bytes"] = _bytes(graph, node.outputs[0])
     fields["value"] = node.integer("value") & 0xFF
-    return Call("eq_pad", "eq_pad_t", fields, node.inputs[:1], node.outputs)
+    return Call("eq_pad", fields, node.inputs[:1], node.outputs)
 
 
 # -- concat ----------------------------------------------------------------------------------------------------------
@@ -150,7 +151,7 @@ def _concat(node: Node, graph: Graph, isa: Isa) -> Call:
     out, axis = graph.results(node)[0], node.integer("axis")
     axis %= len(out.shape)
     rows = prod(out.shape[:axis])
-    data: int | Array = 0
+    data: Array | None = None
     constant_bytes = constant_offset = offset = 0
     passed: list[tuple[str, int, int]] = []
     for part in _parts(node, graph):
@@ -164,11 +165,11 @@ def _concat(node: Node, graph: Graph, isa: Isa) -> Call:
         offset += size
     # Without bytes to copy the kernel does not read through a pointer: any tensor of the arena will do.
     passed += [(passed[0][0] if passed else node.outputs[0], 0, 0)] * (MAX_CONCAT - len(passed))
-    fields: Fields = {"constant": data, "constant_bytes": constant_bytes, "constant_offset": constant_offset}
+    fields: Fields = {"constant_bytes": constant_bytes, "constant_offset": constant_offset}
     fields |= {"rows": rows, "row_bytes": out.size_bytes // rows}
     fields |= {f"bytes{i}": size for i, (_, size, _) in enumerate(passed)}
     fields |= {f"offset{i}": at for i, (_, _, at) in enumerate(passed)}
-    return Call("eq_concat", "eq_concat_t", fields, tuple(name for name, _, _ in passed), node.outputs)
+    return Call("eq_concat", fields, tuple(name for name, _, _ in passed), node.outputs, {"constant": data})
 
 
 # -- upsample --------------------------------------------------------------------------------------------------------
@@ -181,7 +182,7 @@ def _upsample(node: Node, graph: Graph, isa: Isa) -> Call:
     row_factor, column_factor = node.integers("factors")
     fields: Fields = {"rows": rows, "columns": columns, "pixel": channels * x.dtype.size_bytes}
     fields |= {"row_factor": row_factor, "column_factor": column_factor}
-    return Call("eq_upsample", "eq_upsample_t", fields, node.inputs, node.outputs)
+    return Call("eq_upsample", fields, node.inputs, node.outputs)
 
 
 BINDINGS: tuple[Binding, ...] = (

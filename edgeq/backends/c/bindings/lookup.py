@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.backends.c.binding import Binding, Call, Field, Isa
+from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.scaling import constant, int8_refusal
+from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 
 
@@ -18,8 +19,8 @@ def _lookup(node: Node, graph: Graph, isa: Isa) -> Call:
     """The graph's table starts at x = -128; the kernel's is indexed by x modulo 256, which saves the addition."""
     del isa
     table = np.roll(constant(graph, node.inputs[1]).astype(np.int8), -128)
-    fields: dict[str, Field] = {"table": table, "elements": graph.results(node)[0].elements}
-    return Call("eq_lookup_s8", "eq_lookup_s8_t", fields, node.inputs[:1], node.outputs, in_place=((0, 0),))
+    record = {"elements": graph.results(node)[0].elements}
+    return Call("eq_lookup_s8", record, node.inputs[:1], node.outputs, {"table": table}, in_place=((0, 0),))
 
 
 BINDINGS: tuple[Binding, ...] = (Binding("lookup", "eq_lookup_s8", _refusal, _lookup),)

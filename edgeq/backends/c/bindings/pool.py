@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from edgeq.backends.c.binding import Binding, Call, Field, Isa
+from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.scaling import (
     centred_limit,
     clamp_fields,
@@ -17,10 +17,11 @@ from edgeq.backends.c.bindings.scaling import (
     int8_refusal,
     scalar_fields,
 )
+from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
 
-Fields = dict[str, Field]
+Fields = dict[str, int]
 
 # Positions in one window and terms of one mean: the kernels' sums stay inside int32 (see their headers).
 MAX_WINDOW = 1 << 15
@@ -63,23 +64,23 @@ def _average_highmul(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     counts, multipliers = node.integers("counts"), constant(graph, node.inputs[1]).astype(np.int64)
     in_zero = node.integer("in_zero")
-    table: int | Array = 0
+    table: Array | None = None
     if len(counts) > 1:
         table = np.zeros(max(counts) + 1, np.int32)
         table[list(counts)] = multipliers
     # The sum over n positions times the multiplier of n: the largest product decides `narrow`.
     products = [(count * centred_limit(in_zero), int(m)) for count, m in zip(counts, multipliers, strict=True)]
-    fields: Fields = {"multipliers": table} | _window_fields(node, graph) | {"in_zero": in_zero}
+    fields = _window_fields(node, graph) | {"in_zero": in_zero}
     largest = max(products, key=lambda pair: pair[0] * pair[1])
     fields |= highmul_fields(node, int(multipliers[0]), largest)
     fields |= clamp_fields(node)
-    return Call("eq_average_pool_s8", "eq_average_pool_s8_t", fields, node.inputs[:1], node.outputs)
+    return Call("eq_average_pool_s8", fields, node.inputs[:1], node.outputs, {"multipliers": table})
 
 
 def _average_integers(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     fields = _window_fields(node, graph) | clamp_fields(node)
-    return Call("eq_average_pool_tflite_s8", "eq_average_pool_tflite_s8_t", fields, node.inputs[:1], node.outputs)
+    return Call("eq_average_pool_tflite_s8", fields, node.inputs[:1], node.outputs)
 
 
 def _mean_loops(node: Node, graph: Graph) -> tuple[int, int, int]:
@@ -108,7 +109,7 @@ def _mean(node: Node, graph: Graph, isa: Isa) -> Call:
     fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "in_zero": in_zero}
     fields |= scalar_fields(node, graph, reduce * centred_limit(in_zero)) | clamp_fields(node)
     kernel = _MEANS[formula_of(node)]
-    return Call(kernel, f"{kernel}_t", fields, node.inputs[:1], node.outputs)
+    return Call(kernel, fields, node.inputs[:1], node.outputs)
 
 
 def _max_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
@@ -119,7 +120,7 @@ def _max_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
 def _max(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     fields = _window_fields(node, graph) | clamp_fields(node)
-    return Call("eq_max_pool_s8", "eq_max_pool_s8_t", fields, node.inputs[:1], node.outputs)
+    return Call("eq_max_pool_s8", fields, node.inputs[:1], node.outputs)
 
 
 _MEANS: Final = {"highmul": "eq_mean_s8", "double": "eq_mean_tflite_s8"}
