@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -18,6 +18,7 @@ import onnx_ir as ir
 from edgeq import budget
 from edgeq.errors import EdgeqError
 from edgeq.frontend.facts import Shape, shape_of
+from edgeq.ir import Quantization, QuantizedConstant
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.reader import one_line
 
@@ -43,9 +44,21 @@ class Rule:
 
 
 class Edit:
-    """The main graph of a model, open for rewriting."""
+    """The main graph of a model, open for rewriting.
+
+    The float graph of a quantized model has quantization beside it, which no rule can lose: a value with parameters is
+    rounded to them, so it is never merged away between its producer and its reader, no value of other parameters takes
+    its place, and its parameters move to the value that supersedes it. Constants keep their integers where they are
+    moved, cut or multiplied.
+
+    Attributes:
+        params: value → the quantization parameters to which it is rounded; empty for a float model.
+        integers: initializer of real values → the integers that they stand for; empty for a float model.
+    """
 
     def __init__(self, model: ir.Model) -> None:
+        self.params: dict[ir.Value, Quantization] = {}
+        self.integers: dict[ir.Value, QuantizedConstant] = {}
         self.model = model
         self.graph = model.graph
         self._values: set[str] = set()
@@ -90,9 +103,12 @@ class Edit:
         return value is not None and not value.is_initializer()
 
     def only_user(self, value: ir.Value) -> ir.Node | None:
-        """The one node that reads the value, once, in the main graph; None when there are others or it is an output."""
+        """The one node that reads the value, once, in the main graph.
+
+        None when there are others, or when the value is an output or rounded.
+        """
         uses = list(value.uses())
-        if value.is_graph_output() or len(uses) != 1:
+        if value in self.params or value.is_graph_output() or len(uses) != 1:
             return None
         user = uses[0].node
         return user if user.graph is self.graph else None
@@ -124,9 +140,48 @@ class Edit:
             cut: takes the part, a matrix, from an array of the constant's shape.
             base: the wanted name.
         """
-        array = self.array(value)
+        array, integers = self.array(value), self.integers.get(value)
         assert array is not None
-        return self.constant(cut(array), base)
+        made = self.constant(cut(array), base)
+        if integers is not None:
+            # A matrix has the last two axes of the constant.
+            axis = None if integers.axis is None else integers.axis - (array.ndim - 2)
+            if axis is None or axis >= 0:
+                params = replace(integers.quantization, axis=axis)
+                self.integers[made] = QuantizedConstant(cut(integers.values), params)
+        return made
+
+    def reshaped(self, value: ir.Value, shape: Shape, base: str) -> ir.Value:
+        """A constant in another shape; itself where it has that shape already."""
+        array, integers = self.array(value), self.integers.get(value)
+        assert array is not None
+        if array.shape == shape:
+            return value
+        return self._carried(array.reshape(shape), None if integers is None else integers.reshaped(shape), base)
+
+    def transposed(self, value: ir.Value, perm: Sequence[int], base: str) -> ir.Value:
+        """A constant with its axes reordered."""
+        array, integers = self.array(value), self.integers.get(value)
+        assert array is not None
+        return self._carried(array.transpose(perm), None if integers is None else integers.transposed(perm), base)
+
+    def scaled(self, value: ir.Value, factor: np.ndarray | float, base: str) -> ir.Value:
+        """A constant times a factor, float64, rounded once: one number, or one for each index of the first axis.
+
+        The integers stay as they are; their scales are multiplied.
+        """
+        array, integers, factor = self.array(value), self.integers.get(value), np.asarray(factor, np.float64)
+        assert array is not None
+        with np.errstate(over="ignore"):  # the support check refuses infinity
+            product = array.astype(np.float64) * factor.reshape(factor.shape + (1,) * (array.ndim - factor.ndim))
+            real = product.astype(array.dtype)
+        return self._carried(real, None if integers is None else integers.scaled(factor), base)
+
+    def _carried(self, array: np.ndarray, integers: QuantizedConstant | None, base: str) -> ir.Value:
+        made = self.constant(array, base)
+        if integers is not None:
+            self.integers[made] = integers
+        return made
 
     def node(
         self,
@@ -183,8 +238,11 @@ class Edit:
     def can_alias(self, old: ir.Value, new: ir.Value) -> bool:
         """Whether :meth:`replace` may put an already existing value in the place of another.
 
-        A graph output must be a value of its own, made by a node of the main graph.
+        A graph output must be a value of its own, made by a node of the main graph. A value that is rounded is no other
+        one than that which is rounded alike.
         """
+        if self.params.get(old) not in {None, self.params.get(new)}:
+            return False
         if not old.is_graph_output():
             return True
         producer = new.producer()
@@ -197,6 +255,9 @@ class Edit:
         """
         producer = old.producer()
         assert producer is not None
+        params = self.params.pop(old, None)
+        if params is not None:
+            self.params.setdefault(new, params)
         takes_name = old.is_graph_output() or new.meta.get("edgeq.new", False)
         name = old.name
         if new.shape is None:

@@ -1,8 +1,9 @@
 """From any static QDQ model to edgeq's canonical form.
 
-A quantized model is a float graph and a plan of integers. The foreign Q and DQ are removed (:mod:`qdq_read`), operators
-are canonicalized (:mod:`qdq_layers`) and pass the support check of float models, missing scales are inferred
-(:mod:`qdq_scales`), and the plan is written by the code that writes edgeq's own. Decided against: patching the foreign
+A quantized model is a float graph and a plan of integers. The foreign Q and DQ are removed (:mod:`qdq_read`), the rules
+of float models are applied while constants carry their integers (:class:`edgeq.frontend.edit.Edit`), the support check
+of float models follows, missing scales are inferred (:mod:`qdq_scales`), and the code that writes edgeq's own plans
+writes the result. Decided against: patching the foreign
 model in place, which would have to undo every exporter's placement of Q and DQ one by one.
 """
 
@@ -16,12 +17,17 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import EdgeqError, Problem
+from edgeq.frontend.edit import Edit, apply_rules
+from edgeq.frontend.facts import is_op
+from edgeq.frontend.floats import read_integer_inputs
 from edgeq.frontend.normalize import confirm_shapes
 from edgeq.frontend.qdq_border import IntegerBorder
 from edgeq.frontend.qdq_constants import layer_constants, operand_of, weight_of
-from edgeq.frontend.qdq_layers import canonicalize_layers, canonicalize_operators
+from edgeq.frontend.qdq_nodes import place_of
 from edgeq.frontend.qdq_read import Recovery, integer_operators, read_quantization
 from edgeq.frontend.qdq_scales import infer_scales
+from edgeq.frontend.rules import RECOVERED, UNREAD, UNREAD_LAST
+from edgeq.frontend.rules.affine import VARIANCE, normalization
 from edgeq.frontend.support import check_support
 from edgeq.ir import QuantizedConstant
 from edgeq.numerics.array import Array
@@ -93,9 +99,13 @@ def recover_plan(model: ir.Model) -> Recovered:
     if refused:
         raise EdgeqError.of(refused)
     work = model.clone()
-    canonicalize_operators(work)
+    for rules in (UNREAD, UNREAD_LAST):
+        apply_rules(Edit(work), rules)
+    read_integer_inputs(work)
     found = read_quantization(work)
-    canonicalize_layers(found)
+    for _, rules in RECOVERED:
+        apply_rules(found.edit, rules)
+    found.problems += _bad_variances(found.edit)
     infer_scales(found)
     unsupported = check_support(found.edit.model)
     plan = QdqPlan({str(value.name): found.params[value] for value in _activations(found) if value in found.params})
@@ -108,6 +118,14 @@ def recover_plan(model: ir.Model) -> Recovered:
         found.integer_inputs,
         found.integer_outputs,
     )
+
+
+def _bad_variances(edit: Edit) -> Iterator[Problem]:
+    """Normalizations that no rule takes because they divide by no number."""
+    for node in edit.graph:
+        if is_op(node, "BatchNormalization") and normalization(node, edit) == VARIANCE:
+            hint = "the training diverged, or the export is at fault: look at the variances"
+            yield Problem("EQ0263", "a variance is not positive", place_of(node), node.op_type, hint=hint)
 
 
 def _told_once(unsupported: Sequence[Problem], found: Sequence[Problem]) -> tuple[Problem, ...]:
@@ -141,7 +159,7 @@ def _plan_constants(found: Recovery, plan: QdqPlan) -> None:
     forms = {name: form for name, (_, form) in onnx_forms().items()}
     for node in found.edit.graph:
         form = forms.get(node.op_type)
-        if form is None or node.domain or str(node.name) in found.refused:
+        if form is None or node.domain:
             continue
         if form.weight is not None and form.bias is not None:
             _plan_layer(found, plan, node, form)
@@ -176,7 +194,7 @@ def _constant(found: Recovery, node: ir.Node, index: int) -> QuantizedConstant |
     array = found.edit.array(value)
     if value is None or array is None or not np.issubdtype(array.dtype, np.floating):
         return None
-    return found.constants.get(value, array)
+    return found.edit.integers.get(value, array)
 
 
 def restore_border(graph: ir.Graph, found: Recovered) -> None:

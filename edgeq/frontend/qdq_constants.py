@@ -16,6 +16,7 @@ from edgeq.notes import warn
 from edgeq.numerics.accumulator import accumulator_limit, accumulator_range, signed_sums
 from edgeq.numerics.array import INT32_MAX, Array
 from edgeq.numerics.highmul import shift_of
+from edgeq.onnxio.qdq_parameters import quantize_constant
 
 INT8: Final = (-128, 127)
 WEIGHT_MAX: Final = 127
@@ -178,8 +179,4 @@ def operand_of(constant: QuantizedConstant | Array) -> QuantizedConstant:
             one = Quantization.per_tensor(DType.INT8, params.scale[0], params.zero_point[0])
             return QuantizedConstant(constant.values.astype(np.int8), one)
         constant = constant.real()
-    real = np.asarray(constant, np.float64)
-    low_real, high_real = float(real.min(initial=0.0)), float(real.max(initial=0.0))
-    step = float(np.float32((high_real - low_real) / 255)) or 1.0
-    zero = int(np.clip(np.rint(-128 - low_real / step), *INT8))
-    return QuantizedConstant.of(real, Quantization.per_tensor(DType.INT8, step, zero))
+    return quantize_constant(constant)

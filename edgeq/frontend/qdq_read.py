@@ -14,10 +14,10 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import Problem
+from edgeq.frontend.edit import Edit
 from edgeq.frontend.facts import ints, is_op, name_of, operand, required, shape_of
 from edgeq.frontend.outputs import make_outputs
 from edgeq.frontend.qdq_constants import operand_of
-from edgeq.frontend.qdq_edit import QuantizedEdit
 from edgeq.frontend.qdq_nodes import (
     CONSTANT_TYPES,
     EIGHT_BIT,
@@ -49,14 +49,12 @@ class Recovery:
     Attributes:
         edit: the graph.
         problems: what cannot be taken over.
-        refused: names of layers that have no normalized form.
         stated: names of the foreign model's values; others are made by rules.
         integer_inputs, integer_outputs: model inputs and outputs that are int8 or uint8 themselves, by name.
     """
 
-    edit: QuantizedEdit
+    edit: Edit
     problems: list[Problem] = field(default_factory=list)
-    refused: set[str] = field(default_factory=set)
     stated: frozenset[str] = frozenset()
     integer_inputs: dict[str, ir.DataType] = field(default_factory=dict)
     integer_outputs: dict[str, ir.DataType] = field(default_factory=dict)
@@ -65,16 +63,6 @@ class Recovery:
     def params(self) -> dict[ir.Value, Quantization]:
         """Activation → its int8 parameters."""
         return self.edit.params
-
-    @property
-    def constants(self) -> dict[ir.Value, QuantizedConstant]:
-        """Initializer that holds real values → the integers that they stand for."""
-        return self.edit.constants
-
-    def move_params(self, old: ir.Value, new: ir.Value) -> None:
-        """Parameters of a value that is about to be replaced."""
-        if old in self.params:
-            self.params[new] = self.params.pop(old)
 
     def requantized(self, value: ir.Value, params: Quantization) -> ir.Value:
         """A copy of an activation at other parameters, by a node before the current one that means *requantize*."""
@@ -92,7 +80,7 @@ def read_quantization(model: ir.Model) -> Recovery:
     Returns:
         The float graph with what is known of its integers; problems are collected in it.
     """
-    found = Recovery(QuantizedEdit(model.clone()))
+    found = Recovery(Edit(model.clone()))
     _Reader(found).read()
     found.edit.sweep()
     found.stated = frozenset(name_of(value) for node in found.edit.graph for value in node.outputs)
@@ -216,7 +204,7 @@ class _Reader:
             for use in value.uses():
                 if not use.node.outputs[0].is_graph_output() or not is_op(use.node, "Identity"):
                     continue
-                found = operand_of(self.found.constants.get(value, np.asarray(self.edit.array(value))))
+                found = operand_of(self.edit.integers.get(value, np.asarray(self.edit.array(value))))
                 self.found.params[use.node.outputs[0]] = found.quantization
 
     # --- nodes ---------------------------------------------------------------------------------------------------
@@ -297,7 +285,7 @@ class _Reader:
             return
         integers = QuantizedConstant(signed_integers(array, dtype), params)
         real = self.edit.constant(integers.real(), name_of(value).removesuffix(_SUFFIX))
-        self.found.constants[real] = integers
+        self.edit.integers[real] = integers
         result = node.outputs[0]
         output = name_of(result) if result.is_graph_output() else None
         result.replace_all_uses_with(real, replace_graph_outputs=True)
@@ -312,21 +300,15 @@ class _Reader:
     def _fold_layout(self, node: ir.Node) -> None:
         """A constant that is reshaped or transposed, before or behind its DequantizeLinear."""
         value, result = required(node, 0), node.outputs[0]
-        array = self.edit.array(value)
-        assert array is not None  # the walk has looked
-        integers = self.found.constants.get(value)
         if node.op_type == "Transpose":
-            perm = ints(node, "perm", tuple(reversed(range(array.ndim))))
-            moved, kept = array.transpose(perm), None if integers is None else integers.transposed(perm)
+            perm = ints(node, "perm", tuple(reversed(range(len(shape_of(value))))))
+            constant = self.edit.transposed(value, perm, name_of(value))
         else:
-            shape = shape_of(result)
-            moved, kept = array.reshape(shape), None if integers is None else integers.reshaped(shape)
-        constant = self.edit.constant(moved, name_of(value))
-        if kept is not None:
-            self.found.constants[constant] = kept
+            constant = self.edit.reshaped(value, shape_of(result), name_of(value))
         result.replace_all_uses_with(constant, replace_graph_outputs=True)
         self.edit.remove(node)
-        self.edit.inherit_name(constant, value)
+        if constant is not value:
+            self.edit.inherit_name(constant, value)
 
     def _read_integer_operator(self, node: ir.Node) -> None:
         """An operator between QuantizeLinear and DequantizeLinear: allowed where it only moves or clamps integers."""

@@ -180,11 +180,6 @@ class Quantization:
         """What is left of real numbers after quantizing and dequantizing, float32."""
         return self.dequantize(self.quantize(real))
 
-    def scaled(self, factor: float) -> Quantization:
-        """The parameters of the same integers where the real numbers are multiplied by a positive factor."""
-        scales = (self.scales.astype(np.float64) * factor).astype(np.float32)
-        return replace(self, scale=tuple(scales.reshape(-1).tolist()))
-
     def transposed(self, perm: Sequence[int], shape: Shape) -> Quantization:
         """The parameters of a tensor of this shape after its axes are reordered."""
         if self.axis is None:
@@ -303,6 +298,30 @@ class QuantizedConstant:
         quantization = self.quantization.reshaped(self.values.shape, shape)
         return None if quantization is None else QuantizedConstant(self.values.reshape(shape), quantization)
 
-    def scaled(self, factor: float) -> QuantizedConstant:
-        """Multiplied by a positive factor, which goes into the scales."""
-        return QuantizedConstant(self.values, self.quantization.scaled(factor))
+    def scaled(self, factor: Array) -> QuantizedConstant | None:
+        """Multiplied by one number or by one for each index of the first axis, which go into the scales.
+
+        Negative factors turn the signs of the integers, which are int32 then, because −(−128) leaves int8.
+
+        Args:
+            factor: float64, [] or [C].
+
+        Returns:
+            None where the scales run along another axis than the factors.
+        """
+        params = self.quantization
+        if factor.ndim and (params.block is not None or params.axis not in {None, 0}):
+            return None
+        # A factor of zero leaves no integers; any scale is right.
+        scales = params.scales.astype(np.float64) * np.where(factor == 0, 1.0, np.abs(factor))
+        params = replace(
+            params,
+            scale=tuple(scales.reshape(-1).tolist()),
+            zero_point=tuple(np.broadcast_to(params.zero_points, scales.shape).reshape(-1).tolist()),
+            axis=0 if factor.ndim else params.axis,
+        )
+        if (factor > 0).all():
+            return QuantizedConstant(self.values, params)
+        signs = np.sign(factor).astype(np.int64).reshape(factor.shape + (1,) * (self.values.ndim - factor.ndim))
+        turned = replace(params, dtype=DType.INT32, zero_point=(0,) * scales.size, bits=None, codebook=None)
+        return QuantizedConstant((self.centred() * signs).astype(np.int32), turned)

@@ -182,6 +182,50 @@ def test_a_bias_and_what_is_added_later_are_added_up(between: str) -> None:
     assert difference(model) <= 1
 
 
+def test_integers_of_a_bias_stay_where_a_product_takes_it_in() -> None:
+    stated = np.array([(1 << 24) + 1, -5, (1 << 25) + 3, 0], np.int32)  # float32 holds neither of the large ones
+    for shape in ("1,6", "1,1,6"):
+        body = FIRST + (
+            "wd = DequantizeLinear(w, sw)\n bd = DequantizeLinear(b, sb)\n m = MatMul(xd, wd)\n c = Add(bd, m)"
+        )
+        extra: dict[str, Any] = {
+            "w": np.random.default_rng(0).integers(-40, 40, (6, 4)).astype(np.int8),
+            "b": stated,
+            "sw": np.float32(0.002),
+            "sb": np.float32(0.05) * np.float32(0.002),
+        }
+        signature = f"(float[{shape}] x) => (float[{shape.replace('6', '4')}] y)"
+        constants = recover_plan(structured(body + LAST.format("c"), signature, extra)).plan.constants
+        (weight,), (bias,) = ([each.values for (_, i), each in constants.items() if i == index] for index in (1, 2))
+        assert bias.tolist() == stated.tolist()
+        assert np.array_equal(weight, extra["w"].T)
+
+
+def test_a_normalization_behind_a_convolution_over_time_goes_into_its_scales() -> None:
+    body = FIRST + (
+        "wd = DequantizeLinear(w, sw)\n c = Conv(xd, wd)\n d = Div(c, gain)\n"
+        "n = BatchNormalization(d, gamma, beta, mean, variance)"
+    )
+    gamma = np.array([0.5, -1.25, 2.0, 0.25], np.float32)
+    extra: dict[str, Any] = {
+        "w": np.random.default_rng(0).integers(-127, 128, (4, 3, 5)).astype(np.int8),
+        "sw": np.float32(0.002),
+        "gain": np.array([0.5, 3.0, 7.0, 0.3], np.float32).reshape(1, 4, 1),
+        "gamma": gamma,
+        "beta": normal(4, seed=2),
+        "mean": normal(4, seed=3),
+        "variance": np.array([0.5, 1, 2, 3], np.float32),
+    }
+    model = structured(body + LAST.format("n"), "(float[1,3,9] x) => (float[1,4,5] y)", extra)
+    found = recover_plan(model)
+    assert [node.op_type for node in found.model.graph] == ["Reshape", "Conv", "Reshape"]
+    (weight,) = (each for (_, index), each in found.plan.constants.items() if index == 1)
+    assert np.array_equal(weight.values[:, :, 0], extra["w"] * np.sign(gamma).astype(np.int8).reshape(-1, 1, 1))
+    factors = np.abs(gamma) / np.sqrt(extra["variance"] + 1e-5) / extra["gain"].reshape(-1)
+    np.testing.assert_allclose(weight.scales, 0.002 * factors, rtol=1e-6)
+    assert difference(model) <= 1
+
+
 def test_what_is_added_per_row_stays_an_addition() -> None:
     body = FIRST + "wd = DequantizeLinear(w, sx)\n c = Gemm <transB = 1> (xd, wd, b)" + LAST.format("c")
     extra = {"w": np.ones((4, 6), np.int8), "b": normal(3, 1)}

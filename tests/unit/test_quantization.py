@@ -98,9 +98,30 @@ def test_constants_keep_their_values_when_axes_move(quantization: Quantization) 
     wide = constant.reshaped((1, *SHAPE))
     assert wide is not None
     np.testing.assert_array_equal(wide.real(), constant.real()[np.newaxis])
-    np.testing.assert_allclose(constant.scaled(0.25).real(), constant.real() / 4, rtol=1e-6)
+    for factor in (0.25, -3.0):
+        scaled = constant.scaled(np.array(factor))
+        assert scaled is not None
+        np.testing.assert_allclose(scaled.real(), constant.real() * factor, rtol=1e-6)
     np.testing.assert_array_equal(
         constant.centred(), constant.values - quantization.spread(quantization.zero_points, SHAPE)
+    )
+
+
+def test_factors_of_channels_go_into_scales() -> None:
+    factors = np.array([2.0, -0.5, 0.0, 1.0])
+    for params in (PER_TENSOR, PER_AXIS):
+        constant = QuantizedConstant(np.arange(-12, 12, dtype=np.int8).reshape(SHAPE), params)
+        kept, turned = constant.scaled(np.abs(factors) + 1), constant.scaled(factors)
+        assert kept is not None
+        assert turned is not None
+        assert kept.values is constant.values
+        np.testing.assert_allclose(turned.real(), constant.real() * factors.reshape(-1, 1), rtol=1e-6)
+    assert QuantizedConstant(np.zeros(SHAPE, np.int8), BLOCKED).scaled(factors) is None
+    assert (
+        QuantizedConstant(
+            np.zeros(SHAPE, np.int8), replace(PER_AXIS, scale=(1.0,) * 6, zero_point=(0,) * 6, axis=1)
+        ).scaled(factors)
+        is None
     )
 
 

@@ -68,6 +68,12 @@ UNREAD: tuple[Rule, ...] = (
 UNREAD_LAST: tuple[Rule, ...] = quantization.CAST_RULES
 """After :data:`UNREAD` has come to its end."""
 
+_LAYERS: Final = (
+    *(rule for rule in convolution.LAYER_RULES if rule.name != "widen_to_2d"),
+    *dense.LAYER_RULES,
+    affine.CHAIN_RULE,  # before a Reshape of widen_to_2d stands between a layer and what scales its channels
+    *(rule for rule in convolution.LAYER_RULES if rule.name == "widen_to_2d"),
+)
 _RECOVERED: Final = {
     "divide_by_multiplying",
     "extreme_to_clip",
@@ -89,11 +95,20 @@ _RECOVERED: Final = {
     "state_pads",
     "widen_matmul",
 }
-RECOVERED: tuple[Rule, ...] = (
-    *dict.fromkeys(rule for rule in FOLDING if rule.name in _RECOVERED),
-    *composed.RULES,
+RECOVERED: tuple[tuple[str, tuple[Rule, ...]], ...] = (
+    ("layers", _LAYERS),
+    (
+        "folding",
+        (
+            *dict.fromkeys(rule for rule in FOLDING if rule.name in _RECOVERED),
+            *composed.RULES,
+            *_LAYERS,
+            *affine.ROUNDED_RULES,
+        ),
+    ),
 )
-"""For the float graph of a quantized model: what float models get, but for what changes a constant that has integers
-and for what moves an operator past a rounding."""
+"""For the float graph of a quantized model: what float models get, but for what would round a constant's integers a
+second time and for what moves an operator past a rounding. Layers come first: a division that a normalization takes
+back is not rounded to a factor in between."""
 
 __all__ = ["FINAL", "FOLDING", "PHASES", "RECOVERED", "SPELLING", "STRUCTURE", "UNREAD", "UNREAD_LAST"]

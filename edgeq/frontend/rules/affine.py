@@ -10,15 +10,34 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
-from edgeq.frontend.facts import Shape, integer, ints, is_op, name_of, number, operand, required, shape_of
+from edgeq.frontend.facts import (
+    Shape,
+    integer,
+    ints,
+    is_op,
+    known_shape,
+    made_by,
+    name_of,
+    number,
+    operand,
+    required,
+    shape_of,
+)
 
+VARIANCE = "its variance is not positive"
 _LAYERS = ("Conv", "Gemm")
 _IMAGE_RANK = 4
 _MAX_SPREAD = 1 << 20
 
+Steps = tuple[np.ndarray, np.ndarray]
+"""A factor and an offset for each channel, float64 [C] each."""
 
-def batchnorm_to_affine(node: ir.Node, edit: Edit) -> str | None:
-    """(x - mean) / sqrt(var + eps) · scale + bias becomes x · a + b per channel."""
+
+def normalization(node: ir.Node, edit: Edit) -> Steps | str:
+    """The factor and the offset of each channel of a BatchNormalization, or why there are none.
+
+    (x − mean) / sqrt(variance + epsilon) · scale + bias = x · factor + offset.
+    """
     if integer(node, "training_mode", 0):
         return "it is in training mode"
     if any(output.uses() or output.is_graph_output() for output in node.outputs[1:]):
@@ -27,12 +46,21 @@ def batchnorm_to_affine(node: ir.Node, edit: Edit) -> str | None:
     if any(array is None for array in arrays):
         return "its parameters are computed"
     scale, bias, mean, variance = (np.asarray(array).astype(np.float64) for array in arrays)
-    x, result = required(node, 0), node.outputs[0]
-    deviation = np.sqrt(variance + number(node, "epsilon", 1e-5))
+    with np.errstate(invalid="ignore"):
+        deviation = np.sqrt(variance + number(node, "epsilon", 1e-5))
     if not np.isfinite(deviation).all() or (deviation == 0).any():
-        return "its variance is not positive"
+        return VARIANCE
     factor = scale / deviation
-    offset = bias - mean * factor
+    return factor, bias - mean * factor
+
+
+def batchnorm_to_affine(node: ir.Node, edit: Edit) -> str | None:
+    """BatchNormalization becomes x · a + b per channel."""
+    found = normalization(node, edit)
+    if isinstance(found, str):
+        return found
+    factor, offset = found
+    x, result = required(node, 0), node.outputs[0]
     shape = (-1,) + (1,) * (len(shape_of(x)) - 2)
     base = name_of(result)
     a = edit.constant(factor.astype(np.float32).reshape(shape), f"{base}_factor")
@@ -63,35 +91,99 @@ def _constant_operand(node: ir.Node, edit: Edit) -> np.ndarray | None:
     return constant if shape_of(first) == shape_of(node.outputs[0]) else None
 
 
-def fold_into_layer_before(node: ir.Node, edit: Edit) -> str | None:
-    """Layer(x) · a + b: the weights' rows and the bias take a and b in."""
-    constant = _constant_operand(node, edit)
-    if constant is None:
-        return "no constant operand"
-    value = required(node, 0)
-    layer = value.producer()
-    if layer is None or not is_op(layer, *_LAYERS) or edit.only_user(value) is None or layer.graph is not edit.graph:
-        return "no convolution or Gemm of its own before it"
-    weight, bias = edit.array(operand(layer, 1)), edit.array(operand(layer, 2))
+def fold_chain_behind(node: ir.Node, edit: Edit) -> str | None:
+    """All that multiplies and shifts the channels of a layer's result goes into its weights and bias, rounded once.
+
+    The chain ends before the first value that is rounded, an output, or read more than once. Training with quantization
+    exports such chains: PyTorch divides by the factor first that the normalization multiplies with.
+    """
+    weight, bias = edit.array(operand(node, 1)), edit.array(operand(node, 2))
     if weight is None or bias is None or bias.shape != weight.shape[:1]:
         return "the layer's weights are not stated constants"
-    vector = per_channel(constant, shape_of(value), 1)
-    if vector is None:
-        return "the constant is not per channel"
-    vector = vector.astype(np.float64)
-    if node.op_type == "Mul":
-        rows = vector.reshape((-1,) + (1,) * (weight.ndim - 1))
-        _set_constant(layer, 1, weight.astype(np.float64) * rows, weight.dtype, edit)
-        _set_constant(layer, 2, bias.astype(np.float64) * vector, bias.dtype, edit)
-    else:
-        addend = required(node, 1)
-        made = _set_constant(layer, 2, bias.astype(np.float64) + vector, bias.dtype, edit)
-        _take_over(layer, node, edit)
-        if not bias.any():
-            edit.inherit_name(made, addend)
+    value, chain = node.outputs[0], []
+    factor, offset = np.ones(bias.shape), np.zeros(bias.shape)
+    while (user := edit.only_user(value)) is not None and (steps := _steps_of(user, value, edit)) is not None:
+        factor, offset = factor * steps[0], offset * steps[0] + steps[1]
+        chain.append(user)
+        value = user.outputs[0]
+    if not chain:
+        return "nothing scales or shifts its channels alone"
+    addend = next((item for item in chain[0].inputs if item is not None and item is not node.outputs[0]), None)
+    if len(chain) == 1 and is_op(chain[0], "Add") and addend is not None:
+        _take_over(node, chain[0], edit)
+        _add_to_bias(node, addend, edit)
         return None
-    _take_over(layer, node, edit)
+    _put_constant(node, 1, edit.scaled(required(node, 1), factor, name_of(required(node, 1))), edit)
+    shifted = (bias.astype(np.float64) * factor + offset).astype(bias.dtype)
+    if bias.any():
+        _put_constant(node, 2, edit.constant(shifted, name_of(required(node, 2))), edit)
+    else:  # zeros that a rule has put there: the name says where the numbers come from
+        node.replace_input_with(2, edit.constant(shifted, f"{name_of(value)}_offset"))
+    _take_over(node, chain[-1], edit)
+    for step in reversed(chain[:-1]):
+        edit.remove(step)
     return None
+
+
+def _steps_of(node: ir.Node, value: ir.Value, edit: Edit) -> Steps | None:
+    """What one operator does to each channel of ``value``; None where it does anything else."""
+    if not node.outputs or known_shape(node.outputs[0]) != shape_of(value):
+        return None
+    if is_op(node, "BatchNormalization"):
+        found = normalization(node, edit)
+        return None if isinstance(found, str) else found
+    if not is_op(node, "Add", "Sub", "Mul", "Div"):
+        return None
+    side = 0 if operand(node, 0) is value else 1
+    constant = edit.array(operand(node, 1 - side))
+    vector = None if constant is None or constant.dtype.kind != "f" else per_channel(constant, shape_of(value), 1)
+    if vector is None or not np.isfinite(vector).all():
+        return None
+    vector = vector.astype(np.float64)
+    one, zero = np.ones(vector.shape), np.zeros(vector.shape)
+    if node.op_type == "Mul":
+        return vector, zero
+    if node.op_type == "Div":
+        return (1 / vector, zero) if side == 0 and vector.all() else None
+    if node.op_type == "Add":
+        return one, vector
+    return (one, -vector) if side == 0 else (-one, vector)
+
+
+def _add_to_bias(layer: ir.Node, addend: ir.Value, edit: Edit) -> None:
+    """Add one number, or one for each output channel, to a bias; in the place of zeros it keeps its integers."""
+    bias, values = edit.array(operand(layer, 2)), edit.array(addend)
+    assert bias is not None
+    assert values is not None
+    old = name_of(required(layer, 2))
+    if bias.any() or values.size != bias.size:
+        total = bias.astype(np.float64) + values.astype(np.float64).reshape(-1)
+        made = edit.constant(total.astype(bias.dtype), old)
+    else:
+        made = edit.reshaped(addend, bias.shape, old)
+    _put_constant(layer, 2, made, edit)
+    if made is not addend and not bias.any():
+        edit.inherit_name(made, addend)
+
+
+def take_bias_behind_reshape(node: ir.Node, edit: Edit) -> str | None:
+    """Reshape(Gemm(x)) + b for each output is the Gemm's bias."""
+    result = node.outputs[0]
+    for side in (0, 1):
+        product, addend = required(node, side), required(node, 1 - side)
+        reshape, values = made_by(product, "Reshape"), edit.array(addend)
+        layer = None if reshape is None else made_by(required(reshape, 0), "Gemm")
+        if reshape is None or layer is None or values is None or edit.array(operand(layer, 2)) is None:
+            continue
+        if edit.only_user(product) is None or edit.only_user(layer.outputs[0]) is None:
+            continue
+        outputs = shape_of(layer.outputs[0])[1]
+        per_output = values.size == 1 or (values.size == outputs and values.shape[-1] == outputs)
+        if per_output and shape_of(product) == shape_of(result) and shape_of(product)[-1] == outputs:
+            _take_over(reshape, node, edit)
+            _add_to_bias(layer, addend, edit)
+            return None
+    return "no Gemm of its own before a Reshape, or no constant for each output"
 
 
 def _take_over(layer: ir.Node, node: ir.Node, edit: Edit) -> None:
@@ -102,14 +194,19 @@ def _take_over(layer: ir.Node, node: ir.Node, edit: Edit) -> None:
     edit.name_node(layer, name)
 
 
-def _set_constant(node: ir.Node, index: int, array: np.ndarray, dtype: np.dtype, edit: Edit) -> ir.Value:
-    """Put a new constant in the place of an operand, under the old one's name where nobody else reads that."""
+def _put_constant(node: ir.Node, index: int, value: ir.Value, edit: Edit) -> None:
+    """Put a constant in the place of an operand, under the old one's name where nobody else reads that."""
     old = required(node, index)
-    with np.errstate(over="ignore"):
-        value = edit.constant(array.astype(dtype), name_of(old))
     node.replace_input_with(index, value)
-    edit.inherit_name(value, old)
-    return value
+    if value is not old:
+        edit.inherit_name(value, old)
+
+
+def _set_constant(node: ir.Node, index: int, array: np.ndarray, dtype: np.dtype, edit: Edit) -> None:
+    """:func:`_put_constant` of a new array."""
+    with np.errstate(over="ignore"):
+        value = edit.constant(array.astype(dtype), name_of(required(node, index)))
+    _put_constant(node, index, value, edit)
 
 
 def fold_into_layer_behind(node: ir.Node, edit: Edit) -> str | None:
@@ -232,27 +329,70 @@ def affine_to_depthwise(node: ir.Node, edit: Edit) -> str | None:
     a, b = per_channel(factor, shape, 1), per_channel(addend, shape, 1)
     if a is None or b is None:
         return "the constants are not per channel"
-    base = name_of(result)
-    weight = edit.constant(a.astype(factor.dtype).reshape(-1, 1, 1, 1), f"{base}_weight")
-    bias = edit.constant(b.astype(addend.dtype), f"{base}_bias")
+    product = _depthwise(x, a.astype(factor.dtype), b.astype(addend.dtype), name_of(result), edit)
+    edit.supersede(result, product)
+    return None
+
+
+def batchnorm_to_depthwise(node: ir.Node, edit: Edit) -> str | None:
+    """BatchNormalization that is rounded on either side becomes a depthwise 1x1 convolution: one rounding, as stated.
+
+    One weight per channel is ±127 at the scale |factor|/127: int8 holds every factor exactly.
+    """
+    x, result = required(node, 0), node.outputs[0]
+    shape = shape_of(x)
+    found = normalization(node, edit)
+    if isinstance(found, str):
+        return found
+    if len(shape) not in {2, 3, 4}:
+        return "it has another rank than 2, 3 or 4"
+    factor, offset = found
+    base, channels = name_of(result), shape[1]
+    rows = len(shape) == 2 and shape[0] > 1
+    if rows:
+        x = edit.transpose(x, (1, 0), base=f"{base}_input_turned")
+    image = {2: (1, channels, shape[0], 1), 3: (shape[0], channels, 1, shape[-1])}.get(len(shape), shape)
+    flat = x if len(shape) == 4 else edit.reshape(x, image, base=f"{base}_input_2d")
+    product = _depthwise(flat, factor.astype(np.float32), offset.astype(np.float32), base, edit)
+    outer = product if flat is x else edit.reshape(product, shape_of(x), base=f"{base}_reshape")
+    if rows:
+        outer = edit.transpose(outer, (1, 0), base=f"{base}_turned_back")
+    if outer is product:
+        edit.supersede(result, product)
+    else:
+        edit.hand_over(node, product, outer)
+    return None
+
+
+def _depthwise(x: ir.Value, factor: np.ndarray, offset: np.ndarray, base: str, edit: Edit) -> ir.Value:
+    """x · factor + offset per channel of an image, as a 1x1 convolution."""
+    weight = edit.constant(factor.reshape(-1, 1, 1, 1), f"{base}_weight")
+    bias = edit.constant(offset, f"{base}_bias")
     attributes: dict[str, Shape | int] = {
         "dilations": (1, 1),
-        "group": shape[1],
+        "group": factor.size,
         "kernel_shape": (1, 1),
         "pads": (0, 0, 0, 0),
         "strides": (1, 1),
     }
-    edit.supersede(result, edit.node("Conv", [x, weight, bias], attributes, base=f"{base}_conv", shape=shape))
-    return None
+    return edit.node("Conv", [x, weight, bias], attributes, base=f"{base}_conv", shape=shape_of(x))
 
+
+CHAIN_RULE = Rule("fold_chain_behind", _LAYERS, fold_chain_behind)
 
 RULES = (
     Rule("batchnorm_to_affine", ("BatchNormalization",), batchnorm_to_affine),
     Rule("merge_constants", ("Mul", "Add"), merge_constants),
     Rule("multiply_before_adding", ("Mul",), multiply_before_adding),
-    Rule("fold_into_layer_before", ("Mul", "Add"), fold_into_layer_before),
+    CHAIN_RULE,
     Rule("fold_into_layer_behind", _LAYERS, fold_into_layer_behind),
 )
 
 LAST_RULES = (Rule("affine_to_depthwise", ("Add",), affine_to_depthwise),)
 """What remains when no layer is near."""
+
+ROUNDED_RULES = (
+    Rule("take_bias_behind_reshape", ("Add",), take_bias_behind_reshape),
+    Rule("batchnorm_to_depthwise", ("BatchNormalization",), batchnorm_to_depthwise),
+)
+"""For quantized models, where nothing moves through a Reshape and what is rounded by itself stays by itself."""

@@ -66,7 +66,7 @@ def own_bias(node: ir.Node, edit: Edit) -> str | None:
         return "the bias is not constant"
     if len(bias.uses()) == 1 and not bias.is_graph_output():
         return "the bias is its own"
-    node.replace_input_with(2, edit.constant(array, f"{name_of(node.outputs[0])}_bias"))
+    node.replace_input_with(2, edit.scaled(bias, 1.0, f"{name_of(node.outputs[0])}_bias"))
     return None
 
 
@@ -84,7 +84,8 @@ def widen_to_2d(node: ir.Node, edit: Edit) -> str | None:
     batch, channels, length = shape_of(x)
     _, filters, steps = shape_of(result)
     wide = edit.reshape(x, (batch, channels, 1, length), base=f"{base}_input_2d")
-    kernel = edit.constant(weight[:, :, np.newaxis, :], f"{name_of(required(node, 1))}_2d")
+    old = required(node, 1)
+    kernel = edit.reshaped(old, (*weight.shape[:2], 1, weight.shape[2]), f"{name_of(old)}_2d")
     strides, dilations, pads = window_attributes(node, (weight.shape[2],))
     attributes: dict[str, AttributeValue] = {
         "dilations": (1, dilations[0]),
@@ -101,9 +102,9 @@ def widen_to_2d(node: ir.Node, edit: Edit) -> str | None:
 
 
 STRUCTURE_RULES = (Rule("state_attributes", ("Conv",), state_attributes),)
-RULES = (
-    *STRUCTURE_RULES,
+LAYER_RULES = (
     Rule("add_bias", ("Conv",), add_bias),
     Rule("own_bias", ("Conv", "Gemm"), own_bias),
     Rule("widen_to_2d", ("Conv",), widen_to_2d),
 )
+RULES = (*STRUCTURE_RULES, *LAYER_RULES)

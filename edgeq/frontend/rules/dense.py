@@ -21,9 +21,11 @@ def _gemm(edit: Edit, x: ir.Value, weight: ir.Value, bias: ir.Value, name: str) 
     return edit.node("Gemm", [x, weight, bias], _ATTRIBUTES, base=name, shape=(shape_of(x)[0], shape_of(weight)[0]))
 
 
-def _zeros(edit: Edit, weight: np.ndarray, stem: str) -> ir.Value:
+def _zeros(edit: Edit, weight: ir.Value, stem: str) -> ir.Value:
     """A bias of zeros for a weight [O,K]."""
-    return edit.constant(np.zeros(weight.shape[0], dtype=weight.dtype), f"{stem}_bias")
+    array = edit.array(weight)
+    assert array is not None
+    return edit.constant(np.zeros(array.shape[0], dtype=array.dtype), f"{stem}_bias")
 
 
 def matmul_to_gemm(node: ir.Node, edit: Edit) -> str | None:
@@ -33,18 +35,19 @@ def matmul_to_gemm(node: ir.Node, edit: Edit) -> str | None:
         return "the second operand is not constant"
     if weight.dtype.kind != "f":
         return "the weight is not float"
-    while weight.ndim > 2 and weight.shape[0] == 1 and weight.ndim <= len(shape_of(x)):
-        weight = weight[0]
-    if weight.ndim == 1:
-        weight = weight[:, np.newaxis]
-    if weight.ndim != 2:
+    depth = weight.shape
+    while len(depth) > 2 and depth[0] == 1 and len(depth) <= len(shape_of(x)):
+        depth = depth[1:]
+    if len(depth) == 1:
+        depth = (*depth, 1)
+    if len(depth) != 2:
         return "the weight is a stack of matrices"
     result, shape, old = node.outputs[0], shape_of(x), required(node, 1)
     base, stem = name_of(result), name_of(old)
     rows = math.prod(shape[:-1])
     flat = x if len(shape) == 2 else edit.reshape(x, (rows, shape[-1]), base=f"{base}_rows")
-    matrix = edit.constant(weight.T, f"{stem}_weight")
-    product = _gemm(edit, flat, matrix, _zeros(edit, weight.T, stem), f"{base}_gemm")
+    matrix = edit.transposed(edit.reshaped(old, depth, f"{stem}_matrix"), (1, 0), f"{stem}_weight")
+    product = _gemm(edit, flat, matrix, _zeros(edit, matrix, stem), f"{base}_gemm")
     if shape_of(product) == shape_of(result):
         edit.supersede(result, product)
     else:
@@ -123,7 +126,7 @@ def turn_left_matrix(node: ir.Node, edit: Edit) -> str | None:
     result, matrix = node.outputs[0], required(node, 0)
     base = name_of(result)
     turned = edit.transpose(x, (1, 0), base=f"{base}_operand")
-    product = _gemm(edit, turned, matrix, _zeros(edit, weight, name_of(matrix)), f"{base}_gemm")
+    product = _gemm(edit, turned, matrix, _zeros(edit, matrix, name_of(matrix)), f"{base}_gemm")
     edit.hand_over(node, product, edit.transpose(product, (1, 0), base=f"{base}_transpose"))
     return None
 
@@ -148,14 +151,19 @@ def state_gemm(node: ir.Node, edit: Edit) -> str | None:
     if turn_x:
         x = edit.transpose(x, (1, 0), base=f"{base}_operand")
     matrix, vector = old, addend
-    if not turn_weight or alpha != 1.0:
-        turned = (weight if turn_weight else weight.T).astype(np.float64) * alpha
-        matrix = edit.constant(turned.astype(weight.dtype), f"{name_of(old)}_weight")
-    if bias is None or separate or bias.shape != (outputs,) or beta != 1.0:
-        row = np.zeros(outputs, dtype=np.float64)
-        if bias is not None and not separate:
-            row = row + bias.astype(np.float64).reshape(-1) * beta
-        vector = edit.constant(row.astype(weight.dtype), f"{name_of(old)}_bias")
+    stem = name_of(old)
+    if not turn_weight:
+        matrix = edit.transposed(matrix, (1, 0), f"{stem}_weight")
+    if alpha != 1.0:
+        matrix = edit.scaled(matrix, alpha, f"{stem}_weight")
+    if addend is None or bias is None or separate:
+        vector = _zeros(edit, matrix, stem)
+    elif bias.size == outputs:
+        flat = edit.reshaped(addend, (outputs,), f"{stem}_bias")
+        vector = flat if beta == 1.0 else edit.scaled(flat, beta, f"{stem}_bias")
+    else:
+        row = np.full(outputs, bias.astype(np.float64).reshape(-1) * beta)
+        vector = edit.constant(row.astype(weight.dtype), f"{stem}_bias")
     assert vector is not None  # it is the addend only where that is a bias
     product = _gemm(edit, x, matrix, vector, f"{base}_gemm")
     if separate and addend is not None:
@@ -213,3 +221,4 @@ RULES = (
     Rule("state_gemm", ("Gemm",), state_gemm),
     Rule("split_computed_gemm", ("Gemm",), split_computed_gemm),
 )
+LAYER_RULES = tuple(rule for rule in RULES if rule.name in {"matmul_to_gemm", "turn_left_matrix", "state_gemm"})
