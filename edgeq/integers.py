@@ -76,7 +76,7 @@ def quantize_model(job: Job) -> None:
     else:
         job.qdq_model = _calibrated(job, model, given)
     if partial is not None:
-        frontend.restore_border(job.qdq_model.graph, partial)
+        frontend.restore_integer_values(job.qdq_model.graph, partial)
 
 
 def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_ir.Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from edgeq.analysis.borders import input_borders, output_borders
+from edgeq.analysis.model_values import model_inputs, model_outputs
 from edgeq.data import DataReport, Range, examine_inputs
 from edgeq.folder import Compiled
 from edgeq.notes import tell
@@ -34,11 +34,11 @@ def examine_data(
     if samples is None:
         return None
     ranges = {
-        border.name: Range.of(border.dtype, border.scale, border.zero_point)
-        for border in input_borders(compiled)
-        if not border.passes_through
+        each.name: Range.of(each.dtype, *each.quantization.single())
+        for each in model_inputs(compiled)
+        if not each.passes_through
     }
-    outputs = output_borders(compiled)
+    outputs = model_outputs(compiled)
     shape = outputs[0].shape
     countable = labelled and len(outputs) == 1 and len(shape) > 0 and prod(shape) == shape[-1] >= 2
     classes = shape[-1] if countable else None

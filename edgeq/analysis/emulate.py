@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.analysis.borders import available, open_samples, output_borders, quantized_inputs, random_inputs
 from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import (
     Progress,
@@ -18,6 +17,7 @@ from edgeq.analysis.executors import (
     require_image,
     silent,
 )
+from edgeq.analysis.model_values import available, model_outputs, open_samples, quantized_inputs, random_inputs
 from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
@@ -130,15 +130,14 @@ def _emulate(
     if not inputs:
         raise EdgeqError("EQ0108", "there is nothing to run", where="--samples", got=samples, allowed="1 or more")
     result = execute_all(compiled, runner, inputs, count=runner_entry(runner).counts, progress=progress)
-    borders = output_borders(compiled)
+    outputs = model_outputs(compiled)
     return EmulateReport(
         runner=runner,
         machine=machine_of(compiled, runner),
-        names=tuple(border.name for border in borders),
+        names=tuple(each.name for each in outputs),
         raw=result.outputs,
         real=[
-            [border.dequantize(array) for border, array in zip(borders, arrays, strict=True)]
-            for arrays in result.outputs
+            [each.dequantize(array) for each, array in zip(outputs, arrays, strict=True)] for arrays in result.outputs
         ],
         class_names=_class_names(found, result.outputs[0][0].size) if found is not None else None,
         instructions=result.instructions[0].total if result.instructions else None,

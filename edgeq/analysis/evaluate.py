@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.analysis.borders import available, input_borders, open_samples, output_borders, quantized_inputs
 from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import (
     EXECUTORS,
@@ -24,6 +23,7 @@ from edgeq.analysis.executors import (
 )
 from edgeq.analysis.float_model import float_model_of
 from edgeq.analysis.metrics import KEYS, METRICS, Material, agreement, check_metric, default_metric, sqnr_db
+from edgeq.analysis.model_values import available, model_inputs, model_outputs, open_samples, quantized_inputs
 from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
@@ -131,7 +131,7 @@ def evaluate_folder(
     with gathered() as notes:
         described = examine_data(compiled, found, labelled=labelled, strict=True, accept=accept_data)
         count = available(found, samples)
-    shape = output_borders(compiled)[0].shape
+    shape = model_outputs(compiled)[0].shape
     chosen = check_metric(metric) if metric else default_metric(found.extra, prod(shape))
     shown = _first_inputs(compiled, found, count)
     empty = np.zeros((count, *shape), np.float32)
@@ -170,9 +170,9 @@ def _float_value(metric: str, base: Material) -> float | None:
 
 def _first_inputs(compiled: Compiled, samples: Samples, count: int) -> Array:
     """The first input of every sample as real numbers."""
-    border = input_borders(compiled)[0]
-    values = [samples.inputs(index)[border.name] for index in range(count)]
-    return np.stack([border.real(border.quantize(value)) if border.passes_through else value for value in values])
+    first = model_inputs(compiled)[0]
+    values = [samples.inputs(index)[first.name] for index in range(count)]
+    return np.stack([first.real(first.quantize(value)) if first.passes_through else value for value in values])
 
 
 def _shared(values: Sequence[float | None]) -> float | None:

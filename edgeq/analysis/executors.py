@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from edgeq.analysis.borders import Border, output_borders
+from edgeq.analysis.model_values import ModelValue, model_outputs
 from edgeq.analysis.parallel import InOrder, shares
 from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.folder import Compiled
@@ -237,16 +237,16 @@ def outputs_of(
     compiled: Compiled, name: str, inputs: Sequence[list[Array]], progress: Progress = silent
 ) -> list[list[Array]]:
     """What the outputs of every sample stand for, by the reference or a runner."""
-    borders = output_borders(compiled)
+    outputs = model_outputs(compiled)
     if name != REFERENCE:
         raw = execute_all(compiled, name, inputs, progress=progress).outputs
-        return [_real(borders, arrays) for arrays in raw]
+        return [_real(outputs, arrays) for arrays in raw]
     found: list[list[Array]] = []
     for sample in inputs:
-        found.append(_real(borders, run(compiled.graph, sample).outputs))
+        found.append(_real(outputs, run(compiled.graph, sample).outputs))
         progress(name, len(found) / len(inputs))
     return found
 
 
-def _real(borders: Sequence[Border], arrays: Sequence[Array]) -> list[Array]:
-    return [border.real(array) for border, array in zip(borders, arrays, strict=True)]
+def _real(outputs: Sequence[ModelValue], arrays: Sequence[Array]) -> list[Array]:
+    return [each.real(array) for each, array in zip(outputs, arrays, strict=True)]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.analysis.borders import Border, input_borders, output_borders
 from edgeq.analysis.executors import FLOAT, Progress
+from edgeq.analysis.model_values import ModelValue, model_inputs, model_outputs
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
 from edgeq.numerics.array import Array
@@ -31,7 +31,7 @@ class FloatModel:
     """
 
     model: onnx_ir.Model
-    inputs: tuple[Border, ...]
+    inputs: tuple[ModelValue, ...]
     names: Mapping[str, str]
 
     def outputs(self, samples: Samples, count: int, progress: Progress) -> Array:
@@ -42,15 +42,15 @@ class FloatModel:
         found = []
         for index in range(count):
             values = samples.inputs(index)
-            feeds = {self.names[border.name]: _real(border, values[border.name]) for border in self.inputs}
+            feeds = {self.names[each.name]: _real(each, values[each.name]) for each in self.inputs}
             found.append(session.run(feeds)[session.outputs[0]])
             progress(FLOAT, (index + 1) / count)
         return np.stack(found)
 
 
-def _real(border: Border, value: Array) -> Array:
+def _real(into: ModelValue, value: Array) -> Array:
     """What a float model takes where the folder's model takes integers."""
-    return border.real(border.quantize(value)) if border.passes_through else value
+    return into.real(into.quantize(value)) if into.passes_through else value
 
 
 def float_model_of(compiled: Compiled, path: Path | None) -> FloatModel | None:
@@ -59,10 +59,10 @@ def float_model_of(compiled: Compiled, path: Path | None) -> FloatModel | None:
     Raises:
         EdgeqError: EQ0166 the named model is quantized, or has other inputs or outputs; EQ02xx it cannot be read.
     """
-    borders = input_borders(compiled)
+    inputs = model_inputs(compiled)
     if path is None:
         own = compiled.float_model()
-        return FloatModel(own, borders, {border.name: border.name for border in borders}) if own is not None else None
+        return FloatModel(own, inputs, {each.name: each.name for each in inputs}) if own is not None else None
     from edgeq import frontend
     from edgeq.onnxio import read_model
 
@@ -72,7 +72,7 @@ def float_model_of(compiled: Compiled, path: Path | None) -> FloatModel | None:
     used = {str(dim) for value in given.graph.inputs for dim in value.shape or () if not isinstance(dim, int)}
     dims = compiled.manifest.options.dims
     model = frontend.normalize(given, {name: size for name, size in dims.items() if name in used})
-    return FloatModel(model, borders, _matched(compiled, model, path))
+    return FloatModel(model, inputs, _matched(compiled, model, path))
 
 
 def _matched(compiled: Compiled, model: onnx_ir.Model, path: Path) -> dict[str, str]:
@@ -81,14 +81,14 @@ def _matched(compiled: Compiled, model: onnx_ir.Model, path: Path) -> dict[str, 
     Raises:
         EdgeqError: EQ0166.
     """
-    wanted = {border.name: border.shape for border in input_borders(compiled)}
+    wanted = {each.name: each.shape for each in model_inputs(compiled)}
     found = {spec.name: spec.shape for spec in input_specs(model)}
     names = {name: name for name in wanted}
     if len(wanted) == len(found) == 1:
         names = dict(zip(wanted, found, strict=True))
     if any(found.get(names[name]) != shape for name, shape in wanted.items()) or len(wanted) != len(found):
         raise _another(path, f"inputs {_listed(found)}", f"inputs {_listed(wanted)}")
-    results = [border.shape for border in output_borders(compiled)]
+    results = [each.shape for each in model_outputs(compiled)]
     theirs = [tuple(int(str(dim)) for dim in value.shape or ()) for value in model.graph.outputs]
     if results != theirs:
         raise _another(path, f"outputs of shape {_shapes(theirs)}", f"outputs of shape {_shapes(results)}")

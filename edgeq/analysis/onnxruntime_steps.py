@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from edgeq.analysis.borders import Border
 from edgeq.analysis.comparison import Mismatch
 from edgeq.analysis.metrics import classes, sqnr_db
+from edgeq.analysis.model_values import ModelValue
 from edgeq.backends.program import step_nodes
 from edgeq.ir import Graph, Tensor
 from edgeq.numerics.array import Array
@@ -84,8 +84,8 @@ class OnnxruntimeSteps:
         before: Graph,
         tensors: Mapping[str, str],
         after: Graph,
-        inputs: Sequence[Border],
-        outputs: Sequence[Border],
+        inputs: Sequence[ModelValue],
+        outputs: Sequence[ModelValue],
     ) -> None:
         """Prepare the sessions.
 
@@ -148,7 +148,7 @@ class OnnxruntimeSteps:
         found = self._steps.run(feeds)
         for value in self._compared:
             self._compare_step(sample, value, feeds[value.given], found[value.integers])
-        reals = {border.name: border.dequantize(array) for border, array in zip(self._inputs, given, strict=True)}
+        reals = {each.name: each.dequantize(array) for each, array in zip(self._inputs, given, strict=True)}
         theirs = self._whole.run(reals)[self._whole.outputs[0]]
         mine = self._outputs[0].dequantize(values[self._before.outputs[0]])
         self._ends.append((mine, theirs))

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeq.analysis.borders import integer_inputs, open_samples
 from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import COUNTING, Progress, check_names, execute_all, program_of, require_image, silent
+from edgeq.analysis.model_values import integer_inputs, open_samples
 from edgeq.data import DataReport
 from edgeq.errors import Problem
 from edgeq.folder import Compiled

@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.analysis.borders import input_borders, integer_inputs, open_samples, output_borders
 from edgeq.analysis.comparison import BeforePasses, Comparison, compare_runs
 from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import (
@@ -32,6 +31,7 @@ from edgeq.analysis.executors import (
     silent,
     spec_of,
 )
+from edgeq.analysis.model_values import integer_inputs, model_inputs, model_outputs, open_samples
 from edgeq.analysis.parallel import InOrder, shares
 from edgeq.backends.program import step_nodes
 from edgeq.data import DataReport
@@ -199,8 +199,8 @@ class _Reference:
         if compiled.is_imported:
             from edgeq.analysis.onnxruntime_steps import OnnxruntimeSteps
 
-            borders = input_borders(compiled), output_borders(compiled)
-            self._steps = OnnxruntimeSteps(model, before, tensors, compiled.graph, *borders)
+            ends = model_inputs(compiled), model_outputs(compiled)
+            self._steps = OnnxruntimeSteps(model, before, tensors, compiled.graph, *ends)
 
     def run(self, sample: int, inputs: list[Array]) -> Mapping[str, Array]:
         expected = run(self._graph, inputs).tensors

@@ -76,7 +76,7 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
         "A constant part cannot be evaluated",
         "The constants of the model lead to an error when computed. Look at the node named, and export again.",
     ),
-    "EQ0228": ("A border without a name", "Inputs and outputs need names: they become part of the manifest."),
+    "EQ0228": ("An input or output without a name", "Inputs and outputs need names: they become part of the manifest."),
     "EQ0229": ("Normalization broke the model", _DEFECT),
     "EQ0230": ("The model is quantized already", "Compile it as it is; `edgeq quantize` takes float models."),
     "EQ0232": (
@@ -86,7 +86,7 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
     "EQ0233": (
         "Read as float32",
         (
-            "The model computes in float16, bfloat16 or float64. Its weights and borders are converted to float32, and "
+            "The model computes in float16, bfloat16 or float64. Its weights, inputs and outputs become float32, and "
             "it is quantized like any other. Nothing to do."
         ),
     ),
@@ -98,7 +98,7 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     "EQ0235": (
-        "A border is no tensor",
+        "An input or output is no tensor",
         "Sequences, maps and optional values have no fixed size. Export the model with tensors as inputs and outputs.",
     ),
     "EQ0240": (

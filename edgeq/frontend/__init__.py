@@ -8,7 +8,7 @@ from edgeq.lazily import export
 
 if TYPE_CHECKING:
     from edgeq.frontend.normalize import is_quantized, normalize, normalize_structure
-    from edgeq.frontend.normalize_qdq import Recovered, normalize_qdq, recover_plan, restore_border
+    from edgeq.frontend.normalize_qdq import Recovered, normalize_qdq, recover_plan, restore_integer_values
     from edgeq.frontend.support import check_support
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "normalize_qdq",
     "normalize_structure",
     "recover_plan",
-    "restore_border",
+    "restore_integer_values",
 ]
 
 export(
@@ -32,6 +32,6 @@ export(
         "normalize_qdq": "normalize_qdq",
         "normalize_structure": "normalize",
         "recover_plan": "normalize_qdq",
-        "restore_border": "normalize_qdq",
+        "restore_integer_values": "normalize_qdq",
     },
 )

@@ -15,7 +15,7 @@ from edgeq.frontend.facts import integer, ints, known_shape, operand, text
 from edgeq.onnxio.limits import shown
 from edgeq.ops.layout import repeats_neighbours
 
-BORDER: Final = ("DequantizeLinear", "QuantizeLinear")
+QDQ: Final = ("DequantizeLinear", "QuantizeLinear")
 _IMAGE_RANK: Final = 4
 _MATRIX_RANK: Final = 2
 
@@ -39,7 +39,7 @@ def is_constant(value: ir.Value | None) -> bool:
     if constant_of(value) is not None:
         return True
     maker = None if value is None else value.producer()
-    if maker is None or maker.op_type not in (*BORDER, "Gather", "Reshape", "Transpose"):
+    if maker is None or maker.op_type not in (*QDQ, "Gather", "Reshape", "Transpose"):
         return False
     return all(item is None or is_constant(item) for item in maker.inputs)
 
@@ -242,7 +242,7 @@ def _clip(node: ir.Node) -> Iterator[Problem]:
         yield _attribute(node, "interval", f"{float(low.reshape(-1)[0])} to {float(high.reshape(-1)[0])}", "min <= max")
 
 
-def _border(node: ir.Node) -> Iterator[Problem]:
+def _quantization(node: ir.Node) -> Iterator[Problem]:
     yield from _computed(node, 1, "scale")
     yield from _computed(node, 2, "zero point")
 
@@ -252,14 +252,14 @@ CONSTRAINTS: Final[Mapping[str, Constraint]] = MappingProxyType(
         "AveragePool": _pool,
         "Clip": _clip,
         "Conv": _conv,
-        "DequantizeLinear": _border,
+        "DequantizeLinear": _quantization,
         "Gemm": _gemm,
         "GlobalAveragePool": _pool,
         "GlobalMaxPool": _pool,
         "MatMul": _matmul,
         "MaxPool": _pool,
         "Pad": _pad,
-        "QuantizeLinear": _border,
+        "QuantizeLinear": _quantization,
         "ReduceMean": _reduce_mean,
         "Reshape": _reshape,
         "Resize": _resize,

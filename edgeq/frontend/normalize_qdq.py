@@ -20,8 +20,8 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend.edit import Edit, apply_rules
 from edgeq.frontend.facts import is_op
 from edgeq.frontend.floats import read_integer_inputs
+from edgeq.frontend.integer_values import IntegerValues
 from edgeq.frontend.normalize import confirm_shapes
-from edgeq.frontend.qdq_border import IntegerBorder
 from edgeq.frontend.qdq_constants import layer_constants, operand_of, weight_of
 from edgeq.frontend.qdq_nodes import place_of
 from edgeq.frontend.qdq_read import Recovery, integer_operators, read_quantization
@@ -77,7 +77,7 @@ def normalize_qdq(model: ir.Model) -> ir.Model:
     if found.problems:
         raise EdgeqError.of(found.problems)
     result = write_qdq(found.model, found.plan)
-    restore_border(result.graph, found)
+    restore_integer_values(result.graph, found)
     confirm_shapes(result)
     return result
 
@@ -197,12 +197,12 @@ def _constant(found: Recovery, node: ir.Node, index: int) -> QuantizedConstant |
     return found.edit.integers.get(value, array)
 
 
-def restore_border(graph: ir.Graph, found: Recovered) -> None:
+def restore_integer_values(graph: ir.Graph, found: Recovered) -> None:
     """Inputs and outputs that were integers are integers again, of the type that they had; in place.
 
-    For int8 the Q or DQ at the border goes. uint8 is one DQ or Q more: the model computes on int8 between them.
+    For int8 the Q behind an input and the DQ before an output go. uint8 is a DQ or Q more: the model computes on int8.
     """
-    edit = IntegerBorder(graph)
+    edit = IntegerValues(graph)
     for value in graph.inputs:
         dtype = found.integer_inputs.get(str(value.name))
         if dtype is not None:

@@ -169,7 +169,7 @@ class _Reader:
         whole = node.op_type == "Cast" or any(output.dtype in EIGHT_BIT for output in node.outputs)
         return any(value is not real or whole for value, real in stands_for)
 
-    # --- the border ----------------------------------------------------------------------------------------------
+    # --- inputs and outputs -----------------------------------------------------------------------------------------
 
     def _read_input(self, value: ir.Value) -> None:
         """An input of integers becomes float; the DequantizeLinear behind it tells its scale."""

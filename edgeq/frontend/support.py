@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import Problem
-from edgeq.frontend.constraints import BORDER, CONSTRAINTS, constant_of, is_constant, place
+from edgeq.frontend.constraints import CONSTRAINTS, QDQ, constant_of, is_constant, place
 from edgeq.frontend.facts import known_shape
 from edgeq.onnxio.attributes import attribute_values
 from edgeq.onnxio.limits import shown
@@ -32,8 +32,8 @@ def check_support(model: ir.Model) -> list[Problem]:
     Returns:
         The problems in the order of the graph, each with node, cause and what to do; empty when all is supported.
     """
-    problems = [*_of_border(model)]
-    supported = {*onnx_forms(), *BORDER}
+    problems = [*_of_inputs_and_outputs(model)]
+    supported = {*onnx_forms(), *QDQ}
     for node in model.graph:
         problems.extend(_of_node(node, supported))
         if len(problems) >= _MAX_REPORTED:
@@ -41,7 +41,7 @@ def check_support(model: ir.Model) -> list[Problem]:
     return problems[:_MAX_REPORTED]
 
 
-def _of_border(model: ir.Model) -> Iterator[Problem]:
+def _of_inputs_and_outputs(model: ir.Model) -> Iterator[Problem]:
     """Inputs and outputs of the model, and numbers in its weights that no integer stands for."""
     if not model.graph.inputs:
         yield Problem("EQ0310", "the model has no input", hint="all of it is constant: there is nothing to run")
@@ -125,7 +125,7 @@ def _anything(node: ir.Node) -> Iterator[Problem]:
 
 def _of_types(node: ir.Node) -> Iterator[Problem]:
     """Activations are float32; beside QuantizeLinear and DequantizeLinear nothing else computes."""
-    if node.op_type in BORDER:
+    if node.op_type in QDQ:
         return
     for index, value in enumerate(node.inputs):
         if value is None or is_constant(value):

@@ -108,14 +108,14 @@ def check_model(model: ModelProto, external: ExternalData | None = None) -> None
         for name in (function.name, function.domain, function.overload, *function.input, *function.output):
             check_name(name, "a function")
     _check_functions(model)
-    _check_border(model.graph)
+    _check_names(model.graph)
     budget = _Budget(external)
     _check_graph(model.graph, 0, budget)
     for function in model.functions:
         _check_nodes(function.node, f"function {shown(function.name)}", 0, budget)
 
 
-def _check_border(graph: GraphProto) -> None:
+def _check_names(graph: GraphProto) -> None:
     """No two inputs and no two outputs have one name."""
     for kind, values in (("inputs", graph.input), ("outputs", graph.output)):
         names = [value.name for value in values]

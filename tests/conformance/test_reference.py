@@ -44,7 +44,7 @@ def differences(family: str, mode: Mode) -> dict[str, float]:
 def dequantized(graph: Graph, name: str, integers: Array) -> Array:
     """What an input's integers stand for, exactly as DequantizeLinear computes it."""
     quant = graph.tensors[name].quant
-    assert quant is not None  # the border is always quantized
+    assert quant is not None  # model inputs and outputs are always quantized
     result: Array = (integers.astype(np.int32) - quant.zero_point[0]).astype(np.float32) * np.float32(quant.scale[0])
     return result
 
@@ -52,7 +52,7 @@ def dequantized(graph: Graph, name: str, integers: Array) -> Array:
 def steps_apart(graph: Graph, name: str, real: Array, integers: Array) -> float:
     """The largest distance in steps; values that int8 cannot hold saturate, and those outside a domain do not count."""
     quant = graph.tensors[name].quant
-    assert quant is not None  # the border is always quantized
+    assert quant is not None  # model inputs and outputs are always quantized
     wanted = np.clip(real.astype(np.float64) / quant.scale[0] + quant.zero_point[0], -128, 127)
     apart = np.abs(wanted - integers.reshape(wanted.shape))
     return float(apart[np.isfinite(real)].max(initial=0.0))

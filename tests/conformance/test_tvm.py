@@ -100,7 +100,7 @@ def test_operator_has_a_lowering_or_a_reason() -> None:
 def test_real_model_has_the_reference_bits(
     model: str, data_dir: Path, tmp_path: Path, run_edgeq: Callable[..., object]
 ) -> None:
-    from edgeq.analysis.borders import integer_inputs, open_samples
+    from edgeq.analysis.model_values import integer_inputs, open_samples
 
     folder, calibration = tmp_path / "compiled", data_dir / "data" / f"{model}_calib.npz"
     source = data_dir / "models" / f"{MODELS[model]}.onnx"

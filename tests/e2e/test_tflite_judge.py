@@ -73,7 +73,7 @@ class Judged:
 
     def _quantized(self, name: str, index: int) -> Array:
         tensor = self.graph.tensors[name]
-        assert tensor.quant is not None  # the border is always quantized
+        assert tensor.quant is not None  # model inputs and outputs are always quantized
         real = np.asarray(self.samples.inputs(index)[name], np.float32)
         steps = np.rint(real / np.float32(tensor.quant.scale[0])) + tensor.quant.zero_point[0]
         integers: Array = np.clip(steps, -128, 127).astype(np.int8).reshape(tensor.shape)

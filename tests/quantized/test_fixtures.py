@@ -13,7 +13,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from edgeq.frontend import normalize, normalize_qdq, normalize_structure, recover_plan, restore_border
+from edgeq.frontend import normalize, normalize_qdq, normalize_structure, recover_plan, restore_integer_values
 from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.numerics.scaling import Mode
@@ -58,7 +58,7 @@ def imported(foreign: ir.Model, mode: Mode, calibration: Path = EXAMPLE / "calib
     assert {problem.code for problem in found.problems} <= {"EQ0250", "EQ0251"}
     samples = Samples.open(calibration, structured)
     done = quantize(found.model, samples, QuantizeOptions(mode=mode), given=found.plan).model
-    restore_border(done.graph, found)
+    restore_integer_values(done.graph, found)
     return to_integer_graph(done, mode, "net")
 
 
@@ -110,7 +110,7 @@ def test_canonical_model_computes_what_the_foreign_one_does(name: str) -> None:
     if found.problems:
         done = quantize(found.model, example_samples(foreign, "calib"), QuantizeOptions("minmax"), given=found.plan)
         canonical = done.model
-        restore_border(canonical.graph, found)
+        restore_integer_values(canonical.graph, found)
     else:
         canonical = normalize_qdq(structured)
     assert declared(canonical) == declared(foreign)

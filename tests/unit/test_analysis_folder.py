@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from edgeq.analysis import evaluate, executors, parallel, profile, verify
-from edgeq.analysis.borders import integer_inputs
 from edgeq.analysis.check import check_model
 from edgeq.analysis.comparison import BeforePasses, Comparison
 from edgeq.analysis.emulate import emulate_folder, machine_of
 from edgeq.analysis.evaluate import evaluate_folder
 from edgeq.analysis.executors import spec_of
+from edgeq.analysis.model_values import integer_inputs
 from edgeq.analysis.parallel import InOrder, shares
 from edgeq.analysis.profile import profile_folder
 from edgeq.analysis.verify import PASSES, verify_folder

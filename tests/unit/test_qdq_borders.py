@@ -9,7 +9,7 @@ import onnx_ir as ir
 import pytest
 from quant_models import parse
 
-from edgeq.analysis.borders import Border
+from edgeq.analysis.model_values import ModelValue
 from edgeq.frontend import normalize_qdq, normalize_structure
 from edgeq.interp import run
 from edgeq.ir import Graph
@@ -220,14 +220,13 @@ def feeds_of(model: ir.Model) -> dict[str, Array]:
     return found
 
 
-def borders(values: Any, names: tuple[str, ...], graph: Graph) -> list[Border]:
+def model_values(values: Any, names: tuple[str, ...], graph: Graph) -> list[ModelValue]:
     found = []
     for value, name in zip(values, names, strict=True):
         tensor = graph.tensors[name]
         assert tensor.quant is not None
-        (scale,), (zero,) = tensor.quant.scale, tensor.quant.zero_point
         shape = tuple(value.shape.numpy())
-        found.append(Border(value.name, tensor.dtype.numpy, shape, scale, zero, value.dtype.numpy()))
+        found.append(ModelValue(value.name, shape, tensor.quant, value.dtype.numpy()))
     return found
 
 
@@ -242,14 +241,14 @@ def test_inputs_and_outputs_are_as_declared(name: str) -> None:
         assert wanted[output].dtype == found[output].dtype
         assert np.array_equal(wanted[output], found[output]), output
     graph = to_integer_graph(canonical, "highmul", "net")
-    inputs = borders(canonical.graph.inputs, graph.inputs, graph)
-    outputs = borders(canonical.graph.outputs, graph.outputs, graph)
-    results = run(graph, [border.quantize(feeds[border.name]) for border in inputs]).outputs
-    for border, result in zip(outputs, results, strict=True):
-        got = border.dequantize(result)
-        assert got.dtype == wanted[border.name].dtype
-        step = 1 if border.passes_through else border.scale
-        assert np.abs(got.astype(np.float64) - wanted[border.name]).max() <= 1.01 * step
+    inputs = model_values(canonical.graph.inputs, graph.inputs, graph)
+    outputs = model_values(canonical.graph.outputs, graph.outputs, graph)
+    results = run(graph, [each.quantize(feeds[each.name]) for each in inputs]).outputs
+    for each, result in zip(outputs, results, strict=True):
+        got = each.dequantize(result)
+        assert got.dtype == wanted[each.name].dtype
+        step = 1 if each.passes_through else each.quantization.scale[0]
+        assert np.abs(got.astype(np.float64) - wanted[each.name]).max() <= 1.01 * step
 
 
 @pytest.mark.parametrize(("name", "count"), [("uint8 throughout", 2), ("int8 throughout", 0)])

@@ -1,4 +1,4 @@
-"""The border between real numbers and the model's integers, with ONNX's own semantics, on the host."""
+"""Inputs and outputs of a compiled model: between real numbers and its integers, as ONNX has it, on the host."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
+from edgeq.ir import DType, Quantization
 from edgeq.manifest import Endpoint
 from edgeq.notes import note
 from edgeq.numerics.array import Array
@@ -18,24 +19,25 @@ from edgeq.onnxio.samples import InputSpec, Samples
 
 
 @dataclass(frozen=True)
-class Border:
+class ModelValue:
     """One input or output of a compiled model.
 
     Attributes:
         name: in ONNX.
-        dtype: of the integers in the arena.
         shape: as ONNX has it.
-        scale: of the integers.
-        zero_point: likewise.
+        quantization: of the integers in the arena, per tensor.
         onnx_dtype: float32, or an integer type where the ONNX model itself takes or gives integers: they pass through.
     """
 
     name: str
-    dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    scale: float
-    zero_point: int
+    quantization: Quantization
     onnx_dtype: np.dtype[Any]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the integers in the arena."""
+        return self.quantization.dtype.numpy
 
     @property
     def passes_through(self) -> bool:
@@ -52,11 +54,7 @@ class Border:
         if self.passes_through:
             integers = np.asarray(real, self.onnx_dtype).astype(np.int64) - self.shift
             return integers.astype(self.dtype).reshape(self.shape)
-        with np.errstate(over="ignore"):  # what overflows saturates
-            steps = np.rint(np.asarray(real, np.float32) / np.float32(self.scale)).astype(np.float64) + self.zero_point
-        limits = np.iinfo(self.dtype)
-        result: Array = np.clip(steps, limits.min, limits.max).astype(self.dtype).reshape(self.shape)
-        return result
+        return self.quantization.quantize(np.asarray(real, np.float32)).reshape(self.shape)
 
     def dequantize(self, integers: Array) -> Array:
         """DequantizeLinear: exact difference, float32 product; integers of the ONNX model are shifted only."""
@@ -66,19 +64,17 @@ class Border:
 
     def real(self, integers: Array) -> Array:
         """What the integers in the arena stand for, also where the ONNX model has integers itself."""
-        difference = integers.astype(np.int64) - self.zero_point
-        result: Array = difference.astype(np.float32) * np.float32(self.scale)
-        return result.reshape(self.shape)
+        return self.quantization.dequantize(integers).reshape(self.shape)
 
 
-def input_borders(compiled: Compiled) -> tuple[Border, ...]:
+def model_inputs(compiled: Compiled) -> tuple[ModelValue, ...]:
     """The model's inputs."""
-    return _borders(compiled, compiled.manifest.inputs)
+    return _values_of(compiled, compiled.manifest.inputs)
 
 
-def output_borders(compiled: Compiled) -> tuple[Border, ...]:
+def model_outputs(compiled: Compiled) -> tuple[ModelValue, ...]:
     """The model's outputs."""
-    return _borders(compiled, compiled.manifest.outputs)
+    return _values_of(compiled, compiled.manifest.outputs)
 
 
 def open_samples(compiled: Compiled, data: Path) -> Samples:
@@ -87,29 +83,29 @@ def open_samples(compiled: Compiled, data: Path) -> Samples:
     Raises:
         EdgeqError: EQ011x where the file does not fit the model.
     """
-    specs = [InputSpec(border.name, border.shape, border.onnx_dtype) for border in input_borders(compiled)]
+    specs = [InputSpec(each.name, each.shape, each.onnx_dtype) for each in model_inputs(compiled)]
     return Samples.open(data, specs)
 
 
 def quantized_inputs(compiled: Compiled, samples: Samples, count: int) -> Iterator[list[Array]]:
     """The first ``count`` samples as the model's integers, one array an input."""
-    borders = input_borders(compiled)
+    inputs = model_inputs(compiled)
     for index in range(min(count, len(samples))):
         values = samples.inputs(index)
-        yield [border.quantize(values[border.name]) for border in borders]
+        yield [each.quantize(values[each.name]) for each in inputs]
 
 
 def random_inputs(compiled: Compiled, count: int) -> list[list[Array]]:
     """Integers that no data set has: both extremes, the zero points, then uniform ones of a fixed seed."""
-    borders = input_borders(compiled)
-    corners = [[_filled(border, value) for border in borders] for value in ("min", "max", "zero")]
+    inputs = model_inputs(compiled)
+    corners = [[_filled(each, value) for each in inputs] for value in ("min", "max", "zero")]
     generator = np.random.default_rng(20240229)
-    limits = [np.iinfo(border.dtype) for border in borders]
+    limits = [np.iinfo(each.dtype) for each in inputs]
     while len(corners) < count:
         corners.append(
             [
-                generator.integers(limit.min, limit.max, border.shape, dtype=border.dtype, endpoint=True)
-                for border, limit in zip(borders, limits, strict=True)
+                generator.integers(limit.min, limit.max, each.shape, dtype=each.dtype, endpoint=True)
+                for each, limit in zip(inputs, limits, strict=True)
             ]
         )
     return corners[:count]
@@ -147,21 +143,19 @@ def integer_inputs(compiled: Compiled, samples: Samples | None, count: int) -> l
     return list(quantized_inputs(compiled, samples, available(samples, count)))
 
 
-def _filled(border: Border, value: str) -> Array:
-    limits = np.iinfo(border.dtype)
-    number = {"min": limits.min, "max": limits.max, "zero": border.zero_point}[value]
-    return np.full(border.shape, number, border.dtype)
+def _filled(given: ModelValue, value: str) -> Array:
+    params = given.quantization
+    number = {"min": params.q_min, "max": params.q_max, "zero": params.zero_point[0]}[value]
+    return np.full(given.shape, number, given.dtype)
 
 
-def _borders(compiled: Compiled, endpoints: Sequence[Endpoint]) -> tuple[Border, ...]:
+def _values_of(compiled: Compiled, endpoints: Sequence[Endpoint]) -> tuple[ModelValue, ...]:
     """The manifest's entries with the types of the ONNX values of the same names."""
     return tuple(
-        Border(
+        ModelValue(
             name=each.name,
-            dtype=np.dtype(each.dtype),
             shape=each.shape,
-            scale=each.scale,
-            zero_point=each.zero_point,
+            quantization=Quantization.per_tensor(DType(each.dtype), each.scale, each.zero_point),
             onnx_dtype=np.dtype(compiled.onnx_types.get(each.name, np.float32)),
         )
         for each in endpoints

@@ -1,4 +1,4 @@
-"""The border of a compiled model against onnxruntime's own QuantizeLinear and DequantizeLinear."""
+"""Inputs and outputs of a compiled model against onnxruntime's own QuantizeLinear and DequantizeLinear."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 from quant_models import parse
 
-from edgeq.analysis.borders import (
-    Border,
+from edgeq.analysis.model_values import (
+    ModelValue,
     available,
-    input_borders,
     integer_inputs,
+    model_inputs,
+    model_outputs,
     open_samples,
-    output_borders,
     quantized_inputs,
     random_inputs,
 )
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
+from edgeq.ir import DType, Quantization
 from edgeq.job import CompileOptions
 from edgeq.notes import gathered
 from edgeq.numerics.array import Array
@@ -31,8 +32,10 @@ FLOAT = np.dtype(np.float32)
 INT8 = np.dtype(np.int8)
 
 
-def border(scale: float, zero: int, count: int, onnx: np.dtype[np.float32] | np.dtype[np.int8] = FLOAT) -> Border:
-    return Border("x", INT8, (1, count), float(np.float32(scale)), zero, onnx)
+def model_value(
+    scale: float, zero: int, count: int, onnx: np.dtype[np.float32] | np.dtype[np.int8] = FLOAT
+) -> ModelValue:
+    return ModelValue("x", (1, count), Quantization.per_tensor(DType.INT8, scale, zero), onnx)
 
 
 def onnxruntime(values: Array, scale: float, zero: int) -> tuple[Array, Array]:
@@ -48,21 +51,21 @@ def onnxruntime(values: Array, scale: float, zero: int) -> tuple[Array, Array]:
 
 @pytest.mark.parametrize("zero", [-128, -37, 0, 5, 127])
 @pytest.mark.parametrize("scale", [0.5, 0.0173, 1 / 256, 3.3])
-def test_border_is_onnx_with_ties_and_saturation(scale: float, zero: int) -> None:
+def test_quantization_is_onnx_with_ties_and_saturation(scale: float, zero: int) -> None:
     ties = (np.arange(-300, 300, dtype=np.float32) / 2) * np.float32(scale)
     others = np.random.default_rng(0).normal(scale=80 * scale, size=400).astype(np.float32)
     values = np.concatenate(
         [ties, np.nextafter(ties, np.float32(1e9)), others, np.array([1e30, -1e30, 0.0], np.float32)]
     )
     integers, real = onnxruntime(values, scale, zero)
-    subject = border(scale, zero, values.size)
+    subject = model_value(scale, zero, values.size)
     np.testing.assert_array_equal(subject.quantize(values), integers)
     np.testing.assert_array_equal(subject.dequantize(integers), real)
     assert subject.quantize(values).dtype == np.int8
 
 
 def test_integers_of_the_model_itself_pass_through() -> None:
-    subject = border(0.1, 5, 3, INT8)
+    subject = model_value(0.1, 5, 3, INT8)
     values = np.array([[-128, 0, 127]], np.int8)
     np.testing.assert_array_equal(subject.quantize(values), values)
     np.testing.assert_array_equal(subject.dequantize(values), values)
@@ -105,15 +108,15 @@ def test_model_with_integer_borders_takes_and_gives_integers(tmp_path: Path) -> 
     compiled = Compiled.open(out)
     given = np.stack([arrays[0] for arrays in quantized_inputs(compiled, open_samples(compiled, data), 2)])
     np.testing.assert_array_equal(given.reshape(2, 4), values)
-    assert output_borders(compiled)[0].passes_through
+    assert model_outputs(compiled)[0].passes_through
 
 
 def test_inputs_without_data_are_corners_then_random_and_always_the_same(compiled_example: Callable[..., Path]) -> None:
     compiled = Compiled.open(compiled_example())
-    (entry,) = input_borders(compiled)
+    (entry,) = model_inputs(compiled)
     first, again = random_inputs(compiled, 5), random_inputs(compiled, 5)
     assert [len(sample) for sample in first] == [1] * 5
-    for number, value in enumerate((-128, 127, entry.zero_point)):
+    for number, value in enumerate((-128, 127, entry.quantization.zero_point[0])):
         assert (first[number][0] == value).all()
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
@@ -126,7 +129,7 @@ def test_inputs_with_data_are_its_first_samples(compiled_example: Callable[..., 
     compiled = Compiled.open(compiled_example())
     evaluation: Path = example.evaluation  # type: ignore[attr-defined]
     samples = open_samples(compiled, evaluation)
-    (entry,) = input_borders(compiled)
+    (entry,) = model_inputs(compiled)
     found = integer_inputs(compiled, samples, 3)
     assert len(found) == 3
     np.testing.assert_array_equal(found[2][0], entry.quantize(samples.inputs(2)[entry.name]))

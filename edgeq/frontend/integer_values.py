@@ -10,7 +10,7 @@ from edgeq.notes import note
 from edgeq.onnxio.limits import shown
 
 
-class IntegerBorder:
+class IntegerValues:
     """Changes inputs and outputs of one canonical graph from float to integers, under names that are free."""
 
     def __init__(self, graph: ir.Graph) -> None:
