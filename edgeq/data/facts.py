@@ -124,14 +124,14 @@ def _facts(samples: Samples, spec: InputSpec) -> InputFacts:
         drawn = min(real.size, -(-_KEPT_VALUES * real.size // values))
         kept.append(real if drawn == real.size else real[generator.integers(0, real.size, drawn)])
     found = _find_gap(np.concatenate([*kept, np.array([low, high])])) if count else None
-    grid, key = samples.grids.get(spec.name), samples.keys[spec.name]
-    scaled = grid is not None and key in samples.scaled
+    integers, key = samples.integer_scales.get(spec.name), samples.keys[spec.name]
+    scaled = integers is not None and key in samples.scaled
     return InputFacts(
         key=key,
         dtype=str(stored.dtype),
         shape=stored.shape,
-        scale=grid.scale if grid is not None and scaled else None,
-        offset=grid.offset if grid is not None and scaled else None,
+        scale=integers.scale if integers is not None and scaled else None,
+        offset=integers.offset if integers is not None and scaled else None,
         low=low if count else 0.0,
         mean=total / max(count, 1),
         high=high if count else 0.0,

@@ -63,7 +63,7 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
         "Sample i is x[i] and has the shape of the model's input without its leading ones.",
     ),
     "EQ0114": ("The data file holds no samples", "The first axis of every array counts the samples; it is 0 here."),
-    "EQ0115": ("A sample is not a number", "NaN and infinity have no place on an integer grid. Clean the data."),
+    "EQ0115": ("A sample is not a number", "No integer stands for NaN or infinity. Clean the data."),
     "EQ0116": ("Arrays of different length", "Every input, and `group`, needs one entry per sample."),
     "EQ0117": (
         "Wrong element type",

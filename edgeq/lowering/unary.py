@@ -31,10 +31,10 @@ def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
             bound = constant_array(node, index)
             if bound is not None and bound.size:
                 attributes[key] = float(bound.reshape(-1)[0])
-    grids = (scale, zero, target.scale, target.zero)
-    table = ctx.scaling.lookup_table(node.op_type, attributes, *grids)
+    parameters = (scale, zero, target.scale, target.zero)
+    table = ctx.scaling.lookup_table(node.op_type, attributes, *parameters)
     if table is None:
-        table = unary_table(node.op_type, attributes, *grids, target.clamp_min, target.clamp_max)
+        table = unary_table(node.op_type, attributes, *parameters, target.clamp_min, target.clamp_max)
     else:
         table = np.clip(table, np.int8(target.clamp_min), np.int8(target.clamp_max))
     name = ctx.add_constant(f"{target.name}.table", table)

@@ -1,4 +1,4 @@
-"""Addition and subtraction of two grids in one rounding.
+"""Addition and subtraction of operands of two scales in one rounding.
 
 ``y = clamp((a·ma ± b·mb + c) >> k)`` with ma = round(2^k·s_a/s_y), mb likewise, and everything constant in c:
 c = (z_y << k) + 2^(k-1) - z_a·ma ∓ z_b·mb. Everything is int32, so that a Cortex-M0 needs two MULS and a shift.

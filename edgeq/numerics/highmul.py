@@ -55,7 +55,7 @@ def shift_of(factor: float) -> int:
 def requantize(
     acc: Array, multiplier: Array, shift: int, zero: int, low: int, high: int, dtype: npt.DTypeLike = np.int8
 ) -> Array:
-    """Scale accumulators to the output grid.
+    """Scale accumulators to the output's scale.
 
     Args:
         acc: accumulators that fit int32, any integer dtype, any shape.

@@ -51,7 +51,7 @@ def softmax(x: Array, table: Array) -> Array:
         table: uint32[256] from :func:`exp_table`.
 
     Returns:
-        int8 like ``x`` on the grid 1/256, -128.
+        int8 like ``x``, scale 1/256, zero point -128.
     """
     wide = x.astype(np.int64)
     exponentials = table.astype(np.int64)[wide.max(axis=-1, keepdims=True) - wide]

@@ -85,11 +85,11 @@ def chain_table(
             value: Real = Fraction(in_scale) * (q - in_zero)
             for name, attributes in steps:
                 value = FUNCTIONS[name](value, attributes)
-            entries.append(_to_grid(value, Fraction(out_scale), out_zero, low, high))
+            entries.append(_quantized(value, Fraction(out_scale), out_zero, low, high))
     return np.array(entries, dtype=np.int8)
 
 
-def _to_grid(value: Real, scale: Fraction, zero: int, low: int, high: int) -> int:
+def _quantized(value: Real, scale: Fraction, zero: int, low: int, high: int) -> int:
     if isinstance(value, Decimal) and not value.is_finite():
         return high if value > 0 else low
     return min(max(floor(fraction(value) / scale + zero + _HALF), low), high)

@@ -133,7 +133,7 @@ class AddParameters:
 
 
 def add_parameters(a_scale: float, b_scale: float, out_scale: float) -> AddParameters:
-    """Factors of addition and subtraction: both operands on the grid of twice the larger scale, 20 bits up.
+    """Factors of addition and subtraction: both operands at twice the larger scale, 20 bits up.
 
     Args:
         a_scale: float32 value, positive.

@@ -37,8 +37,8 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Integers stored in a data file: model input = stored * ``scale`` + ``offset``, stored within [low, high]."""
+class IntegerScale:
+    """What integers in a data file mean: model input = stored * ``scale`` + ``offset``, stored within [low, high]."""
 
     scale: float
     offset: float
@@ -102,7 +102,7 @@ class Samples:
         specs: the model's inputs.
         keys: by input, the key of its array.
         stored: by input, its rows as they are stored.
-        grids: by input that is stored as integers, what they mean.
+        integer_scales: by input that is stored as integers, what they stand for.
         scaled: the keys of integers whose scale or offset the file states.
         unscaled: the keys for which the file states a scale or offset that does not count: they hold no integers, or
             the model's input is no float.
@@ -122,15 +122,15 @@ class Samples:
             _check_array(source.headers[self.keys[spec.name]], spec, self.keys[spec.name], where)
         self.rivals = _rivals(self.specs, self.keys, source)
         stated = {key for key in self.keys.values() if f"{key}_scale" in source or f"{key}_offset" in source}
-        self.grids: dict[str, Grid] = {}
+        self.integer_scales: dict[str, IntegerScale] = {}
         used: set[str] = set()
         for spec in self.specs:
             key = self.keys[spec.name]
             used |= {key, f"{key}_scale", f"{key}_offset"}
-            grid = _grid_of(source.headers[key].dtype, key, source, where)
-            if grid is not None and spec.dtype.kind == "f":
-                self.grids[spec.name] = grid
-        self.scaled = {self.keys[name] for name in self.grids} & stated
+            scale = _integer_scale(source.headers[key].dtype, key, source, where)
+            if scale is not None and spec.dtype.kind == "f":
+                self.integer_scales[spec.name] = scale
+        self.scaled = {self.keys[name] for name in self.integer_scales} & stated
         self.unscaled = stated - self.scaled
         self.extra: Mapping[str, Array] = _Extra(source, used)
         self.extra_headers = {name: source.headers[name] for name in self.extra}
@@ -195,9 +195,9 @@ class Samples:
 
     def real(self, spec: InputSpec, stored: Array) -> Array:
         """Stored values as the model sees them: integers times their scale, where they have one, in float64."""
-        grid = self.grids.get(spec.name)
+        integers = self.integer_scales.get(spec.name)
         # float64 inside, so that integers times the scale round once.
-        return stored if grid is None else stored.astype(np.float64) * grid.scale + grid.offset
+        return stored if integers is None else stored.astype(np.float64) * integers.scale + integers.offset
 
     def first(self, count: int) -> Samples:
         """The first ``count`` samples (all of them where there are fewer); arrays are shared, not copied."""
@@ -305,7 +305,7 @@ def _mending_shape(shape: Sequence[int], wanted: tuple[int, ...], key: str) -> s
     return "samples lie on axis 0, without the batch dimension of the model"
 
 
-def _grid_of(dtype: np.dtype[Any], key: str, arrays: Mapping[str, Array], where: str) -> Grid | None:
+def _integer_scale(dtype: np.dtype[Any], key: str, arrays: Mapping[str, Array], where: str) -> IntegerScale | None:
     if dtype.kind not in "iu":
         return None
     parts = []
@@ -317,7 +317,7 @@ def _grid_of(dtype: np.dtype[Any], key: str, arrays: Mapping[str, Array], where:
     if parts[0] <= 0:
         raise EdgeqError("EQ0118", f"{key}_scale is not positive", where=where, got=parts[0], allowed="> 0")
     limits = np.iinfo(dtype)
-    return Grid(parts[0], parts[1], int(limits.min), int(limits.max))
+    return IntegerScale(parts[0], parts[1], int(limits.min), int(limits.max))
 
 
 def _short(array: Array) -> str:

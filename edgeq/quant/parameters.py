@@ -14,7 +14,7 @@ from edgeq.numerics.highmul import shift_of
 from edgeq.onnxio.qdq_parameters import BIAS_MAX, STEPS, quantize_bias
 
 if TYPE_CHECKING:
-    from edgeq.onnxio.samples import Grid
+    from edgeq.onnxio.samples import IntegerScale
 
 WEIGHT_MAX: Final = 127
 # Requantization factors below this are raised to it: 2^24 times smaller than a step adds up to nothing, and a channel
@@ -22,29 +22,29 @@ WEIGHT_MAX: Final = 127
 FACTOR_MIN: Final = 2.0**-24
 
 
-def grid_parameters(grid: Grid, low: float, high: float) -> Quantization | None:
-    """The grid of integer data itself, where int8 can hold it: 8-bit images enter without any rounding.
+def integer_parameters(integers: IntegerScale, low: float, high: float) -> Quantization | None:
+    """Parameters at which the integers of a data file stay as they are: 8-bit images enter without any rounding.
 
     Args:
-        grid: how the integers of the data file are scaled.
+        integers: what the integers of the data file stand for.
         low: the smallest value seen.
         high: the largest value seen.
 
     Returns:
-        None where zero is not on the grid, where 256 steps do not cover it, or where the data use less than half of
+        None where no integer stands for zero, where there are more than 256, or where the data use less than half of
         them (then a finer scale serves better).
     """
-    origin = grid.offset / grid.scale
+    origin = integers.offset / integers.scale
     if abs(origin - round(origin)) > 1e-6:
         return None
-    smallest, largest = grid.low + round(origin), grid.high + round(origin)
+    smallest, largest = integers.low + round(origin), integers.high + round(origin)
     if largest - smallest > STEPS:
-        smallest, largest = round(min(low, 0.0) / grid.scale), round(max(high, 0.0) / grid.scale)
+        smallest, largest = round(min(low, 0.0) / integers.scale), round(max(high, 0.0) / integers.scale)
     smallest, largest = min(smallest, 0), max(largest, 0)
-    used = (max(high, 0.0) - min(low, 0.0)) / grid.scale
+    used = (max(high, 0.0) - min(low, 0.0)) / integers.scale
     if largest - smallest > STEPS or used < STEPS / 2:
         return None
-    return Quantization.per_tensor(DType.INT8, grid.scale, -128 - smallest)
+    return Quantization.per_tensor(DType.INT8, integers.scale, -128 - smallest)
 
 
 def weight_peaks(weight: Array, axis: int) -> Array:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from edgeq.ir import DType, Quantization
 from edgeq.onnxio.qdq_parameters import BIAS_MAX, SCALE_MIN, activation_parameters, quantize_bias, quantize_constant
-from edgeq.onnxio.samples import Grid
-from edgeq.quant.parameters import FACTOR_MIN, grid_parameters, least_output_scale, measure_headroom, quantize_layer
+from edgeq.onnxio.samples import IntegerScale
+from edgeq.quant.parameters import FACTOR_MIN, integer_parameters, least_output_scale, measure_headroom, quantize_layer
 
 ends = st.floats(-1e30, 1e30)
 scales = st.floats(2.0**-20, 2.0**10).map(lambda value: float(np.float32(value)))
@@ -138,19 +138,19 @@ def test_output_scale_is_raised_until_the_shifted_accumulator_fits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("grid", "low", "high", "expected"),
+    ("integers", "low", "high", "expected"),
     [
-        (Grid(1.0, 0.0, 0, 255), 0.0, 250.0, Quantization.per_tensor(DType.INT8, 1.0, -128)),
-        (Grid(0.5, -64.0, 0, 255), -64.0, 63.0, Quantization.per_tensor(DType.INT8, 0.5, 0)),
-        (Grid(1.0, 0.0, -128, 127), -100.0, 127.0, Quantization.per_tensor(DType.INT8, 1.0, 0)),
-        (Grid(1.0, 0.0, -32768, 32767), -90.0, 120.0, Quantization.per_tensor(DType.INT8, 1.0, -38)),
-        (Grid(1.0, 0.0, -32768, 32767), -900.0, 120.0, None),
-        (Grid(1.0, 0.0, 0, 255), 0.0, 40.0, None),
-        (Grid(1.0, 0.3, 0, 255), 0.0, 250.0, None),
-        (Grid(1.0, 100.0, 0, 255), 100.0, 355.0, None),
+        (IntegerScale(1.0, 0.0, 0, 255), 0.0, 250.0, Quantization.per_tensor(DType.INT8, 1.0, -128)),
+        (IntegerScale(0.5, -64.0, 0, 255), -64.0, 63.0, Quantization.per_tensor(DType.INT8, 0.5, 0)),
+        (IntegerScale(1.0, 0.0, -128, 127), -100.0, 127.0, Quantization.per_tensor(DType.INT8, 1.0, 0)),
+        (IntegerScale(1.0, 0.0, -32768, 32767), -90.0, 120.0, Quantization.per_tensor(DType.INT8, 1.0, -38)),
+        (IntegerScale(1.0, 0.0, -32768, 32767), -900.0, 120.0, None),
+        (IntegerScale(1.0, 0.0, 0, 255), 0.0, 40.0, None),
+        (IntegerScale(1.0, 0.3, 0, 255), 0.0, 250.0, None),
+        (IntegerScale(1.0, 100.0, 0, 255), 100.0, 355.0, None),
     ],
 )
 def test_integer_data_keep_their_own_grid_where_int8_can_hold_it(
-    grid: Grid, low: float, high: float, expected: Quantization | None
+    integers: IntegerScale, low: float, high: float, expected: Quantization | None
 ) -> None:
-    assert grid_parameters(grid, low, high) == expected
+    assert integer_parameters(integers, low, high) == expected

@@ -62,8 +62,8 @@ def test_integers_are_scaled_and_their_grid_is_known(tmp_path: Path) -> None:
     path = write(tmp_path / "d.npz", x=x, x_scale=np.float32(1 / 255), x_offset=np.float32(-0.5), z=np.zeros(3))
     samples = Samples.open(path, (IMAGE,))
     assert samples.inputs(1)["image"].max() == pytest.approx(0.5, abs=1e-6)
-    grid = samples.grids["image"]
-    assert (grid.low, grid.high, grid.offset) == (0, 255, -0.5)
+    integers = samples.integer_scales["image"]
+    assert (integers.low, integers.high, integers.offset) == (0, 255, -0.5)
     assert samples.extra.keys() == {"z"}
     first = samples.first(1)
     assert len(first) == 1

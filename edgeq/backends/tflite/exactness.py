@@ -96,7 +96,7 @@ def clamped(draft: Draft, node: Node, append: Callable[[str, str], None], *, fus
     if activation is not None and (fuses or activation == "NONE"):
         append(result.name, activation)
         return
-    # Bounds are values of the tensor's own grid, so that a maximum and a minimum of integers are the clamp.
+    # Bounds are integers at the tensor's own scale, so that a maximum and a minimum of integers are the clamp.
     bounds = [("MAXIMUM", low)] if low > result.dtype.min else []
     bounds += [("MINIMUM", high)] if high < result.dtype.max else []
     name = draft.between(f"{result.name}.unclamped", result.shape, result)

@@ -17,7 +17,7 @@ import numpy as np
 from edgeq.numerics.array import Array
 from edgeq.quant.statistics.base import Field, Options, Statistic
 
-BINS: Final = 4096  # 2048 on either side of zero: at least four bins for a step of the finest int8 grid
+BINS: Final = 4096  # 2048 on either side of zero: at least four bins for a step of the finest int8 scale
 # 2048 / reach must be a float32 number.
 _REACH_MIN: Final = 2.0**-100
 

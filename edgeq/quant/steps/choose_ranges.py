@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from edgeq.quant.observers import OBSERVERS, Observer
-from edgeq.quant.parameters import grid_parameters
+from edgeq.quant.parameters import integer_parameters
 from edgeq.quant.properties import CALIBRATED, RANGED
 from edgeq.quant.ranges import Ranges
 from edgeq.quant.scheme import array_of
@@ -38,12 +38,12 @@ def choose_ranges(observe: Observer, state: State) -> None:
             low, high = extents[number]
             extents[number] = min(low, float(array.min(initial=0))), max(high, float(array.max(initial=0)))
     # Integer inputs keep their own parameters where everything that shares them is a copy of them.
-    for name, grid in (state.samples.grids if state.samples is not None else {}).items():
+    for name, integers in (state.samples.integer_scales if state.samples is not None else {}).items():
         found = scheme.group_of.get(name)
         if found is None or decided[found] is not None:
             continue
         if scheme.sources.isdisjoint(set(scheme.groups[found]) - {name}):
-            decided[found] = grid_parameters(grid, *extents[found])
+            decided[found] = integer_parameters(integers, *extents[found])
     state.ranges = Ranges(tuple(extents), tuple(decided))
 
 

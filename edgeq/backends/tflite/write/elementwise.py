@@ -15,7 +15,7 @@ _INT16_LEFT_SHIFT: Final = 15
 
 
 def write_sum(draft: Draft, node: Node) -> None:
-    """ADD or SUB: both operands on a common grid, three roundings."""
+    """ADD or SUB: both operands at a common scale, three roundings."""
     a, b, result = _operands(draft, node)
     quants = [scalar_quant(tensor) for tensor in (a, b, result)]
     if a.dtype is DType.INT8:

@@ -22,7 +22,7 @@ _SPELLED: Final = re.compile(r"(\w+)(?:\((.*)\))?")
 # A runtime fills its tables in float32. Its results may be off by a few units in the last place of the argument, the
 # value and the steps; closer to a tie than this many of them, nothing is sure.
 _UNITS: Final = 2.0**-23
-_SIGMOID_GRID: Final = (1 / 256, -128)
+_SIGMOID_RESULT: Final = (1 / 256, -128)
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Unary:
         version: that takes int8.
         real: the function that a runtime fills its table with; None: it computes integers.
         options: the option table, if it has one.
-        grid: the only scale and zero point of the result, where there is one.
+        result: the only scale and zero point of the result, where there is one.
     """
 
     code: str
     version: int
     real: Callable[[Reals], Reals] | None = None
     options: tuple[str, Mapping[str, Field]] | None = None
-    grid: tuple[float, int] | None = None
+    result: tuple[float, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _unary(function: Function) -> Unary | None:
 def _computed(scaling: Scaling, unary: Unary, function: Function, x: Tensor, result: Tensor) -> Array | None:
     """The results for all of int8 as the operator gives them; None where they are not surely known."""
     (in_scale, in_zero), (out_scale, out_zero) = scalar_quant(x), scalar_quant(result)
-    if unary.grid not in {None, (out_scale, out_zero)}:
+    if unary.result not in {None, (out_scale, out_zero)}:
         return None
     table = scaling.lookup_table(function.name, function.attributes, in_scale, in_zero, out_scale, out_zero)
     if table is not None or unary.real is None or function.name not in scaling.tabulated:
@@ -137,7 +137,7 @@ _PLAIN: Final[Mapping[str, Unary]] = {
     "Exp": Unary("EXP", 2, np.exp),
     "HardSwish": Unary("HARD_SWISH", 1),
     "Relu": Unary("RELU", 2),
-    "Sigmoid": Unary("LOGISTIC", 2, _sigmoid, grid=_SIGMOID_GRID),
+    "Sigmoid": Unary("LOGISTIC", 2, _sigmoid, result=_SIGMOID_RESULT),
     "Tanh": Unary("TANH", 2, np.tanh),
 }
 WRITERS: Final[Mapping[str, Writer]] = {"lookup": write_lookup}

@@ -11,7 +11,7 @@ from edgeq.ir import Node
 
 
 def write_softmax(draft: Draft, node: Node) -> None:
-    """SOFTMAX with beta 1, result on the grid 1/256, -128."""
+    """SOFTMAX with beta 1, result of scale 1/256, zero point -128."""
     x = draft.graph.tensors[node.inputs[0]]
     _, derived = draft.scaling.choose_softmax(scalar_quant(x)[0])
     for key, value in derived.items():

@@ -43,7 +43,7 @@ def pad_image(draft: Draft, node: Node, x: Tensor, value: int) -> str:
 
 
 def append_pad(draft: Draft, x: Tensor, result: str, around: tuple[Pair, ...], value: int) -> None:
-    """PAD, which fills with the zero point, or PADV2, which takes any value of the tensor's grid."""
+    """PAD, which fills with the zero point, or PADV2, which takes any integer of the tensor."""
     version = 4 if len(x.shape) > 4 else by_type(x, 2, 3)
     amounts = draft.constant(f"{result}.amounts", int32(*(count for pair in around for count in pair)).reshape(-1, 2))
     if x.quant is not None and value == x.quant.zero_point[0]:
