@@ -1,3 +1,46 @@
-"""edgeq: float ONNX models become integer-only firmware with the same bits on every core."""
+"""edgeq: float ONNX models become integer-only firmware with the same bits on every core.
+
+``edgeq.compile``, ``edgeq.quantize``, ``edgeq.check`` and ``edgeq.load`` are described in :mod:`edgeq.api`; they are
+loaded on first use, so that ``import edgeq`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgeq.lazily import export
+
+if TYPE_CHECKING:
+    from edgeq.api import check, compile, load, quantize  # noqa: A004 - as in edgeq.api
+    from edgeq.budget import Budget
+    from edgeq.errors import EdgeqError, Problem
+    from edgeq.models import CompiledModel, QuantizedModel
+
+__all__ = [
+    "Budget",
+    "CompiledModel",
+    "EdgeqError",
+    "Problem",
+    "QuantizedModel",
+    "check",
+    "compile",
+    "load",
+    "quantize",
+]
 
 __version__ = "0.1.0"
+
+export(
+    __name__,
+    {
+        "Budget": "budget",
+        "CompiledModel": "models",
+        "EdgeqError": "errors",
+        "Problem": "errors",
+        "QuantizedModel": "models",
+        "check": "api",
+        "compile": "api",
+        "load": "api",
+        "quantize": "api",
+    },
+)

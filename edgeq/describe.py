@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq import __version__
 from edgeq.backends import program as emitted
 from edgeq.backends.c_source import version_of
 from edgeq.backends.program import ProgramStep, step_nodes
-from edgeq.files import open_regular
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.job import Job, Product
 from edgeq.manifest import Endpoint, Manifest, Options, Place, Program, Sources, Step
 from edgeq.ops import BY_NAME
+from edgeq.sources import sha256_of
 
 if TYPE_CHECKING:
     from edgeq.firmware import ImageFacts
@@ -62,7 +60,7 @@ def describe(job: Job) -> Manifest:
             dims=dict(sorted(options.dims.items())),
             sources_only=options.sources_only,
         ),
-        sources=Sources(_sha256(job.model_path), _sha256(job.data_path) if job.data_path is not None else None),
+        sources=Sources(sha256_of(job.source), sha256_of(job.calibration) if job.calibration is not None else None),
         inputs=_endpoints(graph, graph.inputs, graph.inputs),
         outputs=_endpoints(graph, graph.outputs, job.request_of(graph).outputs),
         images=dict(sorted(job.files.items())),
@@ -118,8 +116,3 @@ def _step(graph: Graph, node: Node, step: ProgramStep | None, program: emitted.P
 def _place(tensor: Tensor, program: emitted.Program | None) -> Place:
     offset = program.plan.offsets[tensor.name] if program is not None else None
     return Place(tensor.name, tensor.dtype.value, tuple(tensor.shape), tensor.size_bytes, offset)
-
-
-def _sha256(path: Path) -> str:
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from edgeq.lowering import lower
 from edgeq.notes import tell
 from edgeq.numerics.scaling import Mode
 from edgeq.passes import PASSES, run_passes
+from edgeq.sources import shown
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -32,13 +33,13 @@ def import_model(job: Job) -> None:
     from edgeq import frontend
     from edgeq.onnxio import read_model
 
-    model = read_model(job.model_path)
+    model = read_model(job.source)
     if not frontend.is_quantized(model):
-        if job.data_path is None and not job.blind:
+        if job.calibration is None and not job.blind:
             raise EdgeqError(
                 "EQ0106",
                 "a float model needs calibration data",
-                where=str(job.model_path),
+                where=shown(job.source),
                 hint="pass --data CALIB.npz with a few hundred typical inputs under the key x",
             )
         if not job.blind:
@@ -51,7 +52,7 @@ def import_model(job: Job) -> None:
             raise EdgeqError.of(problems)
         return
     structured = frontend.normalize_structure(model, job.options.dims)
-    if job.data_path is not None or job.blind:
+    if job.calibration is not None or job.blind:
         found = frontend.recover_plan(structured)
         if found.problems and {problem.code for problem in found.problems} <= UNSAID:
             job.partly_quantized = found
@@ -84,8 +85,8 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
     from edgeq.onnxio.samples import Samples
     from edgeq.quant import QuantizeOptions, quantize
 
-    assert job.data_path is not None  # import_model has looked
-    samples = Samples.open(job.data_path, model)
+    assert job.calibration is not None  # import_model has looked
+    samples = Samples.open(job.calibration, model)
     accept = job.options.accept_data
     job.data = examine_calibration(samples, model, job.expected or Expectation(), accept=accept)
     tell(*job.data.problems)
@@ -105,12 +106,12 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
 
 def _describe_unneeded_data(job: Job) -> None:
     """A model that is quantized already keeps its ranges; data that is given all the same is held against them."""
-    if job.data_path is None or job.qdq_model is None:
+    if job.calibration is None or job.qdq_model is None:
         return
     from edgeq.data import examine_inputs, input_ranges
     from edgeq.onnxio.samples import Samples
 
-    samples = Samples.open(job.data_path, job.qdq_model)
+    samples = Samples.open(job.calibration, job.qdq_model)
     accept = job.options.accept_data
     job.data = examine_inputs(samples, input_ranges(job.qdq_model), strict=True, accept=accept)
     tell(*job.data.problems)

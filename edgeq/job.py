@@ -14,6 +14,7 @@ from edgeq.ir import Graph
 from edgeq.manifest import Manifest
 from edgeq.numerics import DEFAULT_MODE
 from edgeq.numerics.scaling import Mode
+from edgeq.sources import DataSource, ModelSource
 from edgeq.target import Board
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from edgeq.quant import Report
 
 Progress = Callable[[str, float | None], None]
+
+
+def silent(stage: str, done: float | None) -> None:
+    """Progress that nobody watches."""
+    del stage, done
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,8 @@ class Job:
     """One compilation on its way; each stage fills in what the next one reads.
 
     Attributes:
-        model_path: what the user gave.
-        data_path: likewise.
+        source: the model that the user gave.
+        calibration: the data that the user gave; None where there is none.
         options: likewise.
         board: as its file describes it.
         folder: receives the results.
@@ -106,8 +112,8 @@ class Job:
         manifest: the last stage's.
     """
 
-    model_path: Path
-    data_path: Path | None
+    source: ModelSource
+    calibration: DataSource | None
     options: CompileOptions
     board: Board
     folder: Path

@@ -28,9 +28,10 @@ from edgeq.folder import (
 from edgeq.integers import import_model, lower_model, quantize_model, to_integer_graph
 from edgeq.ir import Graph
 from edgeq.ir.serialize import save_graph
-from edgeq.job import CompileOptions, CompileResult, Job, Product, Progress, QuantizeResult
+from edgeq.job import CompileOptions, CompileResult, Job, Product, Progress, QuantizeResult, silent
 from edgeq.notes import gathered
 from edgeq.numerics.scaling import Mode
+from edgeq.sources import DataSource, ModelSource, path_of, shown
 from edgeq.target import board_file, load_board, save_board
 from edgeq.writing import MANIFEST, check_apart, check_file, disk_problem, keep_file, told_reads
 
@@ -38,23 +39,23 @@ __all__ = ["STAGES", "compile_model", "import_model", "quantize_file", "quantize
 
 
 def quantize_file(
-    model: Path,
-    data: Path,
-    output: Path,
+    model: ModelSource,
+    data: DataSource,
+    output: Path | None,
     *,
     observer: str,
     mode: Mode,
     dims: Mapping[str, int],
-    progress: Progress,
+    progress: Progress = silent,
     accept_data: bool = False,
     force: bool = False,
 ) -> QuantizeResult:
     """The first two stages alone: a float model in, a QDQ model out.
 
     Args:
-        model: float ONNX file.
+        model: a float ONNX model.
         data: calibration data.
-        output: the file to write; it appears whole or not at all.
+        output: the file to write; it appears whole or not at all. None: no file is written.
         observer: as in :class:`CompileOptions`.
         mode: likewise.
         dims: likewise.
@@ -68,23 +69,27 @@ def quantize_file(
     """
     from edgeq.onnxio import write_model, wrote
 
-    check_file(output, wrote(output), force=force, inputs={"the model": model, "the calibration data": data})
-    _make_parent(output)
+    if output is not None:
+        inputs = {"the model": path_of(model), "the calibration data": path_of(data)}
+        check_file(output, wrote(output), force=force, inputs=inputs)
+        _make_parent(output)
     options = CompileOptions("native", "model", mode=mode, observer=observer, dims=dims, accept_data=accept_data)
-    job = Job(model, data, options, load_board(options.board), output.parent, progress)
+    job = Job(model, data, options, load_board(options.board), Path(), progress)
     with budget.ensured(), gathered(job.notes), told_reads() as read:
         import_model(job)
-        check_apart(output, _weights(read))
+        if output is not None:
+            check_apart(output, _weights(read))
         if job.qdq_model is not None:
-            raise EdgeqError("EQ0230", "the model is quantized already", where=str(model), hint="compile it as it is")
+            raise EdgeqError("EQ0230", "the model is quantized already", where=shown(model), hint="compile it as it is")
         quantize_model(job)
         assert job.qdq_model is not None  # quantize_model has set it
-        # Calibration may have taken minutes: who knows what is there now.
-        check_file(output, wrote(output), force=force)
-        if output.exists() and not wrote(output):
-            keep_file(output)
+        if output is not None:
+            # Calibration may have taken minutes: who knows what is there now.
+            check_file(output, wrote(output), force=force)
+            if output.exists() and not wrote(output):
+                keep_file(output)
+            write_model(job.qdq_model, output)
     assert job.quantization is not None and job.data is not None  # noqa: PT018 - quantize_model has set them
-    write_model(job.qdq_model, output)
     return QuantizeResult(job.qdq_model, job.quantization, job.data, tuple(job.notes))
 
 
@@ -151,17 +156,17 @@ STAGES: tuple[tuple[str, Callable[[Job], None]], ...] = (
 
 
 def compile_model(
-    model: Path,
-    data: Path | None,
+    model: ModelSource,
+    data: DataSource | None,
     out: Path,
     options: CompileOptions,
-    progress: Progress = lambda stage, done: None,
+    progress: Progress = silent,
     force: bool = False,
 ) -> CompileResult:
     """Compile a model into a folder, which is replaced whole or left whole.
 
     Args:
-        model: ONNX file, float or QDQ.
+        model: an ONNX model, float or QDQ.
         data: calibration data for a float model.
         out: the folder.
         options: the user's choices.
@@ -172,7 +177,8 @@ def compile_model(
     Raises:
         EdgeqError: whatever stops a stage.
     """
-    check_apart(out, {"the model": model, "the calibration data": data, "the board": board_file(options.board)})
+    inputs = {"the model": path_of(model), "the calibration data": path_of(data)}
+    check_apart(out, inputs | {"the board": board_file(options.board)})
     check_replaceable(out, force=force)
     for entry in entries_of(options.backends):
         if entry.extra is not None:

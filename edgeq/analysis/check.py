@@ -7,7 +7,7 @@ any other. The arena and the weights are exact; code and stack need a compiler a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,9 +20,10 @@ from edgeq.backends.constants import ALIGN_BYTES
 from edgeq.errors import EdgeqError, Problem
 from edgeq.integers import import_model, lower_model, quantize_model
 from edgeq.ir import Graph
-from edgeq.job import CompileOptions, Job
-from edgeq.notes import tell
+from edgeq.job import CompileOptions, Job, silent
+from edgeq.notes import gathered, tell
 from edgeq.passes.plan_memory import Plan
+from edgeq.sources import ModelSource
 from edgeq.target import Board, list_boards, load_board
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class LayerNeed:
 
 
 @dataclass(frozen=True)
-class CheckReport:
+class CheckResult:
     """What is wrong, and what the model needs.
 
     Attributes:
@@ -74,6 +75,7 @@ class CheckReport:
         layers: in the order in which they run; empty where the model cannot be lowered.
         ram_bytes: the arena; None where the model cannot be lowered.
         boards: the boards asked for, those that are sold first, nearest first.
+        notes: notes and warnings.
     """
 
     problems: tuple[Problem, ...]
@@ -82,6 +84,12 @@ class CheckReport:
     layers: tuple[LayerNeed, ...] = ()
     ram_bytes: int | None = None
     boards: tuple[BoardFit, ...] = ()
+    notes: tuple[Problem, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing stops `edgeq compile`."""
+        return not self.problems
 
     @property
     def peak(self) -> LayerNeed | None:
@@ -95,7 +103,7 @@ class CheckReport:
     def to_json(self) -> dict[str, Any]:
         """The document of ``edgeq check``."""
         return {
-            "ok": not self.problems,
+            "ok": self.ok,
             "problems": [problem.to_json() for problem in self.problems],
             "board": self.board,
             "operators": self.operators,
@@ -107,29 +115,29 @@ class CheckReport:
             "peak": asdict(self.peak) if self.peak else None,
             "boards": [fit.to_json() for fit in self.boards],
             "not_covered": list(NOT_COVERED),
+            "notes": [note.to_json() for note in self.notes],
         }
 
 
-def check_model(model: Path, board: str | None, dims: Mapping[str, int]) -> CheckReport:
+def check_model(model: ModelSource, board: str | None, dims: Mapping[str, int]) -> CheckResult:
     """Check a model's operators, shapes and types, and its fit on boards.
 
     Args:
-        model: ONNX file, float, QDQ, or quantized in part.
+        model: an ONNX model, float, QDQ, or quantized in part.
         board: a board's name or file, ``all``, or None.
         dims: sizes of named dynamic dimensions.
 
     Raises:
         EdgeqError: EQ0184 for an unknown board; everything about the model itself is in the report.
     """
-    with budget.ensured():
-        return _checked(model, board, dims)
+    with budget.ensured(), gathered() as notes:
+        result = _checked(model, board, dims)
+    return replace(result, notes=tuple(notes))
 
 
-def _checked(model: Path, board: str | None, dims: Mapping[str, int]) -> CheckReport:
+def _checked(model: ModelSource, board: str | None, dims: Mapping[str, int]) -> CheckResult:
     chosen = _boards(board)
-    job = Job(
-        model, None, CompileOptions("native", "checked", dims=dims), load_board("native"), Path(), _no_progress, True
-    )
+    job = Job(model, None, CompileOptions("native", "checked", dims=dims), load_board("native"), Path(), silent, True)
     try:
         import_model(job)
         _tell_of_missing_scales(job)
@@ -140,12 +148,12 @@ def _checked(model: Path, board: str | None, dims: Mapping[str, int]) -> CheckRe
         # Kernels, and with them scratch, depend on the core: one board decides; without one, the portable kernels do.
         steps, plan = programs.of(chosen[0] if board not in {None, ALL} else job.board)
     except EdgeqError as error:
-        return CheckReport(error.problems, board, _operators(job))
+        return CheckResult(error.problems, board, _operators(job))
     layers = tuple(_layers(job.graph, steps, plan))
     weights = sum(layer.flash_bytes for layer in layers)
     fits = fits_of((each, programs.of(each)[1].arena_bytes, weights) for each in chosen)
     problems = problems_of(chosen[0], fits[0]) if board not in {None, ALL} and fits else ()
-    return CheckReport(problems, board, _operators(job), layers, plan.arena_bytes, fits)
+    return CheckResult(problems, board, _operators(job), layers, plan.arena_bytes, fits)
 
 
 def _boards(board: str | None) -> list[Board]:
@@ -235,7 +243,3 @@ def _union(spans: Iterable[tuple[int, int]]) -> int:
         total += max(0, end - max(start, reached))
         reached = max(reached, end)
     return total
-
-
-def _no_progress(stage: str, done: float | None) -> None:
-    del stage, done

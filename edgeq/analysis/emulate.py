@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgeq import budget
 from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import (
-    Progress,
     default_executor,
     execute_all,
     program_of,
     require_image,
-    silent,
 )
 from edgeq.analysis.model_values import available, model_outputs, open_samples, quantized_inputs, random_inputs
 from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
+from edgeq.job import Progress, silent
 from edgeq.notes import gathered, warn
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import Samples
 from edgeq.runners.table import runner_entry
+from edgeq.sources import DataSource
 
 DEFAULT_SAMPLES = 1
 
 
 @dataclass(frozen=True)
-class EmulateReport:
+class EmulateResult:
     """Outputs of every sample, as integers and as real numbers, and what they cost.
 
     Attributes:
@@ -43,7 +43,7 @@ class EmulateReport:
         instructions: of the first sample; None where the runner does not count.
         ram_bytes: the arena.
         stack_bytes: the deepest stack seen.
-        notes: about the data.
+        notes: notes and warnings.
         data: what the data file holds; None without one.
     """
 
@@ -58,6 +58,11 @@ class EmulateReport:
     stack_bytes: int | None
     notes: tuple[Problem, ...] = ()
     data: DataReport | None = None
+
+    @property
+    def outputs(self) -> list[dict[str, Array]]:
+        """Per sample, by the output's name, what it stands for, shaped as in the ONNX model."""
+        return [dict(zip(self.names, sample, strict=True)) for sample in self.real]
 
     @property
     def arg_max(self) -> list[int | None]:
@@ -94,11 +99,11 @@ class EmulateReport:
 
 def emulate_folder(
     compiled: Compiled,
-    data: Path | None = None,
+    data: DataSource | None = None,
     samples: int | None = None,
     runner: str | None = None,
     progress: Progress = silent,
-) -> EmulateReport:
+) -> EmulateResult:
     """Run the image of a compiled folder.
 
     Args:
@@ -113,14 +118,14 @@ def emulate_folder(
     """
     runner = runner or default_executor(compiled)
     require_image(compiled, runner)
-    with gathered() as notes:
-        report = _emulate(compiled, data, samples, runner, progress)
-    return replace(report, notes=tuple(notes))
+    with budget.ensured(), gathered() as notes:
+        result = _emulate(compiled, data, samples, runner, progress)
+    return replace(result, notes=tuple(notes))
 
 
 def _emulate(
-    compiled: Compiled, data: Path | None, samples: int | None, runner: str, progress: Progress
-) -> EmulateReport:
+    compiled: Compiled, data: DataSource | None, samples: int | None, runner: str, progress: Progress
+) -> EmulateResult:
     found = open_samples(compiled, data) if data is not None else None
     described = examine_data(compiled, found)
     if found is not None:
@@ -131,7 +136,7 @@ def _emulate(
         raise EdgeqError("EQ0108", "there is nothing to run", where="--samples", got=samples, allowed="1 or more")
     result = execute_all(compiled, runner, inputs, count=runner_entry(runner).counts, progress=progress)
     outputs = model_outputs(compiled)
-    return EmulateReport(
+    return EmulateResult(
         runner=runner,
         machine=machine_of(compiled, runner),
         names=tuple(each.name for each in outputs),

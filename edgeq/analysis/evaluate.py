@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgeq import budget
 from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import (
     EXECUTORS,
     FLOAT,
     REFERENCE,
-    Progress,
     check_names,
     outputs_of,
     require_image,
-    silent,
 )
-from edgeq.analysis.float_model import float_model_of
+from edgeq.analysis.float_model import FloatModel, float_model_of
 from edgeq.analysis.metrics import KEYS, METRICS, Material, agreement, check_metric, default_metric, sqnr_db
 from edgeq.analysis.model_values import available, model_inputs, model_outputs, open_samples, quantized_inputs
 from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
+from edgeq.job import Progress, silent
 from edgeq.notes import gathered
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import Samples
+from edgeq.sources import DataSource, ModelSource
 
 
 @dataclass(frozen=True)
-class Result:
+class Score:
     """One executor's figures."""
 
     on: str
@@ -43,7 +43,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class EvalReport:
+class EvalResult:
     """Figures of every executor on the same samples.
 
     ``agreement`` and ``sqnr_db`` compare with the float model: the first where outputs are classes, else the second.
@@ -53,21 +53,39 @@ class EvalReport:
     metric: str
     samples: int
     float_value: float | None
-    results: tuple[Result, ...]
+    results: tuple[Score, ...]
     unused_keys: tuple[str, ...]
     data: DataReport | None = None
     notes: tuple[Problem, ...] = ()
 
+    @property
+    def value(self) -> float | None:
+        """The metric, where the integer executors agree in it; else None, as the other figures."""
+        return _shared([score.value for score in self._integer])
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of samples whose arg-max equals the float model's."""
+        return _shared([score.agreement for score in self._integer])
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """The signal-to-noise ratio of the outputs against the float model's, in dB."""
+        return _shared([score.sqnr_db for score in self._integer])
+
+    @property
+    def _integer(self) -> Sequence[Score]:
+        return [score for score in self.results if score.on != FLOAT] or self.results
+
     def to_json(self) -> dict[str, Any]:
-        """The document of ``edgeq eval``; a top-level figure is null where the integer executors differ."""
-        integer = [result for result in self.results if result.on != FLOAT] or list(self.results)
+        """The document of ``edgeq eval``."""
         return {
             "metric": self.metric,
             "samples": self.samples,
             "float_value": self.float_value,
-            "value": _shared([result.value for result in integer]),
-            "agreement": _shared([result.agreement for result in integer]),
-            "sqnr_db": _shared([result.sqnr_db for result in integer]),
+            "value": self.value,
+            "agreement": self.agreement,
+            "sqnr_db": self.sqnr_db,
             "on": [result.on for result in self.results],
             "results": [
                 {
@@ -89,14 +107,14 @@ class EvalReport:
 
 def evaluate_folder(
     compiled: Compiled,
-    data: Path,
+    data: DataSource,
     runners: Sequence[str],
     metric: str | None = None,
     samples: int | None = None,
     progress: Progress = silent,
     accept_data: bool = False,
-    float_path: Path | None = None,
-) -> EvalReport:
+    float_model: ModelSource | None = None,
+) -> EvalResult:
     """Evaluate a compiled folder.
 
     Args:
@@ -107,18 +125,28 @@ def evaluate_folder(
         samples: the first so many; None means all.
         progress: called with an executor's name and the share done.
         accept_data: severe doubts about the data are warnings.
-        float_path: the float model to compare with, for a folder that does not hold it; None: the folder's own.
+        float_model: the float model to compare with, for a folder that does not hold it; None: the folder's own.
 
     Raises:
         EdgeqError: EQ0108 no sample, EQ0109 metric and data do not fit, EQ011x data, EQ0130 to EQ0133 severe doubts
             about the data, EQ0160-EQ0161 no image, EQ0166 another float model, EQ0170 unknown runner, EQ06xx an image
             fails.
     """
+    with budget.ensured(), gathered() as notes:
+        names, model = _judged(compiled, runners, float_model)
+        result = _evaluated(compiled, names, model, data, metric, samples, progress, accept_data)
+    return replace(result, notes=tuple(notes))
+
+
+def _judged(
+    compiled: Compiled, runners: Sequence[str], float_model: ModelSource | None
+) -> tuple[tuple[str, ...], FloatModel | None]:
+    """What takes part, and the float model to compare with."""
     names = check_names(runners, (FLOAT, REFERENCE, *EXECUTORS)) or (REFERENCE,)
     for name in names:
         if name not in {FLOAT, REFERENCE}:
             require_image(compiled, name)
-    model = float_model_of(compiled, float_path)
+    model = float_model_of(compiled, float_model)
     if model is None and FLOAT in names:
         raise EdgeqError(
             "EQ0109",
@@ -126,11 +154,23 @@ def evaluate_folder(
             where="--on float",
             hint="a quantized model was compiled into it: name the float one with --float MODEL.onnx",
         )
+    return names, model
+
+
+def _evaluated(
+    compiled: Compiled,
+    names: Sequence[str],
+    model: FloatModel | None,
+    data: DataSource,
+    metric: str | None,
+    samples: int | None,
+    progress: Progress,
+    accept_data: bool,
+) -> EvalResult:
     found = open_samples(compiled, data)
     labelled = metric == "top1" or (metric is None and "y" in found.extra and "group" not in found.extra)
-    with gathered() as notes:
-        described = examine_data(compiled, found, labelled=labelled, strict=True, accept=accept_data)
-        count = available(found, samples)
+    described = examine_data(compiled, found, labelled=labelled, strict=True, accept=accept_data)
+    count = available(found, samples)
     shape = model_outputs(compiled)[0].shape
     chosen = check_metric(metric) if metric else default_metric(found.extra, prod(shape))
     shown = _first_inputs(compiled, found, count)
@@ -150,16 +190,16 @@ def evaluate_folder(
             outputs = np.stack([arrays[0] for arrays in outputs_of(compiled, name, inputs, progress)])
         results.append(_judge(name, chosen, replace(base, outputs=outputs)))
     unused = tuple(sorted(set(found.extra) - set(KEYS[chosen])))
-    return EvalReport(chosen, count, _float_value(chosen, base), tuple(results), unused, described, tuple(notes))
+    return EvalResult(chosen, count, _float_value(chosen, base), tuple(results), unused, described)
 
 
-def _judge(name: str, metric: str, material: Material) -> Result:
+def _judge(name: str, metric: str, material: Material) -> Score:
     value = METRICS[metric](material)
     if material.reference is None:
-        return Result(name, value, None, None)
+        return Score(name, value, None, None)
     if metric in {"agreement", "top1"}:
-        return Result(name, value, agreement(material), None)
-    return Result(name, value, None, sqnr_db(material.outputs, material.reference))
+        return Score(name, value, agreement(material), None)
+    return Score(name, value, None, sqnr_db(material.outputs, material.reference))
 
 
 def _float_value(metric: str, base: Material) -> float | None:

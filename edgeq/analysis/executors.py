@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -13,12 +13,11 @@ from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.folder import Compiled
 from edgeq.interp import run
 from edgeq.ir import Graph
+from edgeq.job import Progress, silent
 from edgeq.manifest import Program
 from edgeq.numerics.array import Array
 from edgeq.runners.base import ImageSpec, RunRequest, RunResult
 from edgeq.runners.table import RUNNERS, RunnerEntry, load_runner, runner_entry
-
-Progress = Callable[[str, float | None], None]
 
 REFERENCE: Final = "reference"
 FLOAT: Final = "float"
@@ -28,11 +27,6 @@ COUNTING: Final = tuple(entry.name for entry in RUNNERS if entry.counts)
 # Which runner is taken first where none is named: the folder's own image before other backends' files, of these the
 # emulator before this computer.
 _PREFERRED: Final = sorted(RUNNERS, key=lambda entry: (entry.backend is not None, not entry.counts))
-
-
-def silent(stage: str, done: float | None) -> None:
-    """Progress that nobody watches."""
-    del stage, done
 
 
 def check_names(names: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.analysis.executors import FLOAT, Progress
+from edgeq.analysis.executors import FLOAT
 from edgeq.analysis.model_values import ModelValue, model_inputs, model_outputs
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
+from edgeq.job import Progress
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import Samples, input_specs
+from edgeq.sources import ModelSource, shown
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -53,29 +54,29 @@ def _real(into: ModelValue, value: Array) -> Array:
     return into.real(into.quantize(value)) if into.passes_through else value
 
 
-def float_model_of(compiled: Compiled, path: Path | None) -> FloatModel | None:
+def float_model_of(compiled: Compiled, source: ModelSource | None) -> FloatModel | None:
     """The named float model, else the folder's own; None where there is neither.
 
     Raises:
         EdgeqError: EQ0166 the named model is quantized, or has other inputs or outputs; EQ02xx it cannot be read.
     """
     inputs = model_inputs(compiled)
-    if path is None:
+    if source is None:
         own = compiled.float_model()
         return FloatModel(own, inputs, {each.name: each.name for each in inputs}) if own is not None else None
     from edgeq import frontend
     from edgeq.onnxio import read_model
 
-    given = read_model(path)
+    given = read_model(source)
     if frontend.is_quantized(given):
-        raise _another(path, "a quantized model", "the float model that it was made from")
+        raise _another(source, "a quantized model", "the float model that it was made from")
     used = {str(dim) for value in given.graph.inputs for dim in value.shape or () if not isinstance(dim, int)}
     dims = compiled.manifest.options.dims
     model = frontend.normalize(given, {name: size for name, size in dims.items() if name in used})
-    return FloatModel(model, inputs, _matched(compiled, model, path))
+    return FloatModel(model, inputs, _matched(compiled, model, source))
 
 
-def _matched(compiled: Compiled, model: onnx_ir.Model, path: Path) -> dict[str, str]:
+def _matched(compiled: Compiled, model: onnx_ir.Model, source: ModelSource) -> dict[str, str]:
     """The model's name for each of the folder's inputs: the same, or the only one there is.
 
     Raises:
@@ -87,19 +88,19 @@ def _matched(compiled: Compiled, model: onnx_ir.Model, path: Path) -> dict[str, 
     if len(wanted) == len(found) == 1:
         names = dict(zip(wanted, found, strict=True))
     if any(found.get(names[name]) != shape for name, shape in wanted.items()) or len(wanted) != len(found):
-        raise _another(path, f"inputs {_listed(found)}", f"inputs {_listed(wanted)}")
+        raise _another(source, f"inputs {_listed(found)}", f"inputs {_listed(wanted)}")
     results = [each.shape for each in model_outputs(compiled)]
     theirs = [tuple(int(str(dim)) for dim in value.shape or ()) for value in model.graph.outputs]
     if results != theirs:
-        raise _another(path, f"outputs of shape {_shapes(theirs)}", f"outputs of shape {_shapes(results)}")
+        raise _another(source, f"outputs of shape {_shapes(theirs)}", f"outputs of shape {_shapes(results)}")
     return names
 
 
-def _another(path: Path, got: str, allowed: str) -> EdgeqError:
+def _another(source: ModelSource, got: str, allowed: str) -> EdgeqError:
     return EdgeqError(
         "EQ0166",
         "the float model is not the one that was quantized",
-        where=f"--float {path}",
+        where=f"--float {shown(source)}",
         got=got,
         allowed=allowed,
         hint="name the float model that the quantized one was made from",

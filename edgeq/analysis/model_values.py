@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from edgeq.manifest import Endpoint
 from edgeq.notes import note
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import InputSpec, Samples
+from edgeq.sources import DataSource
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ def model_outputs(compiled: Compiled) -> tuple[ModelValue, ...]:
     return _values_of(compiled, compiled.manifest.outputs)
 
 
-def open_samples(compiled: Compiled, data: Path) -> Samples:
-    """A data file for a compiled model.
+def open_samples(compiled: Compiled, data: DataSource) -> Samples:
+    """Data for a compiled model.
 
     Raises:
-        EdgeqError: EQ011x where the file does not fit the model.
+        EdgeqError: EQ011x where it does not fit the model.
     """
     specs = [InputSpec(each.name, each.shape, each.onnx_dtype) for each in model_inputs(compiled)]
     return Samples.open(data, specs)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from edgeq import budget
 from edgeq.analysis.data import examine_data
-from edgeq.analysis.executors import COUNTING, Progress, check_names, execute_all, program_of, require_image, silent
+from edgeq.analysis.executors import COUNTING, check_names, execute_all, program_of, require_image
 from edgeq.analysis.model_values import integer_inputs, open_samples
 from edgeq.data import DataReport
 from edgeq.errors import Problem
 from edgeq.folder import Compiled
+from edgeq.job import Progress, silent
 from edgeq.manifest import Program, Step
 from edgeq.notes import gathered
 from edgeq.runners.base import RunCounts
+from edgeq.sources import DataSource
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class LayerProfile:
 
 
 @dataclass(frozen=True)
-class ProfileReport:
+class ProfileResult:
     """Counts of the first sample, with the spread over all, and where RAM and flash go.
 
     QEMU counts instructions, not cycles.
@@ -55,7 +57,7 @@ class ProfileReport:
         program: the program that was run.
         counts: of each sample; empty where this QEMU cannot count.
         stack_bytes: the deepest stack seen.
-        notes: about the data.
+        notes: notes and warnings.
         data: what the data file holds; None without one.
     """
 
@@ -134,8 +136,8 @@ class ProfileReport:
 
 
 def profile_folder(
-    compiled: Compiled, samples: int, data: Path | None = None, runner: str = "qemu", progress: Progress = silent
-) -> ProfileReport:
+    compiled: Compiled, samples: int, data: DataSource | None = None, runner: str = "qemu", progress: Progress = silent
+) -> ProfileResult:
     """Count the instructions of a compiled folder on its board's emulator.
 
     Args:
@@ -151,12 +153,12 @@ def profile_folder(
     """
     check_names([runner], COUNTING)
     require_image(compiled, runner)
-    with gathered() as notes:
+    with budget.ensured(), gathered() as notes:
         found = open_samples(compiled, data) if data is not None else None
         described = examine_data(compiled, found)
         inputs = integer_inputs(compiled, found, samples)
-    result = execute_all(compiled, runner, inputs, count=True, progress=progress)
-    return ProfileReport(
+        result = execute_all(compiled, runner, inputs, count=True, progress=progress)
+    return ProfileResult(
         compiled.manifest.board,
         runner,
         program_of(compiled, runner),

@@ -11,24 +11,22 @@ A proof of nothing is none: a runner that compared less than every step and ever
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeq import budget
 from edgeq.analysis.comparison import BeforePasses, Comparison, compare_runs
 from edgeq.analysis.data import examine_data
 from edgeq.analysis.executors import (
     EXECUTORS,
     REFERENCE,
-    Progress,
     check_names,
     default_executors,
     execute,
     graph_of,
     no_image,
     require_image,
-    silent,
     spec_of,
 )
 from edgeq.analysis.model_values import integer_inputs, model_inputs, model_outputs, open_samples
@@ -38,11 +36,13 @@ from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
 from edgeq.interp import run
+from edgeq.job import Progress, silent
 from edgeq.lowering import lower_named
 from edgeq.notes import gathered
 from edgeq.numerics.array import Array
 from edgeq.runners.base import RunResult
 from edgeq.runners.table import runner_entry
+from edgeq.sources import DataSource
 
 if TYPE_CHECKING:
     from edgeq.analysis.onnxruntime_steps import OnnxruntimeReport, OnnxruntimeSteps
@@ -51,7 +51,7 @@ PASSES = "passes"
 
 
 @dataclass(frozen=True)
-class VerifyReport:
+class VerifyResult:
     """What was compared on how many inputs.
 
     Attributes:
@@ -59,7 +59,7 @@ class VerifyReport:
         results: one entry a runner.
         passes: the graph before the passes against the graph after them.
         onnxruntime: the steps of an imported model; None where a float model was compiled.
-        notes: about the data.
+        notes: notes and warnings.
         data: what the data file holds; None without one.
     """
 
@@ -108,9 +108,9 @@ def verify_folder(
     compiled: Compiled,
     runners: Sequence[str],
     samples: int,
-    data: Path | None = None,
+    data: DataSource | None = None,
     progress: Progress = silent,
-) -> VerifyReport:
+) -> VerifyResult:
     """Compare every step's output on every runner with the reference, bit for bit.
 
     Args:
@@ -124,11 +124,17 @@ def verify_folder(
         EdgeqError: EQ0108 without samples, EQ0160-EQ0161 without images, EQ0162 without a runner, EQ0170 for an unknown
             runner, EQ0163 where less was compared than the model has, EQ052x a tool is missing, EQ060x an image fails.
     """
-    names = _runners(compiled, runners)
-    with gathered() as notes:
-        found = open_samples(compiled, data) if data is not None else None
-        described = examine_data(compiled, found)
-        inputs = integer_inputs(compiled, found, samples)
+    with budget.ensured(), gathered() as notes:
+        result = _verified(compiled, _runners(compiled, runners), samples, data, progress)
+    return replace(result, notes=tuple(notes))
+
+
+def _verified(
+    compiled: Compiled, names: Sequence[str], samples: int, data: DataSource | None, progress: Progress
+) -> VerifyResult:
+    found = open_samples(compiled, data) if data is not None else None
+    described = examine_data(compiled, found)
+    inputs = integer_inputs(compiled, found, samples)
     if not inputs:
         raise EdgeqError("EQ0108", "there is nothing to compare", where="--samples", got=samples, allowed="1 or more")
     results = [Comparison(name) for name in names]
@@ -151,7 +157,7 @@ def verify_folder(
             progress("verify", part.stop / len(inputs))
     for result in results:
         check_complete(compiled, result)
-    return VerifyReport(len(inputs), tuple(results), passes, reference.onnxruntime(), tuple(notes), described)
+    return VerifyResult(len(inputs), tuple(results), passes, reference.onnxruntime(), data=described)
 
 
 def _runners(compiled: Compiled, names: Sequence[str]) -> list[str]:

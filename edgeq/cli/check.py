@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgeq.cli.arguments import check_arguments, check_board, check_model_file
 from edgeq.cli.limits import budget_options
 from edgeq.cli.options import board_option, common, dim_option, model_argument
 from edgeq.cli.problems import show_problems
@@ -18,7 +16,7 @@ from edgeq.errors import exit_code_of
 from edgeq.report.printable import printable
 
 if TYPE_CHECKING:
-    from edgeq.analysis.check import CheckReport
+    from edgeq.analysis.check import CheckResult
     from edgeq.analysis.fits import BoardFit
 
 
@@ -36,24 +34,21 @@ def command(model: Path, board: str | None, dims: dict[str, int], as_json: bool)
     edgeq check kws.onnx --board microbit-v1 --json
     edgeq check kws.onnx --board all
     """
-    check_arguments(
-        partial(check_board, board) if board not in {None, "all"} else lambda: None, partial(check_model_file, model)
-    )
-    from edgeq.analysis.check import check_model
+    from edgeq import api
 
-    report = check_model(model, board, dims)
+    result = api.check(model, board=board, dims=dims)
     if as_json:
         from edgeq.report.documents import print_document
 
-        print_document("check", report.to_json())
-    elif report.layers:
-        _show(report, model)
+        print_document("check", result.to_json())
+    elif result.layers:
+        _show(result, model)
     sys.stdout.flush()
-    show_problems(report.problems, err=True)
-    return exit_code_of(report.problems[0].code) if report.problems else 0
+    show_problems((*result.notes, *result.problems), err=True)
+    return exit_code_of(result.problems[0].code) if result.problems else 0
 
 
-def _show(report: CheckReport, model: Path) -> None:
+def _show(result: CheckResult, model: Path) -> None:
     from edgeq.analysis.check import NOT_COVERED
     from edgeq.report.tables import Column, first_of, print_table
 
@@ -76,21 +71,21 @@ def _show(report: CheckReport, model: Path) -> None:
             layer.flash_bytes,
             layer.ram_bytes,
         ]
-        for layer in report.layers
+        for layer in result.layers
     ]
     print_table("", header, rows)
     if talk() == VERBOSE:
-        print_table("", ["ONNX operator", "nodes"], list(report.operators.items()), numeric=(1,))
-    peak = report.peak
-    click.echo(f"{printable(model.name)} is supported: {len(report.layers)} steps, {report.total('macs'):,} MACs")
+        print_table("", ["ONNX operator", "nodes"], list(result.operators.items()), numeric=(1,))
+    peak = result.peak
+    click.echo(f"{printable(model.name)} is supported: {len(result.layers)} steps, {result.total('macs'):,} MACs")
     if peak is not None:
-        click.echo(f"RAM:   {report.ram_bytes:,} bytes of arena; most is alive in {printable(first_of(peak.name))}")
-    click.echo(f"flash: {report.total('flash_bytes'):,} bytes of weights for {report.total('parameters'):,} parameters")
+        click.echo(f"RAM:   {result.ram_bytes:,} bytes of arena; most is alive in {printable(first_of(peak.name))}")
+    click.echo(f"flash: {result.total('flash_bytes'):,} bytes of weights for {result.total('parameters'):,} parameters")
     for problem in NOT_COVERED:
         click.echo(f"not counted: {problem}")
-    if report.boards:
+    if result.boards:
         click.echo()
-        _show_boards(report.boards)
+        _show_boards(result.boards)
 
 
 def _show_boards(fits: tuple[BoardFit, ...]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeq.cli.arguments import check_arguments, check_board, check_data_file, check_data_given, check_model_file
+from edgeq.arguments import OPTIMIZE
 from edgeq.cli.limits import accept_data_option, budget_options, show_data
 from edgeq.cli.options import (
     board_option,
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which layers get a kernel of their own: more is faster and larger.",
 )
-@click.option("--optimize", type=click.Choice(["-O2", "-O3", "-Os"]), default="-O2", show_default=True, help="For gcc.")
+@click.option("--optimize", type=click.Choice(OPTIMIZE), default="-O2", show_default=True, help="For gcc.")
 @click.option("--aligned-loads", is_flag=True, help="For memory that traps unaligned loads; slower on M4, M7, M33.")
 @click.option(
     "--backend",
@@ -91,35 +90,29 @@ def command(
     edgeq compile kws.qdq.onnx --board microbit-v2 -o build/kws --specialize all
     edgeq compile kws.qdq.onnx --board mps2-an386 -o build/kws --backend c,tvm,tflite
     """
-    from edgeq.backends.names import check_model_name, model_name_of
-    from edgeq.backends.table import check_backends
+    from edgeq import api
 
-    check_arguments(
-        partial(check_board, board),
-        partial(check_backends, backends),
-        partial(check_model_name, name) if name else lambda: None,
-        partial(check_model_file, model),
-        partial(check_data_file, data),
-        partial(check_data_given, model, data),
-    )
-    from edgeq.job import CompileOptions
-    from edgeq.pipeline import compile_model
-
-    options = CompileOptions(
-        board=board,
-        name=check_model_name(name) if name else model_name_of(model.name.partition(".")[0]),
-        mode=mode,
-        observer=observer,
-        specialize=specialize,
-        optimize=optimize,
-        aligned_loads=aligned_loads,
-        dims=dims,
-        backends=check_backends(backends),
-        accept_data=accept_data,
-        sources_only=sources_only,
-    )
     with ProgressLine() as progress:
-        result = compile_model(model, data, output, options, progress, force=force)
+        compiled = api.compile(
+            model,
+            data,
+            board=board,
+            out=output,
+            name=name,
+            observer=observer,
+            requantize=mode,
+            backends=backends,
+            specialize=specialize,
+            optimize=optimize,
+            aligned_loads=aligned_loads,
+            sources_only=sources_only,
+            dims=dims,
+            accept_data=accept_data,
+            force=force,
+            progress=progress,
+        )
+    result = compiled.result
+    assert result is not None  # it was compiled just now
     if as_json:
         from edgeq.report.documents import print_document
 

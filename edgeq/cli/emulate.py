@@ -36,33 +36,32 @@ def command(folder: Path, data: Path | None, samples: int | None, runner: str | 
     edgeq emulate build/kws
     edgeq emulate build/kws --input eval.npz --samples 5
     """
-    from edgeq.analysis.emulate import emulate_folder
-    from edgeq.folder import Compiled
+    from edgeq import api
 
     with ProgressLine() as progress:
-        report = emulate_folder(Compiled.open(folder), data, samples, runner, progress)
+        result = api.load(folder).emulate(data, runner, samples=samples, progress=progress)
     if as_json:
         from edgeq.report.documents import print_document
 
-        print_document("emulate", report.to_json())
-        show_problems(report.notes, err=True)
+        print_document("emulate", result.to_json())
+        show_problems(result.notes, err=True)
         return
-    show_problems(report.notes, err=False)
-    show_data(report.data)
+    show_problems(result.notes, err=False)
+    show_data(result.data)
     from edgeq.report.tables import wrapped
 
-    for number, (sample, index) in enumerate(zip(report.real, report.arg_max, strict=True)):
-        for name, values in zip(report.names, sample, strict=True):
+    for number, (sample, index) in enumerate(zip(result.real, result.arg_max, strict=True)):
+        for name, values in zip(result.names, sample, strict=True):
             flat = values.reshape(-1)
             shown = ", ".join(f"{value:.3g}" for value in flat[:_SHOWN])
             more = f", ... ({flat.size})" if flat.size > _SHOWN else ""
             click.echo(wrapped(f"{number}  {printable(name)}", f"{shown}{more}"))
         if index is not None:
-            label = report.class_of(index)
+            label = result.class_of(index)
             click.echo(f"{number}  arg max {index}" + (f": {printable(label)}" if label is not None else ""))
-    click.echo(f"run by {report.machine}")
-    instructions = f"{report.instructions:,} instructions; " if report.instructions is not None else ""
-    stack = f", {report.stack_bytes:,} of stack used" if report.stack_bytes is not None else ""
-    arena = f"arena {report.ram_bytes:,} bytes" if report.ram_bytes is not None else ""
+    click.echo(f"run by {result.machine}")
+    instructions = f"{result.instructions:,} instructions; " if result.instructions is not None else ""
+    stack = f", {result.stack_bytes:,} of stack used" if result.stack_bytes is not None else ""
+    arena = f"arena {result.ram_bytes:,} bytes" if result.ram_bytes is not None else ""
     if instructions or arena or stack:
         click.echo(f"{instructions}{arena}{stack}")

@@ -32,7 +32,7 @@ def _metrics() -> list[str]:
 )
 @click.option(
     "--float",
-    "float_path",
+    "float_model",
     metavar="MODEL",
     type=click.Path(path_type=Path),
     help="Float ONNX model to compare with, for a DIR that a quantized model was compiled into.",
@@ -46,7 +46,7 @@ def command(
     data: Path,
     on: tuple[str, ...],
     metric: str | None,
-    float_path: Path | None,
+    float_model: Path | None,
     samples: int | None,
     accept_data: bool,
     as_json: bool,
@@ -58,23 +58,30 @@ def command(
     edgeq eval build/kws --data eval.npz --on reference,native,qemu,float --samples 200
     edgeq eval build/kws --data eval.npz --float kws.onnx
     """
-    from edgeq.analysis.evaluate import evaluate_folder
-    from edgeq.folder import Compiled
+    from edgeq import api
 
     with ProgressLine() as progress:
-        report = evaluate_folder(Compiled.open(folder), data, on, metric, samples, progress, accept_data, float_path)
+        result = api.load(folder).eval(
+            data,
+            on,
+            metric=metric,
+            samples=samples,
+            float_model=float_model,
+            accept_data=accept_data,
+            progress=progress,
+        )
     if as_json:
         from edgeq.report.documents import print_document
 
-        print_document("eval", report.to_json())
-        show_problems(report.notes, err=True)
+        print_document("eval", result.to_json())
+        show_problems(result.notes, err=True)
         return
     from edgeq.report.tables import print_table
 
-    show_problems(report.notes, err=False)
-    show_data(report.data)
-    if report.unused_keys:
-        click.echo(f"keys of the data file that are not used: {printable(', '.join(report.unused_keys))}")
-    rows = [[r.on, r.value, report.float_value, r.agreement, r.sqnr_db] for r in report.results]
-    title = f"{report.metric} of {report.samples} samples"
-    print_table(title, ["on", report.metric, "float", "agreement", "SQNR dB"], rows, numeric=(1, 2, 3, 4))
+    show_problems(result.notes, err=False)
+    show_data(result.data)
+    if result.unused_keys:
+        click.echo(f"keys of the data file that are not used: {printable(', '.join(result.unused_keys))}")
+    rows = [[r.on, r.value, result.float_value, r.agreement, r.sqnr_db] for r in result.results]
+    title = f"{result.metric} of {result.samples} samples"
+    print_table(title, ["on", result.metric, "float", "agreement", "SQNR dB"], rows, numeric=(1, 2, 3, 4))

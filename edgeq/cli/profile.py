@@ -15,7 +15,7 @@ from edgeq.cli.talk import VERBOSE, talk
 from edgeq.cli.words import Word, runner_words
 
 if TYPE_CHECKING:
-    from edgeq.analysis.profile import ProfileReport
+    from edgeq.analysis.profile import ProfileResult
 
 
 @click.command("profile")
@@ -40,21 +40,20 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
     edgeq profile build/kws
     edgeq profile build/kws --data eval.npz --json
     """
-    from edgeq.analysis.profile import profile_folder
-    from edgeq.folder import Compiled
+    from edgeq import api
 
     with ProgressLine() as progress:
-        report = profile_folder(Compiled.open(folder), samples, data, runner, progress)
+        result = api.load(folder).profile(runner, data, samples=samples, progress=progress)
     if as_json:
         from edgeq.report.documents import print_document
 
-        print_document("profile", report.to_json())
-        show_problems(report.notes, err=True)
+        print_document("profile", result.to_json())
+        show_problems(result.notes, err=True)
         return
     from edgeq.report.tables import Column, first_of, print_table
 
-    show_problems(report.notes, err=False)
-    show_data(report.data)
+    show_problems(result.notes, err=False)
+    show_data(result.data)
     rows = [
         [
             first_of(layer.name),
@@ -64,7 +63,7 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
             layer.instructions / layer.macs if layer.macs and layer.instructions else None,
             layer.output_bytes,
         ]
-        for layer in report.layers
+        for layer in result.layers
     ]
     header = (
         Column("layer", shorten=True),
@@ -74,30 +73,30 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
         Column("per MAC", numeric=True),
         Column("output bytes", numeric=True, optional=1),
     )
-    print_table(report.board, header, rows)
-    _show_totals(report)
+    print_table(result.board, header, rows)
+    _show_totals(result)
 
 
-def _show_totals(report: ProfileReport) -> None:
-    if report.instructions is None or report.spread is None:
-        click.echo(f"instructions are not counted: {report.uncounted}")
+def _show_totals(result: ProfileResult) -> None:
+    if result.instructions is None or result.spread is None:
+        click.echo(f"instructions are not counted: {result.uncounted}")
     else:
-        low, high = report.spread
-        count = f"{report.instructions:,} instructions on the first of {len(report.counts)} inputs"
+        low, high = result.spread
+        count = f"{result.instructions:,} instructions on the first of {len(result.counts)} inputs"
         click.echo(f"{count}, {low:,} to {high:,} over all")
-        if talk() == VERBOSE and report.classes:
+        if talk() == VERBOSE and result.classes:
             from edgeq.report.tables import wrapped
 
-            classes = (f"{name} {count:,}" for name, count in report.classes.items())
+            classes = (f"{name} {count:,}" for name, count in result.classes.items())
             click.echo(wrapped("of these", ", ".join(classes)))
-    program = report.program
+    program = result.program
     if program.arena_bytes is None:
         return
     parts = [f"arena {program.arena_bytes:,} bytes"]
     if program.stack_bytes is not None:
         parts.append(f"stack at most {program.stack_bytes:,}")
-    if report.stack_bytes is not None:
-        parts.append(f"seen {report.stack_bytes:,}")
+    if result.stack_bytes is not None:
+        parts.append(f"seen {result.stack_bytes:,}")
     click.echo(f"RAM: {', '.join(parts)}")
     if program.sizes is not None:
         sizes = program.sizes

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
 
-from edgeq.cli.arguments import check_arguments, check_data_file, check_model_file
 from edgeq.cli.limits import accept_data_option, budget_options, show_data
 from edgeq.cli.options import common, data_option, dim_option, force_option, model_argument, quantization_options
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
-from edgeq.writing import check_file
 
 
 @click.command("quantize")
@@ -42,23 +39,20 @@ def command(
     edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx
     edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx --observer percentile
     """
-    check_arguments(
-        partial(check_file, output, own=True), partial(check_model_file, model), partial(check_data_file, data)
-    )
-    from edgeq.pipeline import quantize_file
+    from edgeq import api
 
     with ProgressLine() as progress:
-        result = quantize_file(
+        result = api.quantize(
             model,
             data,
-            output,
+            out=output,
             observer=observer,
-            mode=mode,
+            requantize=mode,
             dims=dims,
-            progress=progress,
             accept_data=accept_data,
             force=force,
-        )
+            progress=progress,
+        ).result
     if as_json:
         from edgeq.report.documents import print_document
 

@@ -19,7 +19,7 @@ from edgeq.report.printable import printable
 if TYPE_CHECKING:
     from edgeq.analysis.comparison import Mismatch
     from edgeq.analysis.onnxruntime_steps import OnnxruntimeReport
-    from edgeq.analysis.verify import VerifyReport
+    from edgeq.analysis.verify import VerifyResult
 
 
 @click.command("verify")
@@ -38,42 +38,41 @@ def command(folder: Path, on: tuple[str, ...], data: Path | None, samples: int, 
     edgeq verify build/kws
     edgeq verify build/kws --on native,qemu --data eval.npz --samples 50
     """
-    from edgeq.analysis.verify import verify_folder
-    from edgeq.folder import Compiled
+    from edgeq import api
 
     with ProgressLine() as progress:
-        report = verify_folder(Compiled.open(folder), on, samples, data, progress)
+        result = api.load(folder).verify(on, data, samples=samples, progress=progress)
     if as_json:
         from edgeq.report.documents import print_document
 
-        print_document("verify", report.to_json())
-        show_problems(report.notes, err=True)
+        print_document("verify", result.to_json())
+        show_problems(result.notes, err=True)
     else:
-        show(report)
-    return 0 if report.ok else EXIT_GATE
+        show(result)
+    return 0 if result.ok else EXIT_GATE
 
 
-def show(report: VerifyReport) -> None:
+def show(result: VerifyResult) -> None:
     """What was compared, and what it gave."""
     from edgeq.report.tables import print_table
 
-    show_problems(report.notes, err=False)
-    show_data(report.data)
+    show_problems(result.notes, err=False)
+    show_data(result.data)
     rows = [
-        [entry.runner, len(entry.names), entry.elements, entry.mismatches] for entry in (*report.results, report.passes)
+        [entry.runner, len(entry.names), entry.elements, entry.mismatches] for entry in (*result.results, result.passes)
     ]
-    print_table(counted(report.samples, "input"), ["on", "tensors", "elements", "mismatches"], rows, numeric=(1, 2, 3))
-    names = [entry.runner for entry in report.results]
-    if not report.mismatches:
+    print_table(counted(result.samples, "input"), ["on", "tensors", "elements", "mismatches"], rows, numeric=(1, 2, 3))
+    names = [entry.runner for entry in result.results]
+    if not result.mismatches:
         agree = "agree" if len(names) > 1 else "agrees"
-        compared = f"{counted(report.tensors, 'tensor')}, {counted(report.samples, 'sample')}"
+        compared = f"{counted(result.tensors, 'tensor')}, {counted(result.samples, 'sample')}"
         click.echo(f"{_listed(names)} {agree} with the reference in {compared}")
-    for entry in (*report.results, report.passes):
+    for entry in (*result.results, result.passes):
         if entry.first is not None:
             differ = paint(f"{entry.mismatches:,} elements differ from the reference.", "red")
             click.echo(f"{differ} {_first(entry.first)}")
-    if report.onnxruntime is not None:
-        _show_onnxruntime(report.onnxruntime)
+    if result.onnxruntime is not None:
+        _show_onnxruntime(result.onnxruntime)
 
 
 def _show_onnxruntime(found: OnnxruntimeReport) -> None:

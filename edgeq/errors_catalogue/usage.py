@@ -242,4 +242,11 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
         "The board is larger than its emulator",
         ("An emulated image has the board's sizes at the machine's addresses; the machine must have that much memory."),
     ),
+    "EQ0193": (
+        "An argument of the Python API is of another kind",
+        (
+            "Models are a path, bytes or an onnx.ModelProto; data is a path, an array, a dict of arrays or an iterable "
+            "of samples of one shape, samples on axis 0; `help(edgeq.compile)` lists the choices of every option."
+        ),
+    ),
 }

@@ -134,4 +134,7 @@ USAGE: Final[dict[str, Example]] = {
         '[ram]\nsize_bytes = 65536\n[emulator]\nboard = "microbit-v1"    (the machine has 16384)',
         '[ram]\nsize_bytes = 16384\n[emulator]\nboard = "microbit-v1"',
     ),
+    "EQ0193": Example(
+        'edgeq.compile(torch_model, x, board="mps2-an386")', 'edgeq.compile("kws.onnx", x, board="mps2-an386")'
+    ),
 }

@@ -21,6 +21,7 @@ from edgeq.files import FileTooLargeError, read_limited, reason_of
 from edgeq.onnxio import limits
 from edgeq.onnxio.external import ExternalData
 from edgeq.onnxio.operators import HINTS, hint_for
+from edgeq.sources import ModelSource, shown
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -60,11 +61,12 @@ _CPP: Final = (
 )
 
 
-def read_model(path: str | Path) -> ir.Model:
-    """Read a model file.
+def read_model(source: str | ModelSource) -> ir.Model:
+    """Read a model.
 
     Args:
-        path: an ``.onnx`` file, with all weights inside or in files below its folder.
+        source: an ``.onnx`` file, with all weights inside or in files below its folder, or what such a file holds,
+            with all weights inside.
 
     Returns:
         The model, local functions expanded, otherwise as in the file.
@@ -73,7 +75,10 @@ def read_model(path: str | Path) -> ir.Model:
         EdgeqError: EQ0201 not readable, EQ0202 too large, EQ0203 another format, EQ0204 not parseable,
             EQ0205 to EQ0213 content that is refused.
     """
-    place = Path(path)
+    if isinstance(source, bytes):
+        budget.take_model(len(source), shown(source))
+        return read_model_bytes(source, where=shown(source))
+    place = Path(source)
     try:
         data = read_limited(place, limits.MAX_FILE_BYTES)
     except FileTooLargeError as error:

@@ -19,6 +19,7 @@ import numpy as np
 from edgeq.archive import Archive, Arrays, Header, StoredArray
 from edgeq.errors import EdgeqError
 from edgeq.numerics.array import Array
+from edgeq.sources import DataSource, shown
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -158,15 +159,17 @@ class Samples:
         return cls(arrays, input_specs(model))
 
     @classmethod
-    def open(cls, path: Path | str, model: onnx_ir.Model | Sequence[InputSpec]) -> Samples:
-        """Read a ``.npz`` data file for a model (or for the inputs given).
+    def open(cls, source: str | DataSource, model: onnx_ir.Model | Sequence[InputSpec]) -> Samples:
+        """Read a ``.npz`` data file, or arrays in memory, for a model (or for the inputs given).
 
         Raises:
             EdgeqError: EQ0110 unreadable, EQ0111 over the caps, EQ0112 array missing, EQ0113 wrong shape, EQ0114 empty,
                 EQ0115 NaN or infinity, EQ0116 unequal lengths, EQ0117 element type, EQ0118 scale or offset.
         """
         specs = tuple(model) if isinstance(model, Sequence) else input_specs(model)
-        return cls(read_arrays(path), specs, str(path))
+        if isinstance(source, (str, Path)):
+            return cls(read_arrays(source), specs, str(source))
+        return cls(source, specs, shown(source))
 
     def __len__(self) -> int:
         return self._count

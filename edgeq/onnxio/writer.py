@@ -13,6 +13,7 @@ from edgeq.writing import disk_problem, write_whole
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+    from onnx import ModelProto
 
 IR_VERSION: Final = 10
 OPSET: Final = 21
@@ -25,6 +26,15 @@ def model_bytes(model: ir.Model) -> bytes:
 
     Raises:
         ValueError: the model is of another opset, which is a mistake of the caller.
+    """
+    return bytes(model_proto(model).SerializeToString(deterministic=True))
+
+
+def model_proto(model: ir.Model) -> ModelProto:
+    """A model as ONNX's own Python package has it, IR version 10, opset 21.
+
+    Raises:
+        ValueError: as :func:`model_bytes`.
     """
     import onnx_ir as ir
 
@@ -43,7 +53,7 @@ def model_bytes(model: ir.Model) -> bytes:
     del proto.opset_import[:]
     for domain, version in imports:
         proto.opset_import.add(domain=domain, version=version)
-    return bytes(proto.SerializeToString(deterministic=True))
+    return proto
 
 
 def write_model(model: ir.Model, path: str | Path) -> None:

@@ -35,13 +35,13 @@ def test_named_float_model_gives_the_figures_of_the_folders_own(
 ) -> None:
     alone = evaluate_folder(imported, example.evaluation, (), None, 30).to_json()
     assert (alone["float_value"], alone["agreement"], alone["metric"]) == (None, None, "top1")
-    named = evaluate_folder(imported, example.evaluation, ["reference", "float"], None, 30, float_path=example.model)
+    named = evaluate_folder(imported, example.evaluation, ["reference", "float"], None, 30, float_model=example.model)
     own = evaluate_folder(Compiled.open(compiled_example()), example.evaluation, ["float"], None, 30)
     assert named.float_value == own.float_value
     assert named.results[0].value == alone["value"]
     assert named.results[0].agreement is not None
     assert named.results[1].agreement == 1.0
-    mse = evaluate_folder(imported, example.evaluation, (), "mse", 30, float_path=example.model)
+    mse = evaluate_folder(imported, example.evaluation, (), "mse", 30, float_model=example.model)
     assert 0 < mse.results[0].value < 0.01
 
 
@@ -59,7 +59,7 @@ def test_another_float_model_is_refused(kind: str, imported: Compiled, example: 
         path = tmp_path / "other.onnx"
         write_model(parse(OTHERS[kind], {"w": np.zeros((5, 10), np.float32)} if kind == "input" else {}), path)
     with pytest.raises(EdgeqError) as caught:
-        evaluate_folder(imported, example.evaluation, (), None, 5, float_path=path)
+        evaluate_folder(imported, example.evaluation, (), None, 5, float_model=path)
     (problem,) = caught.value.problems
     assert (problem.code, problem.where, caught.value.exit_code) == ("EQ0166", f"--float {path}", 2)
 
@@ -135,7 +135,7 @@ def test_integer_outputs_are_compared_as_what_they_stand_for(tmp_path: Path) -> 
     x = np.random.default_rng(0).integers(-128, 128, (50, 4), np.int8)
     np.savez(tmp_path / "d.npz", x=x)
     compiled = Compiled.open(tmp_path / "out")
-    report = evaluate_folder(compiled, tmp_path / "d.npz", (), "mse", float_path=tmp_path / "float.onnx")
+    report = evaluate_folder(compiled, tmp_path / "d.npz", (), "mse", float_model=tmp_path / "float.onnx")
     # Rounding to steps of 1/256: an even distribution of half a step has a twelfth of its square.
     assert 0 < report.results[0].value < (1 / 256) ** 2 / 4
     assert report.float_value == 0

@@ -13,7 +13,7 @@ import pytest
 from quant_models import parse
 
 from edgeq.analysis import comparison, verify
-from edgeq.analysis.verify import VerifyReport, verify_folder
+from edgeq.analysis.verify import VerifyResult, verify_folder
 from edgeq.folder import Compiled
 from edgeq.interp import run
 from edgeq.ir import Node
@@ -42,7 +42,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base
 
 
-def verified(folder: Path, samples: int = 6) -> VerifyReport:
+def verified(folder: Path, samples: int = 6) -> VerifyResult:
     return verify_folder(Compiled.open(folder), ["native"], samples)
 
 
