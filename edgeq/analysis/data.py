@@ -34,7 +34,7 @@ def examine_data(
     if samples is None:
         return None
     ranges = {
-        each.name: Range.of(each.dtype, *each.quantization.single())
+        each.name: Range(each.quantization.low, each.quantization.high)
         for each in model_inputs(compiled)
         if not each.passes_through
     }

@@ -18,7 +18,7 @@ from edgeq.analysis.comparison import Mismatch
 from edgeq.analysis.metrics import classes, sqnr_db
 from edgeq.analysis.model_values import ModelValue
 from edgeq.backends.program import step_nodes
-from edgeq.ir import Graph, Tensor
+from edgeq.ir import Graph, Quantization, Tensor
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
 from edgeq.onnxio.cut import cut_at_quantizers
@@ -178,7 +178,7 @@ class OnnxruntimeSteps:
         return self.report
 
 
-def _origin(tensor: Tensor) -> tuple[str, tuple[float, ...], tuple[int, ...]] | None:
+def _origin(tensor: Tensor) -> tuple[str, Quantization] | None:
     if tensor.source is None or tensor.quant is None:
         return None
-    return tensor.source.name, tensor.quant.scale, tensor.quant.zero_point
+    return tensor.source.name, tensor.quant

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,12 +19,6 @@ class Range:
 
     low: float
     high: float
-
-    @classmethod
-    def of(cls, dtype: np.dtype[Any], scale: float, zero_point: int) -> Range:
-        """The range of an integer type with a scale and a zero point."""
-        limits = np.iinfo(dtype)
-        return cls((int(limits.min) - zero_point) * scale, (int(limits.max) - zero_point) * scale)
 
     def share_outside(self, samples: Samples, name: str) -> float:
         """The share of an input's values that would saturate by more than a quarter of the range."""
@@ -50,7 +44,6 @@ def input_ranges(model: onnx_ir.Model) -> dict[str, Range]:
             if scale is not None and zero is not None and scale.size == zero.size == 1:
                 numbers = zero.numpy()
                 if numbers.dtype.kind in "iu":
-                    found[str(value.name)] = Range.of(
-                        numbers.dtype, float(scale.numpy().reshape(())), int(numbers.reshape(()))
-                    )
+                    limits, step, origin = np.iinfo(numbers.dtype), float(scale.numpy().item()), int(numbers.item())
+                    found[str(value.name)] = Range((limits.min - origin) * step, (limits.max - origin) * step)
     return found

@@ -1,7 +1,7 @@
 """From any float ONNX model to the one form that quantization and lowering read.
 
 The stages are listed in :func:`normalize`; reading it is reading the frontend. What the form is, in short: opset 21,
-batch 1, static shapes on every value, one spelling for each operator, constants folded, unique names.
+batch 1, static shapes on every value, one form of each operator, constants folded, unique names.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Mode
 
 
 def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Model:
-    """Static shapes and one spelling for a quantized model; no constant changes, nothing moves past a QuantizeLinear.
+    """Static shapes and canonical forms for a quantized model; constants stay, nothing moves past a QuantizeLinear.
 
     Args and errors as :func:`normalize`; EQ0255 too, for values that are quantized to int16 and the like.
     """

@@ -26,7 +26,7 @@ from edgeq.frontend.qdq_constants import layer_constants, operand_of, weight_of
 from edgeq.frontend.qdq_nodes import place_of
 from edgeq.frontend.qdq_read import Recovery, integer_operators, read_quantization
 from edgeq.frontend.qdq_scales import infer_scales
-from edgeq.frontend.rules import RECOVERED, UNREAD, UNREAD_LAST
+from edgeq.frontend.rules import BEFORE_READING, QUANTIZED
 from edgeq.frontend.rules.affine import VARIANCE, normalization
 from edgeq.frontend.support import check_support
 from edgeq.ir import QuantizedConstant
@@ -99,11 +99,11 @@ def recover_plan(model: ir.Model) -> Recovered:
     if refused:
         raise EdgeqError.of(refused)
     work = model.clone()
-    for rules in (UNREAD, UNREAD_LAST):
+    for _, rules in BEFORE_READING:
         apply_rules(Edit(work), rules)
     read_integer_inputs(work)
     found = read_quantization(work)
-    for _, rules in RECOVERED:
+    for _, rules in QUANTIZED:
         apply_rules(found.edit, rules)
     found.problems += _bad_variances(found.edit)
     infer_scales(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 import pytest
 
-from edgeq.frontend.rules import FOLDING, SPELLING
+from edgeq.frontend.rules import CANONICAL, FOLDING
 from edgeq.frontend.version import MAX_OPSET
 from edgeq.onnxio.operators import HINTS, NEVER, hint_for
 from edgeq.onnxio.writer import OPSET
@@ -34,7 +34,7 @@ def test_every_operator_of_onnx_is_supported_or_has_a_hint() -> None:
 
 
 def test_operators_that_are_rewritten_are_not_refused_for_good() -> None:
-    roots = {root for rule in (*SPELLING, *FOLDING) for root in rule.roots}
+    roots = {root for rule in (*CANONICAL, *FOLDING) for root in rule.roots}
     assert not roots & NEVER
 
 

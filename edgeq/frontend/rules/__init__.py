@@ -23,9 +23,9 @@ from edgeq.frontend.rules import (
     sinking,
 )
 
-SPELLING: tuple[Rule, ...] = (
+CANONICAL: tuple[Rule, ...] = (
     *simplify.RULES,
-    *layout.SPELLING_RULES,
+    *layout.CANONICAL_RULES,
     *convolution.STRUCTURE_RULES,
     *padding.RULES[:1],
     *pooling.RULES,
@@ -47,34 +47,37 @@ FOLDING: tuple[Rule, ...] = (
 )
 FINAL: tuple[Rule, ...] = (*FOLDING, *affine.LAST_RULES)
 
-PHASES: tuple[tuple[str, tuple[Rule, ...]], ...] = (("spelling", SPELLING), ("folding", FOLDING), ("final", FINAL))
+PHASES: tuple[tuple[str, tuple[Rule, ...]], ...] = (("canonical", CANONICAL), ("folding", FOLDING), ("final", FINAL))
 """For float models."""
 
 STRUCTURE: tuple[Rule, ...] = (
     *simplify.STRUCTURE_RULES,
-    *layout.SPELLING_RULES,
+    *layout.CANONICAL_RULES,
     *convolution.STRUCTURE_RULES,
     *pooling.STRUCTURE_RULES,
 )
-"""For quantized models: spelling only, no constant changes and nothing moves past a QuantizeLinear."""
+"""For quantized models with Q and DQ: canonical forms only; constants stay, nothing moves past a QuantizeLinear."""
 
-_UNREAD: Final = {"gather_to_slice", "split_to_slices", "widen_to_2d"}
-UNREAD: tuple[Rule, ...] = (
-    *(rule for rule in (*pooling.RULES, *simplify.RULES) if rule.name in _UNREAD),
-    *quantization.RULES,
+_MOVEMENTS: Final = {"gather_to_slice", "split_to_slices", "widen_to_2d"}
+BEFORE_READING: tuple[tuple[str, tuple[Rule, ...]], ...] = (
+    (
+        "movements",
+        (
+            *(rule for rule in (*pooling.RULES, *simplify.RULES) if rule.name in _MOVEMENTS),
+            *quantization.RULES,
+        ),
+    ),
+    ("casts", quantization.CAST_RULES),
 )
 """For quantized models before their Q and DQ are taken out: movements, also of integers, and what is a DQ itself."""
 
-UNREAD_LAST: tuple[Rule, ...] = quantization.CAST_RULES
-"""After :data:`UNREAD` has come to its end."""
-
 _LAYERS: Final = (
-    *(rule for rule in convolution.LAYER_RULES if rule.name != "widen_to_2d"),
+    *convolution.BIAS_RULES,
     *dense.LAYER_RULES,
-    affine.CHAIN_RULE,  # before a Reshape of widen_to_2d stands between a layer and what scales its channels
-    *(rule for rule in convolution.LAYER_RULES if rule.name == "widen_to_2d"),
+    affine.CHAIN_RULE,
+    convolution.WIDEN_RULE,  # last: its Reshape would stand between a layer and what scales its channels
 )
-_RECOVERED: Final = {
+_QUANTIZED: Final = {
     "divide_by_multiplying",
     "extreme_to_clip",
     "merge_clamps",
@@ -91,16 +94,16 @@ _RECOVERED: Final = {
     "split_constant_stack",
     "split_sum",
     "square_by_multiplying",
-    "state_axes",
-    "state_pads",
+    "make_axes_explicit",
+    "make_pads_explicit",
     "widen_matmul",
 }
-RECOVERED: tuple[tuple[str, tuple[Rule, ...]], ...] = (
+QUANTIZED: tuple[tuple[str, tuple[Rule, ...]], ...] = (
     ("layers", _LAYERS),
     (
         "folding",
         (
-            *dict.fromkeys(rule for rule in FOLDING if rule.name in _RECOVERED),
+            *dict.fromkeys(rule for rule in FOLDING if rule.name in _QUANTIZED),
             *composed.RULES,
             *_LAYERS,
             *affine.ROUNDED_RULES,
@@ -111,4 +114,4 @@ RECOVERED: tuple[tuple[str, tuple[Rule, ...]], ...] = (
 second time and for what moves an operator past a rounding. Layers come first: a division that a normalization takes
 back is not rounded to a factor in between."""
 
-__all__ = ["FINAL", "FOLDING", "PHASES", "RECOVERED", "SPELLING", "STRUCTURE", "UNREAD", "UNREAD_LAST"]
+__all__ = ["BEFORE_READING", "CANONICAL", "FINAL", "FOLDING", "PHASES", "QUANTIZED", "STRUCTURE"]

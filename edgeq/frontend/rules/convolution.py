@@ -12,7 +12,7 @@ from edgeq.frontend.rules.spatial import resolved_pads, window_attributes
 _SPATIAL_1D_RANK = 3
 
 
-def _settled(node: ir.Node, kernel: tuple[int, ...]) -> bool:
+def _is_explicit(node: ir.Node, kernel: tuple[int, ...]) -> bool:
     return (
         all(name in node.attributes for name in ("kernel_shape", "strides", "dilations", "pads", "group"))
         and ints(node, "kernel_shape", ()) == kernel
@@ -20,14 +20,14 @@ def _settled(node: ir.Node, kernel: tuple[int, ...]) -> bool:
     )
 
 
-def state_attributes(node: ir.Node, edit: Edit) -> str | None:
+def make_attributes_explicit(node: ir.Node, edit: Edit) -> str | None:
     """Strides, dilations, pads, group and kernel_shape are stated, auto_pad is resolved."""
     del edit
     x, weight = required(node, 0), required(node, 1)
     kernel = shape_of(weight)[2:]
     if ints(node, "kernel_shape", kernel) != kernel:
         return "kernel_shape contradicts the weight"
-    if _settled(node, kernel):
+    if _is_explicit(node, kernel):
         return "all attributes are stated"
     strides, dilations, pads = window_attributes(node, kernel)
     if text(node, "auto_pad", "NOTSET") != "NOTSET":
@@ -101,10 +101,10 @@ def widen_to_2d(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-STRUCTURE_RULES = (Rule("state_attributes", ("Conv",), state_attributes),)
-LAYER_RULES = (
+STRUCTURE_RULES = (Rule("make_attributes_explicit", ("Conv",), make_attributes_explicit),)
+BIAS_RULES = (
     Rule("add_bias", ("Conv",), add_bias),
     Rule("own_bias", ("Conv", "Gemm"), own_bias),
-    Rule("widen_to_2d", ("Conv",), widen_to_2d),
 )
-RULES = (*STRUCTURE_RULES, *LAYER_RULES)
+WIDEN_RULE = Rule("widen_to_2d", ("Conv",), widen_to_2d)
+RULES = (*STRUCTURE_RULES, *BIAS_RULES, WIDEN_RULE)

@@ -131,7 +131,7 @@ def turn_left_matrix(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-def state_gemm(node: ir.Node, edit: Edit) -> str | None:
+def canonicalize_gemm(node: ir.Node, edit: Edit) -> str | None:
     """Gemm with a constant weight gets transB=1, alpha=beta=1, transA=0 and a constant bias of its own."""
     x, weight, addend = required(node, 0), edit.array(operand(node, 1)), operand(node, 2)
     if weight is None or weight.dtype.kind != "f":
@@ -218,7 +218,7 @@ RULES = (
     Rule("split_constant_stack", ("MatMul",), split_constant_stack),
     Rule("turn_left_matrix", ("MatMul",), turn_left_matrix),
     Rule("widen_matmul", ("MatMul",), widen_matmul),
-    Rule("state_gemm", ("Gemm",), state_gemm),
+    Rule("canonicalize_gemm", ("Gemm",), canonicalize_gemm),
     Rule("split_computed_gemm", ("Gemm",), split_computed_gemm),
 )
-LAYER_RULES = tuple(rule for rule in RULES if rule.name in {"matmul_to_gemm", "turn_left_matrix", "state_gemm"})
+LAYER_RULES = tuple(rule for rule in RULES if rule.name in {"matmul_to_gemm", "turn_left_matrix", "canonicalize_gemm"})

@@ -1,4 +1,4 @@
-"""Reshape and Transpose: one spelling, and chains merged."""
+"""Reshape and Transpose: one form, and chains merged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def use_reshape(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-def state_perm(node: ir.Node, edit: Edit) -> str | None:
+def make_perm_explicit(node: ir.Node, edit: Edit) -> str | None:
     """A Transpose without perm reverses the axes; state it."""
     if "perm" in node.attributes:
         return "perm is stated"
@@ -105,10 +105,10 @@ def _apply(chain: list[ir.Node], steps: list[Step], edit: Edit) -> str | None:
     return None
 
 
-SPELLING_RULES = (
+CANONICAL_RULES = (
     Rule("use_reshape", ("Reshape", "Squeeze", "Unsqueeze", "Flatten"), use_reshape),
-    Rule("state_perm", ("Transpose",), state_perm),
+    Rule("make_perm_explicit", ("Transpose",), make_perm_explicit),
 )
-"""One spelling; changes no meaning, so quantized models take it too."""
+"""One form; changes no meaning, so quantized models take it too."""
 
-RULES = (*SPELLING_RULES, Rule("merge_chain", ("Reshape", "Transpose"), merge_chain))
+RULES = (*CANONICAL_RULES, Rule("merge_chain", ("Reshape", "Transpose"), merge_chain))

@@ -22,7 +22,7 @@ _FLAT_BEYOND = {
 }
 
 
-def state_pads(node: ir.Node, edit: Edit) -> str | None:
+def make_pads_explicit(node: ir.Node, edit: Edit) -> str | None:
     """Pads of all axes, a stated value, no axes operand."""
     x, result = required(node, 0), node.outputs[0]
     pads, value, axes = (edit.array(operand(node, index)) for index in (1, 2, 3))
@@ -134,7 +134,7 @@ def _needed_interval(value: ir.Value, edit: Edit, depth: int = 0) -> tuple[float
 
 
 RULES = (
-    Rule("state_pads", ("Pad",), state_pads),
+    Rule("make_pads_explicit", ("Pad",), make_pads_explicit),
     Rule("fold_into_window", ("Conv", "MaxPool"), fold_into_window),
     Rule("clamp_fill", ("Pad",), clamp_fill),
 )

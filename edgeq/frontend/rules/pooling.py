@@ -34,7 +34,7 @@ def _rebuild(node: ir.Node, edit: Edit, x: ir.Value, pads: Shape, *, tag: str) -
     )
 
 
-def state_attributes(node: ir.Node, edit: Edit) -> str | None:
+def make_attributes_explicit(node: ir.Node, edit: Edit) -> str | None:
     """Every attribute is stated; ceil_mode becomes padding at the end; padding that counts becomes a Pad before it."""
     if len(node.outputs) > 1 and node.outputs[1].name:
         return "the indices are used"
@@ -127,7 +127,7 @@ def _axes(node: ir.Node, edit: Edit) -> tuple[int, ...] | None:
     return tuple(sorted({int(axis) % rank for axis in array}))
 
 
-def state_axes(node: ir.Node, edit: Edit) -> str | None:
+def make_axes_explicit(node: ir.Node, edit: Edit) -> str | None:
     """The axes are stated as a sorted constant without negative ones; axes of size one are reshaped away."""
     axes = _axes(node, edit)
     if axes is None:
@@ -182,11 +182,11 @@ def pool_globally(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-STRUCTURE_RULES = (Rule("state_attributes", ("AveragePool", "MaxPool"), state_attributes),)
+STRUCTURE_RULES = (Rule("make_attributes_explicit", ("AveragePool", "MaxPool"), make_attributes_explicit),)
 RULES = (
     *STRUCTURE_RULES,
     Rule("widen_to_2d", ("AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"), widen_to_2d),
     Rule("lift_over_transpose", ("ReduceMax", "ReduceMean"), lift_over_transpose),
     Rule("pool_globally", ("ReduceMax", "ReduceMean"), pool_globally),
-    Rule("state_axes", ("ReduceMax", "ReduceMean"), state_axes),
+    Rule("make_axes_explicit", ("ReduceMax", "ReduceMean"), make_axes_explicit),
 )

@@ -196,7 +196,7 @@ def cut(edit: Edit, value: ir.Value, axis: int, bounds: tuple[int, int], base: s
     return edit.node("Slice", [value, *operands], base=base, shape=tuple(shape))
 
 
-def state_slice(node: ir.Node, edit: Edit) -> str | None:
+def make_slice_explicit(node: ir.Node, edit: Edit) -> str | None:
     """Slice with axes and steps stated, starts and ends inside the tensor."""
     value = required(node, 0)
     shape = shape_of(value)
@@ -233,7 +233,7 @@ RULES = (
     Rule("remove_cast", ("Cast",), remove_cast),
     Rule("split_to_slices", ("Split",), split_to_slices),
     Rule("gather_to_slice", ("Gather",), gather_to_slice),
-    Rule("state_slice", ("Slice",), state_slice),
+    Rule("make_slice_explicit", ("Slice",), make_slice_explicit),
     Rule("remove_unchanged", ("Expand", "Tile", "Slice", "Concat", "Pad"), remove_unchanged),
     Rule("split_sum", ("Sum",), split_sum),
     Rule("divide_by_multiplying", ("Div",), divide_by_multiplying),
@@ -246,6 +246,8 @@ RULES = (
 """Everything that is safe on float models."""
 
 STRUCTURE_RULES = tuple(
-    rule for rule in RULES if rule.name in ("remove_identity", "remove_dropout", "state_slice", "remove_unchanged")
+    rule
+    for rule in RULES
+    if rule.name in ("remove_identity", "remove_dropout", "make_slice_explicit", "remove_unchanged")
 )
 """What may run on quantized models too: no constant changes, no operator moves."""
