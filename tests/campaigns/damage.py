@@ -29,7 +29,7 @@ from onnx import ModelProto, TensorProto, numpy_helper
 from edgeq.cli.main import run
 from edgeq.onnxio.reader import read_model_bytes
 from edgeq.writing.owned import seal
-from tests.conformance.qdq_road import float_model, output_grid, quantized_model
+from tests.conformance.qdq_road import float_model, output_parameters, quantized_model
 from tests.conformance.variants import FAMILIES
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -104,7 +104,7 @@ def base_models() -> tuple[bytes, ...]:
         for case in list(cases())[::_EVERY]:
             found.append(float_model(case).SerializeToString())
             with contextlib.suppress(Exception):  # not every case has a quantized form
-                found.append(quantized_model(case, output_grid(case)).SerializeToString())
+                found.append(quantized_model(case, output_parameters(case)).SerializeToString())
     return tuple(found)
 
 

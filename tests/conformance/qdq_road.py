@@ -44,7 +44,7 @@ class Single:
         constants: position → values; float32 ones become integers behind DequantizeLinear, but for ``raw``.
         attributes: ONNX attributes.
         raw: positions of float constants that stay as they are (bounds, scales of Resize, a padding value).
-        grids: parameters of the inputs.
+        parameters: those of the inputs.
         output: parameters of the output; None: the input's for operators that keep their scale, the fixed ones, or
             what the results on random inputs ask for.
         outputs: number of results.
@@ -61,7 +61,7 @@ class Single:
     constants: Mapping[int, Array] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     raw: tuple[int, ...] = ()
-    grids: tuple[Quantization, ...] = ()
+    parameters: tuple[Quantization, ...] = ()
     output: Quantization | None = None
     outputs: int = 1
     kind: str = "int8"
@@ -116,10 +116,10 @@ def _model(case: Single, nodes: list[NodeProto], initializers: list[TensorProto]
     return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
 
 
-def grid_of(case: Single, number: int) -> Quantization:
+def parameters_of(case: Single, number: int) -> Quantization:
     """Parameters of an input."""
-    if case.grids:
-        return case.grids[min(number, len(case.grids) - 1)]
+    if case.parameters:
+        return case.parameters[min(number, len(case.parameters) - 1)]
     shares = _form(case) is not None and onnx_forms()[case.type][1].scale == "same"
     scales, zeros = (0.031, 0.0173, 0.0471), (3, -128, -37)
     index = 0 if shares else number % 3
@@ -143,7 +143,7 @@ def quantized_model(case: Single, output: Quantization) -> ModelProto:
     nodes: list[NodeProto] = []
     initializers: list[TensorProto] = []
     for number in range(len(case.inputs)):
-        nodes += _quantized(f"x{number}", f"x{number}.d", grid_of(case, number), case.kind, initializers)
+        nodes += _quantized(f"x{number}", f"x{number}.d", parameters_of(case, number), case.kind, initializers)
     form = _form(case)
     for position, array in case.constants.items():
         if array.dtype != np.float32 or position in case.raw:
@@ -154,7 +154,7 @@ def quantized_model(case: Single, output: Quantization) -> ModelProto:
         elif form is not None and position == form.bias:
             nodes += _bias(case, array, position, initializers)
         else:
-            shared = grid_of(case, 0) if form is not None and form.scale == "same" else None
+            shared = parameters_of(case, 0) if form is not None and form.scale == "same" else None
             nodes += _operand(array, position, shared, case.kind, initializers)
     names = []
     for name in node.input:
@@ -181,10 +181,10 @@ def _parameters(name: str, scale: Array, zero: Array, initializers: list[TensorP
 
 
 def _quantized(
-    source: str, result: str, grid: Quantization, kind: str, initializers: list[TensorProto]
+    source: str, result: str, params: Quantization, kind: str, initializers: list[TensorProto]
 ) -> list[NodeProto]:
-    zero = (grid.zero_points + _SHIFT[kind]).astype(_TYPES[kind])
-    parameters = _parameters(source, grid.scales, zero, initializers)
+    zero = (params.zero_points + _SHIFT[kind]).astype(_TYPES[kind])
+    parameters = _parameters(source, params.scales, zero, initializers)
     return [
         helper.make_node("QuantizeLinear", [source, *parameters], [f"{source}.q"], name=f"{source}.Q"),
         helper.make_node("DequantizeLinear", [f"{source}.q", *parameters], [result], name=f"{source}.D"),
@@ -201,7 +201,7 @@ def _weight(array: Array, position: int, axis: int, initializers: list[TensorPro
 
 def _bias(case: Single, array: Array, position: int, initializers: list[TensorProto]) -> list[NodeProto]:
     weight = next(tensor for tensor in initializers if tensor.name == "c1.s")
-    scale = grid_of(case, 0).scales * numpy_helper.to_array(weight)
+    scale = parameters_of(case, 0).scales * numpy_helper.to_array(weight)
     steps = np.rint(array.reshape(-1) / scale).astype(np.int32)
     return _dequantized(position, steps, scale, np.zeros(scale.shape, np.int32), initializers, axis=0)
 
@@ -230,22 +230,22 @@ def _dequantized(
 
 
 def feeds_of(case: Single, count: int = 4) -> list[dict[str, Array]]:
-    """Inputs on their grids: the two ends, then random ones of a fixed seed."""
+    """Inputs that are exact at their parameters: the two ends, then random ones of a fixed seed."""
     generator = np.random.default_rng(11)
     found = []
     for number in range(count):
         feeds = {}
         for position, shape in enumerate(case.inputs):
-            grid = grid_of(case, position)
+            params = parameters_of(case, position)
             steps = generator.integers(-128, 128, shape)
             if number < 2:
                 steps = np.full(shape, (-128, 127)[number]) if number else generator.choice([-128, 127], shape)
-            feeds[f"x{position}"] = grid.dequantize(steps)
+            feeds[f"x{position}"] = params.dequantize(steps)
         found.append(feeds)
     return found
 
 
-def output_grid(case: Single) -> Quantization:
+def output_parameters(case: Single) -> Quantization:
     """Parameters of the results: stated, prescribed by the operator, or what random inputs ask for."""
     if case.output is not None:
         return case.output
@@ -255,7 +255,7 @@ def output_grid(case: Single) -> Quantization:
         assert form.fixed is not None
         return form.fixed
     if form is not None and form.scale == "same" and not case.then:
-        return grid_of(case, 0)
+        return parameters_of(case, 0)
     plain = float_model(case)
     return _observed(case, plain, *(value.name for value in plain.graph.output))
 
@@ -295,8 +295,8 @@ def difference(case: Single, model: ModelProto, graph: Graph, output: Quantizati
         expected = session.run(feeds)
         inputs = {}
         for name in graph.inputs:
-            grid = grid_of(case, int(name.removeprefix("x")))
-            steps = grid.quantize(feeds[name])
+            params = parameters_of(case, int(name.removeprefix("x")))
+            steps = params.quantize(feeds[name])
             inputs[name] = steps.astype(np.int8)
         found = run(graph, inputs).outputs
         for wanted, name, got in zip(expected.values(), graph.outputs, found, strict=True):

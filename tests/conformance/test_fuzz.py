@@ -1,4 +1,4 @@
-"""Random cases: shapes, strides, pads and grids that nobody thought of, in images against the reference, bit for bit.
+"""Random cases: shapes, strides, pads and scales that nobody thought of, in images against the reference, bit for bit.
 
 The samples of the operator table know the rules of their authors; a compiler's mistake shows where nobody looked, as
 when gcc moved the products out of a loop only where a convolution had a single column of results. Every draw follows
@@ -37,7 +37,7 @@ _MOST_ELEMENTS = 4000
 # Where kernels change their ways: words, vectors, and the lone rest behind them.
 _EDGES = np.array([1, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33])
 _ACTIVATIONS: tuple[tuple[str, ...], ...] = ((), ("Relu",), ("Clip",))
-# Defined for every input and every grid.
+# Defined for every input and every params.
 _FUNCTIONS = (
     "Abs",
     "Elu",
@@ -68,7 +68,7 @@ def _pick(draw: np.random.Generator, choices: Sequence[int], count: int) -> tupl
     return tuple(int(choice) for choice in draw.choice(choices, count))
 
 
-def _grid(draw: np.random.Generator, low: float = 0.004, high: float = 0.2) -> Quantization:
+def _parameters(draw: np.random.Generator, low: float = 0.004, high: float = 0.2) -> Quantization:
     """Any scale between the bounds; the zero point at an end of int8, at zero or anywhere."""
     scale = np.exp(draw.uniform(np.log(low), np.log(high)))
     zero_point = _pick(draw, (-128, 0, 127, int(draw.integers(-128, 128))), 1)[0]
@@ -111,7 +111,7 @@ def _conv(draw: np.random.Generator, name: str) -> Case:
         ((1, channels, *image),),
         constants,
         attributes,
-        grids=(_grid(draw),),
+        parameters=(_parameters(draw),),
         # Prescribed integers stand for the two-dimensional weight that normalization makes of any other.
         full_range=rank == 2 and bool(draw.integers(2)),
     )
@@ -121,7 +121,9 @@ def _dense(draw: np.random.Generator, name: str) -> Case:
     if draw.integers(3) == 0:
         heads, rows, depth, columns = _sizes(draw, [4, 8, 49, 8])
         shapes = ((1, heads, rows, depth), (1, heads, depth, columns))
-        return Case(f"{name}-matmul", ("MatMul", *_activation(draw)), shapes, grids=(_grid(draw), _grid(draw)))
+        return Case(
+            f"{name}-matmul", ("MatMul", *_activation(draw)), shapes, parameters=(_parameters(draw), _parameters(draw))
+        )
     rows, depth, outputs = int(draw.choice([1, 1, 2, 3])), _size(draw, 200), _size(draw, 24)
     return Case(
         f"{name}-gemm",
@@ -129,7 +131,7 @@ def _dense(draw: np.random.Generator, name: str) -> Case:
         ((rows, depth),),
         {1: (outputs, depth), 2: (outputs,)},
         {"transB": 1},
-        grids=(_grid(draw),),
+        parameters=(_parameters(draw),),
         full_range=bool(draw.integers(2)),
     )
 
@@ -143,8 +145,8 @@ def _elementwise(draw: np.random.Generator, name: str) -> Case:
     second = tuple(size if draw.integers(3) or first[axis] == 1 else 1 for axis, size in enumerate(shape))
     name = f"{name}-{kind.lower()}"
     if draw.integers(3) == 0:
-        return Case(f"{name}_constant", types, (first,), {1: second}, grids=(_grid(draw),))
-    return Case(name, types, (first, second), grids=(_grid(draw), _grid(draw)))
+        return Case(f"{name}_constant", types, (first,), {1: second}, parameters=(_parameters(draw),))
+    return Case(name, types, (first, second), parameters=(_parameters(draw), _parameters(draw)))
 
 
 def _layout(draw: np.random.Generator, name: str) -> Case:
@@ -153,23 +155,23 @@ def _layout(draw: np.random.Generator, name: str) -> Case:
 
 
 def _concat(draw: np.random.Generator, name: str) -> Case:
-    first, grid = _shape(draw, 9), _grid(draw)
+    first, params = _shape(draw, 9), _parameters(draw)
     axis = int(draw.integers(1, len(first)))
     second = (*first[:axis], _size(draw, 17), *first[axis + 1 :])
-    return Case(f"{name}-concat", ("Concat",), (first, second), attributes={"axis": axis}, grids=(grid, grid))
+    return Case(f"{name}-concat", ("Concat",), (first, second), attributes={"axis": axis}, parameters=(params, params))
 
 
 def _pad(draw: np.random.Generator, name: str) -> Case:
     shape = _shape(draw, 9)
     pads = [0 if number % len(shape) == 0 else int(draw.integers(4)) for number in range(2 * len(shape))]
-    return Case(f"{name}-pad", ("Pad",), (shape,), {1: np.array(pads, np.int64)}, grids=(_grid(draw),))
+    return Case(f"{name}-pad", ("Pad",), (shape,), {1: np.array(pads, np.int64)}, parameters=(_parameters(draw),))
 
 
 def _resize(draw: np.random.Generator, name: str) -> Case:
     scales = np.array([1, 1, *draw.integers(1, 4, 2)], np.float32)
     rule = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     shape = (1, *_sizes(draw, [17, 5, 5]))
-    return Case(f"{name}-resize", ("Resize",), (shape,), {2: scales}, rule, grids=(_grid(draw),))
+    return Case(f"{name}-resize", ("Resize",), (shape,), {2: scales}, rule, parameters=(_parameters(draw),))
 
 
 def _slice(draw: np.random.Generator, name: str) -> Case:
@@ -179,18 +181,20 @@ def _slice(draw: np.random.Generator, name: str) -> Case:
     steps = draw.integers(1, 4, len(starts))
     rows = (starts, ends, range(1, len(shape)), steps)
     constants = {number: np.array(row, np.int64) for number, row in enumerate(rows, 1)}
-    return Case(f"{name}-slice", ("Slice",), (shape,), constants, grids=(_grid(draw),))
+    return Case(f"{name}-slice", ("Slice",), (shape,), constants, parameters=(_parameters(draw),))
 
 
 def _transpose(draw: np.random.Generator, name: str) -> Case:
     shape = _shape(draw, 9)
     order = (0, *(int(axis) for axis in 1 + draw.permutation(len(shape) - 1)))
-    return Case(f"{name}-transpose", ("Transpose",), (shape,), attributes={"perm": order}, grids=(_grid(draw),))
+    return Case(
+        f"{name}-transpose", ("Transpose",), (shape,), attributes={"perm": order}, parameters=(_parameters(draw),)
+    )
 
 
 def _lookup(draw: np.random.Generator, name: str) -> Case:
     kind = str(draw.choice(_FUNCTIONS))
-    return Case(f"{name}-{kind.lower()}", (kind,), (_shape(draw, 17),), grids=(_grid(draw),))
+    return Case(f"{name}-{kind.lower()}", (kind,), (_shape(draw, 17),), parameters=(_parameters(draw),))
 
 
 def _pool(draw: np.random.Generator, name: str) -> Case:
@@ -199,24 +203,24 @@ def _pool(draw: np.random.Generator, name: str) -> Case:
     kernel, strides = _sizes(draw, [4, 4]), _pick(draw, (1, 2, 3), 2)
     pads = tuple(int(draw.integers(size)) for size in kernel * 2)
     image = tuple(size + _pick(draw, (0, int(draw.integers(9))), 1)[0] for size in kernel)
-    name, shape, grids = f"{name}-{kind.lower()}", (1, _size(draw, 40), *image), (_grid(draw),)
+    name, shape, parameters = f"{name}-{kind.lower()}", (1, _size(draw, 40), *image), (_parameters(draw),)
     if kind == "ReduceMean":
         axes = ((1,), (2,), (3,), (2, 3), (1, 2, 3))[draw.integers(5)]
         kept = {"keepdims": int(draw.integers(2))}
-        return Case(name, (kind,), (shape,), {1: np.array(axes, np.int64)}, kept, grids=grids)
+        return Case(name, (kind,), (shape,), {1: np.array(axes, np.int64)}, kept, parameters=parameters)
     window = {} if kind.startswith("Global") else {"kernel_shape": kernel, "strides": strides, "pads": pads}
-    return Case(name, (kind,), (shape,), attributes=window, grids=grids)
+    return Case(name, (kind,), (shape,), attributes=window, parameters=parameters)
 
 
 def _requantize(draw: np.random.Generator, name: str) -> Case:
-    shape, grid = _shape(draw, 17), _grid(draw, 0.01, 0.06)
-    return Case(name, (REQUANTIZE,), (shape,), grids=(grid,), output_grid=_grid(draw, 0.01, 0.06))
+    shape, params = _shape(draw, 17), _parameters(draw, 0.01, 0.06)
+    return Case(name, (REQUANTIZE,), (shape,), parameters=(params,), output_parameters=_parameters(draw, 0.01, 0.06))
 
 
 def _softmax(draw: np.random.Generator, name: str) -> Case:
     """Rows of up to 511, which both modes can do."""
     shape = (1, int(draw.integers(1, 4)), _size(draw, 33) if draw.integers(2) else int(draw.integers(1, 512)))
-    return Case(name, ("Softmax",), (shape,), attributes={"axis": -1}, grids=(_grid(draw),))
+    return Case(name, ("Softmax",), (shape,), attributes={"axis": -1}, parameters=(_parameters(draw),))
 
 
 DRAWS: Mapping[str, Draw] = {

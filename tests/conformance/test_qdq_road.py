@@ -20,7 +20,7 @@ from tests.conformance.qdq_road import (
     difference,
     float_verdict,
     imported,
-    output_grid,
+    output_parameters,
     quantized_model,
 )
 from tests.conformance.variants import FAMILIES as VARIANT_FAMILIES
@@ -53,8 +53,8 @@ def single(case: Case) -> Single:
         constants,
         case.attributes,
         RAW.get(kind, ()),
-        case.grids,
-        case.output_grid,
+        case.parameters,
+        case.output_parameters,
         then=case.types[1:],
         tolerance=max(case.tolerance, 1.01),
         full_range=case.full_range,
@@ -65,7 +65,7 @@ CASES = {case.id: single(case) for family in FAMILIES for case in all_cases(fami
 
 
 def check_values(case: Single) -> None:
-    output = output_grid(case)
+    output = output_parameters(case)
     model = quantized_model(case, output)
     assert difference(case, model, imported(model), output) <= case.tolerance
 
@@ -89,7 +89,7 @@ def test_both_roads_refuse_the_same_and_take_the_rest_right(family: str) -> None
     wrong = []
     for case in variants(family).values():
         verdict = float_verdict(case)
-        output = output_grid(case)
+        output = output_parameters(case)
         model = quantized_model(case, output)
         try:
             graph = imported(model)

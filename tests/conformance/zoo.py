@@ -2,8 +2,8 @@
 
 The cases are the samples of the operator table, and :data:`FURTHER`: what a single operator cannot show, such as an
 activation fused into its producer, a change of scale, and functions that need a domain. A case's constants and inputs
-lie exactly on their integer grids, so that onnxruntime's float result may be off by no more than one rounding. The
-inputs' grids are chosen, not observed: odd scales, and zero points at both ends of int8 and between.
+are exact multiples of their scales, so that onnxruntime's float result may be off by no more than one rounding. The
+inputs' parameters are chosen, not observed: odd scales, and zero points at both ends of int8 and between.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Case:
         constants: of the first operator: position → values, or the shape of normally distributed ones.
         attributes: of the first operator.
         tolerance: allowed difference to the float result in steps of the output's scale.
-        grids: the inputs' grids; none takes them in turn.
-        output_grid: the output's; None is what calibration finds.
+        parameters: those of the inputs; none takes them in turn.
+        output_parameters: the output's; None is what calibration finds.
         full_range: weights are all of int8, −128 included, as imported models may have them.
     """
 
@@ -70,8 +70,8 @@ class Case:
     constants: Mapping[int, Shape | Array] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float = 1.0
-    grids: tuple[Quantization, ...] = ()
-    output_grid: Quantization | None = None
+    parameters: tuple[Quantization, ...] = ()
+    output_parameters: Quantization | None = None
     full_range: bool = False
 
     @property
@@ -108,7 +108,7 @@ _POSITIVE = (Quantization.per_tensor(DType.INT8, 0.0299, -128),)
 _UNIT = (Quantization.per_tensor(DType.INT8, 1 / 128, 0),)
 
 
-def _grid(number: int) -> Quantization:
+def _parameters(number: int) -> Quantization:
     scale = float(np.float32(SCALES[number % len(SCALES)]))
     return Quantization.per_tensor(DType.INT8, scale, ZERO_POINTS[number % len(ZERO_POINTS)])
 
@@ -128,7 +128,7 @@ FURTHER: dict[str, tuple[Case, ...]] = {
             ((1, 4, 6, 5),),
             _CONV,
             tolerance=9.7,
-            grids=(Quantization.per_tensor(DType.INT8, 1 / 64, 127),),
+            parameters=(Quantization.per_tensor(DType.INT8, 1 / 64, 127),),
         ),
         Case("conv2d[then-max_pool]", ("Conv", "Relu", "GlobalMaxPool"), ((1, 4, 6, 5),), _CONV),
         Case("conv2d[then-flatten]", ("Conv", "Flatten"), ((1, 4, 4, 5),), _CONV),
@@ -155,13 +155,13 @@ FURTHER: dict[str, tuple[Case, ...]] = {
         for activation in ("Clip", "Relu")
     ),
     "lookup": (
-        Case("lookup[acos]", ("Acos",), (_IMAGE,), grids=_UNIT),
-        Case("lookup[asin]", ("Asin",), (_IMAGE,), grids=_UNIT),
+        Case("lookup[acos]", ("Acos",), (_IMAGE,), parameters=_UNIT),
+        Case("lookup[asin]", ("Asin",), (_IMAGE,), parameters=_UNIT),
         Case("lookup[chain]", ("Tanh", "Sigmoid"), (_IMAGE,), tolerance=2.0),
-        Case("lookup[log]", ("Log",), (_IMAGE,), grids=_POSITIVE),
-        Case("lookup[reciprocal]", ("Reciprocal",), (_IMAGE,), grids=_POSITIVE),
-        Case("lookup[sqrt]", ("Sqrt",), (_IMAGE,), grids=_POSITIVE),
-        Case("lookup[tan]", ("Tan",), (_IMAGE,), grids=_UNIT),
+        Case("lookup[log]", ("Log",), (_IMAGE,), parameters=_POSITIVE),
+        Case("lookup[reciprocal]", ("Reciprocal",), (_IMAGE,), parameters=_POSITIVE),
+        Case("lookup[sqrt]", ("Sqrt",), (_IMAGE,), parameters=_POSITIVE),
+        Case("lookup[tan]", ("Tan",), (_IMAGE,), parameters=_UNIT),
     ),
     # Factors from 1/7 to 7, and every zero point on either side.
     "requantize": tuple(
@@ -169,8 +169,8 @@ FURTHER: dict[str, tuple[Case, ...]] = {
             f"requantize[{name}-{number}]",
             (REQUANTIZE,),
             (shape,),
-            grids=(_grid(number),),
-            output_grid=_grid(3 * number + 2),
+            parameters=(_parameters(number),),
+            output_parameters=_parameters(3 * number + 2),
         )
         for name, shape in (
             ("4d", _IMAGE),
@@ -214,25 +214,25 @@ def all_cases(family: str) -> tuple[Case, ...]:
     return (*samples, *FURTHER.get(family, ()))
 
 
-def given_grids(cases: Sequence[Case]) -> QdqPlan:
-    """The chosen grids as a plan, which :func:`float_model` completes."""
-    return QdqPlan(activations=grids_of(cases))
+def given_parameters(cases: Sequence[Case]) -> QdqPlan:
+    """The chosen parameters as a plan, which :func:`float_model` completes."""
+    return QdqPlan(activations=parameters_of(cases))
 
 
-def grids_of(cases: Sequence[Case]) -> dict[str, Quantization]:
-    """The chosen grids by value name."""
+def parameters_of(cases: Sequence[Case]) -> dict[str, Quantization]:
+    """The chosen parameters by value name."""
     found: dict[str, Quantization] = {}
     number = 0
     for case in cases:
         shares = form_of(case.types[0]).scale == "same"
         for position in range(len(case.inputs)):
-            if case.grids:
-                found[case.input(position)] = case.grids[position]
+            if case.parameters:
+                found[case.input(position)] = case.parameters[position]
                 continue
             number += 1 if position == 0 or not shares else 0
-            found[case.input(position)] = _grid(number)
-        if case.output_grid is not None:
-            found[case.output] = case.output_grid
+            found[case.input(position)] = _parameters(number)
+        if case.output_parameters is not None:
+            found[case.output] = case.output_parameters
     return found
 
 
@@ -253,14 +253,14 @@ def build(name: str, cases: Sequence[Case], mode: Mode) -> Zoo:
     Raises:
         EdgeqError: a case cannot be done in this mode.
     """
-    given = given_grids(cases)
-    grids = given.activations
+    given = given_parameters(cases)
+    parameters = given.activations
     model = float_model(name, cases, given)
     # Normalization would take an Identity for what it is in a float model: nothing.
     normal = model if REQUANTIZE in cases[0].types else normalize(model)
     assert REQUANTIZE in cases[0].types or not check_support(normal)
     options = QuantizeOptions(observer="minmax", mode=mode, bias_correction="off")
-    qdq = quantize(normal, Samples.of(_calibration(normal, grids), normal), options, given=given).model
+    qdq = quantize(normal, Samples.of(_calibration(normal, parameters), normal), options, given=given).model
     lowered = lower(qdq, mode=mode, name=name)
     return Zoo({case.id: case for case in cases}, normal, lowered, to_integer_graph(qdq, mode, name))
 
@@ -288,13 +288,13 @@ def _zero_point(graph: Graph, name: str) -> int:
     return quant.zero_point[0]
 
 
-def _calibration(model: onnx_ir.Model, grids: Mapping[str, Quantization]) -> dict[str, Array]:
+def _calibration(model: onnx_ir.Model, parameters: Mapping[str, Quantization]) -> dict[str, Array]:
     generator = np.random.default_rng(3)
     found = {}
     for value in model.graph.inputs:
         assert value.name is not None and value.shape is not None  # noqa: PT018 - the zoo has named and shaped it
         size = (_CALIBRATION_SAMPLES, *(int(str(dim)) for dim in value.shape))
-        found[value.name] = grids[value.name].dequantize(generator.integers(_CALIBRATION_LOW, 128, size))
+        found[value.name] = parameters[value.name].dequantize(generator.integers(_CALIBRATION_LOW, 128, size))
     return found
 
 
@@ -364,7 +364,7 @@ def _constants(case: Case, arrays: Sequence[Array | np.float32], initializers: l
 
 
 def _values(case: Case, position: int, given: QdqPlan) -> Array:
-    """A constant's values: as stated or drawn, on the grid that its integer form will have."""
+    """A constant's values: as stated or drawn, on the params that its integer form will have."""
     stated = case.constants[position]
     form = form_of(case.types[0])
     generator = np.random.default_rng(zlib.crc32(f"{case.id}.{position}".encode()))
@@ -374,7 +374,7 @@ def _values(case: Case, position: int, given: QdqPlan) -> Array:
         return constant.real()
     values = generator.normal(size=stated).astype(np.float32) if isinstance(stated, tuple) else stated
     if position == form.weight:
-        return _on_channel_grid(values, 0 if case.attributes.get("transB", 1) else 1)
+        return _rounded_per_channel(values, 0 if case.attributes.get("transB", 1) else 1)
     if form.activations is None and values.dtype == np.float32:
         shared = given.activations[case.input(0)] if form.scale == "same" else None
         return quantize_constant(values, shared).real()
@@ -388,7 +388,7 @@ def _full_range(shape: Shape, generator: np.random.Generator) -> QuantizedConsta
     return QuantizedConstant(integers, Quantization.of(DType.INT8, scales, 0, 0))
 
 
-def _on_channel_grid(weight: Array, axis: int) -> Array:
+def _rounded_per_channel(weight: Array, axis: int) -> Array:
     rest = tuple(other for other in range(weight.ndim) if other != axis)
     scale = (np.abs(weight).max(axis=rest, keepdims=True) / 127).astype(np.float32)
     result: Array = np.rint(weight / scale).astype(np.float32) * scale

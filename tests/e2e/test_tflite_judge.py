@@ -68,7 +68,7 @@ class Judged:
     samples: Samples
 
     def inputs(self, count: int) -> list[list[Array]]:
-        """The first samples on the inputs' grids."""
+        """The first samples as integers of the inputs."""
         return [[self._quantized(name, index) for name in self.graph.inputs] for index in range(count)]
 
     def _quantized(self, name: str, index: int) -> Array:

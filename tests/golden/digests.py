@@ -86,7 +86,7 @@ def quantized_model(name: str, mode: Mode, models: Path | None) -> onnx_ir.Model
         assert models is not None  # the test has looked
         return quantize_blindly(normalize(read_model(models / f"{name}.onnx"), {}), mode)
     cases = zoo.cases_of(name, mode)
-    given = zoo.given_grids(cases)
+    given = zoo.given_parameters(cases)
     model = zoo.float_model(name, cases, given)
     normal = model if REQUANTIZE in cases[0].types else normalize(model)
     return quantize_blindly(normal, mode, given)

@@ -130,7 +130,7 @@ QUANTIZED = {
 def test_quantized_model_computes_the_same(name: str) -> None:
     constants: dict[str, Array] = {
         "s": np.array(0.02, np.float32),
-        "t": np.array(0.0437, np.float32),  # no sum of the two grids is a tie
+        "t": np.array(0.0437, np.float32),  # no sum at the two scales is a tie
         "z": np.array(3, np.int8),
         "k": np.array([1, -5, 100], np.int8),
         "m": np.array([[7], [-50], [120]], np.int8),
