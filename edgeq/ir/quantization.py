@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.ir.dtype import DType
+from edgeq.numerics.accumulator import signed_sums
 from edgeq.numerics.array import Array
 
 Shape = tuple[int, ...]
@@ -85,11 +86,6 @@ class Quantization:
         return self.dtype.max if self.bits is None else self.q_min + (1 << self.bits) - 1
 
     @property
-    def is_per_tensor(self) -> bool:
-        """Whether one scale and zero point hold for the whole tensor."""
-        return self.axis is None
-
-    @property
     def low(self) -> float:
         """The smallest real value of a tensor with one scale."""
         scale, zero = self.single()
@@ -142,10 +138,9 @@ class Quantization:
         """Whether a tensor of this shape has as many scales."""
         if self.axis is None:
             return True
-        wanted = (
-            0 if self.axis >= len(shape) else shape[self.axis] if self.block is None else prod(self._blocked(shape))
-        )
-        return len(self.scale) == wanted
+        if self.axis >= len(shape):
+            return False
+        return len(self.scale) == (shape[self.axis] if self.block is None else prod(self._blocked(shape)))
 
     def quantize(self, real: Array) -> Array:
         """Integers of real numbers: quotient rounded half to even, plus zero point, saturated.
@@ -282,12 +277,7 @@ class QuantizedConstant:
     @cached_property
     def signed_sums(self) -> tuple[Array, Array]:
         """The sums of the positive and of the negative integers of each channel of ``axis``, or of axis 0, int64."""
-        axis = self.axis or 0
-        rows = np.moveaxis(self.values, axis, 0).reshape(self.values.shape[axis], -1)
-        return (
-            np.maximum(rows, 0).sum(axis=1, dtype=np.int64),
-            np.minimum(rows, 0).sum(axis=1, dtype=np.int64),
-        )
+        return signed_sums(np.moveaxis(self.values, self.axis or 0, 0))
 
     def transposed(self, perm: Sequence[int]) -> QuantizedConstant:
         """The axes reordered."""

@@ -137,7 +137,7 @@ def test_scales_are_float32_and_parameters_compare_by_value() -> None:
     assert found == Quantization.of(DType.INT8, np.array([0.1]).reshape(()))
     assert {found: 1}[Quantization.of(DType.INT8, np.array(0.1), 0)] == 1
     assert found != replace(found, dtype=DType.INT16)
-    assert (found.single(), found.is_per_tensor) == ((found.scale[0], 0), True)
+    assert found.single() == (found.scale[0], 0)
     with pytest.raises(ValueError, match="4 scales"):
         PER_AXIS.single()
 
