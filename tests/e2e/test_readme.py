@@ -95,3 +95,16 @@ def test_every_named_path_exists(root: Path) -> None:
     text = (root / "README.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert (root / target).exists(), target
+
+
+def test_map_of_the_package_names_all_that_is_there_and_nothing_else(root: Path) -> None:
+    package = root / "edgeq"
+    text = (package / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./]+(?:/|\.py))`", text))
+    assert len(named) > 50
+    assert [name for name in sorted(named) if not (package / name).exists()] == []
+    linked = re.findall(r"\]\(([^)]+)\)", text)
+    assert [link for link in linked if not (package / link).exists()] == []
+    tops = {path.name for path in package.glob("*.py")} - {"__init__.py", "__main__.py"}
+    tops |= {f"{path.name}/" for path in package.iterdir() if (path / "__init__.py").is_file()}
+    assert sorted(tops - {name.partition("/")[0] + ("/" if "/" in name else "") for name in named}) == []
