@@ -17,12 +17,12 @@ from edgeq import budget
 from edgeq.analysis.fits import BoardFit, fits_of, problems_of
 from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
 from edgeq.backends.constants import ALIGN_BYTES
+from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError, Problem
 from edgeq.integers import import_model, lower_model, quantize_model
 from edgeq.ir import Graph
 from edgeq.job import CompileOptions, Job, silent
 from edgeq.notes import gathered, tell
-from edgeq.passes.plan_memory import Plan
 from edgeq.sources import ModelSource
 from edgeq.target import Board, list_boards, load_board
 

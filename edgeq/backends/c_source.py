@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from edgeq.backends.names import comment
+from edgeq.backends.planning import Plan
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.ir.serialize import graph_to_json
-from edgeq.passes.plan_memory import ALIGN_BYTES, Plan
+from edgeq.memory.schedule import ALIGN_BYTES
 from edgeq.target import UNALIGNED_FLAG, Target
 
 # What a compiler defines where it has the instructions of a folder of runtime_c/arch; the first match counts.

@@ -7,10 +7,10 @@ from typing import Final, Protocol
 
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.constants import Constants
+from edgeq.backends.planning import Plan
 from edgeq.errors import Problem
 from edgeq.ir import Graph, Node
 from edgeq.ops import BY_NAME
-from edgeq.passes.plan_memory import Plan
 
 # The object that a bundle brings compiled, beside its C files.
 PREBUILT: Final = "steps.o"

@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("writing", "sources"),
     ("archive", "process"),
     ("ir", "extras"),
-    ("ops",),
+    ("memory", "ops"),
     ("target",),
     ("onnxio",),
     ("data",),

@@ -15,8 +15,8 @@ from edgeq.backends.c.declarations import SCRATCH, scratch_fields
 from edgeq.backends.c.instances import Instance, Specialize, instances_of
 from edgeq.backends.c_source import dispatch, isa_check, step_comment
 from edgeq.backends.constants import Constants
+from edgeq.backends.planning import Plan
 from edgeq.ir import Graph
-from edgeq.passes.plan_memory import Plan
 from edgeq.target import Target
 
 

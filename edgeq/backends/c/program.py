@@ -13,8 +13,8 @@ from edgeq.backends.c.instances import Specialize
 from edgeq.backends.c.runtime import runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header, weights_source
+from edgeq.backends.planning import Plan
 from edgeq.ir import Graph
-from edgeq.passes.plan_memory import Plan
 from edgeq.target import Target
 
 

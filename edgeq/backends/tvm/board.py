@@ -13,12 +13,11 @@ from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.examples import project_files
 from edgeq.backends.c_source import dispatch, isa_check, model_header, step_comment
 from edgeq.backends.constants import Constants, weights_header, weights_source
-from edgeq.backends.planning import checked_plan
+from edgeq.backends.planning import Plan, checked_plan
 from edgeq.backends.program import PREBUILT
 from edgeq.backends.tvm.object import compile_steps
 from edgeq.backends.tvm.steps import TvmStep, lower_steps
 from edgeq.ir import Graph, Tensor
-from edgeq.passes.plan_memory import Plan
 from edgeq.target import Target
 
 

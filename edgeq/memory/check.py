@@ -1,0 +1,186 @@
+"""An independent check of a memory plan, by playing it.
+
+It shares nothing with the planner but the types. Every byte of a memory is tagged with the contents that it holds. A
+step must find all bytes of its operands still tagged as theirs; then it poisons its scratch and tags its results, row
+by row where they trail an operand, whose unread rows must stay whole. An alias leaves its bytes where they are. What
+nobody reads any more is poisoned. The program is played twice, because states must come whole through the end of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.errors import EdgeqError
+from edgeq.memory.schedule import Buffer, Place, Plan, Schedule, Step, Trailing
+
+_FREE = 0
+_SCRATCH = 1
+_FIRST_TAG = 2
+
+_Bytes = npt.NDArray[np.int32]
+
+
+def check_plan(schedule: Schedule, plan: Plan) -> None:
+    """Play a schedule twice on tagged memories.
+
+    Raises:
+        EdgeqError: EQ0905, an internal error that names the step and the buffer.
+    """
+    memory = _Memory(schedule, plan)
+    dying = _last_uses(schedule)
+    states = [name for name in schedule.given if schedule.buffers[name].persistent]
+    inputs = [name for name in schedule.given if name not in states]
+    for name in states:
+        memory.write(name)
+    for _ in range(2):
+        for name in inputs:
+            memory.write(name)
+        for name in (*states, *inputs):
+            memory.require(name, "the start")
+        for step, dead in zip(schedule.steps, dying, strict=True):
+            _play(step, memory)
+            for name in dead:
+                memory.release(name)
+        for name in schedule.kept:
+            memory.require(name, "the end")
+
+
+def _last_uses(schedule: Schedule) -> list[list[str]]:
+    """By step, the buffers that nobody needs behind it, by whatever name their bytes have."""
+    first_name: dict[str, str] = {}
+    for step in schedule.steps:
+        if step.is_alias:
+            first_name[step.writes[0]] = first_name.get(step.reads[0], step.reads[0])
+    persistent = {name for name, buffer in schedule.buffers.items() if buffer.persistent}
+    needed = {first_name.get(name, name) for name in persistent.union(schedule.kept)}
+    found: list[list[str]] = []
+    for step in reversed(schedule.steps):
+        used = {first_name.get(name, name) for name in (*step.reads, *step.writes)}
+        found.append(sorted(used - needed))
+        needed |= used
+    return found[::-1]
+
+
+def _play(step: Step, memory: _Memory) -> None:
+    for name in step.reads:
+        memory.require(name, step.name)
+    if step.is_alias:
+        memory.rename(step)
+        return
+    memory.require_apart(step)
+    used = memory.poison(step)
+    for name in step.reads:
+        memory.require(name, f"{step.name} (scratch)")
+    for name in step.writes:
+        trailing = [item for item in step.trailing if item.result == name]
+        if trailing:
+            memory.write_rows(step, name, trailing)
+        else:
+            memory.write(name)
+    for name in step.writes:
+        memory.require(name, f"{step.name} (results overlap)")
+    if np.any(used != _SCRATCH):
+        raise _broken(step.name, "a result overlaps the scratch")
+
+
+class _Memory:
+    """Bytes that know whose they are."""
+
+    def __init__(self, schedule: Schedule, plan: Plan) -> None:
+        self.schedule = schedule
+        self.plan = plan
+        self.bytes: dict[str, _Bytes] = {}
+        self.align: dict[str, int] = {}
+        for region in schedule.regions:
+            used = plan.used_bytes[region.name]
+            if region.size_bytes is not None and used > region.size_bytes:
+                raise _broken("-", f"{used} bytes are used of {region.name}, which has {region.size_bytes}")
+            self.bytes[region.name] = np.full(used, _FREE, np.int32)
+            self.align[region.name] = region.align_bytes
+        self.tags = {name: tag for tag, name in enumerate(schedule.buffers, start=_FIRST_TAG)}
+
+    def span(self, name: str) -> tuple[str, int, int]:
+        """Region, first byte and end of a buffer."""
+        return self._checked(name, self.schedule.buffers[name], self.plan.places[name])
+
+    def _checked(self, name: str, buffer: Buffer, place: Place) -> tuple[str, int, int]:
+        start, end = place.offset, place.offset + buffer.size_bytes
+        if place.region not in buffer.regions:
+            raise _broken(name, f"it lies in {place.region}, not in {' or '.join(buffer.regions)}")
+        if start < 0 or end > len(self.bytes[place.region]):
+            size = len(self.bytes[place.region])
+            raise _broken(name, f"bytes {start}..{end} lie outside the {size} bytes of {place.region}")
+        if buffer.offset is not None and (place.region, start) != (buffer.regions[0], buffer.offset):
+            raise _broken(name, f"it lies at {place.region} + {start}, not at {buffer.regions[0]} + {buffer.offset}")
+        if start % self.align[place.region]:
+            raise _broken(name, f"offset {start} is not a multiple of {self.align[place.region]}")
+        return place.region, start, end
+
+    def held(self, name: str) -> _Bytes:
+        """A view of the tags of a buffer's bytes."""
+        region, start, end = self.span(name)
+        return self.bytes[region][start:end]
+
+    def write(self, name: str) -> None:
+        """Tag the bytes of a buffer as its own."""
+        self.held(name)[:] = self.tags[name]
+
+    def require(self, name: str, reader: str) -> None:
+        """The buffer is still whole."""
+        if not np.all(self.held(name) == self.tags[name]):
+            raise _broken(reader, f"{name} was overwritten before it was read")
+
+    def release(self, name: str) -> None:
+        """Poison what is left of a buffer that nobody needs."""
+        held = self.held(name)
+        held[held == self.tags[name]] = _FREE
+
+    def rename(self, step: Step) -> None:
+        """The result of an alias is its operand under another name."""
+        (operand,), (result,) = step.reads, step.writes
+        if self.span(result)[:2] != self.span(operand)[:2]:
+            raise _broken(step.name, "an alias moved its bytes")
+        self.tags[result] = self.tags[operand]
+
+    def poison(self, step: Step) -> _Bytes:
+        """Overwrite the scratch of a step and return a view of it."""
+        if step.scratch is None:
+            return np.empty(0, np.int32)
+        region, start, end = self._checked(f"{step.name} (scratch)", step.scratch, self.plan.scratch[step.name])
+        used = self.bytes[region][start:end]
+        used[:] = _SCRATCH
+        return used
+
+    def write_rows(self, step: Step, name: str, trailing: Sequence[Trailing]) -> None:
+        """Tag the rows of a result in their order; whatever of its operands is read later must stay whole."""
+        held, rows = self.held(name), trailing[0].result_row_bytes
+        for row in range(len(held) // rows):
+            held[row * rows : (row + 1) * rows] = self.tags[name]
+            for item in trailing:
+                done = max(0, row * item.stride + item.ahead) * item.operand_row_bytes
+                if np.any(self.held(item.operand)[done:] != self.tags[item.operand]):
+                    raise _broken(step.name, f"row {row} of {name} overwrites rows of {item.operand} too early")
+
+    def require_apart(self, step: Step) -> None:
+        """Operands and results overlap only at one address or where one trails the other, as the step allows."""
+        trailing = {(item.operand, item.result) for item in step.trailing}
+        for operand in step.reads:
+            for result in step.writes:
+                a, b = self.span(operand), self.span(result)
+                apart = a[0] != b[0] or a[2] <= b[1] or b[2] <= a[1]
+                same = a[:2] == b[:2] and (operand, result) in step.in_place
+                if not apart and not same and (operand, result) not in trailing:
+                    raise _broken(step.name, f"{result} overlaps {operand}, which its kernel does not allow")
+
+
+def _broken(where: str, what: str) -> EdgeqError:
+    return EdgeqError(
+        "EQ0905",
+        "the memory plan is not valid",
+        where=f"step {where}",
+        got=what,
+        hint="this is a defect of edgeq: report it with the model",
+    )
