@@ -224,6 +224,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ProcessPoolExecutor(options.workers, mp_context=context) as pool:
         for one in pool.map(check_batch, batches(options.seed, options.count)):
             found.add(one)
+            done, seconds = found.runs[BEHIND], time.monotonic() - start
+            print(f"{done} graphs, {len(found.wrong)} wrong, {seconds:.0f} s", file=sys.stderr, flush=True)
     return _report(found, options.count, time.monotonic() - start)
 
 
