@@ -17,6 +17,7 @@ from edgeq.numerics.rounding import round_half_even
 from edgeq.numerics.scale_range import ScaleRangeError
 
 EXP_BITS = 23
+# The longest row whose sum and dividend stay below 2^32.
 ROW_MAX_UINT32 = 511
 OUTPUT_SCALE = 1.0 / 256.0
 OUTPUT_ZERO = -128

@@ -11,7 +11,6 @@ from edgeq.ir import DType, Node, Tensor
 
 # Axes that the reference kernels broadcast over.
 _BROADCAST_RANK: Final = {"add": 6, "mul": 6, "sub": 5}
-_INT16_LEFT_SHIFT: Final = 15
 
 
 def write_sum(draft: Draft, node: Node) -> None:

@@ -19,9 +19,8 @@ from edgeq.backends.tvm.integers import (
     when,
 )
 from edgeq.backends.tvm.step import Step
+from edgeq.numerics.softmax import ROW_MAX_UINT32
 
-# Up to this length the sum and the dividend stay below 2^32 (``numerics.softmax``).
-_ROW_MAX_UINT32: Final = 511
 _DIFF_INTEGER_BITS: Final = 5
 _SUM_INTEGER_BITS: Final = 12
 _NEWTON_STEPS: Final = 3
@@ -45,7 +44,7 @@ def _softmax(step: Step) -> None:
 
 def _row_table(step: Step, row: tuple[Expression, ...], length: int, largest: Variable) -> None:
     """``min(255, ((T << 8) + (S >> 1)) / S) - 128`` in unsigned integers."""
-    dtype = "uint32" if length <= _ROW_MAX_UINT32 else "uint64"
+    dtype = "uint32" if length <= ROW_MAX_UINT32 else "uint64"
     x, table = step.inputs
 
     def exponential(k: Expression) -> Expression:
