@@ -26,6 +26,7 @@ from edgeq.arguments import (
     OPTIMIZE,
     check_arguments,
     check_board,
+    check_calibration,
     check_choice,
     check_data,
     check_data_given,
@@ -66,6 +67,8 @@ def compile(  # noqa: A001 - the name of the command
     dims: Mapping[str, int] | None = None,
     accept_data: bool = False,
     force: bool = False,
+    calibration: str | os.PathLike[str] | None = None,
+    save_calibration: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> CompiledModel:
     """Compile a model all the way to firmware images.
@@ -86,6 +89,8 @@ def compile(  # noqa: A001 - the name of the command
         dims: sizes of named dynamic dimensions.
         accept_data: severe doubts about the data are warnings.
         force: move what edgeq did not write at ``out`` to ``OUT.kept-N``, instead of refusing.
+        calibration: a file of ``save_calibration`` for the same model and data: what it holds is not computed again.
+        save_calibration: the file that receives what calibration found out.
         progress: see this module.
 
     Raises:
@@ -97,6 +102,7 @@ def compile(  # noqa: A001 - the name of the command
     from edgeq.backends.table import check_backends
 
     source, given = model_source(model), data_source(data) if data is not None else None
+    saved, save = _path(calibration), _path(save_calibration)
     asked = names_of(backends)
     check_arguments(
         partial(check_board, board),
@@ -109,6 +115,7 @@ def compile(  # noqa: A001 - the name of the command
         partial(check_model, source),
         partial(check_data, given),
         partial(check_data_given, source, given),
+        partial(check_calibration, saved),
     )
     from edgeq.folder import Compiled
     from edgeq.job import CompileOptions
@@ -127,6 +134,8 @@ def compile(  # noqa: A001 - the name of the command
         backends=check_backends(asked),
         accept_data=accept_data,
         sources_only=sources_only,
+        calibration=saved,
+        save_calibration=save,
     )
     # The scratch folder itself is locked by this process; a folder is replaced under a lock of the one above.
     scratch = make_scratch("compiled") if out is None else None
@@ -154,6 +163,8 @@ def quantize(
     dims: Mapping[str, int] | None = None,
     accept_data: bool = False,
     force: bool = False,
+    calibration: str | os.PathLike[str] | None = None,
+    save_calibration: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> QuantizedModel:
     """Quantize a float model to int8.
@@ -167,19 +178,22 @@ def quantize(
         dims: sizes of named dynamic dimensions.
         accept_data: severe doubts about the data are warnings.
         force: move a file at ``out`` that edgeq did not write to ``OUT.kept-N``, instead of refusing.
+        calibration: a file of ``save_calibration`` for the same model and data: what it holds is not computed again.
+        save_calibration: the file that receives what calibration found out.
         progress: see this module.
 
     Raises:
         EdgeqError: EQ0230 the model is quantized already; else as :func:`compile`.
     """
     source, given = model_source(model), data_source(data)
-    output = Path(out) if out is not None else None
+    output, saved, save = _path(out), _path(calibration), _path(save_calibration)
     check_arguments(
         partial(check_file, output, own=True) if output is not None else lambda: None,
         partial(_check_quantization, observer, requantize),
         partial(check_dims, dims or {}),
         partial(check_model, source),
         partial(check_data, given),
+        partial(check_calibration, saved),
     )
     from edgeq.pipeline import quantize_file
 
@@ -194,6 +208,8 @@ def quantize(
             progress=progress_of(progress),
             accept_data=accept_data,
             force=force,
+            calibration=saved,
+            save_calibration=save,
         )
     )
 
@@ -235,6 +251,10 @@ def load(folder: str | os.PathLike[str]) -> CompiledModel:
     from edgeq.folder import Compiled
 
     return CompiledModel(Compiled.open(Path(folder)))
+
+
+def _path(path: str | os.PathLike[str] | None) -> Path | None:
+    return Path(path) if path is not None else None
 
 
 def _check_quantization(observer: str, requantize: str) -> None:

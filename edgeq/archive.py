@@ -9,6 +9,7 @@ that were read count as the process's memory until the system takes them back.
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import weakref
@@ -36,6 +37,7 @@ _BLOCK_BYTES: Final = 1 << 20
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what numpy writes; others expand without a bound
 _LOCAL_HEADER_BYTES: Final = 30
 _ENCRYPTED: Final = 1
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _npy: Any = np.lib.format  # numpy publishes no types for these functions
 
 
@@ -398,3 +400,17 @@ def _check_directory(entries: list[zipfile.ZipInfo], where: str) -> None:
         over = (f"{total} bytes out of {packed}", f"{MAX_RATIO} times its packed size")
     if over:
         raise EdgeqError("EQ0111", "the data file is over the limits", where=where, got=over[0], allowed=f"≤ {over[1]}")
+
+
+def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
+    """An archive of arrays, sorted by name: the same bytes for the same arrays.
+
+    Dates are fixed, and nothing is compressed, since zlib's result depends on its version.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in sorted(arrays.items()):
+            raw = io.BytesIO()
+            np.save(raw, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), raw.getvalue())
+    return buffer.getvalue()

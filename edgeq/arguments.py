@@ -170,6 +170,17 @@ def check_data(data: DataSource | None) -> None:
         _check_file(data, "EQ0110", "the data file cannot be read", "a .npz file of numpy arrays")
 
 
+def check_calibration(path: Path | None) -> None:
+    """Refuse a saved calibration that cannot be opened; none is fine.
+
+    Raises:
+        EdgeqError: EQ0269.
+    """
+    if path is not None:
+        what = "the saved calibration cannot be read"
+        _check_file(path, "EQ0269", what, "a file that --save-calibration wrote")
+
+
 def check_data_given(model: ModelSource, data: DataSource | None) -> None:
     """Refuse a float model without calibration data, before the compiler is imported.
 

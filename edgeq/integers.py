@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError
@@ -15,6 +18,7 @@ from edgeq.notes import tell
 from edgeq.numerics.scaling import Mode
 from edgeq.passes import PASSES, run_passes
 from edgeq.sources import shown
+from edgeq.writing import disk_problem, keep_file, write_whole
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -83,19 +87,22 @@ def quantize_model(job: Job) -> None:
 def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_ir.Model:
     from edgeq.data import Expectation, dead_layers, examine_calibration
     from edgeq.onnxio.samples import Samples
-    from edgeq.quant import QuantizeOptions, quantize
+    from edgeq.quant import QuantizeOptions, SavedCalibration, quantize
 
     assert job.calibration is not None  # import_model has looked
     samples = Samples.open(job.calibration, model)
     accept = job.options.accept_data
     job.data = examine_calibration(samples, model, job.expected or Expectation(), accept=accept)
     tell(*job.data.problems)
+    saved, target = job.options.calibration, job.options.save_calibration
     quantized = quantize(
         model,
         samples,
         QuantizeOptions(observer=job.options.observer, mode=job.options.mode),
         progress=job.progress,
         given=given,
+        saved=SavedCalibration.open(saved) if saved is not None else None,
+        save=partial(_save_calibration, target) if target is not None else None,
     )
     job.quantization = quantized.report
     seen = {name: (tensor.low, tensor.high) for name, tensor in quantized.report.tensors.items()}
@@ -104,8 +111,29 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
     return quantized.model
 
 
+def _save_calibration(path: Path, data: bytes) -> None:
+    """Write a calibration whole or not at all; a file that edgeq did not write is moved aside."""
+    from edgeq.quant import wrote_calibration
+
+    try:
+        if os.path.lexists(path) and not wrote_calibration(path):
+            keep_file(path)
+        write_whole(path, data)
+    except OSError as error:
+        raise disk_problem(error) or EdgeqError(
+            "EQ0272", "the calibration cannot be written", where=str(path), got=error.strerror
+        ) from error
+
+
 def _describe_unneeded_data(job: Job) -> None:
     """A model that is quantized already keeps its ranges; data that is given all the same is held against them."""
+    if job.options.calibration is not None or job.options.save_calibration is not None:
+        raise EdgeqError(
+            "EQ0230",
+            "the model is quantized already",
+            where=shown(job.source),
+            hint="compile it without --calibration and --save-calibration",
+        )
     if job.calibration is None or job.qdq_model is None:
         return
     from edgeq.data import examine_inputs, input_ranges

@@ -50,6 +50,8 @@ class CompileOptions:
         accept_data: severe doubts about the data are warnings.
         sources_only: make no images, and need no compiler.
         aligned_loads: code for memory that traps unaligned loads.
+        calibration: a saved calibration to continue from.
+        save_calibration: the file that receives the calibration.
     """
 
     board: str
@@ -63,6 +65,8 @@ class CompileOptions:
     accept_data: bool = False
     sources_only: bool = False
     aligned_loads: bool = False
+    calibration: Path | None = None
+    save_calibration: Path | None = None
 
     @property
     def main(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from edgeq import budget
 from edgeq.backends.table import Entry, entries_of
@@ -33,7 +34,9 @@ from edgeq.notes import gathered
 from edgeq.numerics.scaling import Mode
 from edgeq.sources import DataSource, ModelSource, path_of, shown
 from edgeq.target import board_file, load_board, save_board
-from edgeq.writing import MANIFEST, check_apart, check_file, disk_problem, keep_file, told_reads
+from edgeq.writing import MANIFEST, check_apart, check_file, covers, disk_problem, keep_file, told_reads
+
+_SAVE: Final = "--save-calibration"
 
 __all__ = ["STAGES", "compile_model", "import_model", "quantize_file", "quantize_model", "to_integer_graph"]
 
@@ -49,6 +52,8 @@ def quantize_file(
     progress: Progress = silent,
     accept_data: bool = False,
     force: bool = False,
+    calibration: Path | None = None,
+    save_calibration: Path | None = None,
 ) -> QuantizeResult:
     """The first two stages alone: a float model in, a QDQ model out.
 
@@ -62,6 +67,8 @@ def quantize_file(
         progress: called with a stage's name and its share done.
         accept_data: as in :class:`CompileOptions`.
         force: a file at `output` that edgeq did not write is moved to ``OUTPUT.kept-N`` instead of being refused.
+        calibration: as in :class:`CompileOptions`.
+        save_calibration: likewise; `force` holds for it, too.
 
     Raises:
         EdgeqError: EQ0123 and EQ0124 where writing would lose a file; EQ0230 where the model is quantized already;
@@ -69,16 +76,25 @@ def quantize_file(
     """
     from edgeq.onnxio import write_model, wrote
 
+    inputs = {"the model": path_of(model), "the calibration data": path_of(data), "the saved calibration": calibration}
     if output is not None:
-        inputs = {"the model": path_of(model), "the calibration data": path_of(data)}
         check_file(output, wrote(output), force=force, inputs=inputs)
-        _make_parent(output)
-    options = CompileOptions("native", "model", mode=mode, observer=observer, dims=dims, accept_data=accept_data)
+        _make_parent(output, "-o")
+    options = CompileOptions(
+        "native",
+        "model",
+        mode=mode,
+        observer=observer,
+        dims=dims,
+        accept_data=accept_data,
+        calibration=calibration,
+        save_calibration=save_calibration,
+    )
+    _check_save(options, output, inputs, force=force)
     job = Job(model, data, options, load_board(options.board), Path(), progress)
     with budget.ensured(), gathered(job.notes), told_reads() as read:
         import_model(job)
-        if output is not None:
-            check_apart(output, _weights(read))
+        _check_reads(options, output, read)
         if job.qdq_model is not None:
             raise EdgeqError("EQ0230", "the model is quantized already", where=shown(model), hint="compile it as it is")
         quantize_model(job)
@@ -93,18 +109,42 @@ def quantize_file(
     return QuantizeResult(job.qdq_model, job.quantization, job.data, tuple(job.notes))
 
 
-def _weights(read: Sequence[Path]) -> dict[str, Path]:
-    """Files beside the model that were read with it, by what messages call them."""
-    return {f"weights of the model, {path.name}": path for path in read}
+def _check_save(
+    options: CompileOptions, output: Path | None, inputs: Mapping[str, Path | None], *, force: bool
+) -> None:
+    """Refuse to save a calibration where a file would be lost, before the calibration takes its time."""
+    target = options.save_calibration
+    if target is None:
+        return
+    from edgeq.quant import wrote_calibration
+
+    if output is not None and covers(output, target):
+        raise EdgeqError(
+            "EQ0101",
+            "the calibration would be saved into the output, which is replaced whole",
+            where=_SAVE,
+            got=str(target),
+            allowed=f"a file that is not {output} and not in it",
+        )
+    check_file(target, wrote_calibration(target), force=force, inputs=inputs, flag=_SAVE)
+    _make_parent(target, _SAVE)
 
 
-def _make_parent(output: Path) -> None:
+def _check_reads(options: CompileOptions, output: Path | None, read: Sequence[Path]) -> None:
+    """Refuse to write over files beside the model that were read with it."""
+    weights = {f"weights of the model, {path.name}": path for path in read}
+    for path, flag in ((output, "-o"), (options.save_calibration, _SAVE)):
+        if path is not None:
+            check_apart(path, weights, flag=flag)
+
+
+def _make_parent(output: Path, flag: str) -> None:
     """Make the folder for a file now: calibration may take minutes, and must not end in an error about the path."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise disk_problem(error) or EdgeqError(
-            "EQ0101", "the output's folder cannot be made", where="-o", got=f"{output.parent}: {error.strerror}"
+            "EQ0101", "the output's folder cannot be made", where=flag, got=f"{output.parent}: {error.strerror}"
         ) from error
 
 
@@ -177,9 +217,15 @@ def compile_model(
     Raises:
         EdgeqError: whatever stops a stage.
     """
-    inputs = {"the model": path_of(model), "the calibration data": path_of(data)}
-    check_apart(out, inputs | {"the board": board_file(options.board)})
+    inputs = {
+        "the model": path_of(model),
+        "the calibration data": path_of(data),
+        "the board": board_file(options.board),
+        "the saved calibration": options.calibration,
+    }
+    check_apart(out, inputs)
     check_replaceable(out, force=force)
+    _check_save(options, out, inputs, force=force)
     for entry in entries_of(options.backends):
         if entry.extra is not None:
             require(entry.extra)
@@ -203,6 +249,6 @@ def compile_model(
             budget.tick(name)
             progress(name, None)
             stage(job)
-            check_apart(out, _weights(read))
+            _check_reads(options, out, read)
     assert job.manifest is not None  # write_manifest has set it
     return CompileResult(out, job.manifest, job.quantization, job.data, tuple(notes))

@@ -12,6 +12,7 @@ from edgeq.arguments import OPTIMIZE
 from edgeq.cli.limits import accept_data_option, budget_options, show_data
 from edgeq.cli.options import (
     board_option,
+    calibration_options,
     common,
     data_option,
     dim_option,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Replaced whole.")
 @click.option("--name", metavar="WORD", help="Prefix of the C symbols; by default from the file's name.")
 @quantization_options
+@calibration_options
 @click.option(
     "--specialize",
     type=click.Choice(["none", "hot", "all"]),
@@ -73,6 +75,8 @@ def command(
     name: str | None,
     observer: str,
     mode: str,
+    calibration: Path | None,
+    save_calibration: Path | None,
     specialize: Any,  # noqa: ANN401 - a Literal that click has checked
     optimize: str,
     aligned_loads: bool,
@@ -109,6 +113,8 @@ def command(
             dims=dims,
             accept_data=accept_data,
             force=force,
+            calibration=calibration,
+            save_calibration=save_calibration,
             progress=progress,
         )
     result = compiled.result

@@ -114,6 +114,22 @@ def _arithmetics() -> Iterable[str]:
     return MODES
 
 
+def calibration_options(function: Command) -> Command:
+    """``--calibration`` and ``--save-calibration``."""
+    function = click.option(
+        "--save-calibration",
+        metavar="FILE.npz",
+        type=click.Path(path_type=Path),
+        help="Save what calibration found out, for --calibration.",
+    )(function)
+    return click.option(
+        "--calibration",
+        metavar="FILE.npz",
+        type=click.Path(path_type=Path),
+        help="Continue from a calibration saved before, of the same MODEL and --data.",
+    )(function)
+
+
 def _observers() -> list[str]:
     from edgeq.quant import AUTO, OBSERVERS
 

@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 
 from edgeq.cli.limits import accept_data_option, budget_options, show_data
-from edgeq.cli.options import common, data_option, dim_option, force_option, model_argument, quantization_options
+from edgeq.cli.options import (
+    calibration_options,
+    common,
+    data_option,
+    dim_option,
+    force_option,
+    model_argument,
+    quantization_options,
+)
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 
@@ -17,6 +25,7 @@ from edgeq.cli.progress import ProgressLine
 @data_option(required=True, what="Calibration data.")
 @click.option("-o", "--output", required=True, metavar="Q.onnx", type=click.Path(path_type=Path))
 @quantization_options
+@calibration_options
 @dim_option
 @accept_data_option
 @force_option
@@ -28,6 +37,8 @@ def command(
     output: Path,
     observer: str,
     mode: str,
+    calibration: Path | None,
+    save_calibration: Path | None,
     dims: dict[str, int],
     accept_data: bool,
     force: bool,
@@ -37,6 +48,7 @@ def command(
 
     \b
     edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx
+    edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx --save-calibration kws.calibration.npz
     edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx --observer percentile
     """
     from edgeq import api
@@ -51,6 +63,8 @@ def command(
             dims=dims,
             accept_data=accept_data,
             force=force,
+            calibration=calibration,
+            save_calibration=save_calibration,
             progress=progress,
         ).result
     if as_json:

@@ -186,4 +186,26 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
         "An input that nothing reads",
         "The firmware has no place for it; calibration data names it all the same. Leave it out of the export.",
     ),
+    "EQ0269": (
+        "A saved calibration cannot be read",
+        (
+            "It is damaged, was edited, or another version of edgeq wrote it. Save it again: --save-calibration of "
+            "`edgeq quantize` and `edgeq compile`."
+        ),
+    ),
+    "EQ0270": (
+        "A saved calibration is of another model or data",
+        (
+            "A calibration holds for one float model (with its --dim), one edgeq and the contents of one data file, "
+            "which it names by their SHA-256. Leave out --calibration, or save one that fits."
+        ),
+    ),
+    "EQ0271": (
+        "A saved calibration lacks statistics",
+        "The options given need statistics of tensors that those in effect when it was saved did not. Save it again.",
+    ),
+    "EQ0272": (
+        "The calibration cannot be written",
+        "The folder of --save-calibration is missing or may not be written. Choose another.",
+    ),
 }

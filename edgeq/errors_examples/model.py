@@ -110,4 +110,11 @@ MODEL: Final[dict[str, Example]] = {
     "EQ0262": Example("QuantizeLinear(x, scale=3e38)", "QuantizeLinear(x, scale=0.05)"),
     "EQ0263": Example("BatchNormalization(x, ..., var=-1)", "BatchNormalization(x, ..., var=0.9)"),
     "EQ0264": Example("def forward(self, x, unused): return self.net(x)", "def forward(self, x): return self.net(x)"),
+    "EQ0269": Example("--calibration calib.npz", "--calibration kws.calibration.npz"),
+    "EQ0270": Example(
+        "edgeq compile vww.onnx --data vww.npz --calibration kws.calibration.npz ...",
+        "edgeq compile kws.onnx --data kws.npz --calibration kws.calibration.npz ...",
+    ),
+    "EQ0271": Example("--calibration saved.npz", "--save-calibration saved.npz    (once, with the options of today)"),
+    "EQ0272": Example("--save-calibration /usr/kws.calibration.npz", "--save-calibration kws.calibration.npz"),
 }

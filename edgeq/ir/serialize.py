@@ -6,17 +6,13 @@ byte for byte the same for the same graph: sorted keys, fixed zip dates, no comp
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from edgeq.archive import Archive
+from edgeq.archive import Archive, npz_bytes
 from edgeq.errors import EdgeqError
 from edgeq.files import DAMAGE, read_json, reason_of
 from edgeq.ir.dtype import DType
@@ -28,7 +24,6 @@ from edgeq.numerics.array import Array
 
 SCHEMA = 1
 _BROKEN: Final[tuple[type[Exception], ...]] = (*DAMAGE, EdgeqError)
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def save_graph(graph: Graph, json_path: Path, npz_path: Path) -> None:
@@ -111,13 +106,7 @@ def graph_to_json(graph: Graph) -> dict[str, Any]:
 
 def constants_to_npz(graph: Graph) -> bytes:
     """The constants of a graph as the bytes of an npz archive."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for tensor in sorted(graph.constants(), key=lambda item: item.name):
-            raw = io.BytesIO()
-            np.save(raw, tensor.value(), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{tensor.name}.npy", _EPOCH), raw.getvalue())
-    return buffer.getvalue()
+    return npz_bytes({tensor.name: tensor.value() for tensor in graph.constants()})
 
 
 def _tensor_to_json(tensor: Tensor) -> dict[str, Any]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from edgeq.quant.observers import OBSERVERS
     from edgeq.quant.quantize import STEPS, Quantized, quantize, quantize_blindly
     from edgeq.quant.report import LayerReport, Report, TensorReport
+    from edgeq.quant.saved import SavedCalibration, wrote_calibration
     from edgeq.quant.state import AUTO, BIAS_CORRECTION, QuantizeOptions
 
 __all__ = [
@@ -21,9 +22,11 @@ __all__ = [
     "QuantizeOptions",
     "Quantized",
     "Report",
+    "SavedCalibration",
     "TensorReport",
     "quantize",
     "quantize_blindly",
+    "wrote_calibration",
 ]
 
 export(
@@ -37,8 +40,10 @@ export(
         "QuantizeOptions": "state",
         "Quantized": "quantize",
         "Report": "report",
+        "SavedCalibration": "saved",
         "TensorReport": "report",
         "quantize": "quantize",
         "quantize_blindly": "quantize",
+        "wrote_calibration": "saved",
     },
 )

@@ -5,6 +5,7 @@ Reading :data:`STEPS` from top to bottom is reading the quantizer. Evaluation da
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,9 @@ from edgeq.quant.steps import (
     drop_idle_copies,
     invent_statistics,
     measure_layers,
+    restore_calibration,
     round_to_nearest,
+    save_calibration,
     search_methods,
     separate_scales,
     specify_tensors,
@@ -30,13 +33,16 @@ if TYPE_CHECKING:
     import onnx_ir
 
     from edgeq.onnxio.samples import Samples
+    from edgeq.quant.saved import SavedCalibration
 
 STEPS: Final[tuple[Step, ...]] = (
     separate_scales.STEP,
     specify_tensors.STEP,
+    restore_calibration.STEP,
     collect_statistics.STEP,
     search_methods.STEP,
     measure_layers.STEP,
+    save_calibration.STEP,
     drop_idle_copies.STEP,
     write_model.STEP,
 )
@@ -66,6 +72,8 @@ def quantize(
     options: QuantizeOptions,
     progress: Progress = lambda what, done: None,
     given: QdqPlan | None = None,
+    saved: SavedCalibration | None = None,
+    save: Callable[[bytes], None] | None = None,
 ) -> Quantized:
     """Quantize a normalized float model to int8.
 
@@ -75,16 +83,18 @@ def quantize(
         options: the user's choices.
         progress: called with what is being done (``calibrate``, ``search``) and the share of it that is done.
         given: integers that are decided already (a partly quantized import); they are kept.
+        saved: a calibration of the same model and samples; nothing that it holds is computed again.
+        save: receives the contents of a file that a later call can be given as ``saved``.
 
     Returns:
         The model in canonical QDQ form, which onnxruntime runs, and the report.
 
     Raises:
         EdgeqError: EQ0107 no such option value, EQ0330 operators without an integer form, EQ0331 a computed weight,
-            EQ0332 NaN or infinity on the calibration data.
+            EQ0332 NaN or infinity on the calibration data, EQ0269 to EQ0271 what is saved does not fit.
     """
     options.check()
-    state = State(model, options, STEPS, samples, given or QdqPlan(), progress)
+    state = State(model, options, STEPS, samples, given or QdqPlan(), progress, saved, save)
     run_steps(state, STEPS)
     return Quantized(state.result, report_of(state))
 

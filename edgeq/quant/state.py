@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from edgeq.quant.execution import Execution
     from edgeq.quant.properties import Property
     from edgeq.quant.ranges import Ranges
+    from edgeq.quant.saved import SavedCalibration
     from edgeq.quant.scheme import Scheme
     from edgeq.quant.step import Step
 
@@ -99,7 +100,9 @@ class State:
         choice: how the plan came about.
         layer_ratios_db: signal-to-noise ratio of every layer by itself in dB, by node name.
         result: the QDQ model.
-        restored: properties that came with a saved state; steps that ensure them are not run.
+        saved: a calibration to continue from, or None.
+        save: receives the contents of a file to save, or None.
+        restored: properties that came with the saved calibration; steps that ensure them are not run.
         weights: by node name, quantized weights of earlier plans, which are used again where their scales are the
             same; all forks share it.
     """
@@ -110,6 +113,8 @@ class State:
     samples: Samples | None = None
     given: QdqPlan = field(default_factory=QdqPlan)
     progress: Progress = lambda what, done: None
+    saved: SavedCalibration | None = None
+    save: Callable[[bytes], None] | None = None
     held_out: int | None = None
     restored: frozenset[Property] = frozenset()
     weights: dict[str, QuantizedConstant] = field(default_factory=dict)

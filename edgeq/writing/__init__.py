@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from edgeq.lazily import export
 
 if TYPE_CHECKING:
-    from edgeq.writing.outputs import check_apart, check_file, keep_file, tell_read, told_reads
+    from edgeq.writing.outputs import check_apart, check_file, covers, keep_file, tell_read, told_reads
     from edgeq.writing.owned import MANIFEST, SCHEMA, is_as_written, is_unedited
     from edgeq.writing.problems import disk_problem
     from edgeq.writing.replace import check_replaceable, recover_missing, replace_folder
@@ -20,6 +20,7 @@ __all__ = [
     "check_apart",
     "check_file",
     "check_replaceable",
+    "covers",
     "disk_problem",
     "is_as_written",
     "is_unedited",
@@ -42,6 +43,7 @@ export(
         "check_apart": "outputs",
         "check_file": "outputs",
         "check_replaceable": "replace",
+        "covers": "outputs",
         "disk_problem": "problems",
         "is_as_written": "owned",
         "is_unedited": "owned",

@@ -34,25 +34,31 @@ def told_reads() -> Iterator[list[Path]]:
         _READ.reset(token)
 
 
-def check_apart(output: Path, inputs: Mapping[str, Path | None]) -> None:
+def check_apart(output: Path, inputs: Mapping[str, Path | None], *, flag: str = "-o") -> None:
     """Refuse an output that is one of the inputs, under whatever name, or a folder that holds one.
 
     Args:
         output: the file or folder that will be replaced.
         inputs: what the command reads, by a word for the message: ``the model``. None: not given.
+        flag: the option that names the output.
 
     Raises:
         EdgeqError: EQ0123.
     """
     for what, path in inputs.items():
-        if path is not None and (_same(output, path) or _inside(output, path)):
+        if path is not None and covers(output, path):
             raise EdgeqError(
                 "EQ0123",
                 f"the output would replace {what}, which is an input",
                 where=str(output),
                 got=str(path),
-                hint="choose another -o",
+                hint=f"choose another {flag}",
             )
+
+
+def covers(output: Path, path: Path) -> bool:
+    """Whether a path names an output, under whatever name, or something in the folder that it names."""
+    return _same(output, path) or _inside(output, path)
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -71,7 +77,12 @@ def _inside(folder: Path, path: Path) -> bool:
 
 
 def check_file(
-    output: Path, own: bool, *, force: bool = False, inputs: Mapping[str, Path | None] | None = None
+    output: Path,
+    own: bool,
+    *,
+    force: bool = False,
+    inputs: Mapping[str, Path | None] | None = None,
+    flag: str = "-o",
 ) -> None:
     """Refuse to replace anything but a missing file or one that edgeq wrote.
 
@@ -80,13 +91,14 @@ def check_file(
         own: edgeq wrote the file that is there, and it is unchanged.
         force: another regular file may be moved aside, see :func:`keep_file`.
         inputs: as of :func:`check_apart`.
+        flag: likewise.
 
     Raises:
         EdgeqError: EQ0101 it is a folder, EQ0123 it is an input, EQ0124 it is something else.
     """
     if output.is_dir():
-        raise EdgeqError("EQ0101", "the output is a folder", where="-o", got=str(output), allowed="a file to write")
-    check_apart(output, inputs or {})
+        raise EdgeqError("EQ0101", "the output is a folder", where=flag, got=str(output), allowed="a file to write")
+    check_apart(output, inputs or {}, flag=flag)
     if not os.path.lexists(output) or own:
         return
     regular = output.is_file() and not output.is_symlink()
@@ -98,7 +110,7 @@ def check_file(
         where=str(output),
         got="a regular file" if regular else "a link or a device",
         allowed="a file that does not exist, or one that edgeq wrote",
-        hint=f"choose another -o{f'; --force moves the file to {output.name}.kept-1 first' if regular else ''}",
+        hint=f"choose another {flag}{f'; --force moves the file to {output.name}.kept-1 first' if regular else ''}",
     )
 
 

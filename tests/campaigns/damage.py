@@ -28,6 +28,7 @@ from onnx import ModelProto, TensorProto, numpy_helper
 
 from edgeq.cli.main import run
 from edgeq.onnxio.reader import read_model_bytes
+from edgeq.quant.saved import pack
 from edgeq.writing.owned import seal
 from tests.conformance.qdq_road import float_model, output_parameters, quantized_model
 from tests.conformance.variants import FAMILIES
@@ -498,8 +499,40 @@ FOLDER_COMMANDS: Final[tuple[tuple[str, ...], ...]] = (
 )
 
 
+# Saved calibrations.
+
+CALIBRATION: Final = "calibration.npz"
+
+
+def _change_contents(data: bytes, draw: random.Random) -> bytes:
+    """The header or numbers of a calibration changed, under a digest that fits: somebody else's file."""
+    with np.load(io.BytesIO(data)) as archive:
+        arrays = dict(archive)
+    header = arrays.pop("header").tobytes()
+    if draw.random() < 0.6:
+        header = damage_json(header, draw)
+    else:
+        name = draw.choice(sorted(arrays))
+        changed = arrays[name].copy()
+        flat = changed.reshape(-1)
+        with np.errstate(all="ignore"):
+            flat[draw.randrange(flat.size)] = np.float64(draw.choice((0, -1, 1, 1e30, 127, -128))).astype(flat.dtype)
+        arrays[name] = draw.choice((changed, changed[:, :-1], changed.astype(np.float32), changed[:0]))
+    return pack(json.loads(header), arrays)
+
+
+def judge_calibration(draw: random.Random, folder: Path, compiled: Path) -> Verdict:
+    """Quantize with the calibration that was saved with the compiled example, after damage."""
+    data = (compiled.parent / CALIBRATION).read_bytes()
+    changed = draw.choice((_flip_bits, _truncate, _splice, _change_contents, _change_contents))(data, draw)
+    (folder / CALIBRATION).write_bytes(changed)
+    calibration = ("--calibration", str(folder / CALIBRATION))
+    model = ("quantize", str(EXAMPLE / "model.onnx"), "--data", str(EXAMPLE / "calib.npz"))
+    return answer("calibration", [(*model, *calibration, "-o", str(folder / "q.onnx"))])
+
+
 def judge_input(seed: int, folder: Path, compiled: Path) -> Verdict:
-    """Give a command a damaged data file, or a compiled folder of which one file is damaged.
+    """Give a command a damaged data file or calibration, or a compiled folder of which one file is damaged.
 
     Args:
         seed: of the damage.
@@ -519,7 +552,10 @@ def judge_input(seed: int, folder: Path, compiled: Path) -> Verdict:
             )
         )
         return answer(kind, [command])
-    name = FOLDER_FILES[seed // 2 % len(FOLDER_FILES)]
+    files = (*FOLDER_FILES, CALIBRATION)
+    name = files[seed // 2 % len(files)]
+    if name == CALIBRATION:
+        return judge_calibration(draw, folder, compiled)
     copy = folder / "copy"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(compiled, copy)
@@ -536,9 +572,9 @@ def judge_input(seed: int, folder: Path, compiled: Path) -> Verdict:
 
 
 def compile_example(folder: Path) -> Path:
-    """The bundled model, compiled for this computer."""
+    """The bundled model, compiled for this computer; its calibration is saved beside it."""
     output = folder / "example"
     arguments = ["compile", str(EXAMPLE / "model.onnx"), "--data", str(EXAMPLE / "calib.npz"), "--board", "native"]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        assert run([*arguments, "-o", str(output), "-q"]) == 0
+        assert run([*arguments, "-o", str(output), "--save-calibration", str(folder / CALIBRATION), "-q"]) == 0
     return output

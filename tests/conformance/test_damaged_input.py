@@ -31,4 +31,6 @@ def test_damaged_models_are_answered_with_a_code(tmp_path: Path, part: int) -> N
 def test_damaged_files_are_answered_with_a_code(tmp_path: Path, compiled: Path, part: int) -> None:
     verdicts = [judge_input(seed, tmp_path, compiled) for seed in range(part * INPUTS, (part + 1) * INPUTS)]
     assert [verdict for verdict in verdicts if verdict.wrong] == []
-    assert {verdict.kind for verdict in verdicts} & set(DATA_DAMAGE)
+    kinds = {verdict.kind for verdict in verdicts}
+    assert kinds & set(DATA_DAMAGE)
+    assert "calibration" in kinds or part == 0

@@ -25,9 +25,14 @@ class Field:
     shape: tuple[int, ...] = ()
 
     @property
+    def count(self) -> int:
+        """Its number of elements."""
+        return prod(self.shape)
+
+    @property
     def size_bytes(self) -> int:
         """Its bytes."""
-        return prod(self.shape) * np.dtype(self.dtype).itemsize
+        return self.count * np.dtype(self.dtype).itemsize
 
 
 class Statistic(ABC):
