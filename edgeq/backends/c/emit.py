@@ -1,16 +1,14 @@
 """Print the steps of the bound graph as C.
 
-The generated code is straight: one function a step, in schedule order, each a single call. Steps with the same record
-share one instance of their kernel, with the record as compile-time constants so that everything folds, where that is
-worth its bytes; the others share one instance of the kernel that reads the record.
+The generated code is straight: one function a step, in schedule order, each a single call: of a kernel over constants,
+which folds, or of the instance that several steps share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edgeq.backends.c.bind import Step
-from edgeq.backends.c.binding import Call
 from edgeq.backends.c.declarations import SCRATCH, scratch_fields
 from edgeq.backends.c.instances import Instance, Specialize, instances_of
 from edgeq.backends.c_source import dispatch, isa_check, step_comment
@@ -67,29 +65,26 @@ def model_source(
 
 
 def _instance(instance: Instance) -> list[str]:
-    """The record, and the function that several steps call with what differs between them."""
-    call, lines = instance.call, []
-    if instance.special:
-        lines = [f"static const {call.declaration.record} {instance.record} = {_braces(_record(call))};", ""]
+    """The function that several steps call with what differs between them; nothing for a lone step."""
     if instance.function is None:
-        return lines
-    parameters = [str(parameter) for parameter, _ in call.arguments if not _is_constant(call, parameter.name)]
+        return []
+    call, lines = instance.call, list[str]()
+    parameters = [str(parameter) for parameter, _ in call.arguments if parameter.name not in call.constants]
     if instance.struct is not None:
-        members = [f"  {call.declaration.record} record;"] if not instance.special else []
-        members += [f"  {parameter};" for parameter in call.passed]
-        lines += ["typedef struct {", *members, f"}} {instance.struct};", ""]
-    if instance.argument is not None:
-        parameters.append(f"const {instance.argument} *p")
-    values = {parameter.name: f"p->{parameter.name}" for parameter in call.passed}
+        members = [*(f"int32_t {field}" for field in instance.varying), *map(str, call.passed)]
+        lines = ["typedef struct {", *(f"  {member};" for member in members), f"}} {instance.struct};", ""]
+        parameters.append(f"const {instance.struct} *p")
+    passed = {parameter.name: f"p->{parameter.name}" for parameter in call.passed}
     arguments = [
-        values.get(parameter.name, "NULL") if _is_constant(call, parameter.name) else parameter.name
+        passed.get(parameter.name, "NULL") if parameter.name in call.constants else parameter.name
         for parameter, _ in call.arguments
     ]
-    record = f"&{instance.record}" if instance.special else "&p->record" if instance.struct else "p"
+    values = {field: f"p->{field}" if field in instance.varying else call.record[field] for field in call.record}
     return [
         *lines,
         f"static EQ_NOINLINE void {instance.function}({', '.join(parameters)}) {{",
-        f"  {call.kernel}({', '.join([*arguments, record])});",
+        f"  const {call.declaration.record} record = {_braces(_fields(values, call.declaration.fields), '  ')};",
+        f"  {call.kernel}({', '.join([*arguments, '&record'])});",
         "}",
         "",
     ]
@@ -116,13 +111,12 @@ def _step(
         elif instance.function is None:
             arguments.append(symbols.get(parameter.name, "NULL"))
     if instance.function is None:
-        arguments.append(f"&{instance.record}")
-    elif instance.argument is not None:
-        members = [] if instance.special else _record(call)
-        if instance.struct is not None:
-            members = [_braces(members, "    ")] if members else []
-            members += [f"/* {parameter.name} */ {symbols[parameter.name]}" for parameter in call.passed]
-        data = [f"static const {instance.argument} step_{number} = {_braces(members)};"]
+        fields = _fields(call.record, call.declaration.fields)
+        data = [f"static const {call.declaration.record} step_{number} = {_braces(fields)};"]
+    elif instance.struct is not None:
+        fields = [*_fields(call.record, instance.varying), *_fields(symbols, [item.name for item in call.passed])]
+        data = [f"static const {instance.struct} step_{number} = {_braces(fields)};"]
+    if data:
         arguments.append(f"&step_{number}")
     return [
         *step_comment(
@@ -153,13 +147,9 @@ def _scratch_check(number: int, step: Step) -> list[str]:
     return [f'EQ_STATIC_ASSERT({need} <= {step.scratch_bytes}, "scratch of step {number}");']
 
 
-def _record(call: Call) -> list[str]:
-    return [f"/* {name} */ {call.record[name]}" for name in call.declaration.fields]
+def _fields(values: Mapping[str, int | str], names: Sequence[str]) -> list[str]:
+    return [f"/* {name} */ {values[name]}" for name in names]
 
 
 def _braces(members: Sequence[str], indent: str = "") -> str:
     return "".join([f"{{\n{indent}    ", f",\n{indent}    ".join(members), f",\n{indent}}}"])
-
-
-def _is_constant(call: Call, parameter: str) -> bool:
-    return parameter in call.constants

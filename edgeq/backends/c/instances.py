@@ -1,7 +1,8 @@
-"""Which steps share an instance of a kernel, and which instances have their record as compile-time constants.
+"""Which steps share an instance of a kernel.
 
-Steps with the same shape (the record, and which constants they pass) can share an instance in which the record folds;
-only pointers are passed to it. All other steps of a kernel share one that reads the record.
+What the records of an instance's steps have in common is a compile-time constant of it and folds; steps pass the rest,
+and pointers. Steps of the same shape (the record, and which constants they pass) can have an instance for themselves,
+in which the whole record folds; all other steps of a kernel share one.
 """
 
 from __future__ import annotations
@@ -28,21 +29,16 @@ class Instance:
     Attributes:
         call: of its first step; what all its steps have in common holds for it.
         steps: their numbers.
-        special: the record is a compile-time constant of the instance.
+        varying: the fields of the record in which its steps differ, in order.
         name: prefix of every C symbol.
         number: tells instances of one kernel apart; None where one is enough.
     """
 
     call: Call
     steps: tuple[int, ...]
-    special: bool
+    varying: tuple[str, ...]
     name: str
     number: int | None
-
-    @property
-    def record(self) -> str:
-        """The C constant that holds the record of a special instance."""
-        return f"record_{self.steps[0]}"
 
     @property
     def function(self) -> str | None:
@@ -51,13 +47,8 @@ class Instance:
 
     @property
     def struct(self) -> str | None:
-        """The C struct of what its steps pass beside their tensors; None where that is a record or nothing."""
-        return f"{self._symbol}_t" if self.call.passed else None
-
-    @property
-    def argument(self) -> str | None:
         """The C type of what its steps pass beside their tensors; None where that is nothing."""
-        return self.struct or (None if self.special else self.call.declaration.record)
+        return f"{self._symbol}_t" if self.call.passed or self.varying else None
 
     @property
     def _symbol(self) -> str:
@@ -70,7 +61,7 @@ def instances_of(steps: Sequence[Step], specialize: Specialize, name: str) -> li
 
     Args:
         steps: the bound nodes in schedule order.
-        specialize: which shapes get an instance of their own.
+        specialize: which shapes get an instance for themselves.
         name: prefix of every C symbol.
     """
     special = _specialised(steps, specialize)
@@ -84,16 +75,20 @@ def instances_of(steps: Sequence[Step], specialize: Specialize, name: str) -> li
         Instance(
             steps[numbers[0]].call,
             tuple(numbers),
-            len(numbers) == 1 or key in special,
+            _varying([steps[number].call for number in numbers]),
             name,
             numbers[0] if kernels[steps[numbers[0]].kernel] > 1 else None,
         )
-        for key, numbers in groups.items()
+        for numbers in groups.values()
     ]
 
 
+def _varying(calls: Sequence[Call]) -> tuple[str, ...]:
+    return tuple(field for field in calls[0].declaration.fields if len({call.record[field] for call in calls}) > 1)
+
+
 def _specialised(steps: Sequence[Step], specialize: Specialize) -> set[tuple[object, ...]]:
-    """The shapes that get an instance of their own."""
+    """The shapes that get an instance for themselves."""
     shapes = {step.call.shape: step.kernel for step in steps}
     if specialize == "all":
         return set(shapes)
