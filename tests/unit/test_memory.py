@@ -14,7 +14,7 @@ from work import is_linear
 from edgeq.backends.planning import StepMemory, checked_plan
 from edgeq.errors import EdgeqError
 from edgeq.ir import DType, Graph, Node, Tensor
-from edgeq.memory.check import check_plan
+from edgeq.memory.check import _last_uses, _Memory, check_plan
 from edgeq.memory.plan import plan_memory, trailing_distance
 from edgeq.memory.schedule import Buffer, Place, Plan, Region, Schedule, Step, Trailing
 
@@ -300,11 +300,26 @@ def test_checker_refuses_a_memory_that_is_not_allowed() -> None:
         check_plan(schedule, moved)
 
 
-def test_checker_refuses_to_read_what_was_freed() -> None:
-    """A buffer that is read by a name that nobody has written: an alias of one that is dead, forgotten by its step."""
+def test_checker_refuses_to_read_what_nobody_has_written() -> None:
     schedule = chain(Step("a", ("x",), ("a",)), Step("b", ("b",), ("b",), in_place=(("b", "b"),)))
     with pytest.raises(EdgeqError, match="b was overwritten before it was read"):
         check_plan(schedule, Plan({name: Place("ram", offset) for name, offset in APART.items()}, {}, {"ram": 192}, {}))
+
+
+def test_checker_frees_bytes_when_their_last_name_is_read_for_the_last_time() -> None:
+    steps = (
+        Step("a", ("x",), ("a",), is_alias=True),
+        Step("b", ("a",), ("b",)),
+        Step("c", ("x", "b"), ("c",)),
+    )
+    buffers = {name: Buffer(16, RAM) for name in "xabc"}
+    schedule = Schedule((Region("ram"),), buffers, ("x",), ("c",), steps)
+    assert _last_uses(schedule) == [[], [], ["b", "x"]]
+    memory = _Memory(schedule, plan_memory(schedule))
+    memory.write("x")
+    memory.release("x")
+    with pytest.raises(EdgeqError, match="x was overwritten before it was read"):
+        memory.require("x", "c")
 
 
 def test_sizes_are_rounded_up_to_sixteen_bytes() -> None:
