@@ -157,7 +157,7 @@ AVERAGE_POOL = Op(
         Sample("global-c16-1x1", "GlobalAveragePool", ((1, 16, 1, 1),)),
         Sample("global-c64-5x5", "GlobalAveragePool", ((1, 64, 5, 5),)),
     ),
-    limits="every window holds at least one valid position; tflite: input and output share one scale",
+    limits="every window holds at least one valid position; tflite and tflm: input and output share one scale",
 )
 
 MAX_POOL = Op(

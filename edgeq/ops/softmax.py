@@ -69,6 +69,6 @@ SOFTMAX = Op(
         _sample("rows4-n7", (1, 4, 7)),
         _sample("heads2-rows3-n5", (1, 2, 3, 5)),
     ),
-    limits="highmul: uint32 up to 511 elements per row, uint64 beyond; tflite: rows of at most 511",
+    limits="highmul: uint32 up to 511 elements per row, uint64 beyond; tflite and tflm: rows of at most 511",
 )
 OPS = (SOFTMAX,)

@@ -75,7 +75,7 @@ class Edges:
     def scaling(self, factor: float, channels: int = 1) -> tuple[list[str], Attributes]:
         """Multipliers around a real factor, per channel, with what goes with them."""
         spread: Array = factor * self.random.uniform(0.6, 1.4, channels)
-        if self.mode == "tflite":
+        if self.mode != "highmul":
             exponents = np.ceil(np.log2(spread)).astype(np.int32)
             multipliers = np.rint(spread / 2.0**exponents * 2**31).clip(2**30, 2**31 - 1).astype(np.int32)
             return [self.constant(multipliers), self.constant(exponents)], {"shift": 0}
@@ -178,7 +178,7 @@ def _pools(made: Edges, zero: int, clamp: tuple[int, int]) -> None:
 def _sum(made: Edges, op: str, zero: int, clamp: tuple[int, int], operands: tuple[str, str], shift: int = 8) -> None:
     attributes: dict[str, int] = {"a_multiplier": 3 << shift, "b_multiplier": 5 << shift >> 3}
     attributes |= {"offset": (zero // 8 << shift) + (1 << shift >> 1), "shift": shift}
-    if made.mode == "tflite":
+    if made.mode != "highmul":
         attributes = {f"{side}_multiplier": 1518500250 for side in ("a", "b")}
         attributes |= {"a_exponent": 0, "b_exponent": -1, "a_zero": 4, "b_zero": -9, "left_shift": 20}
         attributes |= {"out_multiplier": 1288490189, "out_exponent": -17}

@@ -112,7 +112,7 @@ def test_big_endian_computer_has_the_reference_bits(
 ) -> None:
     compiler, emulator = needs_program("s390x-linux-gnu-gcc"), needs_program("qemu-s390x")
     for family in GRAPHS:
-        graph = graph_of(family, "tflite" if mode == "tflite" else "highmul")
+        graph = graph_of(family, mode)
         delivered = deliver(graph, "native", tmp_path / family, "none")
         program = wrapped(host_program(delivered, [compiler, "-O2"], ["-static"]), emulator)
         found = delivered.compare(input_sets(graph), "native", program)

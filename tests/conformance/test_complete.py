@@ -13,7 +13,7 @@ from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph, Node
 from edgeq.lowering.rules import RULES
-from edgeq.numerics.scaling import MODES
+from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import BY_NAME, OPS, Op, infer, onnx_forms
 from edgeq.target import list_boards, load_board
 from tests.conformance.test_images import CORES
@@ -73,11 +73,11 @@ def test_every_emulated_core_is_covered() -> None:
     assert {board.target.isa for board in boards if board.emulator is not None} <= tried
 
 
-def nodes_of(mode: str) -> Iterator[tuple[Graph, Node]]:
+def nodes_of(mode: Mode) -> Iterator[tuple[Graph, Node]]:
     """One node of each operator."""
     seen = set()
     for family in FAMILIES:
-        graph = zoo(family, "highmul" if mode == "highmul" else "tflite").lowered
+        graph = zoo(family, mode).lowered
         for node in graph.nodes:
             if node.op not in seen:
                 seen.add(node.op)
@@ -85,7 +85,7 @@ def nodes_of(mode: str) -> Iterator[tuple[Graph, Node]]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_verifier_wants_every_attribute_and_no_other(mode: str) -> None:
+def test_the_verifier_wants_every_attribute_and_no_other(mode: Mode) -> None:
     for graph, node in nodes_of(mode):
         operands = graph.operands(node)
         for name in node.attrs:
@@ -97,7 +97,7 @@ def test_the_verifier_wants_every_attribute_and_no_other(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_verifier_refuses_values_out_of_range(mode: str) -> None:
+def test_the_verifier_refuses_values_out_of_range(mode: Mode) -> None:
     tried = 0
     for graph, node in nodes_of(mode):
         for attribute in BY_NAME[node.op].attributes:

@@ -12,6 +12,7 @@ from edgeq.backends.c import Specialize, bind_kernels
 from edgeq.backends.c.packing import refuse_taps
 from edgeq.interp import run
 from edgeq.ir import Graph
+from edgeq.numerics import DEFAULT_MODE
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import BY_NAME
 from edgeq.target import load_board
@@ -31,7 +32,9 @@ def check(board: str, graph: Graph, folder: Path, specialize: Specialize, *, san
     assert found.names >= set(graph.outputs)
 
 
-@pytest.mark.parametrize("mode", ["highmul", pytest.param("tflite", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "mode", [pytest.param(mode, marks=() if mode == DEFAULT_MODE else pytest.mark.slow) for mode in MODES]
+)
 def test_native_has_the_reference_bits(mode: Mode, tmp_path: Path) -> None:
     check("native", edges(mode), tmp_path, "none", sanitize=True)
 

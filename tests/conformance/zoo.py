@@ -24,7 +24,7 @@ from edgeq.frontend import check_support, normalize
 from edgeq.ir import DType, Graph, Quantization, QuantizedConstant
 from edgeq.lowering import lower
 from edgeq.numerics.array import Array
-from edgeq.numerics.scaling import Mode
+from edgeq.numerics.scaling import SCALINGS, Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE, QdqPlan
 from edgeq.onnxio.qdq_parameters import quantize_constant
 from edgeq.onnxio.samples import Samples
@@ -187,7 +187,10 @@ FURTHER["softmax"] = (
     Case("softmax[axis2-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 2}, tolerance=1.01),
 )
 # What a mode cannot do, and must say: LiteRT's own integer softmax is undefined in C beyond rows of 511.
-REFUSED: dict[Mode, tuple[str, ...]] = {"highmul": (), "tflite": ("softmax[n512]", "softmax[n600]")}
+REFUSED: dict[Mode, tuple[str, ...]] = {
+    name: () if scaling.softmax_row_max is None else ("softmax[n512]", "softmax[n600]")
+    for name, scaling in SCALINGS.items()
+}
 FAMILIES: tuple[str, ...] = tuple(sorted({op.family for op in OPS}))
 
 

@@ -11,11 +11,12 @@ from typing import Final
 from edgeq.numerics.scaling.base import Factors, Parameter, Scaling
 from edgeq.numerics.scaling.highmul import HighMul
 from edgeq.numerics.scaling.tflite import TFLite
+from edgeq.numerics.scaling.tflm import TFLM
 
 __all__ = ["MODES", "SCALINGS", "Factors", "Mode", "Parameter", "Scaling"]
 
 Mode = str
 """The name of an arithmetic in the table: ``--requantize`` on the command line, ``requant`` in nodes."""
 
-SCALINGS: Final[dict[Mode, Scaling]] = {scaling.name: scaling for scaling in (HighMul(), TFLite())}
+SCALINGS: Final[dict[Mode, Scaling]] = {scaling.name: scaling for scaling in (HighMul(), TFLite(), TFLM())}
 MODES: Final[tuple[Mode, ...]] = tuple(SCALINGS)

@@ -41,10 +41,10 @@ def _bind_dense(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
-def _bind_dense_single(node: Node, graph: Graph, isa: Isa) -> Call:
+def _bind_dense_exponent(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     return Call(
-        kernel="eq_dense_tflite_s8",
+        kernel=_EXPONENT[formula_of(node)],
         record={**_dense_sizes(node, graph), "out_zero": node.integer("out_zero"), **clamp_fields(node)},
         inputs=node.inputs[:1],
         outputs=node.outputs,
@@ -89,10 +89,11 @@ def _bind_matmul(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
+_EXPONENT: Final = {"single": "eq_dense_tflite_s8", "double": "eq_dense_tflm_s8"}
 _MATMULS: Final = {"highmul": "eq_matmul_s8", "double": "eq_matmul_tflite_s8"}
 BINDINGS: tuple[Binding, ...] = (
     Binding("dense", "eq_dense_s8", refuse_common, _bind_dense, "highmul"),
-    Binding("dense", "eq_dense_tflite_s8", refuse_common, _bind_dense_single, "single"),
+    *(Binding("dense", kernel, refuse_common, _bind_dense_exponent, formula) for formula, kernel in _EXPONENT.items()),
     *(Binding("matmul", kernel, _refuse_matmul, _bind_matmul, formula) for formula, kernel in _MATMULS.items()),
 )
 """First match wins."""

@@ -24,7 +24,7 @@ from edgeq.numerics.softmax import ROW_MAX_UINT32
 _DIFF_INTEGER_BITS: Final = 5
 _SUM_INTEGER_BITS: Final = 12
 _NEWTON_STEPS: Final = 3
-# The constants of ``numerics.tflite_softmax``: exp(-1/8), 1/3, exp(-2^k) for k = -2 … 4, 48/17 and -32/17.
+# The constants of ``numerics.fixed_point``: exp(-1/8), 1/3, exp(-2^k) for k = -2 … 4, 48/17 and -32/17.
 _EXP_MINUS_EIGHTH: Final = 1895147668
 _ONE_THIRD: Final = 715827883
 _EXP_OF_BITS: Final = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
