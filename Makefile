@@ -42,7 +42,7 @@ campaign-graphs: setup ## 1 000 random graphs under sanitizers and on M0, M4, M5
 
 campaign-mutants: setup ## faults planted one at a time, and the share that the tests catch (an hour)
 	EDGEQ_COSMIC_RAY_PYTHON="$${EDGEQ_COSMIC_RAY_PYTHON-$$(sh scripts/environment.sh cosmic-ray)}" \
-	$(BIN)/python -m tests.campaigns.mutants --workers $(JOBS)
+	$(BIN)/python tests/campaigns/mutants.py --workers $(JOBS)
 
 lint: setup ## ruff, mypy, clang-format
 	$(BIN)/ruff check
@@ -61,6 +61,7 @@ lock: setup ## write requirements.lock anew from pyproject.toml
 
 golden: setup ## write digests and instruction budgets of fixed models anew, after a change that is meant
 	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.digests $${EDGEQ_DATA:-../shared/data}/models
+	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.sources
 	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.instructions $${EDGEQ_DATA:-../shared/data}/models
 
 readme: setup ## write the generated tables of README.md anew

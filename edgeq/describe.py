@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgeq import __version__
 from edgeq.backends import program as emitted
 from edgeq.backends.c_source import version_of
+from edgeq.backends.constants import blobs
 from edgeq.backends.program import ProgramStep, step_nodes
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.job import Job, Product
@@ -79,6 +80,7 @@ def _program(job: Job, product: Product) -> Program:
         inputs=tuple(_place(graph.tensors[name], program) for name in graph.inputs),
         outputs=tuple(_place(graph.tensors[name], program) for name in graph.outputs),
         steps=tuple(_step(graph, node, described.get(node.name), program) for node in step_nodes(graph)),
+        weights=blobs(program.constants.arrays) if program is not None else (),
         arena_bytes=program.plan.arena_bytes if program is not None else None,
         arena_bound_bytes=program.plan.bound_bytes if program is not None else None,
         stack_bytes=images.stack_bytes if images is not None else None,

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, cast
 
 import numpy as np
 
+from edgeq.backends.constants import Blob
 from edgeq.backends.names import check_model_name
 from edgeq.firmware.facts import Sizes
 from edgeq.json_shape import Natural, Positive, read_as
@@ -106,6 +107,7 @@ class Program:
         inputs: the model's inputs in the arena.
         outputs: the model's outputs.
         steps: in schedule order.
+        weights: where each array of constants lies among them in edgeq's own images, by offset.
         arena_bytes: RAM for everything that changes; None where the backend plans no memory.
         arena_bound_bytes: a lower bound on the arena of any plan; likewise.
         stack_bytes: at most, with one exception frame; None where no compiler has measured it.
@@ -120,6 +122,7 @@ class Program:
     inputs: tuple[Place, ...]
     outputs: tuple[Place, ...]
     steps: tuple[Step, ...]
+    weights: tuple[Blob, ...]
     arena_bytes: Natural | None
     arena_bound_bytes: Natural | None
     stack_bytes: Natural | None

@@ -18,12 +18,9 @@ _ROOT = Path(__file__).resolve().parent.parent
 _COMMAND = "import sys; from edgeq.cli.main import main; sys.exit(main())"
 _COMPILE_SECONDS = 300
 
-# A shell's background jobs start with SIGINT ignored, those of nohup with SIGHUP, and children inherit that: tests of
-# signals need them back.
+# A shell's background jobs start with SIGINT ignored, and children inherit that: tests of Ctrl-C need it back.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

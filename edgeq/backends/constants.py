@@ -42,6 +42,37 @@ class Constants:
         return self.known[key]
 
 
+@dataclass(frozen=True)
+class Blob:
+    """One array of the weights as they lie in memory.
+
+    Attributes:
+        name: its C symbol.
+        dtype: element type, ``int8``.
+        count: elements.
+        offset: bytes from the first array to this one, a multiple of ``align``.
+        align: bytes.
+    """
+
+    name: str
+    dtype: str
+    count: int
+    offset: int
+    align: int
+
+
+def blobs(arrays: dict[str, Array]) -> tuple[Blob, ...]:
+    """Where every array of a program lies among its weights in edgeq's own images, by offset.
+
+    gcc writes the last variable of a file first, and so does :func:`weights_assembly`.
+    """
+    found, offset = [], 0
+    for name, array in reversed(arrays.items()):
+        found.append(Blob(name, array.dtype.name, array.size, offset, ALIGN_BYTES))
+        offset += -(-array.nbytes // ALIGN_BYTES) * ALIGN_BYTES
+    return tuple(found)
+
+
 def weights_header(name: str, constants: Constants) -> str:
     """``NAME_weights.h``, private to the two C files.
 
@@ -102,21 +133,18 @@ def weights_assembly(arrays: dict[str, Array], blob: str, *, hosted: bool) -> tu
     """
     lines = []
     parts = []
-    offset = 0
-    # gcc writes the last variable of a file first: so do we, for the same image.
-    for symbol, array in reversed(arrays.items()):
-        content = array.tobytes()
+    for placed in blobs(arrays):
+        symbol, content = placed.name, arrays[placed.name].tobytes()
         lines += [
             f'.section .rodata.{symbol},"a",%progbits',
-            f".balign {ALIGN_BYTES}",
+            f".balign {placed.align}",
             f".global {symbol}",
             f".type {symbol}, %object",
             f".size {symbol}, {len(content)}",
             f"{symbol}:",
-            f'.incbin "{blob}", {offset}, {len(content)}',
+            f'.incbin "{blob}", {placed.offset}, {len(content)}',
         ]
-        parts.append(content)
-        offset += len(content)
+        parts.append(content + bytes(-len(content) % placed.align))
     if hosted:
         lines.append('.section .note.GNU-stack,"",%progbits')
     return "\n".join([*lines, ""]), b"".join(parts)

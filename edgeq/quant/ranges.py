@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ranges:
-    """By group of the specification.
+    """By group of the scheme.
 
     Attributes:
         extents: the smallest and the largest real value to represent; zero lies between.

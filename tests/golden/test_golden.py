@@ -9,6 +9,7 @@ import pytest
 
 from tests.conformance import zoo
 from tests.golden.digests import EXAMPLE, FILE, REAL, Digests, digests_of
+from tests.golden.sources import FOLDER, source_of
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,13 @@ def test_graph_and_c_are_unchanged(name: str, request: pytest.FixtureRequest) ->
 
 def test_every_digest_belongs_to_a_model() -> None:
     assert sorted(json.loads(FILE.read_text(encoding="utf-8"))) == sorted([EXAMPLE, *zoo.FAMILIES, *REAL])
+
+
+@pytest.mark.parametrize("family", zoo.FAMILIES)
+def test_c_of_a_family_is_as_read(family: str) -> None:
+    """Byte for byte: a reviewer sees in these files what a change does to the output."""
+    assert source_of(family) == (FOLDER / f"{family}.c").read_bytes()
+
+
+def test_every_file_of_c_belongs_to_a_family() -> None:
+    assert sorted(path.stem for path in FOLDER.iterdir()) == sorted(zoo.FAMILIES)

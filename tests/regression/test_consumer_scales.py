@@ -24,7 +24,7 @@ from edgeq.onnxio import Session
 from edgeq.onnxio.samples import Samples
 from edgeq.pipeline import to_integer_graph
 from edgeq.quant import QuantizeOptions, quantize
-from edgeq.quant.specification import quantized_nodes
+from edgeq.quant.scheme import quantized_nodes
 
 CONSTANTS = {
     "w": normal(16, 4, scale=0.25),

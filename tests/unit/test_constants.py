@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+from test_backend_c import network
 
-from edgeq.backends.constants import Constants, weights_assembly, weights_header, weights_source
+from edgeq.backends.c import emit_c
+from edgeq.backends.constants import Constants, blobs, weights_assembly, weights_header, weights_source
+from edgeq.describe import image_facts
+from edgeq.firmware import build_images
 from edgeq.numerics.array import Array
+from edgeq.target import load_board, load_target
 
 _WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 
@@ -113,3 +118,42 @@ def test_text_costs_nanoseconds_a_weight() -> None:
 
     values = np.random.default_rng(1).integers(-128, 128, 1_000_000).astype(np.int8)
     assert min(seconds(values) for _ in range(3)) < 0.2
+
+
+def test_listing_is_what_the_image_holds(tmp_path: Path, needs_program: object) -> None:
+    """Offsets, sizes and contents of every array, against the addresses of the linked image for M4."""
+    assert callable(needs_program)
+    needs_program("arm-none-eabi-gcc")
+    graph = network()
+    program = emit_c(graph, "net", load_target("cortex-m4"), "hot")
+    program.bundle.write(tmp_path)
+    facts = image_facts(graph, program, "net")
+    images = build_images(tmp_path, tmp_path, load_board("mps2-an386"), facts, constants=program.constants)
+    listed = blobs(program.constants.arrays)
+    assert sorted(blob.name for blob in listed) == sorted(program.constants.arrays)
+    with (tmp_path / images.files["image"]).open("rb") as file:
+        elf = ELFFile(file)
+        table = elf.get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection)
+        symbols = {symbol.name: symbol for symbol in table.iter_symbols()}
+        start = symbols[listed[0].name]["st_value"]
+        for blob in listed:
+            symbol, array = symbols[blob.name], program.constants.arrays[blob.name]
+            assert symbol["st_value"] - start == blob.offset
+            assert symbol["st_value"] % blob.align == 0
+            assert symbol["st_size"] == blob.count * np.dtype(blob.dtype).itemsize == array.nbytes
+            section = elf.get_section(symbol["st_shndx"])
+            at = symbol["st_value"] - section["sh_addr"]
+            assert section.data()[at : at + array.nbytes] == array.tobytes()
+
+
+def test_binary_file_is_the_listing() -> None:
+    given = constants()
+    content = weights_assembly(given.arrays, "net.bin", hosted=False)[1]
+    end = 0
+    for blob in blobs(given.arrays):
+        array = given.arrays[blob.name]
+        assert blob.offset == -(-end // blob.align) * blob.align
+        end = blob.offset + array.nbytes
+        assert content[blob.offset : end] == array.tobytes()
+    assert len(content) == -(-end // 4) * 4
