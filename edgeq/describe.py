@@ -65,12 +65,12 @@ def describe(job: Job) -> Manifest:
         inputs=_endpoints(graph, graph.inputs, graph.inputs),
         outputs=_endpoints(graph, graph.outputs, job.request_of(graph).outputs),
         images=dict(sorted(job.files.items())),
-        programs={name: _program(job, product) for name, product in sorted(job.products.items())},
+        programs={name: _program(product) for name, product in sorted(job.products.items())},
         quantization=quantization,
     )
 
 
-def _program(job: Job, product: Product) -> Program:
+def _program(product: Product) -> Program:
     graph, program, images = product.graph, product.emitted.program, product.images
     steps = program.steps if program is not None else ()
     described: dict[str, ProgramStep] = {step.node.name: step for step in steps}

@@ -98,7 +98,7 @@ class Job:
     Attributes:
         source: the model that the user gave.
         calibration: the data that the user gave; None where there is none.
-        options: likewise.
+        options: the user's choices.
         board: as its file describes it.
         folder: receives the results.
         blind: sizes are wanted, no firmware: a float model needs no calibration data and gets meaningless scales.
