@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,9 @@ def test_folder_is_kept_where_it_is_named_and_opens_again(
     assert kept.folder == tmp_path / "out"
     again = edgeq.load(tmp_path / "out")
     assert (again.manifest.name, again.notes, again.quantization) == ("model", (), None)
-    assert again.manifest.program == kept.manifest.program
+    assert kept.result is not None
+    assert replace(again.manifest, files={}, quantization=None) == replace(kept.result.manifest, quantization=None)
+    assert {"manifest.json", "model.c", "graph.json"} & set(again.manifest.files) == {"model.c", "graph.json"}
     assert again.eval(example.evaluation, "reference", samples=5).samples == 5
     del kept
     gc.collect()
