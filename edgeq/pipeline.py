@@ -11,34 +11,89 @@ from pathlib import Path
 from typing import Final
 
 from edgeq import budget
-from edgeq.backends.table import Entry, entries_of
+from edgeq.backends.table import entries_of
 from edgeq.build import build_firmware, check_toolchains
-from edgeq.describe import describe
+from edgeq.emission import emit_programs, write_manifest
 from edgeq.errors import EdgeqError, Problem
 from edgeq.extras import require
-from edgeq.files import below
-from edgeq.folder import (
-    BOARD,
-    FLOAT_MODEL,
-    GRAPH_JSON,
-    GRAPH_NPZ,
-    QDQ_MODEL,
-    check_replaceable,
-    replace_folder,
-)
-from edgeq.integers import import_model, lower_model, quantize_model, to_integer_graph
-from edgeq.ir import Graph
-from edgeq.ir.serialize import save_graph
-from edgeq.job import CompileOptions, CompileResult, Job, Product, Progress, QuantizeResult, silent
+from edgeq.folder import check_replaceable, replace_folder
+from edgeq.integers import import_model, lower_model, quantize_model
+from edgeq.job import CompileOptions, CompileResult, Job, Progress, QuantizeResult, silent
 from edgeq.notes import gathered
 from edgeq.numerics.scaling import Mode
 from edgeq.sources import DataSource, ModelSource, path_of, shown
-from edgeq.target import board_file, load_board, save_board
-from edgeq.writing import MANIFEST, check_apart, check_file, covers, disk_problem, keep_file, told_reads
+from edgeq.target import board_file, load_board
+from edgeq.writing import check_apart, check_file, covers, disk_problem, keep_file, told_reads
 
 _SAVE: Final = "--save-calibration"
 
-__all__ = ["STAGES", "compile_model", "import_model", "quantize_file", "quantize_model", "to_integer_graph"]
+STAGES: tuple[tuple[str, Callable[[Job], None]], ...] = (
+    ("import", import_model),
+    ("quantize", quantize_model),
+    ("lower", lower_model),
+    ("emit", emit_programs),
+    ("build", build_firmware),
+    ("manifest", write_manifest),
+)
+
+
+def compile_model(
+    model: ModelSource,
+    data: DataSource | None,
+    out: Path,
+    options: CompileOptions,
+    progress: Progress = silent,
+    force: bool = False,
+) -> CompileResult:
+    """Compile a model into a folder, which is replaced whole or left whole.
+
+    Args:
+        model: an ONNX model, float or QDQ.
+        data: calibration data for a float model.
+        out: the folder.
+        options: the user's choices.
+        progress: called with a stage's name and its share done (None where unknown).
+        force: where `out` holds what edgeq did not write, or what was edited since, that folder is moved to
+            ``OUT.kept-N`` instead of being refused.
+
+    Raises:
+        EdgeqError: whatever stops a stage.
+    """
+    inputs = {
+        "the model": path_of(model),
+        "the calibration data": path_of(data),
+        "the board": board_file(options.board),
+        "the saved calibration": options.calibration,
+    }
+    check_apart(out, inputs)
+    check_replaceable(out, force=force)
+    _check_save(options, out, inputs, force=force)
+    for entry in entries_of(options.backends):
+        if entry.extra is not None:
+            require(entry.extra)
+    board = load_board(options.board)
+    if options.aligned_loads:
+        board = replace(board, target=board.target.with_aligned_loads())
+    check_toolchains(options, board)
+    notes: list[Problem] = []
+
+    def waiting() -> None:
+        progress("wait for another edgeq that writes the same folder", None)
+
+    with (
+        budget.ensured(),
+        gathered(notes),
+        told_reads() as read,
+        replace_folder(out, force=force, waiting=waiting) as folder,
+    ):
+        job = Job(model, data, options, board, folder, progress, notes=notes)
+        for name, stage in STAGES:
+            budget.tick(name)
+            progress(name, None)
+            stage(job)
+            _check_reads(options, out, read)
+    assert job.manifest is not None  # write_manifest has set it
+    return CompileResult(out, job.manifest, job.quantization, job.data, tuple(notes))
 
 
 def quantize_file(
@@ -146,109 +201,3 @@ def _make_parent(output: Path, flag: str) -> None:
         raise disk_problem(error) or EdgeqError(
             "EQ0101", "the output's folder cannot be made", where=flag, got=f"{output.parent}: {error.strerror}"
         ) from error
-
-
-def emit_programs(job: Job) -> None:
-    """Let every backend print the graph, and write everything that describes the model."""
-    from edgeq.onnxio import write_model
-
-    assert job.graph is not None and job.qdq_model is not None  # noqa: PT018 - set by the stages before
-    save_graph(job.graph, job.folder / GRAPH_JSON, job.folder / GRAPH_NPZ)
-    for entry in entries_of(job.options.backends):
-        job.products[entry.name] = _emit(job, entry, job.graph)
-    write_model(job.qdq_model, job.folder / QDQ_MODEL)
-    if job.float_model is not None:
-        write_model(job.float_model, job.folder / FLOAT_MODEL)
-
-
-def _emit(job: Job, entry: Entry, graph: Graph) -> Product:
-    """A backend's files; where it lacks the arithmetic asked for, of a graph in its own, which is saved with them."""
-    options, folder = job.options, job.folder / entry.folder
-    folder.mkdir(exist_ok=True)
-    mode = entry.arithmetic(options.mode)
-    if mode != options.mode:
-        assert job.qdq_model is not None  # emit_programs has looked
-        graph = to_integer_graph(job.qdq_model, mode, options.name)
-        save_graph(graph, folder / GRAPH_JSON, folder / GRAPH_NPZ)
-    made = entry.load().emit(job.request_of(graph))
-    if made.program is not None:
-        made.program.bundle.write(folder)
-    made.modules.write(folder)
-    job.files |= {kind: below(entry.folder, name) for kind, name in made.kinds.items()}
-    return Product(mode, graph, made)
-
-
-def write_manifest(job: Job) -> None:
-    """State what was built, of what, how large, and how to run it."""
-    job.manifest = describe(job)
-    (job.folder / MANIFEST).write_text(job.manifest.to_text(), encoding="utf-8")
-    save_board(job.board, job.folder / BOARD)
-
-
-STAGES: tuple[tuple[str, Callable[[Job], None]], ...] = (
-    ("import", import_model),
-    ("quantize", quantize_model),
-    ("lower", lower_model),
-    ("emit", emit_programs),
-    ("build", build_firmware),
-    ("manifest", write_manifest),
-)
-
-
-def compile_model(
-    model: ModelSource,
-    data: DataSource | None,
-    out: Path,
-    options: CompileOptions,
-    progress: Progress = silent,
-    force: bool = False,
-) -> CompileResult:
-    """Compile a model into a folder, which is replaced whole or left whole.
-
-    Args:
-        model: an ONNX model, float or QDQ.
-        data: calibration data for a float model.
-        out: the folder.
-        options: the user's choices.
-        progress: called with a stage's name and its share done (None where unknown).
-        force: where `out` holds what edgeq did not write, or what was edited since, that folder is moved to
-            ``OUT.kept-N`` instead of being refused.
-
-    Raises:
-        EdgeqError: whatever stops a stage.
-    """
-    inputs = {
-        "the model": path_of(model),
-        "the calibration data": path_of(data),
-        "the board": board_file(options.board),
-        "the saved calibration": options.calibration,
-    }
-    check_apart(out, inputs)
-    check_replaceable(out, force=force)
-    _check_save(options, out, inputs, force=force)
-    for entry in entries_of(options.backends):
-        if entry.extra is not None:
-            require(entry.extra)
-    board = load_board(options.board)
-    if options.aligned_loads:
-        board = replace(board, target=board.target.with_aligned_loads())
-    check_toolchains(options, board)
-    notes: list[Problem] = []
-
-    def waiting() -> None:
-        progress("wait for another edgeq that writes the same folder", None)
-
-    with (
-        budget.ensured(),
-        gathered(notes),
-        told_reads() as read,
-        replace_folder(out, force=force, waiting=waiting) as folder,
-    ):
-        job = Job(model, data, options, board, folder, progress, notes=notes)
-        for name, stage in STAGES:
-            budget.tick(name)
-            progress(name, None)
-            stage(job)
-            _check_reads(options, out, read)
-    assert job.manifest is not None  # write_manifest has set it
-    return CompileResult(out, job.manifest, job.quantization, job.data, tuple(notes))

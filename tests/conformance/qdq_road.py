@@ -17,6 +17,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from edgeq.errors import EdgeqError
 from edgeq.frontend import check_support, normalize, normalize_qdq, normalize_structure
+from edgeq.integers import to_integer_graph
 from edgeq.interp import run
 from edgeq.ir import DType, Graph, Quantization
 from edgeq.numerics.array import Array
@@ -25,7 +26,6 @@ from edgeq.onnxio import Session
 from edgeq.onnxio.qdq_parameters import activation_parameters, quantize_constant
 from edgeq.ops import onnx_forms
 from edgeq.ops.base import Shape
-from edgeq.pipeline import to_integer_graph
 
 OPSET: Final = 21
 CLIP: Final = (-0.4, 1.7)

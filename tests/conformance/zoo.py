@@ -21,6 +21,7 @@ import quant_models
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.frontend import check_support, normalize
+from edgeq.integers import to_integer_graph
 from edgeq.ir import DType, Graph, Quantization, QuantizedConstant
 from edgeq.lowering import lower
 from edgeq.numerics.array import Array
@@ -30,7 +31,6 @@ from edgeq.onnxio.qdq_parameters import quantize_constant
 from edgeq.onnxio.samples import Samples
 from edgeq.ops import OPS, OnnxForm, onnx_forms
 from edgeq.ops.base import Shape
-from edgeq.pipeline import to_integer_graph
 from edgeq.quant import QuantizeOptions, quantize
 
 if TYPE_CHECKING:

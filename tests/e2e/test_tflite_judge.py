@@ -20,13 +20,13 @@ from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.backends.tflite import emit_tflite
 from edgeq.extras import missing
 from edgeq.frontend import normalize
+from edgeq.integers import to_integer_graph
 from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling.tflite import TFLite
 from edgeq.onnxio import read_model
 from edgeq.onnxio.samples import Samples
-from edgeq.pipeline import to_integer_graph
 from edgeq.quant import QuantizeOptions, quantize
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner

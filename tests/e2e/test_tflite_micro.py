@@ -19,13 +19,13 @@ import pytest
 from edgeq.backends.tflite import emit_tflite
 from edgeq.extras import missing
 from edgeq.frontend import normalize
+from edgeq.integers import to_integer_graph
 from edgeq.interp import run
 from edgeq.ir import DType, Graph, Quantization
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import SCALINGS, Mode
 from edgeq.onnxio import read_model
 from edgeq.onnxio.samples import Samples
-from edgeq.pipeline import to_integer_graph
 from edgeq.quant import QuantizeOptions, quantize
 from tests.conformance.test_fuzz import draw_cases
 from tests.conformance.test_tflite import REFUSED

@@ -22,11 +22,11 @@ from edgeq.backends.c import Specialize, emit_c
 from edgeq.backends.c.instances import SPECIALIZE
 from edgeq.errors import EdgeqError
 from edgeq.frontend import normalize, normalize_qdq, normalize_structure
+from edgeq.integers import to_integer_graph
 from edgeq.ir import Graph
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio import read_model
 from edgeq.onnxio.qdq_form import REQUANTIZE
-from edgeq.pipeline import to_integer_graph
 from edgeq.quant import quantize_blindly
 from edgeq.target import load_target
 from tests.conformance import zoo

@@ -18,9 +18,9 @@ import numpy as np
 
 from edgeq.backends.program import step_nodes
 from edgeq.errors import EdgeqError
+from edgeq.integers import to_integer_graph
 from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
-from edgeq.pipeline import to_integer_graph
 from edgeq.runners.base import RunRequest
 from edgeq.runners.table import load_runner
 from tests.conformance.images import build_image

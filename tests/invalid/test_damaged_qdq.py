@@ -19,11 +19,11 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend import is_quantized, normalize_qdq, normalize_structure
+from edgeq.integers import to_integer_graph
 from edgeq.interp import run
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
 from edgeq.onnxio.reader import read_model_bytes
-from edgeq.pipeline import to_integer_graph
 
 TEXT = """<ir_version: 10, opset_import: ["" : 21]>
 g (float[1,3,6,6] x) => (float[1,4] y) {

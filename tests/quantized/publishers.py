@@ -10,10 +10,10 @@ from typing import Final
 import onnx_ir as ir
 
 from edgeq.frontend import normalize_qdq, normalize_structure
+from edgeq.integers import to_integer_graph
 from edgeq.ir import Graph
 from edgeq.numerics.scaling import Mode
 from edgeq.onnxio.samples import Samples
-from edgeq.pipeline import to_integer_graph
 from tests.quantized.tflite_to_qdq import Converted, convert
 
 # Name → file, and evaluation data.

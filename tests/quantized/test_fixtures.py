@@ -14,12 +14,12 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.frontend import normalize, normalize_qdq, normalize_structure, recover_plan, restore_integer_values
+from edgeq.integers import to_integer_graph
 from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.numerics.scaling import Mode
 from edgeq.onnxio import Session, read_model
 from edgeq.onnxio.samples import Samples
-from edgeq.pipeline import to_integer_graph
 from edgeq.quant import QuantizeOptions, quantize
 from tests.quantized.agreement import Layer, compare_layers, missing_parameters, table
 from tests.quantized.litert import quantized

@@ -7,9 +7,9 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.frontend import normalize_qdq, normalize_structure
+from edgeq.integers import to_integer_graph
 from edgeq.lowering import lower
 from edgeq.onnxio import Session
-from edgeq.pipeline import to_integer_graph
 from tests.quantized.agreement import compare_layers
 from tests.quantized.random_models import RandomModel
 from tests.quantized.test_fixtures import declared

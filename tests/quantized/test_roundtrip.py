@@ -16,7 +16,7 @@ import pytest
 from quant_models import floats, normal, residual_net, samples_for
 
 from edgeq.frontend import normalize_qdq, normalize_structure
-from edgeq.pipeline import to_integer_graph
+from edgeq.integers import to_integer_graph
 from edgeq.quant import QuantizeOptions, quantize
 from tests.quantized.litert import judge
 from tests.quantized.tflite_to_qdq import convert

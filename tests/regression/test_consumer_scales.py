@@ -16,13 +16,13 @@ import pytest
 from quant_models import floats, normal
 
 from edgeq import frontend
+from edgeq.integers import to_integer_graph
 from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import Mode
 from edgeq.onnxio import Session
 from edgeq.onnxio.samples import Samples
-from edgeq.pipeline import to_integer_graph
 from edgeq.quant import QuantizeOptions, quantize
 from edgeq.quant.scheme import quantized_nodes
 

@@ -11,8 +11,8 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from edgeq.errors import EdgeqError
 from edgeq.frontend import is_quantized, normalize, normalize_qdq, normalize_structure
+from edgeq.integers import to_integer_graph
 from edgeq.onnxio import read_model_bytes
-from edgeq.pipeline import to_integer_graph
 
 node = helper.make_node
 Shape = tuple[int, ...]

@@ -14,12 +14,13 @@ import pytest
 from edgeq.analysis.verify import verify_folder
 from edgeq.folder import Compiled
 from edgeq.frontend import normalize_qdq, normalize_structure
+from edgeq.integers import to_integer_graph
 from edgeq.interp import run
 from edgeq.job import CompileOptions
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
 from edgeq.onnxio.reader import read_model_bytes
-from edgeq.pipeline import compile_model, to_integer_graph
+from edgeq.pipeline import compile_model
 
 _HALVES = np.array([0.5, 1.0, -0.25], np.float32)
 _PARTS = 20

@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("manifest",),
     ("folder", "job"),
     ("integers", "describe"),
-    ("build",),
+    ("build", "emission"),
     ("pipeline",),
     ("analysis",),
     ("report", "arguments"),

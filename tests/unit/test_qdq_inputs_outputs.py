@@ -11,12 +11,12 @@ from quant_models import parse
 
 from edgeq.analysis.model_values import ModelValue
 from edgeq.frontend import normalize_qdq, normalize_structure
+from edgeq.integers import to_integer_graph
 from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.notes import gathered
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
-from edgeq.pipeline import to_integer_graph
 
 CONSTANTS: dict[str, Any] = {
     "s": np.float32(0.05),

@@ -9,8 +9,8 @@ import onnx_ir as ir
 import pytest
 from quant_models import floats, normal, residual_net, samples_for
 
+from edgeq.integers import to_integer_graph
 from edgeq.ir import Graph
-from edgeq.pipeline import to_integer_graph
 from edgeq.quant import QuantizeOptions, quantize, quantize_blindly
 
 
