@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgeq.lazily import export
+from edgeq.version import __version__
 
 if TYPE_CHECKING:
     from edgeq.api import check, compile, load, quantize  # noqa: A004 - as in edgeq.api
@@ -22,13 +23,12 @@ __all__ = [
     "EdgeqError",
     "Problem",
     "QuantizedModel",
+    "__version__",
     "check",
     "compile",
     "load",
     "quantize",
 ]
-
-__version__ = "0.1.0"
 
 export(
     __name__,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgeq import __version__
 from edgeq.backends import program as emitted
 from edgeq.backends.c_source import version_of
 from edgeq.backends.constants import blobs
@@ -14,6 +13,7 @@ from edgeq.job import Job, Product
 from edgeq.manifest import Endpoint, Manifest, Options, Place, Program, Sources, Step
 from edgeq.ops import BY_NAME
 from edgeq.sources import sha256_of
+from edgeq.version import __version__
 
 if TYPE_CHECKING:
     from edgeq.firmware import ImageFacts

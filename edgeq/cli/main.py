@@ -13,12 +13,13 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from edgeq import __version__, signals
+from edgeq import signals
 from edgeq.cli.options import loudness_options
 from edgeq.cli.streams import flush_output, guard_streams, say_last
 from edgeq.cli.talk import keep_json
 from edgeq.errors import EXIT_INTERNAL, EXIT_USAGE, EdgeqError, Problem
 from edgeq.notes import current, gathered
+from edgeq.version import __version__
 from edgeq.writing import sweep_scratch
 
 # name → one line of help; the module is edgeq.cli.<name>, its function the command.

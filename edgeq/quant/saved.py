@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from edgeq import __version__
 from edgeq.archive import Archive, npz_bytes
 from edgeq.errors import EdgeqError
 from edgeq.files import DAMAGE, MAX_JSON_BYTES, reason_of
@@ -31,6 +30,7 @@ from edgeq.quant.digests import add_array, data_digest, model_digest
 from edgeq.quant.properties import CALIBRATED, CHOSEN, MEASURED, PLANNED
 from edgeq.quant.state import Choice
 from edgeq.quant.statistics import KINDS, Wanted
+from edgeq.version import __version__
 
 if TYPE_CHECKING:
     from edgeq.numerics.array import Array
