@@ -21,6 +21,9 @@ _COMPILE_SECONDS = 300
 # A shell's background jobs start with SIGINT ignored, and children inherit that: tests of Ctrl-C need it back.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Those of nohup start with SIGHUP ignored.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
