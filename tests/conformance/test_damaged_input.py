@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
-from tests.campaigns.damage import DATA_DAMAGE, MODEL_DAMAGE, compile_example, judge_input, judge_model
+from tests.campaigns.damage import (
+    DATA_DAMAGE,
+    MODEL_DAMAGE,
+    compile_example,
+    judge_calibration,
+    judge_input,
+    judge_model,
+)
 
 PARTS = 4
 MODELS = 20
@@ -31,6 +39,11 @@ def test_damaged_models_are_answered_with_a_code(tmp_path: Path, part: int) -> N
 def test_damaged_files_are_answered_with_a_code(tmp_path: Path, compiled: Path, part: int) -> None:
     verdicts = [judge_input(seed, tmp_path, compiled) for seed in range(part * INPUTS, (part + 1) * INPUTS)]
     assert [verdict for verdict in verdicts if verdict.wrong] == []
-    kinds = {verdict.kind for verdict in verdicts}
-    assert kinds & set(DATA_DAMAGE)
-    assert "calibration" in kinds or part == 0
+    assert {verdict.kind for verdict in verdicts} & set(DATA_DAMAGE)
+
+
+@pytest.mark.filterwarnings("default")
+def test_damaged_calibrations_are_answered_with_a_code(tmp_path: Path, compiled: Path) -> None:
+    verdicts = [judge_calibration(random.Random(seed), tmp_path, compiled) for seed in range(6)]
+    assert [verdict for verdict in verdicts if verdict.wrong] == []
+    assert {verdict.kind for verdict in verdicts} == {"calibration"}
