@@ -8,6 +8,7 @@ import onnx_ir as ir
 from edgeq.frontend.qdq_nodes import shift_of
 from edgeq.notes import note
 from edgeq.onnxio.limits import shown
+from edgeq.onnxio.names import fresh_name
 
 
 class IntegerValues:
@@ -42,13 +43,13 @@ class IntegerValues:
         if dtype == ir.DataType.INT8:
             self.graph.outputs[position] = integers
             if output.uses():
-                output.name = self._fresh(f"{name}_dequantized", self._values)
+                output.name = fresh_name(f"{name}_dequantized", self._values)
             else:
                 self.graph.remove(dequantize, safe=True)
             integers.name = name
             return
         _tell_of_uint8("output", name, dtype)
-        output.name = self._fresh(f"{name}_dequantized", self._values)
+        output.name = fresh_name(f"{name}_dequantized", self._values)
         quantize = self._node("QuantizeLinear", output, dequantize, dtype, name, dtype)
         self.graph.insert_after(dequantize, quantize)
         self.graph.outputs[position] = quantize.outputs[0]
@@ -63,22 +64,14 @@ class IntegerValues:
         assert zero is not None
         assert zero.const_value is not None
         shifted = (zero.const_value.numpy().astype(np.int16) + shift_of(dtype)).astype(dtype.numpy())
-        base = self._fresh(f"{name}_zero_point_{dtype.name.lower()}", self._values)
+        base = fresh_name(f"{name}_zero_point_{dtype.name.lower()}", self._values)
         tensor = ir.Tensor(np.asarray(shifted), name=base)
         parameter = ir.Value(name=base, shape=tensor.shape, type=ir.TensorType(dtype), const_value=tensor)
         self.graph.register_initializer(parameter)
-        made = ir.Value(name=self._fresh(name, self._values), shape=value.shape, type=ir.TensorType(result))
+        made = ir.Value(name=fresh_name(name, self._values), shape=value.shape, type=ir.TensorType(result))
         return ir.Node(
-            "", kind, [value, scale, parameter], outputs=[made], name=self._fresh(f"{name}_{kind}", self._nodes)
+            "", kind, [value, scale, parameter], outputs=[made], name=fresh_name(f"{name}_{kind}", self._nodes)
         )
-
-    @staticmethod
-    def _fresh(base: str, taken: set[str]) -> str:
-        name, number = base, 1
-        while name in taken:
-            name, number = f"{base}.{number}", number + 1
-        taken.add(name)
-        return name
 
 
 def _tell_of_uint8(kind: str, name: str, dtype: ir.DataType) -> None:

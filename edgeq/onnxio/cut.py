@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.numerics.array import Array
+from edgeq.onnxio.names import fresh_name
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -75,7 +76,7 @@ def cut_at_quantizers(model: ir.Model, known: Collection[str]) -> tuple[CutValue
         result = node.outputs[0]
         if real is None or real.const_value is not None or result.name not in known:
             continue
-        name = _fresh(f"{result.name}.given", taken)
+        name = fresh_name(f"{result.name}.given", taken)
         given = ir.Value(name=name, shape=result.shape, type=result.type)
         result.replace_all_uses_with(given)
         inputs.append(given)
@@ -107,11 +108,3 @@ def _cut(value: ir.Value, given: str, is_step: bool, node: str) -> CutValue:
     assert value.dtype is not None
     shape = tuple(int(size) for size in value.shape.numpy())
     return CutValue(str(value.name), given, shape, np.dtype(value.dtype.numpy()), is_step, node)
-
-
-def _fresh(base: str, taken: set[str]) -> str:
-    name, number = base, 1
-    while name in taken:
-        name, number = f"{base}.{number}", number + 1
-    taken.add(name)
-    return name

@@ -21,6 +21,7 @@ import onnx_ir as ir
 
 from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import Array
+from edgeq.onnxio.names import fresh_name
 
 OPSET: Final = 21
 FUSED_PRODUCERS: Final = frozenset({"Add", "Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "Sub"})
@@ -116,7 +117,7 @@ class _Writer:
         self.node_names = {str(node.name) for node in graph}
 
     def name(self, base: str) -> str:
-        return _free(base, self.names)
+        return fresh_name(base, self.names)
 
     def initializer(self, base: str, array: Array) -> ir.Value:
         name = self.name(base)
@@ -132,7 +133,7 @@ class _Writer:
         value = ir.Value(name=name, shape=inputs[0].shape, type=ir.TensorType(dtype))
         attributes = {} if axis is None else {"axis": ir.AttrInt64("axis", axis)}
         return ir.Node(
-            "", op_type, inputs, attributes, outputs=[value], name=_free(f"{name}_{op_type}", self.node_names)
+            "", op_type, inputs, attributes, outputs=[value], name=fresh_name(f"{name}_{op_type}", self.node_names)
         )
 
     def write_constant(self, node: ir.Node, index: int, base: str, constant: QuantizedConstant) -> tuple[str, ...]:
@@ -193,14 +194,6 @@ def _constant_arrays(constant: QuantizedConstant) -> tuple[Array, ...]:
     if params.dtype is DType.INT32:
         return constant.values, params.scales
     return constant.values, params.scales, params.zero_points.astype(params.dtype.numpy)
-
-
-def _free(base: str, names: set[str]) -> str:
-    name, number = base, 1
-    while name in names:
-        name, number = f"{base}.{number}", number + 1
-    names.add(name)
-    return name
 
 
 def _drop_identities(graph: ir.Graph) -> None:
