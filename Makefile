@@ -42,7 +42,7 @@ campaign-graphs: setup ## 1 000 random graphs under sanitizers and on M0, M4, M5
 
 campaign-mutants: setup ## faults planted one at a time, and the share that the tests catch (an hour)
 	EDGEQ_COSMIC_RAY_PYTHON="$${EDGEQ_COSMIC_RAY_PYTHON-$$(sh scripts/environment.sh cosmic-ray)}" \
-	$(BIN)/python tests/campaigns/mutants.py --workers $(JOBS)
+	$(BIN)/python -m tests.campaigns.mutants --workers $(JOBS)
 
 lint: setup ## ruff, mypy, clang-format
 	$(BIN)/ruff check

@@ -18,10 +18,10 @@ _ROOT = Path(__file__).resolve().parent.parent
 _COMMAND = "import sys; from edgeq.cli.main import main; sys.exit(main())"
 _COMPILE_SECONDS = 300
 
-# A shell's background jobs start with SIGINT ignored, and children inherit that: tests of Ctrl-C need it back.
+# A shell's background jobs start with SIGINT ignored, those of nohup with SIGHUP, and children inherit that: tests of
+# signals need them back.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-# Those of nohup start with SIGHUP ignored.
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

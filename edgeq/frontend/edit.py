@@ -238,8 +238,8 @@ class Edit:
     def can_alias(self, old: ir.Value, new: ir.Value) -> bool:
         """Whether :meth:`replace` may put an already existing value in the place of another.
 
-        A graph output must be a value of its own, made by a node of the main graph. A value that is rounded is no other
-        one than that which is rounded alike.
+        A graph output must be a value of its own, made by a node of the main graph. A rounded value gives way only to
+        one that is rounded to the same parameters.
         """
         if self.params.get(old) not in {None, self.params.get(new)}:
             return False

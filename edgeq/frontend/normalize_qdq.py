@@ -3,8 +3,8 @@
 A quantized model is a float graph and a plan of integers. The foreign Q and DQ are removed (:mod:`qdq_read`), the rules
 of float models are applied while constants carry their integers (:class:`edgeq.frontend.edit.Edit`), the support check
 of float models follows, missing scales are inferred (:mod:`qdq_scales`), and the code that writes edgeq's own plans
-writes the result. Decided against: patching the foreign
-model in place, which would have to undo every exporter's placement of Q and DQ one by one.
+writes the result. Decided against: patching the foreign model in place, which would have to undo every exporter's
+placement of Q and DQ one by one.
 """
 
 from __future__ import annotations

@@ -162,8 +162,8 @@ class _Reader:
     def _computes_on_integers(self, node: ir.Node) -> bool:
         """Whether a node reads quantized values, not what was dequantized from them.
 
-        A value that stands for itself (an int8 input, the result of a mover) is read by both kinds of nodes; those
-        that read it dequantized have float results.
+        A value that stands for itself (an int8 input, the result of an operator that only moves integers) is read by
+        both kinds of nodes; those that read it dequantized have float results.
         """
         stands_for = [(value, self.integers[value]) for value in node.inputs if value in self.integers]
         whole = node.op_type == "Cast" or any(output.dtype in EIGHT_BIT for output in node.outputs)

@@ -58,7 +58,9 @@ class Tensor:
     @classmethod
     def constant(cls, name: str, data: Array, quant: Quantization | None = None) -> Tensor:
         """A constant with the shape and type of ``data``."""
-        return cls(name, tuple(data.shape), DType.of(data), np.array(data, order="C"), quant)
+        frozen = np.array(data, order="C")
+        frozen.setflags(write=False)
+        return cls(name, tuple(data.shape), DType.of(data), frozen, quant)
 
     @property
     def bits(self) -> int | None:

@@ -33,8 +33,8 @@ class Target:
     Attributes:
         name: the ONNX name of the float value that is quantized, after the fused activation.
         shape: its shape as ONNX has it.
-        quant: scale and zero point of the int8 result.
-        clamp_min, clamp_max: int8 bounds of the fused activation (−128, 127 where there is none).
+        quant: the result's parameters, per tensor.
+        clamp_min, clamp_max: bounds of the fused activation, in integers; those of the type where there is none.
         sources: names of the ONNX nodes that this stands for.
     """
 
@@ -57,8 +57,8 @@ class Target:
 
     @property
     def is_clamped(self) -> bool:
-        """Whether the fused activation does more than int8 saturation."""
-        return self.clamp_min > DType.INT8.min or self.clamp_max < DType.INT8.max
+        """Whether the fused activation does more than saturation."""
+        return self.clamp_min > self.quant.q_min or self.clamp_max < self.quant.q_max
 
 
 @dataclass

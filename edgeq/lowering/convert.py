@@ -113,7 +113,7 @@ def _lower_quantize(ctx: Context, node: onnx_ir.Node) -> None:
 
 def _target(ctx: Context, value: onnx_ir.Value, quant: Quantization) -> tuple[onnx_ir.Node, Target]:
     """Walk back from the quantized value over fused activations to the operator that computes it."""
-    low, high = DType.INT8.min, DType.INT8.max
+    low, high = quant.q_min, quant.q_max
     sources: list[str] = []
     current = value
     while True:
@@ -150,9 +150,9 @@ def _bound(node: onnx_ir.Node, index: int) -> float | None:
 
 
 def _quantized(real: float, quant: Quantization, scaling: Scaling) -> int:
-    """QuantizeLinear of one number: float32 division, rounded as the arithmetic does, saturated to int8."""
+    """QuantizeLinear of one number: float32 division, rounded as the arithmetic does, saturated."""
     whole = scaling.round_bound(float(np.float32(real) / np.float32(quant.scale[0])))
-    return int(np.clip(whole + quant.zero_point[0], DType.INT8.min, DType.INT8.max))
+    return int(np.clip(whole + quant.zero_point[0], quant.q_min, quant.q_max))
 
 
 def _graph_input(ctx: Context, value: onnx_ir.Value, quant: Quantization) -> Tensor:
@@ -160,7 +160,7 @@ def _graph_input(ctx: Context, value: onnx_ir.Value, quant: Quantization) -> Ten
     if name in ctx.graph.tensors:
         return at_scale(ctx, ctx.graph.tensors[name], quant, "rescaled")
     shape = _static_shape(value)
-    tensor = Tensor(name, shape, DType.INT8, quant=quant, source=Source(name, tuple(range(len(shape))), shape))
+    tensor = Tensor(name, shape, quant.dtype, quant=quant, source=Source(name, tuple(range(len(shape))), shape))
     ctx.graph.add_tensor(tensor)
     ctx.graph.inputs += (name,)
     return tensor

@@ -96,7 +96,7 @@ def lower_pad(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
         pads = tuple(full)
     constant = constant_array(node, 2)
     real = 0.0 if constant is None or constant.size == 0 else float(constant.reshape(-1)[0])
-    value = min(127, max(-128, round(real / target.scale) + target.zero))
+    value = min(target.quant.q_max, max(target.quant.q_min, round(real / target.scale) + target.zero))
     return ctx.emit_result("pad", target, (x.name,), {"pads": pads, "value": value})
 
 

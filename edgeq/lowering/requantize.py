@@ -56,7 +56,7 @@ def emit_requantize(ctx: Context, tensor: Tensor, quant: Quantization, name: str
     scale, zero = scalar_quant(tensor)
     factors = ctx.scaling.choose(np.array([scale / quant.scale[0]]))
     inputs, attrs = add_factors(ctx, name, factors, np.array([255]), (tensor.name,))
-    attrs |= {"in_zero": zero, "out_zero": quant.zero_point[0], "clamp_min": -128, "clamp_max": 127}
+    attrs |= {"in_zero": zero, "out_zero": quant.zero_point[0], "clamp_min": quant.q_min, "clamp_max": quant.q_max}
     return ctx.emit("requantize", name, (tensor.name, *inputs), attrs, quant=quant, sources=())
 
 

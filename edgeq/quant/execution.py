@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from edgeq.onnxio.qdq_form import QdqPlan
     from edgeq.onnxio.samples import Samples
-    from edgeq.quant.scheme import Layer
+    from edgeq.quant.specification import Layer
 
 # Inputs of samples, one entry a run.
 Feeds = Sequence[Mapping[str, Array]]

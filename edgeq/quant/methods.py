@@ -6,7 +6,7 @@ method that has it must be better by a margin to be chosen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Final
@@ -46,13 +46,14 @@ class Method:
         return "+".join(word for word in self.words if word)
 
 
-def _methods() -> tuple[Method, ...]:
+def methods_of(stages: Sequence[Mapping[str, Step | None]]) -> tuple[Method, ...]:
+    """Every combination of one variant of each stage."""
     found = []
-    for variants in product(*(stage.items() for stage in STAGES)):
+    for variants in product(*(stage.items() for stage in stages)):
         words = tuple(word for word, _ in variants)
-        extras = sum(word != next(iter(stage)) for word, stage in zip(words, STAGES, strict=True))
+        extras = sum(word != next(iter(stage)) for word, stage in zip(words, stages, strict=True))
         found.append(Method(words, tuple(step for _, step in variants if step is not None), extras))
     return tuple(found)
 
 
-METHODS: Final = _methods()
+METHODS: Final = methods_of(STAGES)

@@ -35,10 +35,10 @@ def _separated(state: State) -> str | None:
 
 
 def _specified(state: State) -> str | None:
-    if not hasattr(state, "scheme"):
-        return "there is no scheme"
+    if not hasattr(state, "specification"):
+        return "there is no specification"
     values = _values(state)
-    return _missing("the model has no value", (name for name in state.scheme.names if name not in values))
+    return _missing("the model has no value", (name for name in state.specification.names if name not in values))
 
 
 def _calibrated(state: State) -> str | None:
@@ -52,11 +52,11 @@ def _ranged(state: State) -> str | None:
     if not hasattr(state, "ranges"):
         return "there are no ranges"
     extents = state.ranges.extents
-    if len(extents) != len(state.scheme.groups):
-        return f"{len(extents)} ranges for {len(state.scheme.groups)} groups"
+    if len(extents) != len(state.specification.groups):
+        return f"{len(extents)} ranges for {len(state.specification.groups)} groups"
     bad = (
         group[0]
-        for group, (low, high) in zip(state.scheme.groups, extents, strict=True)
+        for group, (low, high) in zip(state.specification.groups, extents, strict=True)
         if not (isfinite(low) and isfinite(high) and low <= 0.0 <= high)
     )
     return _missing("a range that is not finite or lacks zero", bad)
@@ -66,15 +66,15 @@ def _planned(state: State) -> str | None:
     if not hasattr(state, "plan"):
         return "there is no plan"
     plan, values = state.plan, _values(state)
-    bare = (name for name in state.scheme.names if name in values and name not in plan.activations)
+    bare = (name for name in state.specification.names if name in values and name not in plan.activations)
     fault = _missing("no parameters", bare)
     if fault is not None:
         return fault
-    wanted = {key: value for key, (value, _) in state.scheme.operands.items()}
-    for layer in state.scheme.layers:
+    wanted = {key: value for key, (value, _) in state.specification.operands.items()}
+    for layer in state.specification.layers:
         for index in (layer.weight_index, layer.bias_index):
             operand = layer.node.inputs[index]
-            assert operand is not None  # the scheme has looked
+            assert operand is not None  # specify has looked
             wanted[str(layer.node.name), index] = operand
     for (node, index), operand in wanted.items():
         constant = plan.constants.get((node, index))
@@ -94,7 +94,7 @@ def _chosen(state: State) -> str | None:
 def _measured(state: State) -> str | None:
     if not hasattr(state, "layer_ratios_db"):
         return "no layer was measured"
-    names = (str(layer.node.name) for layer in state.scheme.layers)
+    names = (str(layer.node.name) for layer in state.specification.layers)
     return _missing("not measured", (name for name in names if name not in state.layer_ratios_db))
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ranges:
-    """By group of the scheme.
+    """By group of the specification.
 
     Attributes:
         extents: the smallest and the largest real value to represent; zero lies between.

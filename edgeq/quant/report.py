@@ -9,11 +9,11 @@ import numpy as np
 
 from edgeq.errors import Problem
 from edgeq.quant.parameters import Headroom
-from edgeq.quant.scheme import headroom_of
+from edgeq.quant.specification import headroom_of
 
 if TYPE_CHECKING:
     from edgeq.onnxio.qdq_form import QdqPlan
-    from edgeq.quant.scheme import Layer
+    from edgeq.quant.specification import Layer
     from edgeq.quant.state import State
 
 FEW_SAMPLES: Final = 32
@@ -104,7 +104,7 @@ def report_of(state: State) -> Report:
         tensors=_tensor_reports(state),
         layers={
             str(layer.node.name): _layer_report(layer, state.plan, noise[str(layer.node.name)])
-            for layer in state.scheme.layers
+            for layer in state.specification.layers
         },
         warnings=_warnings(samples, ratio),
     )

@@ -226,13 +226,13 @@ def _check_plan(state: State) -> None:
         ValueError: a value or an operand is not the model's, or has another type or axis than the steps give it.
     """
     per_tensor: tuple[DType, set[int | None]] = DType.INT8, {None}
-    wanted = dict.fromkeys(state.scheme.operands, per_tensor)
-    for layer in state.scheme.layers:
+    wanted = dict.fromkeys(state.specification.operands, per_tensor)
+    for layer in state.specification.layers:
         name = str(layer.node.name)
         wanted[name, layer.weight_index] = DType.INT8, {None, layer.form.weight_axis}
         wanted[name, layer.bias_index] = DType.INT32, {None, 0}
     plan, given = state.plan, state.given
-    if plan.activations.keys() != set(state.scheme.names) or plan.constants.keys() != wanted.keys():
+    if plan.activations.keys() != set(state.specification.names) or plan.constants.keys() != wanted.keys():
         raise ValueError("it is of other tensors")
     found = [("value", name, params, per_tensor) for name, params in plan.activations.items()]
     found += [

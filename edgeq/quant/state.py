@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edgeq.quant.properties import Property
     from edgeq.quant.ranges import Ranges
     from edgeq.quant.saved import SavedCalibration
-    from edgeq.quant.scheme import Scheme
+    from edgeq.quant.specification import Specification
     from edgeq.quant.step import Step
 
 AUTO: Final = "auto"
@@ -91,7 +91,7 @@ class State:
         steps: the list that is run.
         progress: called with what is being done and its share done.
         copies: the name of each requantized copy of a value → the value's name.
-        scheme: what to quantize and what shares a scale.
+        specification: what to quantize and what shares a scale.
         calibration: statistics of the values on the calibration data.
         held_out: the fold that the statistics in effect leave out, or None: they are of all samples.
         execution: runs the float model and quantized ones on calibration samples.
@@ -120,7 +120,7 @@ class State:
     weights: dict[str, QuantizedConstant] = field(default_factory=dict)
     model: onnx_ir.Model = field(init=False)
     copies: dict[str, str] = field(init=False)
-    scheme: Scheme = field(init=False)
+    specification: Specification = field(init=False)
     calibration: Calibration = field(init=False)
     execution: Execution = field(init=False)
     ranges: Ranges = field(init=False)

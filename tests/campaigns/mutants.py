@@ -1,13 +1,14 @@
 """Plants faults one at a time and counts those that a test catches.
 
     make campaign-mutants
-    python tests/campaigns/mutants.py [--count 450] [--seed 1] [--workers 2] [--only faults|mutants]
+    python -m tests.campaigns.mutants [--count 450] [--seed 1] [--workers 2] [--only faults|mutants]
 
 Two sources: a seeded sample of mutants by cosmic-ray over the code that decides bits and bytes, and ``faults.toml``:
 faults made by hand in C and Python. For a mutant the tests that execute its line are run, the most specific first, by
-coverage contexts; for a fault of the list, the tests that the list names. A test that fails without any fault is left
-out. A fault survives when all its tests pass; the survivors are printed. Exits with 1 below the goal, or when a fault
-of the list survives.
+coverage contexts, for as long as :data:`_ROUNDS` allows; for a fault of the list, the tests that the list names. A test
+that fails without any fault does not count: those of the first run are left out, those that caught something run once
+more at the end. A fault survives when all its tests pass; the survivors are printed. Exits with 1 below the goal, or
+when a fault of the list survives.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import unified_diff
 from functools import partial
@@ -31,17 +32,24 @@ from pathlib import Path
 from queue import Queue
 from typing import Final
 
+from tests.campaigns.warm_pytest import WarmPytest
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 HERE: Final = Path(__file__).resolve().parent
 FOLDERS: Final = ("numerics", "ops", "lowering", "passes", "quant")
 FILES: Final = ("edgeq/backends/c/packing.py",)
 GOAL: Final = 0.85
-# The most specific tests come first; the second round runs only where the first lets a fault live.
-_ROUNDS: Final = (40, 200)
-_SECONDS: Final = (150.0, 300.0)
+# The most specific tests come first, as many as take so many seconds; the second round runs only where the first lets a
+# fault live.
+_ROUNDS: Final = (8.0, 40.0)
+_LEAST_SECONDS: Final = 30.0
+_SLOWER: Final = 4.0
 _LIST_SECONDS: Final = 900.0
-_BASELINE_SECONDS: Final = 3600.0
-_COVERAGE: Final = ROOT / "build" / "campaign" / "coverage"
+_PLUGIN: Final = "tests.campaigns.outcomes"
+_SOME_FAILED: Final = 1  # pytest's exit code
+_BUILT: Final = ROOT / "build" / "campaign"
+_COVERAGE: Final = _BUILT / "coverage"
+_OUTCOMES: Final = _BUILT / "outcomes.json"
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class Fault:
         text: the whole file with the fault.
         kind: the operator that made it, or the reason why it stands in the list.
         tests: pytest's arguments, in rounds; the next round runs only where the one before passes.
-        seconds: the limit of each round, far above what it takes without a fault.
+        seconds: the limit of each round in processor time, far above what it takes without a fault.
     """
 
     path: str
@@ -115,7 +123,7 @@ def planted_faults() -> list[Fault]:
 def measure_coverage(workers: int) -> None:
     """Run the normal tests once, noting which test runs which line; kept until a source or test is newer."""
     newest = max(path.stat().st_mtime for folder in ("edgeq", "tests") for path in (ROOT / folder).rglob("*.py"))
-    if _COVERAGE.is_file() and _COVERAGE.stat().st_mtime > newest:
+    if _OUTCOMES.is_file() and _OUTCOMES.stat().st_mtime > newest:
         return
     _COVERAGE.parent.mkdir(parents=True, exist_ok=True)
     command = [
@@ -127,8 +135,13 @@ def measure_coverage(workers: int) -> None:
         "--cov=edgeq",
         "--cov-context=test",
         "--cov-report=",
+        "-p",
+        _PLUGIN,
     ]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "COVERAGE_FILE": str(_COVERAGE)}, check=True)
+    places = {"COVERAGE_FILE": str(_COVERAGE), "EDGEQ_OUTCOMES": str(_OUTCOMES)}
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **places}, check=False)
+    if done.returncode not in {0, _SOME_FAILED}:
+        raise SystemExit("the tests could not run")  # a test that fails is left out later
 
 
 def sample_mutants(count: int, seed: int) -> list[Fault]:
@@ -151,21 +164,42 @@ def sample_mutants(count: int, seed: int) -> list[Fault]:
     for path in data.measured_files():
         for contexts in data.contexts_by_lineno(path).values():
             breadth.update(contexts)
+    outcomes = json.loads(_OUTCOMES.read_text(encoding="utf-8"))
+    seconds = {name: taken for name, taken in outcomes["seconds"].items() if name not in set(outcomes["failed"])}
     faults = []
     for entry in map(json.loads, listed.splitlines()):
         lines = lines_of[entry["path"]]
         tests = _specific(lines.get(entry["line"], []), breadth)
         # What runs at import, or in a process of its own, has no test of its own: any test of the file may see it.
         tests = tests or _specific({name for names in lines.values() for name in names}, breadth)
-        rounds = (tests[: _ROUNDS[0]], tests[_ROUNDS[0] : _ROUNDS[1]])
-        faults.append(Fault(entry["path"], entry["line"], entry["mutated"], entry["operator"], rounds, _SECONDS))
+        rounds = _rounds(tests, seconds)
+        limits = tuple(_LEAST_SECONDS + _SLOWER * sum(seconds[name] for name in names) for names in rounds)
+        faults.append(Fault(entry["path"], entry["line"], entry["mutated"], entry["operator"], rounds, limits))
     return faults
 
 
-def _specific(contexts: Iterable[str], breadth: Counter[str]) -> tuple[str, ...]:
+def _specific(contexts: Iterable[str], breadth: Counter[str]) -> list[str]:
     """Names of tests, those that run the fewest lines first."""
     names = {context.partition("|")[0] for context in contexts if context}
-    return tuple(sorted(names, key=lambda name: (breadth[f"{name}|run"], name)))
+    return sorted(names, key=lambda name: (breadth[f"{name}|run"], name))
+
+
+def _rounds(tests: Sequence[str], seconds: Mapping[str, float]) -> tuple[tuple[str, ...], ...]:
+    """The tests of each round, in order, as many as fit; a test that fits in none stays out unless it is alone."""
+    left = [name for name in tests if name in seconds]
+    rounds: list[tuple[str, ...]] = []
+    for budget in _ROUNDS:
+        taken: list[str] = []
+        spent = 0.0
+        for name in left:
+            if spent + seconds[name] <= budget:
+                taken.append(name)
+                spent += seconds[name]
+        left = [name for name in left if name not in set(taken)]
+        rounds.append(tuple(taken))
+    if left and not any(rounds):
+        return ((min(left, key=lambda name: (seconds[name], name)),),)
+    return tuple(names for names in rounds if names)
 
 
 def run_all(listed: Sequence[Fault], sampled: Sequence[Fault], workers: int) -> set[Fault]:
@@ -174,102 +208,92 @@ def run_all(listed: Sequence[Fault], sampled: Sequence[Fault], workers: int) -> 
     Raises:
         SystemExit: tests of the list fail without a fault.
     """
-    with tempfile.TemporaryDirectory(prefix="edgeq-mutants-") as name:
-        trees: Queue[Path] = Queue()
-        for number in range(workers):
-            trees.put(_copy(Path(name) / str(number)))
-        first = trees.queue[0]
+    with tempfile.TemporaryDirectory(prefix="edgeq-mutants-") as name, ExitStack() as stack:
+        trees = [Tree(_copy(Path(name) / str(number))) for number in range(workers)]
+        for tree in trees:
+            stack.callback(tree.pytest.close)
         for tests in sorted({tests for fault in listed for tests in fault.tests}):
-            if _pytest(first, tests, _BASELINE_SECONDS) != 0:
+            if trees[0].run(tests, _LIST_SECONDS)[0] != 0:
                 raise SystemExit(f"fails without a fault, or runs no test: {' '.join(tests)}")
-        used = {test for fault in sampled for tests in fault.tests for test in tests}
-        broken = _failing(first, used, workers)
-        alive: set[Fault] = set()
+        free: Queue[Tree] = Queue()
+        for tree in trees:
+            free.put(tree)
+        caught: dict[Fault, set[str] | None] = {}
+        every = [*listed, *sampled]
         with ThreadPoolExecutor(workers) as pool:
-            every = [*listed, *sampled]
-            for number, (fault, caught) in enumerate(pool.map(partial(_one, trees, broken), every), start=1):
-                if number % 50 == 0:
-                    print(f"{number} of {len(every)}, {len(alive)} survive", flush=True)
-                if not caught:
-                    alive.add(fault)
+            for number, (fault, failed) in enumerate(pool.map(partial(_one, free), every), start=1):
+                caught[fault] = failed
+                if failed is None:
                     print(f"survives: {fault.path}:{fault.line} {fault.kind}\n{fault.change}", flush=True)
-    return alive
+                if number % 50 == 0:
+                    print(
+                        f"{number} of {len(every)}, {sum(one is None for one in caught.values())} survive", flush=True
+                    )
+        doubtful = _failing(trees[0], {name for failed in caught.values() for name in failed or ()})
+    for fault, failed in caught.items():
+        if failed and failed <= doubtful:
+            print(f"doubtful, its tests fail without a fault, too: {fault.path}:{fault.line} {sorted(failed)}")
+            caught[fault] = None
+    return {fault for fault, failed in caught.items() if failed is None}
 
 
-def _copy(tree: Path) -> Path:
+class Tree:
+    """A copy of the checkout, in which a fault is planted."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start its pytest."""
+        self.folder = folder
+        self.outcomes = folder / "build" / "outcomes.json"
+        self.outcomes.parent.mkdir(exist_ok=True)
+        known = {"EDGEQ_DATA": str(ROOT.parent / "shared" / "data"), **os.environ}
+        self.pytest = WarmPytest(folder, {**known, "EDGEQ_OUTCOMES": str(self.outcomes)})
+
+    def run(self, tests: Sequence[str], seconds: float, *options: str) -> tuple[int, set[str]]:
+        """Pytest's exit code, and the tests that failed; none where the run was killed."""
+        self.outcomes.unlink(missing_ok=True)
+        plugins = ["-p", "no:cacheprovider", "-p", _PLUGIN]
+        code = self.pytest.run(["-q", "-n0", *plugins, "-m", "slow or not slow", *options, *tests], seconds)
+        if not self.outcomes.is_file():
+            return code, set()
+        return code, set(json.loads(self.outcomes.read_text(encoding="utf-8"))["failed"])
+
+
+def _copy(folder: Path) -> Path:
     """A copy of the checkout's files, so that a fault never stands in the checkout."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, names.split("\0")):
         source = ROOT / name
         if source.is_file():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, tree / name)
-    subprocess.run(["git", "init", "-q"], cwd=tree, check=True)
-    return tree
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / name)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return folder
 
 
-def _one(trees: Queue[Path], broken: set[str], fault: Fault) -> tuple[Fault, bool]:
-    tree = trees.get()
-    path = tree / fault.path
+def _one(free: Queue[Tree], fault: Fault) -> tuple[Fault, set[str] | None]:
+    """The tests that fail with the fault, perhaps unnamed; None where all pass."""
+    tree = free.get()
+    path = tree.folder / fault.path
     original = path.read_text(encoding="utf-8")
     try:
         path.write_text(fault.text, encoding="utf-8")
-        rounds = zip(fault.tests, fault.seconds, strict=True)
-        chosen = (([test for test in tests if test not in broken], seconds) for tests, seconds in rounds)
-        return fault, any(_pytest(tree, tests, seconds) != 0 for tests, seconds in chosen if tests)
+        for tests, seconds in zip(fault.tests, fault.seconds, strict=True):
+            code, failed = tree.run(tests, seconds, "-x")
+            if code != 0:
+                return fault, failed
+        return fault, None
     finally:
         path.write_text(original, encoding="utf-8")
-        trees.put(tree)
+        free.put(tree)
 
 
-def _failing(tree: Path, tests: set[str], workers: int) -> set[str]:
-    """The tests that fail in a copy without a fault; they would catch everything."""
+def _failing(tree: Tree, tests: set[str]) -> set[str]:
+    """Those that fail without a fault, or no longer run."""
     if not tests:
         return set()
-    report = tree.parent / "baseline.json"
-    plugin = "tests.campaigns.failed_tests"
-    _pytest(tree, [f"-n{workers}", "-p", plugin, *sorted(tests)], _BASELINE_SECONDS, stop=False, report=report)
-    failed = set(json.loads(report.read_text(encoding="utf-8")))
-    for name in sorted(failed):
-        print(f"left out, fails without a fault: {name}", flush=True)
-    return failed
-
-
-def _pytest(
-    tree: Path, arguments: Sequence[str], seconds: float, *, stop: bool = True, report: Path | None = None
-) -> int:
-    """Pytest's exit code; a run beyond its time is a failure too (the fault made a loop endless)."""
-    known = {"EDGEQ_DATA": str(ROOT.parent / "shared" / "data"), **os.environ}
-    environment = {**known, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    if report is not None:
-        environment["EDGEQ_FAILED_TESTS"] = str(report)
-    options = ["-x"] if stop else []
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-n0",
-        "-p",
-        "no:cacheprovider",
-        "-m",
-        "slow or not slow",
-        *options,
-    ]
-    with subprocess.Popen(
-        [*command, *arguments],
-        cwd=tree,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            return -1
+    code, failed = tree.run(sorted(tests), _LIST_SECONDS)
+    return tests if code not in {0, _SOME_FAILED} else failed
 
 
 def report(title: str, faults: Sequence[Fault], alive: set[Fault], goal: float) -> bool:

@@ -24,7 +24,7 @@ from edgeq.numerics.scaling import Mode
 from edgeq.onnxio import Session
 from edgeq.onnxio.samples import Samples
 from edgeq.quant import QuantizeOptions, quantize
-from edgeq.quant.scheme import quantized_nodes
+from edgeq.quant.specification import quantized_nodes
 
 CONSTANTS = {
     "w": normal(16, 4, scale=0.25),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 import pytest
 
-from edgeq.frontend.rules import CANONICAL, FOLDING
+from edgeq.frontend.rules import CANONICAL, FOLDING, NOT_QUANTIZED, QUANTIZED
 from edgeq.frontend.version import MAX_OPSET
 from edgeq.onnxio.operators import HINTS, NEVER, hint_for
 from edgeq.onnxio.writer import OPSET
@@ -78,3 +78,10 @@ def test_newest_opset_changes_nothing_but_what_was_read() -> None:
             attributes[name] = more
     assert added == NEWER
     assert attributes == NEWER_ATTRIBUTES
+
+
+def test_quantized_models_take_every_rule_but_those_named() -> None:
+    names = {rule.name for rule in FOLDING}
+    assert names >= NOT_QUANTIZED
+    assert {rule.name for _, rules in QUANTIZED for rule in rules} >= names - NOT_QUANTIZED
+    assert NOT_QUANTIZED.isdisjoint(rule.name for _, rules in QUANTIZED for rule in rules)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
@@ -15,15 +17,15 @@ from edgeq.numerics.array import Array
 from edgeq.onnxio import Session, pieces
 from edgeq.onnxio.samples import Samples
 from edgeq.onnxio.session import start
-from edgeq.quant import STEPS, QuantizeOptions
+from edgeq.quant import STEPS, QuantizeOptions, quantize
 from edgeq.quant.calibration import Calibration, fold_of
-from edgeq.quant.methods import METHODS, STAGES
-from edgeq.quant.properties import CALIBRATED, PLANNED, SPECIFIED
+from edgeq.quant.methods import METHODS, STAGES, methods_of
+from edgeq.quant.properties import CALIBRATED, PLANNED, RANGED, SPECIFIED
 from edgeq.quant.quantize import BLIND_STEPS
 from edgeq.quant.state import State
 from edgeq.quant.statistics import ChannelRanges, FirstRows, Gram, Histogram, Statistic, Wanted, gram_of
 from edgeq.quant.step import Step, run_steps
-from edgeq.quant.steps import choose_ranges, round_to_nearest
+from edgeq.quant.steps import choose_ranges, round_to_nearest, search_methods
 
 CALIBRATING = STEPS[: [step.name for step in STEPS].index("collect_statistics") + 1]
 
@@ -81,6 +83,32 @@ def test_the_methods_are_all_combinations_and_the_first_is_the_simplest() -> Non
     assert len(set(names)) == len(names) == int(np.prod([len(stage) for stage in STAGES]))
     assert (METHODS[0].name, METHODS[0].extras) == ("minmax", 0)
     assert {method.name: method.extras for method in METHODS}["mse+bias"] == 2
+
+
+@pytest.mark.parametrize(("shrunk", "chosen"), [(0.9, False), (1.5, True)])
+def test_a_further_variant_is_one_step_and_one_line_of_the_table(
+    monkeypatch: pytest.MonkeyPatch, shrunk: float, chosen: bool
+) -> None:
+    """What makes the outputs better by more than the margin is taken, what makes them worse is not."""
+
+    def scale_ranges(state: State) -> None:
+        extents = tuple((low * shrunk, high * shrunk) for low, high in state.ranges.extents)
+        state.ranges = replace(state.ranges, extents=extents)
+
+    further = Step("scale_ranges", scale_ranges, requires=(RANGED,), ensures=(RANGED,))
+    narrow = Step(
+        "choose_ranges",
+        partial(choose_ranges.choose_ranges, lambda seen: (seen.low / 1.5, seen.high / 1.5)),
+        requires=(CALIBRATED,),
+        ensures=(RANGED,),
+        wants=choose_ranges.STEPS["minmax"].wants,
+    )
+    stages = ({"minmax": narrow}, {"": None, "scaled": further}, {"": round_to_nearest.STEP})
+    monkeypatch.setattr(search_methods, "METHODS", methods_of(stages))
+    model = residual_net()
+    report = quantize(model, samples_for(model), QuantizeOptions()).report
+    assert list(report.output_sqnr_db) == ["minmax", "minmax+scaled"]
+    assert (report.sqnr_db == report.output_sqnr_db["minmax+scaled"]) == chosen
 
 
 # Statistics.

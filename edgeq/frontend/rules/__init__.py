@@ -77,41 +77,36 @@ _LAYERS: Final = (
     affine.CHAIN_RULE,
     convolution.WIDEN_RULE,  # last: its Reshape would stand between a layer and what scales its channels
 )
-_QUANTIZED: Final = {
-    "divide_by_multiplying",
-    "extreme_to_clip",
-    "merge_clamps",
-    "move_factor_off_operand",
-    "pool_globally",
-    "prelu_to_leaky",
-    "recognise_hard_sigmoid",
-    "recognise_hard_swish",
-    "remove_cast",
-    "remove_neutral",
-    "remove_unchanged",
-    "softmax_last",
-    "split_computed_gemm",
-    "split_constant_stack",
-    "split_sum",
-    "square_by_multiplying",
-    "make_axes_explicit",
-    "make_pads_explicit",
-    "widen_matmul",
+NOT_QUANTIZED: Final = {
+    # An Identity there means requantize.
+    "remove_identity",
+    # They would round the integers of a constant a second time.
+    "fold_into_layer_behind",
+    "merge_constants",
+    "multiply_before_adding",
+    "negate_by_multiplying",
+    "subtract_by_adding",
+    # They move an operator past a rounding, or change where padding is rounded.
+    "clamp_fill",
+    "fold_into_window",
+    "lift_clamp_over_maxpool",
+    "lift_over_transpose",
+    "lift_past_pad",
+    "merge_chain",
+    "sink_past_binary",
+    "sink_past_concat",
+    "sink_past_unary",
+    # Two roundings where the model states one: batchnorm_to_depthwise comes in its place.
+    "batchnorm_to_affine",
+    # The order of operands is the model's own.
+    "put_constant_second",
 }
 QUANTIZED: tuple[tuple[str, tuple[Rule, ...]], ...] = (
     ("layers", _LAYERS),
-    (
-        "folding",
-        (
-            *dict.fromkeys(rule for rule in FOLDING if rule.name in _QUANTIZED),
-            *composed.RULES,
-            *_LAYERS,
-            *affine.ROUNDED_RULES,
-        ),
-    ),
+    ("folding", (*(rule for rule in FOLDING if rule.name not in NOT_QUANTIZED), *affine.ROUNDED_RULES)),
 )
-"""For the float graph of a quantized model: what float models get, but for what would round a constant's integers a
-second time and for what moves an operator past a rounding. Layers come first: a division that a normalization takes
-back is not rounded to a factor in between."""
+"""For the float graph of a quantized model, whose constants carry their integers: what float models get, with the
+exceptions above. Layers come first: a division that a normalization takes back is not rounded to a factor in between.
+"""
 
-__all__ = ["BEFORE_READING", "CANONICAL", "FINAL", "FOLDING", "PHASES", "QUANTIZED", "STRUCTURE"]
+__all__ = ["BEFORE_READING", "CANONICAL", "FINAL", "FOLDING", "NOT_QUANTIZED", "PHASES", "QUANTIZED", "STRUCTURE"]

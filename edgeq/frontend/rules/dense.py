@@ -35,18 +35,18 @@ def matmul_to_gemm(node: ir.Node, edit: Edit) -> str | None:
         return "the second operand is not constant"
     if weight.dtype.kind != "f":
         return "the weight is not float"
-    depth = weight.shape
-    while len(depth) > 2 and depth[0] == 1 and len(depth) <= len(shape_of(x)):
-        depth = depth[1:]
-    if len(depth) == 1:
-        depth = (*depth, 1)
-    if len(depth) != 2:
+    extents = weight.shape
+    while len(extents) > 2 and extents[0] == 1 and len(extents) <= len(shape_of(x)):
+        extents = extents[1:]
+    if len(extents) == 1:
+        extents = (*extents, 1)
+    if len(extents) != 2:
         return "the weight is a stack of matrices"
     result, shape, old = node.outputs[0], shape_of(x), required(node, 1)
     base, stem = name_of(result), name_of(old)
     rows = math.prod(shape[:-1])
     flat = x if len(shape) == 2 else edit.reshape(x, (rows, shape[-1]), base=f"{base}_rows")
-    matrix = edit.transposed(edit.reshaped(old, depth, f"{stem}_matrix"), (1, 0), f"{stem}_weight")
+    matrix = edit.transposed(edit.reshaped(old, extents, f"{stem}_matrix"), (1, 0), f"{stem}_weight")
     product = _gemm(edit, flat, matrix, _zeros(edit, matrix, stem), f"{base}_gemm")
     if shape_of(product) == shape_of(result):
         edit.supersede(result, product)

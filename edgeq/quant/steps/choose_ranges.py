@@ -10,7 +10,7 @@ from edgeq.quant.observers import OBSERVERS, Observer
 from edgeq.quant.parameters import integer_parameters
 from edgeq.quant.properties import CALIBRATED, RANGED
 from edgeq.quant.ranges import Ranges
-from edgeq.quant.scheme import array_of
+from edgeq.quant.specification import array_of
 from edgeq.quant.step import Step
 
 if TYPE_CHECKING:
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
 
 def choose_ranges(observe: Observer, state: State) -> None:
     """The union of the ranges of a group's values, of the constants that share its scale, and of zero."""
-    scheme, given = state.scheme, state.given.activations
+    specification, given = state.specification, state.given.activations
     extents: list[tuple[float, float]] = []
     decided: list[Quantization | None] = []
-    for group in scheme.groups:
-        fixed = [scheme.fixed[name] for name in group if name in scheme.fixed]
+    for group in specification.groups:
+        fixed = [specification.fixed[name] for name in group if name in specification.fixed]
         fixed += [given[name] for name in group if name in given]
         observed = [observe(state.histogram(name)) for name in group]
         # Ends beyond zero are moved there at last; a tensor without elements has an empty range.
         low, high = min(low for low, _ in observed), max(high for _, high in observed)
         extents.append((min(low, 0.0), max(high, 0.0)))
         decided.append(fixed[0] if fixed else None)
-    for value, number in scheme.operands.values():
+    for value, number in specification.operands.values():
         if number is not None:
             array = array_of(value)
             low, high = extents[number]
             extents[number] = min(low, float(array.min(initial=0))), max(high, float(array.max(initial=0)))
     # Integer inputs keep their own parameters where everything that shares them is a copy of them.
     for name, integers in (state.samples.integer_scales if state.samples is not None else {}).items():
-        found = scheme.group_of.get(name)
+        found = specification.group_of.get(name)
         if found is None or decided[found] is not None:
             continue
-        if scheme.sources.isdisjoint(set(scheme.groups[found]) - {name}):
+        if specification.sources.isdisjoint(set(specification.groups[found]) - {name}):
             decided[found] = integer_parameters(integers, *extents[found])
     state.ranges = Ranges(tuple(extents), tuple(decided))
 
 
 def _histograms(state: State) -> Iterable[Wanted]:
-    return (state.histogram_of(name) for name in state.scheme.names)
+    return (state.histogram_of(name) for name in state.specification.names)
 
 
 STEPS: Final[Mapping[str, Step]] = {

@@ -27,14 +27,14 @@ from edgeq.quant.step import Step
 if TYPE_CHECKING:
     from edgeq.numerics.array import Array
     from edgeq.quant.fed_model import FedModel
-    from edgeq.quant.scheme import Layer
+    from edgeq.quant.specification import Layer
     from edgeq.quant.state import State
 
 
 def correctable(state: State) -> list[Layer]:
     """The layers whose bias is not decided already."""
     given = state.given.constants
-    return [layer for layer in state.scheme.layers if (str(layer.node.name), layer.bias_index) not in given]
+    return [layer for layer in state.specification.layers if (str(layer.node.name), layer.bias_index) not in given]
 
 
 def correct_biases(state: State) -> None:

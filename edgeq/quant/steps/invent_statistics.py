@@ -26,7 +26,7 @@ _RANGE_OF_COPIES: Final = (-16.0, 16.0)
 def invent_statistics(state: State) -> None:
     """Give every value one histogram, and every copy of a value a wider one."""
     copies, state.copies = state.copies, {}  # a copy has statistics of its own here
-    state.calibration = Calibration.empty((state.histogram_of(name) for name in state.scheme.names), samples=1)
+    state.calibration = Calibration.empty((state.histogram_of(name) for name in state.specification.names), samples=1)
     for wanted, statistic in state.calibration.folds[0].items():
         statistic.update(np.array(_RANGE_OF_COPIES if wanted.value in copies else _RANGE))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgeq.numerics.array import Array
     from edgeq.quant.execution import Execution
     from edgeq.quant.fed_model import FedModel
-    from edgeq.quant.scheme import Layer
+    from edgeq.quant.specification import Layer
     from edgeq.quant.state import State
 
 _SAMPLES: Final = 16
@@ -24,7 +24,7 @@ _SAMPLES: Final = 16
 
 def measure_layers(state: State) -> None:
     """Signal-to-noise ratio of every layer alone in dB, its operand rounded as the plan says."""
-    execution, plan, layers = state.execution, state.plan, state.scheme.layers
+    execution, plan, layers = state.execution, state.plan, state.specification.layers
     state.layer_ratios_db = {}
     if not layers:
         return

@@ -14,13 +14,13 @@ from edgeq.onnxio.qdq_form import QdqPlan
 from edgeq.onnxio.qdq_parameters import BIAS_MAX, activation_parameters, quantize_bias, quantize_constant
 from edgeq.quant.parameters import least_output_scale, quantize_layer
 from edgeq.quant.properties import PLANNED, RANGED
-from edgeq.quant.scheme import array_of, headroom_of
+from edgeq.quant.specification import array_of, headroom_of
 from edgeq.quant.step import Step
 
 if TYPE_CHECKING:
     from edgeq.ir import QuantizedConstant
     from edgeq.quant.ranges import Ranges
-    from edgeq.quant.scheme import Layer
+    from edgeq.quant.specification import Layer
     from edgeq.quant.state import State
 
 # Widening the output scale of one layer changes the next one's factor; layers that still do not fit after this many
@@ -40,17 +40,17 @@ def round_to_nearest(state: State) -> None:
 
 
 def _rounded(state: State) -> QdqPlan:
-    plan, ranges, scheme = QdqPlan(), state.ranges, state.scheme
+    plan, ranges, specification = QdqPlan(), state.ranges, state.specification
     found = [
         decided or activation_parameters(*extent)
         for decided, extent in zip(ranges.decided, ranges.extents, strict=True)
     ]
-    for name, number in scheme.group_of.items():
+    for name, number in specification.group_of.items():
         plan.activations[name] = state.given.activations.get(name, found[number])
-    for key, (value, owner) in scheme.operands.items():
+    for key, (value, owner) in specification.operands.items():
         shared = None if owner is None else found[owner]
         plan.constants[key] = state.given.constants.get(key) or quantize_constant(array_of(value), shared)
-    for layer in scheme.layers:
+    for layer in specification.layers:
         plan.constants.update(_layer_constants(state, layer, plan))
     return plan
 
@@ -60,7 +60,7 @@ def _layer_constants(state: State, layer: Layer, plan: QdqPlan) -> dict[tuple[st
     weight_key, bias_key = (name, layer.weight_index), (name, layer.bias_index)
     x, y = plan.activations[layer.x], plan.activations[layer.y]
     weight, bias = layer.node.inputs[layer.weight_index], layer.node.inputs[layer.bias_index]
-    assert weight is not None and bias is not None  # noqa: PT018 - the scheme has looked
+    assert weight is not None and bias is not None  # noqa: PT018 - specify has looked
     offsets = array_of(bias).astype(np.float64)
     decided = state.given.constants.get(weight_key)
     if decided is None:
@@ -79,8 +79,8 @@ def _widened(state: State) -> Ranges | None:
     """Ranges with wider outputs of the layers whose shifted accumulator leaves int32; None where there are none."""
     ranges, plan = state.ranges, state.plan
     factors: dict[int, float] = {}
-    for layer in state.scheme.layers:
-        number = state.scheme.group_of[layer.y]
+    for layer in state.specification.layers:
+        number = state.specification.group_of[layer.y]
         scale, _ = plan.activations[layer.y].single()
         least = least_output_scale(headroom_of(layer, plan), scale)
         if least > scale and ranges.decided[number] is None:

@@ -17,11 +17,11 @@ import onnx_ir as ir
 from edgeq.ir import Quantization
 from edgeq.onnxio.qdq_form import REQUANTIZE
 from edgeq.quant.properties import SEPARATED
-from edgeq.quant.scheme import quantized_nodes
+from edgeq.quant.specification import quantized_nodes
 from edgeq.quant.step import Step
 
 if TYPE_CHECKING:
-    from edgeq.quant.scheme import QuantizedNode
+    from edgeq.quant.specification import QuantizedNode
     from edgeq.quant.state import State
 
 _OUTPUT: Final = "output"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from edgeq.quant.execution import Execution
 from edgeq.quant.properties import SEPARATED, SPECIFIED
-from edgeq.quant.scheme import plan_scheme
+from edgeq.quant.specification import specify
 from edgeq.quant.step import Step
 
 if TYPE_CHECKING:
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def specify_tensors(state: State) -> None:
-    """Plan the scheme.
+    """Make the specification.
 
     Raises:
         EdgeqError: EQ0330 operators without an integer form, EQ0331 a computed weight.
     """
-    state.scheme = plan_scheme(state.model, state.options.mode, state.given.activations)
+    state.specification = specify(state.model, state.options.mode, state.given.activations)
     if state.samples is not None:
-        state.execution = Execution(state.model, state.samples, state.scheme.layers)
+        state.execution = Execution(state.model, state.samples, state.specification.layers)
 
 
 STEP: Final = Step("specify_tensors", specify_tensors, requires=(SEPARATED,), ensures=(SPECIFIED,))

@@ -44,13 +44,13 @@ class Layer:
     def weight_peaks(self) -> Array:
         """max|w| of each output channel, float64."""
         weight = self.node.inputs[self.weight_index]
-        assert weight is not None  # the scheme has looked
+        assert weight is not None  # specify has looked
         assert weight.const_value is not None
         return weight_peaks(np.asarray(weight.const_value.numpy()), self.form.weight_axis)
 
 
 @dataclass(frozen=True, eq=False)
-class Scheme:
+class Specification:
     """What to quantize.
 
     Attributes:
@@ -110,7 +110,7 @@ class QuantizedNode:
 
 
 def quantized_nodes(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> Iterator[QuantizedNode]:
-    """Every operator that gives a quantized value, in graph order; args as :func:`plan_scheme`."""
+    """Every operator that gives a quantized value, in graph order; args as :func:`specify`."""
     forms = {name: form for name, (_, form) in onnx_forms().items()} | {REQUANTIZE: OnnxForm(REQUANTIZE)}
     _require_forms(model, forms)
     absorbed = {
@@ -128,8 +128,8 @@ def quantized_nodes(model: onnx_ir.Model, mode: str, kept: Collection[str] = ())
         yield QuantizedNode(node, form, rule, outputs, *_split_inputs(node, form))
 
 
-def plan_scheme(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> Scheme:
-    """Read the scheme off a model.
+def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> Specification:
+    """Read the specification off a model.
 
     An input of fixed scale that meets others (Concat) stays apart: lowering changes its scale at the joint.
 
@@ -169,7 +169,7 @@ def plan_scheme(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> 
     groups = sharing.groups()
     number = {name: index for index, group in enumerate(groups) for name in group}
     placed = {key: (value, None if name is None else number[name]) for key, (value, name) in operands.items()}
-    return Scheme(groups, sharing.fixed, placed, tuple(layers), frozenset(sources))
+    return Specification(groups, sharing.fixed, placed, tuple(layers), frozenset(sources))
 
 
 def headroom_of(layer: Layer, plan: QdqPlan) -> Headroom:
@@ -181,7 +181,7 @@ def headroom_of(layer: Layer, plan: QdqPlan) -> Headroom:
 
 def array_of(value: onnx_ir.Value) -> Array:
     """The array of a constant."""
-    assert value.const_value is not None  # the scheme lists constants only
+    assert value.const_value is not None  # the specification lists constants only
     return np.asarray(value.const_value.numpy())
 
 
