@@ -1,5 +1,7 @@
 """The proof of a multiply-accumulate layer, written once: what its sum can reach, and whether that fits int32.
 
+Sums that are proven to fit are int32; others are int64 where the arithmetic has a right shift for them.
+
 Lowering refuses a layer by it, the quantizer widens output scales and the importer weight scales until it holds, and
 packing chooses a cheaper multiplication where the range is small.
 """
@@ -62,5 +64,9 @@ def accumulator_range(
 
 
 def accumulator_limit(shift: int) -> int:
-    """The largest magnitude of an accumulator that still fits int32 when shifted left by ``shift`` bits, 0 … 31."""
-    return INT32_MAX >> shift
+    """The largest magnitude of an accumulator that fits int32 when shifted.
+
+    Args:
+        shift: bits to the left, 0 … 31; below zero, bits to the right.
+    """
+    return INT32_MAX >> shift if shift >= 0 else (1 << (31 - shift)) - 1

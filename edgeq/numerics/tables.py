@@ -10,7 +10,7 @@ Functions carry ONNX's names and attributes; defaults are ONNX's, as float32 whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor, isfinite
@@ -74,25 +74,38 @@ def chain_table(
     Raises:
         ValueError: as :func:`unary_table`.
     """
+    results = real_results(steps, in_scale, in_zero, out_scale, range(-128, 128))
+    return np.array([quantized(value, out_zero, low, high) for value in results], dtype=np.int8)
+
+
+def real_results(
+    steps: Sequence[Step], in_scale: float, in_zero: int, out_scale: float, positions: Iterable[int]
+) -> list[Real]:
+    """f(s_x·(q − z_x))/s_y for the integers q in ``positions``: exact, or to 80 digits, or infinite.
+
+    Raises:
+        ValueError: as :func:`unary_table`.
+    """
     if not all(isfinite(scale) and scale > 0 for scale in (in_scale, out_scale)):
         raise ScaleRangeError("scales must be positive and finite")
     unknown = [name for name, _ in steps if name not in FUNCTIONS]
     if unknown:
         raise ValueError(f"no table for {unknown[0]}")
-    entries = []
+    results = []
     with reals.precision():
-        for q in range(-128, 128):
+        for q in positions:
             value: Real = Fraction(in_scale) * (q - in_zero)
             for name, attributes in steps:
                 value = FUNCTIONS[name](value, attributes)
-            entries.append(_quantized(value, Fraction(out_scale), out_zero, low, high))
-    return np.array(entries, dtype=np.int8)
+            results.append(fraction(value) / Fraction(out_scale) if isfinite(value) else value)
+    return results
 
 
-def _quantized(value: Real, scale: Fraction, zero: int, low: int, high: int) -> int:
-    if isinstance(value, Decimal) and not value.is_finite():
+def quantized(value: Real, zero: int, low: int, high: int) -> int:
+    """A result in output steps, rounded half up, plus the zero point, clamped."""
+    if not isfinite(value):
         return high if value > 0 else low
-    return min(max(floor(fraction(value) / scale + zero + _HALF), low), high)
+    return min(max(floor(fraction(value) + zero + _HALF), low), high)
 
 
 def _number(attributes: Attributes, name: str, default: float) -> Fraction:

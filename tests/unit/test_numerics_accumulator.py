@@ -43,6 +43,7 @@ def test_no_partial_sum_exceeds_the_magnitude(seed: int) -> None:
 @given(st.integers(0, 31))
 def test_limit_is_the_largest_that_fits_shifted(shift: int) -> None:
     assert accumulator_limit(shift) << shift < 2**31 <= (accumulator_limit(shift) + 1) << shift
+    assert accumulator_limit(-shift) >> shift < 2**31 <= (accumulator_limit(-shift) + 1) >> shift
 
 
 @pytest.mark.parametrize(("depth", "product"), [(1024, 2**14), (1025, 2**14), (5000, 2**14), (300, 255**2)])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeq.numerics.addition import SHIFT_MAX, Addition, add, choose_addition
+from edgeq.numerics.addition import SHIFT_MAX, Addition, add, choose_addition, choose_wide_addition
 
 ZERO = st.integers(-128, 127)
 SCALE = st.floats(2.0**-13, 10.0, width=32)
@@ -66,6 +66,38 @@ def test_a_narrow_constant_allows_more_bits() -> None:
     wide = choose_addition((8.0, 100.0, 0.5), (0, 0, 0))
     narrow = choose_addition((8.0, 100.0, 0.5), (0, 0, 0), b_range=(-1, 1))
     assert narrow.shift > wide.shift
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.tuples(SCALE, SCALE, SCALE), st.sampled_from([1, -1]), st.integers(0, 2**32 - 1))
+def test_int16_sums_are_exact_to_the_stated_bound(scales: tuple[float, float, float], sign: int, seed: int) -> None:
+    if max(scales[:2]) >= 2**15 * scales[2]:
+        with pytest.raises(ValueError, match="scales"):
+            choose_wide_addition(scales, sign)
+        return
+    found = choose_wide_addition(scales, sign)
+    assert 16 <= found.shift <= 30
+    assert max(found.a_multiplier, found.b_multiplier) < 2**31
+    if found.shift < 30:
+        assert max(round(Fraction(s) / Fraction(scales[2]) * 2 ** (found.shift + 1)) for s in scales[:2]) >= 2**31
+    corners = [-32768, -32767, -1, 0, 1, 32767]
+    drawn = np.random.default_rng(seed).integers(-32768, 32768, 40)
+    a, b = (each.astype(np.int16).reshape(-1) for each in np.meshgrid([*corners, *drawn], [*corners, *drawn[::3]]))
+    got = add(a, b, found, -30000, 32767)
+    assert got.dtype == np.int16
+    error = Fraction(1, 2) + Fraction(found.error_lsb(0, 0, -32768, 32767))
+    for x, y, result in zip(a.tolist(), b.tolist(), got.tolist(), strict=True):
+        total = x * found.a_multiplier + sign * y * found.b_multiplier + found.offset
+        assert -(2**31) <= total >> found.shift < 2**31
+        assert result == min(max(total >> found.shift, -30000), 32767)
+        exact = (Fraction(scales[0]) * x + sign * Fraction(scales[1]) * y) / Fraction(scales[2])
+        assert abs((total >> found.shift) - exact) <= error
+
+
+def test_int16_ties_round_up() -> None:
+    half = choose_wide_addition((0.25, 0.25, 0.5))
+    a, b = np.array([1, -1, 3, -3, 32767, -32768], np.int16), np.array([0, 0, 0, 0, 32767, -32768], np.int16)
+    assert add(a, b, half, -32768, 32767).tolist() == [1, 0, 2, -1, 32767, -32768]
 
 
 @pytest.mark.parametrize("scales", [(0.0, 1.0, 1.0), (1.0, float("nan"), 1.0), (1.0, 1.0, -1.0), (1e9, 1.0, 1e-3)])

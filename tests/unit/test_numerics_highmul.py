@@ -57,6 +57,36 @@ def test_result_is_within_the_stated_bound_of_the_exact_one(factor: float, acc: 
         assert got == exact_result(acc, Fraction(factor), z, -(2**31), 2**31 - 1)
 
 
+@settings(deadline=None, max_examples=300)
+@given(st.data(), st.integers(2**31, 2**45), st.floats(1e-9, 1.0))
+def test_sums_of_int16_products_are_shifted_right_by_the_least_that_fits(
+    data: st.DataObject, reach: int, output: float
+) -> None:
+    factor = output * 2**16 / reach
+    m, s = choose_multipliers([factor, factor / 3], reach)
+    assert s < 0
+    assert reach >> -s < 2**31 <= reach >> (-s - 1)
+    assert m.tolist() == [round(Fraction(each) * 2 ** (32 - s)) for each in (factor, factor / 3)]
+    sums = data.draw(st.lists(st.integers(-reach, reach), min_size=1, max_size=20))
+    got = requantize(np.array(sums), m[:1], s, 0, -32768, 32767, np.int16)
+    assert got.dtype == np.int16
+    shifted = [value // 2**-s for value in sums]
+    assert got.tolist() == [by_definition(value, int(m[0]), 0, 0, -32768, 32767) for value in shifted]
+    free = requantize(np.array(sums), m[:1], s, 0, -(2**62), 2**62, np.int64)
+    bound = Fraction(1, 2) + Fraction(multiplier_error_lsb(reach, s, factor))
+    assert all(abs(int(y) - value * Fraction(factor)) <= bound for y, value in zip(free, sums, strict=True))
+
+
+def test_a_factor_that_saturates_most_sums_is_refused() -> None:
+    assert choose_multipliers([2.0**-6], 2**34)[1] == -4
+    with pytest.raises(ValueError, match=r"too large for sums up to 17179869184"):
+        choose_multipliers([2.0**-5], 2**34)
+    one = np.array([1], dtype=np.int32)
+    assert requantize(np.array([2**35 - 1, -(2**35)]), one, -4, 0, -9, 9).tolist() == [0, 0]
+    with pytest.raises(OverflowError):
+        requantize(np.array([2**35]), one, -4, 0, -9, 9)
+
+
 @pytest.mark.parametrize(
     ("factor", "m", "s"),
     [

@@ -2,8 +2,8 @@
 
 Every method is exact: ``choose_*`` gives the constants that a node carries, ``apply_*`` computes with them what every
 executor must compute. Operators, lowering and backends ask the object; none of them compares names of arithmetics.
-What they prove before it is the same for all: the accumulator, shifted left by ``Factors.shift``, fits int32
-(``numerics.accumulator``).
+What they prove before it is the same for all: the accumulator, shifted by ``Factors.shift``, fits int32
+(``numerics.accumulator``). Activations are int8, or int16 with zero point zero in arithmetics that have them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Factors:
 
     Attributes:
         operands: the constant operands of a node by name, in the order in which the node has them; int32, [channels].
-        shift: left shift of the accumulator before the multiplication; the shifted accumulator must fit int32.
+        shift: left shift of the accumulator before the multiplication; the shifted accumulator must fit int32. Below
+            zero, the accumulator is int64 and shifted right.
     """
 
     operands: Mapping[str, Array]
@@ -58,11 +59,12 @@ class Scaling(ABC):
         name: what nodes and users call it.
         summary: how it rounds and what it equals, in one line.
         operands: names of the constant operands by which a node scales its accumulator.
+        activation_bits: the widths of activations that it has formulas for.
         shares_shift: all channels of a node have one shift, so that a channel of a far smaller factor loses precision.
         averages_integers: an average pool keeps the scale of its input and averages the integers as they are.
         sum_parameters: the attributes of a sum or difference.
         softmax_parameters: the attributes of a softmax.
-        softmax_table: a softmax has a second operand, its table of exponentials, uint32[256].
+        softmax_table: a softmax has a second operand, its table of exponentials: uint32[256], for int16 uint16[512].
         softmax_row_max: the longest row of a softmax; None: any.
         runtime: the interpreter that derives these integers from the scales in a .tflite file; None: there is none.
         tabulated: unary functions, by ONNX name, of which the runtime fills a table with the rounded real function.
@@ -72,6 +74,7 @@ class Scaling(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     operands: ClassVar[tuple[str, ...]]
+    activation_bits: ClassVar[tuple[int, ...]] = (8,)
     shares_shift: ClassVar[bool] = False
     averages_integers: ClassVar[bool] = False
     sum_parameters: ClassVar[tuple[Parameter, ...]]
@@ -107,35 +110,48 @@ class Scaling(ABC):
         """
 
     @abstractmethod
-    def choose(self, ratio: Array) -> Factors:
+    def choose(self, ratio: Array, reach: int = 0) -> Factors:
         """Integer factors for real ones, float64 [channels].
+
+        Args:
+            ratio: the real factors.
+            reach: the largest magnitude of the accumulator; given where it may be int64, for int16 operands.
 
         Raises:
             ScaleRangeError: a factor is out of range.
         """
 
-    def choose_mean(self, ratio: float, count: int) -> Factors:
-        """The factor ratio/count of a mean over ``count`` elements.
+    def choose_mean(self, ratio: float, count: int, reach: int = 0) -> Factors:
+        """The factor ratio/count of a mean over ``count`` elements; ``reach`` as in :meth:`choose`.
 
         Raises:
             ScaleRangeError: as :meth:`choose`.
         """
-        return self.choose(np.array([ratio / count], np.float64))
+        return self.choose(np.array([ratio / count], np.float64), reach)
 
     @abstractmethod
     def apply(
-        self, op: str, acc: Array, operands: Sequence[Array], shift: int, zero: int, low: int, high: int
+        self,
+        op: str,
+        acc: Array,
+        operands: Sequence[Array],
+        shift: int,
+        zero: int,
+        low: int,
+        high: int,
+        dtype: npt.DTypeLike = np.int8,
     ) -> Array:
-        """Scale accumulators, add the zero point, clamp: int8 of the same shape.
+        """Scale accumulators, add the zero point, clamp: ``dtype`` of the same shape.
 
         Args:
             op: name of the integer operator.
-            acc: integers that fit int32; the last axis runs along the channels.
+            acc: integers; the last axis runs along the channels.
             operands: as in :class:`Factors`, broadcast against ``acc``.
             shift: as in :class:`Factors`.
             zero: the result's zero point.
             low: smallest result.
             high: largest result.
+            dtype: type of the result.
 
         Raises:
             OverflowError: an accumulator, shifted, leaves int32.
@@ -144,8 +160,10 @@ class Scaling(ABC):
     # --- average pools ----------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def choose_average(self, in_scale: float, out_scale: float, counts: Sequence[int]) -> Factors:
+    def choose_average(self, in_scale: float, out_scale: float, counts: Sequence[int], reach: int = 0) -> Factors:
         """The factors in_scale/(count·out_scale) of an average pool, one for each number of valid positions.
+
+        ``reach`` is that of the largest sum, as in :meth:`choose`.
 
         Raises:
             ScaleRangeError: as :meth:`choose`.
@@ -154,13 +172,20 @@ class Scaling(ABC):
     # --- sums and differences ---------------------------------------------------------------------------------------
 
     @abstractmethod
-    def choose_sum(self, scales: tuple[float, float, float], zeros: tuple[int, int, int], sign: int) -> dict[str, int]:
+    def choose_sum(
+        self,
+        scales: tuple[float, float, float],
+        zeros: tuple[int, int, int],
+        sign: int,
+        dtype: npt.DTypeLike = np.int8,
+    ) -> dict[str, int]:
         """The attributes of ``a + sign·b``: a value for each of :attr:`sum_parameters`.
 
         Args:
             scales: of a, b and the result, float32 values.
             zeros: zero points of a, b and the result.
             sign: 1 or −1.
+            dtype: type of a, b and the result.
 
         Raises:
             ScaleRangeError: the scales are too far apart.
@@ -168,13 +193,13 @@ class Scaling(ABC):
 
     @abstractmethod
     def apply_sum(self, a: Array, b: Array, constants: Mapping[str, int], sign: int, low: int, high: int) -> Array:
-        """``a + sign·b`` for int8 arrays with numpy broadcasting: int8, within [low, high]."""
+        """``a + sign·b`` for arrays of one type with numpy broadcasting: of that type, within [low, high]."""
 
     # --- softmax ----------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def choose_softmax(self, scale: float) -> tuple[Array | None, dict[str, int]]:
-        """The table (uint32[256], or None) and the attributes of a softmax of int8 with this scale.
+    def choose_softmax(self, scale: float, dtype: npt.DTypeLike = np.int8) -> tuple[Array | None, dict[str, int]]:
+        """The table (or None) and the attributes of a softmax of ``dtype`` with this scale.
 
         Raises:
             ScaleRangeError: the scale is too small.
@@ -182,7 +207,7 @@ class Scaling(ABC):
 
     @abstractmethod
     def apply_softmax(self, x: Array, table: Array | None, constants: Mapping[str, int]) -> Array:
-        """Softmax over the last axis of int8: int8 at scale 1/256, zero point −128."""
+        """Softmax over the last axis, of the operand's type: int8 at 1/256, zero point −128; int16 at 1/32768, 0."""
 
     # --- functions of one value ---------------------------------------------------------------------------------------
 

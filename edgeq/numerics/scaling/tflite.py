@@ -55,31 +55,47 @@ class TFLite(Scaling):
             return np.asarray(np.float64(_single_product(left, scales)) / np.float64(out))
         return np.asarray(np.float64(left) * scales / np.float64(out))
 
-    def choose(self, ratio: Array) -> Factors:
+    def choose(self, ratio: Array, reach: int = 0) -> Factors:
         """``q·2^(e−31)`` with q of 31 bits, one pair a channel."""
+        del reach
         return Factors(dict(zip(self.operands, tflite.quantize_multipliers(ratio), strict=True)))
 
-    def choose_mean(self, ratio: float, count: int) -> Factors:
+    def choose_mean(self, ratio: float, count: int, reach: int = 0) -> Factors:
         """The ratio is quantized first, then divided by the count and truncated."""
+        del reach
         found = tflite.mean_multiplier(float(ratio), count)
         return Factors({name: np.array([value], np.int32) for name, value in zip(self.operands, found, strict=True)})
 
     def apply(
-        self, op: str, acc: Array, operands: Sequence[Array], shift: int, zero: int, low: int, high: int
+        self,
+        op: str,
+        acc: Array,
+        operands: Sequence[Array],
+        shift: int,
+        zero: int,
+        low: int,
+        high: int,
+        dtype: npt.DTypeLike = np.int8,
     ) -> Array:
         """One rounding in a dense layer, two elsewhere."""
-        del shift
+        del shift, dtype
         once = self.formula(op) == "single"
         return tflite.requantize(acc, operands[0], operands[1], zero, low, high, once=once)
 
-    def choose_average(self, in_scale: float, out_scale: float, counts: Sequence[int]) -> Factors:
+    def choose_average(self, in_scale: float, out_scale: float, counts: Sequence[int], reach: int = 0) -> Factors:
         """No factor: the node has a multiplier that nothing reads."""
-        del in_scale, out_scale, counts
+        del in_scale, out_scale, counts, reach
         return Factors({"multiplier": np.zeros(1, np.int32)})
 
-    def choose_sum(self, scales: tuple[float, float, float], zeros: tuple[int, int, int], sign: int) -> dict[str, int]:
+    def choose_sum(
+        self,
+        scales: tuple[float, float, float],
+        zeros: tuple[int, int, int],
+        sign: int,
+        dtype: npt.DTypeLike = np.int8,
+    ) -> dict[str, int]:
         """Both operands at twice the larger scale, 20 bits up."""
-        del sign
+        del sign, dtype
         return {
             **vars(tflite.add_parameters(*scales)),
             **dict(zip(("a_zero", "b_zero", "out_zero"), zeros, strict=True)),
@@ -91,8 +107,9 @@ class TFLite(Scaling):
         zeros = (given.pop("a_zero"), given.pop("b_zero"), given.pop("out_zero"))
         return tflite.add(a, b, *zeros, tflite.AddParameters(**given), low, high, sign)
 
-    def choose_softmax(self, scale: float) -> tuple[Array | None, dict[str, int]]:
+    def choose_softmax(self, scale: float, dtype: npt.DTypeLike = np.int8) -> tuple[Array | None, dict[str, int]]:
         """No table; the factor of the differences to a row's maximum."""
+        del dtype
         found = tflite_softmax.softmax_parameters(scale)
         return None, {parameter.name: value for parameter, value in zip(self.softmax_parameters, found, strict=True)}
 
