@@ -62,7 +62,8 @@ def interpolate(x: Array, table: Array) -> Array:
     wide, entries = x.astype(np.int64), table.astype(np.int64)
     index = (wide - _LOW) >> STEP_BITS
     rise = (entries[index + 1] - entries[index]) * (wide & (_STEP - 1))
-    return (entries[index] + ((rise + (_STEP >> 1)) >> STEP_BITS)).astype(np.int16)
+    result: Array = entries[index] + ((rise + (_STEP >> 1)) >> STEP_BITS)
+    return result.astype(np.int16)
 
 
 def interpolation_error(
