@@ -19,8 +19,8 @@ from edgeq.ops import (
     requantize,
     softmax,
 )
-from edgeq.ops.accumulator import invalid
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, ScaleRule, Shape
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, ScaleRule
+from edgeq.ops.signature import Shape, invalid
 
 __all__ = [
     "BY_NAME",
@@ -63,19 +63,22 @@ def infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
     """Shapes and types of a node's results: what ``ir.verify.verify_graph`` asks for.
 
     Raises:
-        EdgeqError: EQ0903 for an unknown operator or operands that it does not accept.
+        EdgeqError: EQ0903 for an unknown operator, or attributes or operands that it does not accept.
     """
     op = BY_NAME.get(node.op)
     if op is None:
         raise invalid(node, "no such operator", node.op, ", ".join(BY_NAME))
-    _require_attributes(node, op)
+    _require_attributes(node, op.attributes)
+    types = op.signature.types_of(node, operands)
+    _require_attributes(node, [attribute.bounded(types) for attribute in op.attributes])
+    op.signature.require_constants(node, operands)
     return op.infer(node, operands)
 
 
-def _require_attributes(node: Node, op: Op) -> None:
+def _require_attributes(node: Node, attributes: Sequence[Attribute]) -> None:
     """The node has every attribute of its operator and mode, none besides, each of a value that it may have."""
     mode = node.attrs.get("requant")
-    schema = {item.name: item for item in op.attributes if not item.modes or mode in item.modes}
+    schema = {item.name: item for item in attributes if not item.modes or mode in item.modes}
     for name, item in schema.items():
         if name not in node.attrs:
             raise invalid(node, "an attribute is missing", name, item.allowed())

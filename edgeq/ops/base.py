@@ -8,15 +8,15 @@ of both sides are schemas: the support check, lowering and the verifier of graph
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from edgeq.ir import DType, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import Scaling
+from edgeq.ops.signature import RESULT, Shape, Signature, Type, dtype_of
 
-Shape = tuple[int, ...]
-Infer = Callable[[Node, Sequence[Tensor]], list[tuple[Shape, DType]]]
+InferShape = Callable[[Node, Sequence[Tensor]], Shape]
 Evaluate = Callable[[Node, Sequence[Array]], list[Array]]
 Macs = Callable[[Node, Sequence[Tensor]], int]
 ScaleRule = Literal["own", "same", "fixed"]
@@ -37,6 +37,7 @@ class Attribute:
         low, high: bounds of the number, or of each.
         values: the words that it may be; None for numbers and for text that is free.
         modes: the arithmetics that have it; empty for all.
+        of: the slot of whose type it is a value, or ``result``: that type bounds it.
     """
 
     name: str
@@ -46,6 +47,14 @@ class Attribute:
     high: int | None = None
     values: tuple[str, ...] | None = None
     modes: tuple[str, ...] = ()
+    of: str | None = None
+
+    def bounded(self, types: Mapping[str, Type]) -> Attribute:
+        """The attribute within the bounds of a node's types (:meth:`Signature.types_of`)."""
+        if self.of is None:
+            return self
+        dtype = dtype_of(types[self.of])
+        return replace(self, low=dtype.min, high=dtype.max)
 
     def allowed(self) -> str:
         """The values that it may have, for a message."""
@@ -185,14 +194,17 @@ class Op:
     """One integer operator.
 
     Attributes:
+        signature: its operands and their types, which give the type of the result.
+        shape: the shape of its result, and what it asks of its operands' shapes beyond the signature.
         one_sample: the backends have it for one sample only, a first axis of 1.
     """
 
     name: str
     family: str
     summary: str
+    signature: Signature
     attributes: tuple[Attribute, ...]
-    infer: Infer
+    shape: InferShape
     evaluate: Evaluate
     macs: Macs
     onnx: tuple[OnnxForm, ...] = ()
@@ -200,8 +212,24 @@ class Op:
     limits: str = ""
     one_sample: bool = False
 
+    def infer(self, node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+        """Shape and type of each result.
+
+        Raises:
+            EdgeqError: EQ0903 for operands that the operator does not take.
+        """
+        types = self.signature.types_of(node, operands)
+        self.signature.require_shapes(node, operands)
+        return [(self.shape(node, operands), dtype_of(types[RESULT]))]
+
 
 def no_macs(node: Node, operands: Sequence[Tensor]) -> int:
     """Operators without multiply-accumulates."""
     del node, operands
     return 0
+
+
+def same_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    """Operators whose result has the shape of the first operand."""
+    del node
+    return operands[0].shape

@@ -7,17 +7,11 @@ from math import prod
 
 import numpy as np
 
-from edgeq.ir import DType, Node, Tensor
+from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array, matmul_exact
-from edgeq.ops.accumulator import (
-    REQUANT,
-    int8,
-    invalid,
-    requantize,
-    require_rank,
-    require_scaled,
-)
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape
+from edgeq.ops.accumulator import REQUANT, requantize, value_of
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample
+from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, invalid
 from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, window_output, windows
 
 _PRODUCT_MAX = 2**14  # |int8·int8|
@@ -25,21 +19,16 @@ _PRODUCT_MAX = 2**14  # |int8·int8|
 _TAPS_MAX = 2**17 - 1
 
 
-def _infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    x, weight, bias = operands[:3]
-    require_rank(node, x, 4)
-    require_rank(node, weight, 4)
+def _shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    x, weight = operands[:2]
     outputs, height, width, depth = weight.shape
-    require_scaled(node, operands, (DType.INT8, DType.INT8, DType.INT32), outputs)
     group = node.integer("group")
     if group < 1 or outputs % group or depth * group != x.shape[3]:
         raise invalid(node, "channels and groups do not match", f"x {x.shape} weight {weight.shape} group {group}", "")
-    if bias.shape != (outputs,):
-        raise invalid(node, "bias does not match the output channels", bias.shape, (outputs,))
     if height * width * depth > _TAPS_MAX:
         raise invalid(node, "too many products in one sum", height * width * depth, _TAPS_MAX)
     out_height, out_width = window_output(node, x.shape, (height, width), node.integers("dilations"))
-    return [((x.shape[0], out_height, out_width, outputs), DType.INT8)]
+    return (x.shape[0], out_height, out_width, outputs)
 
 
 def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -102,8 +91,7 @@ def _depthwise(node: Node, padded: Array, weight: Array) -> Array:
 
 
 def _macs(node: Node, operands: Sequence[Tensor]) -> int:
-    (shape, _), weight = _infer(node, operands)[0], operands[1]
-    return prod(shape) * prod(weight.shape[1:])
+    return prod(_shape(node, operands)) * prod(operands[1].shape[1:])
 
 
 def _sample(name: str, x: Shape, weight: Shape, *, bias: bool = True, **attributes: int | tuple[int, ...]) -> Sample:
@@ -153,15 +141,19 @@ CONV2D = Op(
     name="conv2d",
     family="conv",
     summary="Convolution: x[N,H,W,C], weight[O,KH,KW,C/group], bias[O] (zero point folded in), multiplier, (exponent)",
+    signature=Signature(
+        (Slot("x", rank=4), Slot("weight", "weight", rank=4), Slot("bias", "bias"), *FACTORS),
+        (("int8", "int8", "int32", "int8"),),
+    ),
     attributes=(
         *REQUANT,
         STRIDES,
         PADS,
         Attribute("dilations", "ints", "rows, columns", 1),
         Attribute("group", "int", "number of groups; depthwise where it equals C", 1),
-        int8("pad_value", "what padded positions hold: the zero point of x"),
+        value_of("x", "pad_value", "what padded positions hold: the zero point of x"),
     ),
-    infer=_infer,
+    shape=_shape,
     evaluate=_evaluate,
     macs=_macs,
     onnx=(

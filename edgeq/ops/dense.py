@@ -7,32 +7,21 @@ from math import prod
 
 import numpy as np
 
-from edgeq.ir import DType, Node, Tensor
+from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array, matmul_exact
-from edgeq.ops.accumulator import (
-    REQUANT,
-    int8,
-    invalid,
-    requantize,
-    require_rank,
-    require_scaled,
-)
-from edgeq.ops.base import OnnxAttribute, OnnxForm, Op, Sample, Shape
+from edgeq.ops.accumulator import REQUANT, requantize, value_of
+from edgeq.ops.base import OnnxAttribute, OnnxForm, Op, Sample
+from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, invalid
 
 _DENSE_PRODUCT_MAX = 2**14  # |int8·int8|
 _MATMUL_PRODUCT_MAX = 255**2  # both minus their zero points
 
 
-def _infer_dense(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    x, weight, bias = operands[:3]
-    require_rank(node, x, 2)
-    require_rank(node, weight, 2)
-    outputs, depth = weight.shape
-    require_scaled(node, operands, (DType.INT8, DType.INT8, DType.INT32), outputs)
-    if x.shape[1] != depth or bias.shape != (outputs,):
-        got = f"x {x.shape} weight {weight.shape} bias {bias.shape}"
-        raise invalid(node, "operand shapes do not match", got, "x[N,K] weight[O,K] bias[O]")
-    return [((x.shape[0], outputs), DType.INT8)]
+def _dense_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    x, weight = operands[:2]
+    if x.shape[1] != weight.shape[1]:
+        raise invalid(node, "operand shapes do not match", f"x {x.shape} weight {weight.shape}", "x[N,K] weight[O,K]")
+    return (x.shape[0], weight.shape[0])
 
 
 def _evaluate_dense(node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -47,13 +36,12 @@ def _dense_macs(node: Node, operands: Sequence[Tensor]) -> int:
     return operands[0].shape[0] * prod(operands[1].shape)
 
 
-def _infer_matmul(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+def _matmul_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
     a, b = operands[:2]
-    require_scaled(node, operands, (DType.INT8, DType.INT8))
     same = len(a.shape) == len(b.shape) >= 2 and a.shape[:-2] == b.shape[:-2] and a.shape[-1] == b.shape[-2]
     if not same:
         raise invalid(node, "operand shapes do not match", f"a {a.shape} b {b.shape}", "a[...,M,K] b[...,K,N]")
-    return [((*a.shape[:-1], b.shape[-1]), DType.INT8)]
+    return (*a.shape[:-1], b.shape[-1])
 
 
 def _evaluate_matmul(node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -79,8 +67,12 @@ DENSE = Op(
     name="dense",
     family="dense",
     summary="Fully connected: x[N,K], weight[O,K], bias[O] (zero point folded in), multiplier, (exponent)",
+    signature=Signature(
+        (Slot("x", rank=2), Slot("weight", "weight", rank=2), Slot("bias", "bias"), *FACTORS),
+        (("int8", "int8", "int32", "int8"),),
+    ),
     attributes=REQUANT,
-    infer=_infer_dense,
+    shape=_dense_shape,
     evaluate=_evaluate_dense,
     macs=_dense_macs,
     onnx=(
@@ -118,12 +110,9 @@ MATMUL = Op(
     name="matmul",
     family="dense",
     summary="Product of two computed tensors: a[...,M,K], b[...,K,N], multiplier[1], (exponent)",
-    attributes=(
-        *REQUANT,
-        int8("a_zero", "zero point of a"),
-        int8("b_zero", "zero point of b"),
-    ),
-    infer=_infer_matmul,
+    signature=Signature((Slot("a"), Slot("b"), *FACTORS), (("int8", "int8", "int8"),)),
+    attributes=(*REQUANT, value_of("a", "a_zero", "zero point of a"), value_of("b", "b_zero", "zero point of b")),
+    shape=_matmul_shape,
     evaluate=_evaluate_matmul,
     macs=_matmul_macs,
     onnx=(OnnxForm("MatMul", activations=(0, 1)),),

@@ -6,43 +6,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeq.ir import DType, Node, Tensor
+from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array
-from edgeq.ops.accumulator import (
-    CLAMP,
-    MODE,
-    REQUANT,
-    int8,
-    invalid,
-    parameters,
-    requantize,
-    require_operands,
-    require_scaled,
-    scaling_of,
-)
-from edgeq.ops.base import Evaluate, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.ops.accumulator import CLAMP, MODE, REQUANT, parameters, requantize, value_of
+from edgeq.ops.base import Evaluate, OnnxForm, Op, Sample, no_macs
+from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, Type, invalid, scaling_of
 
+_OPERANDS = (Slot("a"), Slot("b"))
+_TYPES: tuple[tuple[Type, ...], ...] = (("int8", "int8", "int8"),)
 _SUM_ATTRIBUTES = (MODE, *CLAMP, *parameters(lambda scaling: scaling.sum_parameters))
 
 
-def _broadcast(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+def _shape(node: Node, operands: Sequence[Tensor]) -> Shape:
     a, b = operands[:2]
     try:
-        shape = np.broadcast_shapes(a.shape, b.shape)
+        return np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
         raise invalid(node, "shapes do not broadcast", f"{a.shape} and {b.shape}", "numpy broadcasting") from None
-    return [(shape, DType.INT8)]
-
-
-def _infer_sum(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    scaling_of(node)
-    require_operands(node, operands, (DType.INT8, DType.INT8))
-    return _broadcast(node, operands)
-
-
-def _infer_mul(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    require_scaled(node, operands, (DType.INT8, DType.INT8))
-    return _broadcast(node, operands)
 
 
 def _evaluate_sum(sign: int) -> Evaluate:
@@ -94,8 +74,9 @@ def _sum_op(name: str, onnx: str, sign: int, summary: str) -> Op:
         name=name,
         family="elementwise",
         summary=summary,
+        signature=Signature(_OPERANDS, _TYPES),
         attributes=_SUM_ATTRIBUTES,
-        infer=_infer_sum,
+        shape=_shape,
         evaluate=_evaluate_sum(sign),
         macs=no_macs,
         onnx=(OnnxForm(onnx, activations=None),),
@@ -110,12 +91,9 @@ MUL = Op(
     name="mul",
     family="elementwise",
     summary="a·b with numpy broadcasting, either may be constant: a, b, multiplier[1], (exponent)",
-    attributes=(
-        *REQUANT,
-        int8("a_zero", "zero point of a"),
-        int8("b_zero", "zero point of b"),
-    ),
-    infer=_infer_mul,
+    signature=Signature((*_OPERANDS, *FACTORS), _TYPES),
+    attributes=(*REQUANT, value_of("a", "a_zero", "zero point of a"), value_of("b", "b_zero", "zero point of b")),
+    shape=_shape,
     evaluate=_evaluate_mul,
     macs=no_macs,
     onnx=(OnnxForm("Mul", activations=None),),

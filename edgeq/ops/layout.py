@@ -7,38 +7,39 @@ from math import prod
 
 import numpy as np
 
-from edgeq.ir import DType, Node, Tensor
+from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array
-from edgeq.ops.accumulator import int8, invalid
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.ops.accumulator import value_of
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
+from edgeq.ops.signature import Shape, Signature, Slot, invalid
+
+_MOVES = Signature((Slot("x"),), (("int8", "int8"),))
 
 
-def _infer_concat(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
+def _concat_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
     first, axis = operands[0], node.integer("axis")
     if not 0 <= axis < len(first.shape):
         raise invalid(node, "no such axis", axis, f"an axis of {first.shape}")
 
-    def others(tensor: Tensor) -> tuple[object, ...]:
-        return (*tensor.shape[:axis], *tensor.shape[axis + 1 :], len(tensor.shape), tensor.dtype)
+    def others(tensor: Tensor) -> tuple[int, ...]:
+        return (*tensor.shape[:axis], *tensor.shape[axis + 1 :], len(tensor.shape))
 
     if any(others(tensor) != others(first) for tensor in operands):
-        raise invalid(node, "shapes or types do not match", [tensor.shape for tensor in operands], "equal but for axis")
+        raise invalid(node, "shapes do not match", [tensor.shape for tensor in operands], "equal but for axis")
     total = sum(tensor.shape[axis] for tensor in operands)
-    return [((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)]
+    return (*first.shape[:axis], total, *first.shape[axis + 1 :])
 
 
 def _evaluate_concat(node: Node, arrays: Sequence[Array]) -> list[Array]:
     return [np.concatenate(arrays, axis=node.integer("axis"))]
 
 
-def _infer_pad(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    x, pads = _only(node, operands), node.integers("pads")
+def _pad_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    x, pads = operands[0], node.integers("pads")
     rank = len(x.shape)
     if len(pads) != 2 * rank or min(pads, default=0) < 0:
         raise invalid(node, "malformed pads", pads, f"{2 * rank} non-negative numbers")
-    if not x.dtype.min <= node.integer("value") <= x.dtype.max:
-        raise invalid(node, "the value does not fit", node.integer("value"), x.dtype.value)
-    return [(tuple(size + pads[axis] + pads[axis + rank] for axis, size in enumerate(x.shape)), x.dtype)]
+    return tuple(size + pads[axis] + pads[axis + rank] for axis, size in enumerate(x.shape))
 
 
 def _evaluate_pad(node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -47,26 +48,26 @@ def _evaluate_pad(node: Node, arrays: Sequence[Array]) -> list[Array]:
     return [np.pad(x, around, constant_values=node.integer("value"))]
 
 
-def _infer_reshape(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    x, shape = _only(node, operands), node.integers("shape")
+def _reshape_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    x, shape = operands[0], node.integers("shape")
     if prod(shape) != x.elements or min(shape, default=1) < 0:
         raise invalid(node, "element counts differ", f"{x.shape} to {shape}", f"{x.elements} elements")
-    return [(shape, x.dtype)]
+    return shape
 
 
 def _evaluate_reshape(node: Node, arrays: Sequence[Array]) -> list[Array]:
     return [np.asarray(arrays[0], order="C").reshape(node.integers("shape"))]
 
 
-def _infer_slice(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    x = _only(node, operands)
+def _slice_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    x = operands[0]
     starts, ends, steps = (node.integers(name) for name in ("starts", "ends", "steps"))
     if not len(starts) == len(ends) == len(steps) == len(x.shape):
         raise invalid(node, "one start, end and step per axis is needed", (starts, ends, steps), f"{len(x.shape)} each")
     for start, end, step, size in zip(starts, ends, steps, x.shape, strict=True):
         if not (0 <= start <= end <= size and step > 0):
             raise invalid(node, "slice out of range", (start, end, step), f"0 <= start <= end <= {size}, step > 0")
-    return [(tuple(-(-(end - start) // step) for start, end, step in zip(starts, ends, steps, strict=True)), x.dtype)]
+    return tuple(-(-(end - start) // step) for start, end, step in zip(starts, ends, steps, strict=True))
 
 
 def _evaluate_slice(node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -74,34 +75,28 @@ def _evaluate_slice(node: Node, arrays: Sequence[Array]) -> list[Array]:
     return [np.asarray(arrays[0][tuple(slice(*one) for one in ranges)], order="C")]
 
 
-def _infer_transpose(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    x, perm = _only(node, operands), node.integers("perm")
+def _transpose_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    x, perm = operands[0], node.integers("perm")
     if sorted(perm) != list(range(len(x.shape))):
         raise invalid(node, "not a permutation of the axes", perm, f"an order of {len(x.shape)} axes")
-    return [(tuple(x.shape[axis] for axis in perm), x.dtype)]
+    return tuple(x.shape[axis] for axis in perm)
 
 
 def _evaluate_transpose(node: Node, arrays: Sequence[Array]) -> list[Array]:
     return [np.asarray(arrays[0].transpose(node.integers("perm")), order="C")]
 
 
-def _infer_upsample(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    x, factors = _only(node, operands), node.integers("factors")
-    if len(x.shape) != 4 or len(factors) != 2 or min(factors) < 1:
-        raise invalid(node, "an image and two positive factors are needed", (x.shape, factors), "[1, H, W, C] and 2")
+def _upsample_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    x, factors = operands[0], node.integers("factors")
+    if len(factors) != 2 or min(factors) < 1:
+        raise invalid(node, "two positive factors are needed", factors, "rows and columns")
     batch, rows, columns, channels = x.shape
-    return [((batch, rows * factors[0], columns * factors[1], channels), x.dtype)]
+    return (batch, rows * factors[0], columns * factors[1], channels)
 
 
 def _evaluate_upsample(node: Node, arrays: Sequence[Array]) -> list[Array]:
     rows, columns = node.integers("factors")
     return [arrays[0].repeat(rows, axis=1).repeat(columns, axis=2)]
-
-
-def _only(node: Node, operands: Sequence[Tensor]) -> Tensor:
-    if len(operands) != 1:
-        raise invalid(node, "wrong number of operands", len(operands), 1)
-    return operands[0]
 
 
 def _ints(*values: int) -> Array:
@@ -151,8 +146,9 @@ CONCAT = Op(
     name="concat",
     family="layout",
     summary="Operands one behind the other along an axis",
+    signature=Signature((Slot("part", repeated=True),), (("int8", "int8"),)),
     attributes=(Attribute("axis", "int", "the axis that grows", 0),),
-    infer=_infer_concat,
+    shape=_concat_shape,
     evaluate=_evaluate_concat,
     macs=no_macs,
     onnx=(OnnxForm("Concat", activations=None, scale="same", attributes=(OnnxAttribute("axis", "int"),)),),
@@ -172,11 +168,12 @@ PAD = Op(
     name="pad",
     family="layout",
     summary="A constant around a tensor",
+    signature=_MOVES,
     attributes=(
         Attribute("pads", "ints", "what comes before each axis, then what comes behind", 0),
-        int8("value", "the constant"),
+        value_of("x", "value", "the constant"),
     ),
-    infer=_infer_pad,
+    shape=_pad_shape,
     evaluate=_evaluate_pad,
     macs=no_macs,
     onnx=(OnnxForm("Pad", scale="same", fill=2, attributes=(OnnxAttribute("mode", "str", ("constant",)),)),),
@@ -195,8 +192,9 @@ RESHAPE = Op(
     name="reshape",
     family="layout",
     summary="The same elements in the same order under another shape",
+    signature=_MOVES,
     attributes=(Attribute("shape", "ints", "the new shape", 0),),
-    infer=_infer_reshape,
+    shape=_reshape_shape,
     evaluate=_evaluate_reshape,
     macs=no_macs,
     onnx=(
@@ -224,12 +222,13 @@ SLICE = Op(
     name="slice",
     family="layout",
     summary="Every step-th element between start and end, on each axis",
+    signature=_MOVES,
     attributes=(
         Attribute("starts", "ints", "first index, one per axis", 0),
         Attribute("ends", "ints", "index behind the last, one per axis", 0),
         Attribute("steps", "ints", "positive, one per axis", 1),
     ),
-    infer=_infer_slice,
+    shape=_slice_shape,
     evaluate=_evaluate_slice,
     macs=no_macs,
     onnx=(OnnxForm("Slice", scale="same"),),
@@ -248,8 +247,9 @@ TRANSPOSE = Op(
     name="transpose",
     family="layout",
     summary="Axes in another order",
+    signature=_MOVES,
     attributes=(Attribute("perm", "ints", "axis of the input for each axis of the result", 0),),
-    infer=_infer_transpose,
+    shape=_transpose_shape,
     evaluate=_evaluate_transpose,
     macs=no_macs,
     onnx=(OnnxForm("Transpose", scale="same", attributes=(OnnxAttribute("perm", "ints", low=0),)),),
@@ -269,8 +269,9 @@ UPSAMPLE = Op(
     name="upsample",
     family="layout",
     summary="Every pixel of an NHWC image becomes a block of equal pixels",
+    signature=Signature((Slot("x", rank=4),), _MOVES.types),
     attributes=(Attribute("factors", "ints", "rows and columns of the block", 1),),
-    infer=_infer_upsample,
+    shape=_upsample_shape,
     evaluate=_evaluate_upsample,
     macs=no_macs,
     onnx=(OnnxForm("Resize", scale="same", rank=4, attributes=_RESIZE),),

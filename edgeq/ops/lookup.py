@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeq.ir import DType, Node, Quantization, Tensor
+from edgeq.ir import DType, Node, Quantization
 from edgeq.numerics.array import Array
-from edgeq.ops.accumulator import invalid, require_operands
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs, same_shape
+from edgeq.ops.signature import Signature, Slot
 
 # Functions of known range, with the parameters that TFLite and others give their results too.
 _FIXED = {
@@ -64,13 +64,6 @@ _ELEMENTWISE = (
 )
 
 
-def _infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    require_operands(node, operands, (DType.INT8, DType.INT8))
-    if operands[1].shape != (256,):
-        raise invalid(node, "a table has 256 entries", operands[1].shape, (256,))
-    return [(operands[0].shape, DType.INT8)]
-
-
 def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
     del node
     x, table = arrays
@@ -119,8 +112,9 @@ LOOKUP = Op(
     name="lookup",
     family="lookup",
     summary="y = table[x + 128]: x, table int8[256]",
+    signature=Signature((Slot("x"), Slot("table", "table", shape=(256,))), (("int8", "int8", "int8"),)),
     attributes=(Attribute("function", "str", "what the table holds, for people"),),
-    infer=_infer,
+    shape=same_shape,
     evaluate=_evaluate,
     macs=no_macs,
     onnx=tuple(_form(name) for name in _ELEMENTWISE),

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 
-from edgeq.ir import DType, Node, Tensor
+from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array, saturate
 from edgeq.numerics.rounding import divide_half_away
-from edgeq.ops.accumulator import (
-    CLAMP,
-    IN_ZERO,
-    REQUANT,
-    invalid,
-    requantize,
-    require_operands,
-    require_rank,
-    require_scaled,
-    scaling_of,
-)
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.ops.accumulator import CLAMP, IN_ZERO, REQUANT, requantize
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
+from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, invalid, scaling_of, slots_of_modes
 from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, valid_counts, window_output, windows
 
 _WINDOW = (
     Attribute("kernel", "ints", "rows, columns", 1),
     STRIDES,
     PADS,
+)
+_FACTORS_BY_COUNT = tuple(
+    replace(slot, role="table")
+    for slot in slots_of_modes(lambda scaling: scaling.operands[: 1 if scaling.averages_integers else None])
 )
 _ONNX_POOL = (*ONNX_WINDOW, OnnxAttribute("ceil_mode", "int", (0,)), OnnxAttribute("dilations", "ints", ((1, 1),)))
 
@@ -41,22 +37,23 @@ def _counts(node: Node, shape: Shape) -> Array:
     return valid_counts(shape, node.integers("kernel"), node.integers("strides"), node.integers("pads"))
 
 
-def _infer_average(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    x = operands[0]
-    require_rank(node, x, 4)
+def _window_shape(node: Node, x: Tensor) -> Shape:
     height, width = window_output(node, x.shape, node.integers("kernel"), (1, 1))
+    return (x.shape[0], height, width, x.shape[3])
+
+
+def _average_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    x, multiplier = operands[:2]
+    shape = _window_shape(node, x)
     counts = node.integers("counts")
     found = tuple(sorted(set(_counts(node, x.shape).reshape(-1).tolist())))
     if counts != found or counts[0] == 0:
         raise invalid(node, "counts of valid positions do not match the windows", counts, f"{found}, none zero")
-    if scaling_of(node).averages_integers:
-        # The mean of the integers keeps the scale: a multiplier is present but unused, with or without its exponent.
-        require_operands(node, operands, (DType.INT8, *[DType.INT32] * (len(operands) - 1)))
-    else:
-        require_scaled(node, operands, (DType.INT8,), len(counts))
-        if operands[1].shape != (len(counts),):
-            raise invalid(node, "one multiplier per count is needed", operands[1].shape, (len(counts),))
-    return [((x.shape[0], height, width, x.shape[3]), DType.INT8)]
+    # The mean of the integers keeps the scale: a multiplier is present but unused.
+    wanted = (1,) if scaling_of(node).averages_integers else (len(counts),)
+    if multiplier.shape != wanted:
+        raise invalid(node, "one multiplier per count is needed", multiplier.shape, wanted)
+    return shape
 
 
 def _evaluate_average(node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -74,14 +71,12 @@ def _evaluate_average(node: Node, arrays: Sequence[Array]) -> list[Array]:
     return [requantize(node, sums, (scaling[0][position], *scaling[1:]))]
 
 
-def _infer_max(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    require_operands(node, operands, (DType.INT8,))
-    x = operands[0]
-    require_rank(node, x, 4)
-    height, width = window_output(node, x.shape, node.integers("kernel"), (1, 1))
+def _max_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    (x,) = operands
+    shape = _window_shape(node, x)
     if _counts(node, x.shape).min() == 0:
         raise invalid(node, "a window holds padding only", node.integers("pads"), "pads below the kernel size")
-    return [((x.shape[0], height, width, x.shape[3]), DType.INT8)]
+    return shape
 
 
 def _evaluate_max(node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -90,13 +85,12 @@ def _evaluate_max(node: Node, arrays: Sequence[Array]) -> list[Array]:
     return [np.clip(best, node.integer("clamp_min"), node.integer("clamp_max")).astype(np.int8)]
 
 
-def _infer_mean(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    require_scaled(node, operands, (DType.INT8,))
-    x, axes = operands[0], node.integers("axes")
-    if not axes or axes != tuple(range(axes[0], axes[-1] + 1)) or axes[0] < 0 or axes[-1] >= len(x.shape):
-        raise invalid(node, "axes must be contiguous", axes, f"sorted axes of {x.shape}")
+def _mean_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    shape, axes = operands[0].shape, node.integers("axes")
+    if not axes or axes != tuple(range(axes[0], axes[-1] + 1)) or axes[0] < 0 or axes[-1] >= len(shape):
+        raise invalid(node, "axes must be contiguous", axes, f"sorted axes of {shape}")
     kept = (1,) * len(axes) if node.integer("keepdims") else ()
-    return [((*x.shape[: axes[0]], *kept, *x.shape[axes[-1] + 1 :]), DType.INT8)]
+    return (*shape[: axes[0]], *kept, *shape[axes[-1] + 1 :])
 
 
 def _evaluate_mean(node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -123,13 +117,14 @@ AVERAGE_POOL = Op(
     name="average_pool",
     family="pool",
     summary="Mean of the valid positions of each window: x[N,H,W,C], multiplier (one per count), (exponent)",
+    signature=Signature((Slot("x", rank=4), *_FACTORS_BY_COUNT), (("int8", "int8"),)),
     attributes=(
         *REQUANT,
         *_WINDOW,
         Attribute("counts", "ints", "the distinct numbers of valid positions, sorted", 1),
         IN_ZERO,
     ),
-    infer=_infer_average,
+    shape=_average_shape,
     evaluate=_evaluate_average,
     macs=no_macs,
     onnx=(
@@ -164,8 +159,9 @@ MAX_POOL = Op(
     name="max_pool",
     family="pool",
     summary="Largest value of each window, padding never wins: x[N,H,W,C]",
+    signature=Signature((Slot("x", rank=4),), (("int8", "int8"),)),
     attributes=(*_WINDOW, *CLAMP),
-    infer=_infer_max,
+    shape=_max_shape,
     evaluate=_evaluate_max,
     macs=no_macs,
     onnx=(
@@ -196,13 +192,14 @@ MEAN = Op(
     name="mean",
     family="pool",
     summary="Mean over neighbouring axes: x, multiplier[1] (1/n inside), (exponent)",
+    signature=Signature((Slot("x"), *FACTORS), (("int8", "int8"),)),
     attributes=(
         *REQUANT,
         Attribute("axes", "ints", "sorted, contiguous", 0),
         Attribute("keepdims", "int", "1: the axes stay with size 1", 0, 1),
         IN_ZERO,
     ),
-    infer=_infer_mean,
+    shape=_mean_shape,
     evaluate=_evaluate_mean,
     macs=no_macs,
     onnx=(

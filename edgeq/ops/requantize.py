@@ -6,15 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeq.ir import DType, Node, Tensor
+from edgeq.ir import Node
 from edgeq.numerics.array import Array
-from edgeq.ops.accumulator import IN_ZERO, REQUANT, requantize, require_scaled
-from edgeq.ops.base import Op, Shape, no_macs
-
-
-def _infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    require_scaled(node, operands, (DType.INT8,))
-    return [(operands[0].shape, DType.INT8)]
+from edgeq.ops.accumulator import IN_ZERO, REQUANT, requantize
+from edgeq.ops.base import Op, no_macs, same_shape
+from edgeq.ops.signature import FACTORS, Signature, Slot
 
 
 def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -26,8 +22,9 @@ REQUANTIZE = Op(
     name="requantize",
     family="requantize",
     summary="Change of scale and zero point: x, multiplier[1], (exponent)",
+    signature=Signature((Slot("x"), *FACTORS), (("int8", "int8"),)),
     attributes=(*REQUANT, IN_ZERO),
-    infer=_infer,
+    shape=same_shape,
     evaluate=_evaluate,
     macs=no_macs,
 )

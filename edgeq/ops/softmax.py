@@ -7,24 +7,23 @@ from collections.abc import Sequence
 from edgeq.ir import DType, Node, Quantization, Tensor
 from edgeq.numerics import softmax
 from edgeq.numerics.array import Array
-from edgeq.ops.accumulator import MODE, invalid, parameters, require_operands, scaling_of
-from edgeq.ops.base import OnnxAttribute, OnnxForm, Op, Sample, Shape, no_macs
+from edgeq.numerics.scaling import SCALINGS
+from edgeq.ops.accumulator import MODE, parameters
+from edgeq.ops.base import OnnxAttribute, OnnxForm, Op, Sample, no_macs
+from edgeq.ops.signature import Shape, Signature, Slot, invalid, scaling_of
 
+_TABULATING = tuple(name for name, scaling in SCALINGS.items() if scaling.softmax_table)
 RESULT = Quantization.per_tensor(DType.INT8, softmax.OUTPUT_SCALE, softmax.OUTPUT_ZERO)
 
 
-def _infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
-    x = operands[0]
-    scaling = scaling_of(node)
-    require_operands(node, operands, (DType.INT8, *[DType.UINT32] * scaling.softmax_table))
-    if scaling.softmax_table and operands[1].shape != (256,):
-        raise invalid(node, "a table has 256 entries", operands[1].shape, (256,))
+def _shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    shape, scaling = operands[0].shape, scaling_of(node)
+    if not shape or shape[-1] < 1:
+        raise invalid(node, "rows must hold something", shape, "[..., n]")
     longest = scaling.softmax_row_max
-    if longest is not None and x.shape[-1] > longest:
-        raise invalid(node, f"row too long for {scaling.name}", x.shape[-1], f"at most {longest}")
-    if not x.shape or x.shape[-1] < 1:
-        raise invalid(node, "rows must hold something", x.shape, "[..., n]")
-    return [(x.shape, DType.INT8)]
+    if longest is not None and shape[-1] > longest:
+        raise invalid(node, f"row too long for {scaling.name}", shape[-1], f"at most {longest}")
+    return shape
 
 
 def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -42,11 +41,11 @@ SOFTMAX = Op(
     name="softmax",
     family="softmax",
     summary="Softmax over the last axis, scale 1/256, zero point -128: x, and with highmul a table uint32[256]",
-    attributes=(
-        MODE,
-        *parameters(lambda scaling: scaling.softmax_parameters),
+    signature=Signature(
+        (Slot("x"), Slot("table", "table", "uint32", shape=(256,), modes=_TABULATING)), (("int8", "int8"),)
     ),
-    infer=_infer,
+    attributes=(MODE, *parameters(lambda scaling: scaling.softmax_parameters)),
+    shape=_shape,
     evaluate=_evaluate,
     macs=no_macs,
     onnx=(

@@ -6,8 +6,8 @@ import numpy as np
 
 from edgeq.ir import Node
 from edgeq.numerics.array import Array
-from edgeq.ops.accumulator import invalid
-from edgeq.ops.base import Attribute, OnnxAttribute, Shape
+from edgeq.ops.base import Attribute, OnnxAttribute
+from edgeq.ops.signature import Shape, invalid
 
 STRIDES = Attribute("strides", "ints", "rows, columns", 1)
 PADS = Attribute("pads", "ints", "top, left, bottom, right", 0)

@@ -25,7 +25,7 @@ from edgeq.numerics.scaling import Mode
 from edgeq.onnxio import Session
 from edgeq.onnxio.qdq_parameters import activation_parameters, quantize_constant
 from edgeq.ops import onnx_forms
-from edgeq.ops.base import Shape
+from edgeq.ops.signature import Shape
 
 OPSET: Final = 21
 CLIP: Final = (-0.4, 1.7)

@@ -11,7 +11,7 @@ import pytest
 from edgeq.backends.c import bind_kernels
 from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
 from edgeq.errors import EdgeqError
-from edgeq.ir import Graph, Node
+from edgeq.ir import DType, Graph, Node, Tensor
 from edgeq.lowering.rules import RULES
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import BY_NAME, OPS, Op, infer, onnx_forms
@@ -100,7 +100,8 @@ def test_the_verifier_wants_every_attribute_and_no_other(mode: Mode) -> None:
 def test_the_verifier_refuses_values_out_of_range(mode: Mode) -> None:
     tried = 0
     for graph, node in nodes_of(mode):
-        for attribute in BY_NAME[node.op].attributes:
+        types = BY_NAME[node.op].signature.types_of(node, graph.operands(node))
+        for attribute in (attribute.bounded(types) for attribute in BY_NAME[node.op].attributes):
             if attribute.name not in node.attrs:
                 continue
             bad: list[Any] = ["?" if attribute.kind != "str" else 3]
@@ -113,3 +114,38 @@ def test_the_verifier_refuses_values_out_of_range(mode: Mode) -> None:
                 with pytest.raises(EdgeqError, match="EQ0903"):
                     infer(node.with_attrs(**{attribute.name: value}), graph.operands(node))
     assert tried > 100
+
+
+def test_every_tuple_of_types_has_a_case() -> None:
+    found = {
+        (node.op, tuple(BY_NAME[node.op].signature.types_of(node, graph.operands(node)).items()))
+        for family in FAMILIES
+        for mode in MODES
+        for graph in (zoo(family, mode).lowered,)
+        for node in graph.nodes
+    }
+    for op in OPS:
+        free = [slot.name for slot in op.signature.slots if slot.type is None and not slot.repeated]
+        for row in op.signature.types:
+            wanted = {*zip(free, row, strict=False), ("result", row[-1])}
+            assert any(name == op.name and wanted <= set(types) for name, types in found), f"{op.name} of {row}"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_verifier_refuses_other_operands(mode: Mode) -> None:
+    for graph, node in nodes_of(mode):
+        operands = graph.operands(node)
+        slots = BY_NAME[node.op].signature.slots_of(node, len(operands))
+        for place, (slot, tensor) in enumerate(zip(slots.values(), operands, strict=True)):
+            other = Tensor(tensor.name, tensor.shape, DType.UINT8)
+            with pytest.raises(EdgeqError, match=r"EQ0903.*wrong operand types"):
+                infer(node, [*operands[:place], other, *operands[place + 1 :]])
+            if slot.role != "activation":
+                computed = tensor.with_(data=None)
+                with pytest.raises(EdgeqError, match=r"EQ0903.*is computed"):
+                    infer(node, [*operands[:place], computed, *operands[place + 1 :]])
+        if "part0" not in slots:
+            with pytest.raises(EdgeqError, match=r"EQ0903.*wrong number of operands"):
+                infer(node, [*operands, operands[0]])
+        with pytest.raises(EdgeqError, match="EQ0903"):
+            infer(node, operands[:-1] if "part0" not in slots else [])

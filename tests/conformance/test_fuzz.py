@@ -21,7 +21,7 @@ from edgeq.backends.c import Specialize
 from edgeq.ir import DType, Quantization
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE
-from edgeq.ops.base import Shape
+from edgeq.ops.signature import Shape
 from tests.conformance.images import compare_on
 from tests.conformance.test_images import CORES, WAYS, need_tools
 from tests.conformance.zoo import FAMILIES, Case, build, input_sets

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from edgeq.numerics.array import Array
-from edgeq.ops.base import Shape
+from edgeq.ops.signature import Shape
 from tests.conformance.qdq_road import Single
 
 IMAGE: Final[Shape] = (1, 4, 6, 7)

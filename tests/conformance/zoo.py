@@ -30,7 +30,7 @@ from edgeq.onnxio.qdq_form import REQUANTIZE, QdqPlan
 from edgeq.onnxio.qdq_parameters import quantize_constant
 from edgeq.onnxio.samples import Samples
 from edgeq.ops import OPS, OnnxForm, onnx_forms
-from edgeq.ops.base import Shape
+from edgeq.ops.signature import Shape
 from edgeq.quant import QuantizeOptions, quantize
 
 if TYPE_CHECKING:

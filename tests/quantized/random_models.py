@@ -17,7 +17,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
-from edgeq.ops.base import Shape
+from edgeq.ops.signature import Shape
 
 _FUNCTIONS: Final = ("Abs", "HardSwish", "LeakyRelu", "Neg", "Sigmoid", "Tanh")
 

@@ -21,6 +21,18 @@ def test_table_is_sorted_and_unique() -> None:
     assert list(BY_NAME) == names
 
 
+def test_tuples_of_types_fit_the_slots() -> None:
+    for op in OPS:
+        free = [slot for slot in op.signature.slots if slot.type is None]
+        assert {len(row) for row in op.signature.types} == {len(free) + 1}, op.name
+        assert not any(slot.repeated for slot in op.signature.slots[:-1]), op.name
+        assert {attribute.of for attribute in op.attributes} <= {
+            None,
+            "result",
+            *(slot.name for slot in op.signature.slots),
+        }
+
+
 def test_onnx_types_belong_to_one_operator() -> None:
     types = [form.type for op in OPS for form in op.onnx]
     assert sorted(types) == list(onnx_forms())

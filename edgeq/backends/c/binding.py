@@ -16,7 +16,7 @@ from edgeq.backends.c.declarations import SCRATCH, Kernel, Parameter, kernel
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import DType, Graph, Node
 from edgeq.numerics.array import Array
-from edgeq.ops.accumulator import scaling_of
+from edgeq.ops.signature import scaling_of
 
 _INT32 = np.iinfo(np.int32)
 

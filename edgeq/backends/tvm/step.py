@@ -18,7 +18,7 @@ from edgeq.backends.tvm.integers import (
     scale_once,
     scale_twice,
 )
-from edgeq.ops.accumulator import scaling_of
+from edgeq.ops.signature import scaling_of
 
 if TYPE_CHECKING:
     from edgeq.ir import Node, Tensor

@@ -8,7 +8,7 @@ from typing import Final
 from edgeq.backends.c.packing import NARROW_LIMIT
 from edgeq.ir import DType, Graph, Node
 from edgeq.numerics.array import Array
-from edgeq.ops.accumulator import scaling_of
+from edgeq.ops.signature import scaling_of
 
 
 def centred_limit(zero_point: int) -> int:

@@ -1,0 +1,177 @@
+"""What an operator takes and gives, as data: named operands, and the types that go together.
+
+A further type of an operator is a further tuple of its :class:`Signature`: the inference of types, the bounds of its
+attributes, the support table and the conformance tests read the tuples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from edgeq.errors import EdgeqError
+from edgeq.ir import DType, Node, Tensor
+from edgeq.numerics.scaling import MODES, SCALINGS, Scaling
+
+Shape = tuple[int, ...]
+Type = Literal["int4", "int8", "int16", "int32", "int64", "uint32"]
+Role = Literal["activation", "weight", "bias", "table", "factor"]
+RESULT = "result"
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One named operand.
+
+    Attributes:
+        name: by which lowering, passes and backends ask for it.
+        role: what it is. Activations are computed, or constants beside a computed one; all others are constants, and a
+            ``factor`` is one that the arithmetic scales accumulators by: one value, or one for each output channel.
+        type: its only type; None where the type tuples say it.
+        rank: its number of axes; None for any.
+        shape: its only shape; None for any.
+        modes: the arithmetics that have it; empty for all.
+        repeated: one operand or more, called ``name0``, ``name1``, …; only the last slot can be.
+    """
+
+    name: str
+    role: Role = "activation"
+    type: Type | None = None
+    rank: int | None = None
+    shape: Shape | None = None
+    modes: tuple[str, ...] = ()
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The operands of an operator and the types that they may have.
+
+    Attributes:
+        slots: in the order in which nodes have them.
+        types: each tuple holds a type for every slot that has none of its own, then the type of the result.
+    """
+
+    slots: tuple[Slot, ...]
+    types: tuple[tuple[Type, ...], ...]
+
+    def slots_of(self, node: Node, count: int) -> dict[str, Slot]:
+        """The slots that a node of ``count`` operands has in its arithmetic, by name, in order.
+
+        Raises:
+            EdgeqError: EQ0903 where the arithmetic is unknown or the number of operands is wrong.
+        """
+        mode = scaling_of(node).name if "requant" in node.attrs else None
+        found = {slot.name: slot for slot in self.slots if not slot.modes or mode in slot.modes}
+        last = self.slots[-1]
+        if last.repeated:
+            del found[last.name]
+            found |= {f"{last.name}{number}": last for number in range(max(1, count - len(found)))}
+        if len(found) != count:
+            raise invalid(node, "wrong number of operands", count, f"{len(found)}: {', '.join(found)}")
+        return found
+
+    def bind(self, node: Node, operands: Sequence[_T]) -> dict[str, _T]:
+        """What stands in each slot of a node.
+
+        Raises:
+            EdgeqError: EQ0903 as :meth:`slots_of`.
+        """
+        return dict(zip(self.slots_of(node, len(operands)), operands, strict=True))
+
+    def types_of(self, node: Node, operands: Sequence[Tensor]) -> dict[str, Type]:
+        """The type of each operand by the name of its slot, and that of the result as ``result``.
+
+        Raises:
+            EdgeqError: EQ0903 as :meth:`slots_of`, or the types are not among the tuples.
+        """
+        slots = self.slots_of(node, len(operands))
+        got = [type_of(tensor) for tensor in operands]
+        free = [slot.name for slot in self.slots if slot.type is None]
+        allowed = []
+        for row in self.types:
+            by_slot = dict(zip(free, row, strict=False))
+            wanted: list[Type] = [slot.type or by_slot[slot.name] for slot in slots.values()]
+            if got == wanted:
+                return dict(zip(slots, wanted, strict=True)) | {RESULT: row[-1]}
+            allowed.append(", ".join(wanted))
+        raise invalid(node, "wrong operand types", ", ".join(got), " or ".join(allowed))
+
+    def require_constants(self, node: Node, operands: Sequence[Tensor]) -> None:
+        """Check that only activations are computed.
+
+        Raises:
+            EdgeqError: EQ0903.
+        """
+        for slot, tensor in zip(self.slots_of(node, len(operands)).values(), operands, strict=True):
+            if slot.role != "activation" and not tensor.is_constant:
+                raise invalid(node, f"the {slot.role} {tensor.name} is computed", "no data", "a constant")
+
+    def require_shapes(self, node: Node, operands: Sequence[Tensor]) -> None:
+        """Check what the slots say of shapes; a bias and factors follow the first axis of the weight.
+
+        Raises:
+            EdgeqError: EQ0903.
+        """
+        slots = self.slots_of(node, len(operands)).values()
+        weights = [tensor for slot, tensor in zip(slots, operands, strict=True) if slot.role == "weight"]
+        for slot, tensor in zip(slots, operands, strict=True):
+            if slot.rank is not None and len(tensor.shape) != slot.rank:
+                raise invalid(node, f"{tensor.name} has a wrong rank", tensor.shape, f"{slot.rank} dimensions")
+            channels = weights[0].shape[:1] if weights else (1,)
+            allowed = {"bias": (channels,), "factor": (channels, (1,))}.get(slot.role, ())
+            if slot.shape is not None:
+                allowed = (slot.shape,)
+            if allowed and tensor.shape not in allowed:
+                words = " or ".join(str(list(shape)) for shape in dict.fromkeys(allowed))
+                raise invalid(node, f"{slot.role} {tensor.name} has a wrong shape", tensor.shape, words)
+
+
+def slots_of_modes(names: Callable[[Scaling], Sequence[str]]) -> tuple[Slot, ...]:
+    """A slot of role ``factor`` and type int32 for each of the names, with the arithmetics that have it."""
+    every = dict.fromkeys(name for scaling in SCALINGS.values() for name in names(scaling))
+    return tuple(
+        Slot(name, "factor", "int32", modes=tuple(mode for mode in MODES if name in names(SCALINGS[mode])))
+        for name in every
+    )
+
+
+FACTORS = slots_of_modes(lambda scaling: scaling.operands)
+"""What an arithmetic scales an accumulator by, behind the other operands."""
+
+
+def type_of(tensor: Tensor) -> str:
+    """The type of a tensor's values: a weight of 4 bits is ``int4``, although int8 holds it."""
+    return tensor.dtype.value if tensor.bits is None else f"int{tensor.bits}"
+
+
+def dtype_of(type_: Type) -> DType:
+    """The element type that holds values of a type."""
+    return DType.INT8 if type_ == "int4" else DType(type_)
+
+
+def invalid(node: Node, what: str, got: object, allowed: object) -> EdgeqError:
+    """The internal error for operands or attributes that lowering or a pass should never have produced."""
+    return EdgeqError(
+        "EQ0903",
+        f"{node.op}: {what}",
+        where=node.name,
+        got=got,
+        allowed=allowed,
+        hint="this is a defect of edgeq: report it with the model",
+    )
+
+
+def scaling_of(node: Node) -> Scaling:
+    """The arithmetic of a node.
+
+    Raises:
+        EdgeqError: EQ0903 where there is none of that name.
+    """
+    mode = node.text("requant")
+    if mode not in SCALINGS:
+        raise invalid(node, "unknown requantization", mode, " or ".join(MODES))
+    return SCALINGS[mode]
