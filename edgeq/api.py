@@ -58,6 +58,8 @@ def compile(  # noqa: A001 - the name of the command
     out: str | os.PathLike[str] | None = None,
     name: str | None = None,
     observer: str = "auto",
+    scheme: str = "w8a8",
+    int16: str | Sequence[str] = (),
     requantize: Mode = DEFAULT_MODE,
     backends: str | Sequence[str] = ("c",),
     specialize: Specialize = "hot",
@@ -80,6 +82,8 @@ def compile(  # noqa: A001 - the name of the command
         out: the folder, which is replaced whole or left whole; None: a temporary one that lives as long as the result.
         name: prefix of the C symbols; by default from the file's name, else ``model``.
         observer: how ranges follow from the data; ``edgeq methods`` lists them.
+        scheme: bits of weights and activations: ``w8a8``, or ``w8a16``, where every activation is int16.
+        int16: names or patterns (``conv*``) of tensors that are int16; ``input`` for all inputs of the model.
         requantize: how requantization rounds, and so which runtime's bits; ``edgeq methods`` lists the arithmetics.
         backends: what to emit: ``c``, ``tflite``, ``tvm``, or several.
         specialize: which layers get a kernel of their own: ``none``, ``hot`` or ``all``.
@@ -108,7 +112,7 @@ def compile(  # noqa: A001 - the name of the command
         partial(check_board, board),
         partial(check_backends, asked),
         partial(check_model_name, name) if name else lambda: None,
-        partial(_check_quantization, observer, requantize),
+        partial(_check_quantization, observer, requantize, scheme),
         partial(check_choice, "specialize", specialize, SPECIALIZE),
         partial(check_choice, "optimize", optimize, OPTIMIZE),
         partial(check_dims, dims or {}),
@@ -127,6 +131,8 @@ def compile(  # noqa: A001 - the name of the command
         name=name or (model_name_of(source.name.partition(".")[0]) if isinstance(source, Path) else "model"),
         mode=requantize,
         observer=observer,
+        scheme=scheme,
+        int16=names_of(int16),
         specialize=specialize,
         optimize=optimize,
         aligned_loads=aligned_loads,
@@ -159,6 +165,8 @@ def quantize(
     *,
     out: str | os.PathLike[str] | None = None,
     observer: str = "auto",
+    scheme: str = "w8a8",
+    int16: str | Sequence[str] = (),
     requantize: Mode = DEFAULT_MODE,
     dims: Mapping[str, int] | None = None,
     accept_data: bool = False,
@@ -167,13 +175,15 @@ def quantize(
     save_calibration: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> QuantizedModel:
-    """Quantize a float model to int8.
+    """Quantize a float model to int8, or partly or wholly to int16 activations.
 
     Args:
         model: the float model.
         data: calibration data, a few hundred typical inputs.
         out: an ``.onnx`` file to write; None: none.
         observer: as of :func:`compile`, as all that follows.
+        scheme: bits of weights and activations.
+        int16: names or patterns of tensors that are int16.
         requantize: the rounding that the model will be compiled for.
         dims: sizes of named dynamic dimensions.
         accept_data: severe doubts about the data are warnings.
@@ -189,7 +199,7 @@ def quantize(
     output, saved, save = _path(out), _path(calibration), _path(save_calibration)
     check_arguments(
         partial(check_file, output, own=True) if output is not None else lambda: None,
-        partial(_check_quantization, observer, requantize),
+        partial(_check_quantization, observer, requantize, scheme),
         partial(check_dims, dims or {}),
         partial(check_model, source),
         partial(check_data, given),
@@ -203,6 +213,8 @@ def quantize(
             given,
             output,
             observer=observer,
+            scheme=scheme,
+            int16=names_of(int16),
             mode=requantize,
             dims=dims or {},
             progress=progress_of(progress),
@@ -257,9 +269,10 @@ def _path(path: str | os.PathLike[str] | None) -> Path | None:
     return Path(path) if path is not None else None
 
 
-def _check_quantization(observer: str, requantize: str) -> None:
+def _check_quantization(observer: str, requantize: str, scheme: str) -> None:
     from edgeq.numerics.scaling import MODES
-    from edgeq.quant import AUTO, OBSERVERS
+    from edgeq.quant import AUTO, OBSERVERS, SCHEMES
 
     check_choice("observer", observer, (AUTO, *OBSERVERS), "EQ0107")
+    check_choice("scheme", scheme, tuple(SCHEMES), "EQ0107")
     check_choice("arithmetic", requantize, MODES, "EQ0107")

@@ -55,6 +55,8 @@ def describe(job: Job) -> Manifest:
         options=Options(
             mode=options.mode,
             observer=options.observer if job.quantization is not None else None,
+            scheme=options.scheme if job.quantization is not None else None,
+            int16=options.int16,
             specialize=options.specialize,
             optimize=options.optimize,
             aligned_loads=options.aligned_loads,

@@ -98,7 +98,9 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
     quantized = quantize(
         model,
         samples,
-        QuantizeOptions(observer=job.options.observer, mode=job.options.mode),
+        QuantizeOptions(
+            observer=job.options.observer, mode=job.options.mode, scheme=job.options.scheme, int16=job.options.int16
+        ),
         progress=job.progress,
         given=given,
         saved=SavedCalibration.open(saved) if saved is not None else None,

@@ -43,6 +43,8 @@ class CompileOptions:
         name: prefix of the C symbols.
         mode: the arithmetic, a name in ``edgeq.numerics.scaling``.
         observer: name of the calibration observer.
+        scheme: types of weights and activations, ``w8a8`` or ``w8a16``.
+        int16: patterns of the names of further tensors that are int16.
         specialize: which steps get an instance of their kernel.
         optimize: gcc's ``-O`` flag.
         dims: sizes of named dynamic dimensions.
@@ -58,6 +60,8 @@ class CompileOptions:
     name: str
     mode: Mode = DEFAULT_MODE
     observer: str = "auto"
+    scheme: str = "w8a8"
+    int16: tuple[str, ...] = ()
     specialize: Specialize = "hot"
     optimize: str = "-O2"
     dims: Mapping[str, int] = field(default_factory=dict)

@@ -140,10 +140,15 @@ class Program:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user chose; see :class:`edgeq.job.CompileOptions`. ``observer`` is None where nothing was calibrated."""
+    """What the user chose; see :class:`edgeq.job.CompileOptions`.
+
+    ``observer`` and ``scheme`` are None where nothing was calibrated.
+    """
 
     mode: Annotated[Mode, MODES.__contains__]
     observer: str | None
+    scheme: str | None
+    int16: tuple[str, ...]
     specialize: str
     optimize: str
     aligned_loads: bool

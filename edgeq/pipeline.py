@@ -102,6 +102,8 @@ def quantize_file(
     output: Path | None,
     *,
     observer: str,
+    scheme: str,
+    int16: tuple[str, ...],
     mode: Mode,
     dims: Mapping[str, int],
     progress: Progress = silent,
@@ -117,6 +119,8 @@ def quantize_file(
         data: calibration data.
         output: the file to write; it appears whole or not at all. None: no file is written.
         observer: as in :class:`CompileOptions`.
+        scheme: likewise.
+        int16: likewise.
         mode: likewise.
         dims: likewise.
         progress: called with a stage's name and its share done.
@@ -140,6 +144,8 @@ def quantize_file(
         "model",
         mode=mode,
         observer=observer,
+        scheme=scheme,
+        int16=int16,
         dims=dims,
         accept_data=accept_data,
         calibration=calibration,

@@ -88,7 +88,7 @@ def force_option(function: Command) -> Command:
 
 
 def quantization_options(function: Command) -> Command:
-    """``--observer`` and ``--requantize``."""
+    """``--observer``, ``--scheme``, ``--int16`` and ``--requantize``."""
     function = click.option(
         "--observer",
         default="auto",
@@ -96,6 +96,20 @@ def quantization_options(function: Command) -> Command:
         metavar="NAME",
         type=Word("observer", "EQ0107", _observers),
         help="How ranges follow from the data; `edgeq methods` lists them.",
+    )(function)
+    function = click.option(
+        "--int16",
+        metavar="NAME",
+        multiple=True,
+        help="Tensors that are int16, a name or a pattern; `input` for all inputs of the model; may be repeated.",
+    )(function)
+    function = click.option(
+        "--scheme",
+        metavar="NAME",
+        type=Word("scheme", "EQ0107", _schemes),
+        default="w8a8",
+        show_default=True,
+        help="Bits of weights and activations: w8a8, or w8a16, where every activation is int16.",
     )(function)
     return click.option(
         "--requantize",
@@ -128,6 +142,12 @@ def calibration_options(function: Command) -> Command:
         type=click.Path(path_type=Path),
         help="Continue from a calibration saved before, of the same MODEL and --data.",
     )(function)
+
+
+def _schemes() -> Iterable[str]:
+    from edgeq.quant import SCHEMES
+
+    return SCHEMES
 
 
 def _observers() -> list[str]:

@@ -36,6 +36,8 @@ def command(
     data: Path,
     output: Path,
     observer: str,
+    scheme: str,
+    int16: tuple[str, ...],
     mode: str,
     calibration: Path | None,
     save_calibration: Path | None,
@@ -49,7 +51,8 @@ def command(
     \b
     edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx
     edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx --save-calibration kws.calibration.npz
-    edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx --observer percentile
+    edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx --int16 input
+    edgeq quantize kws.onnx --data calib.npz -o kws.qdq.onnx --scheme w8a16
     """
     from edgeq import api
 
@@ -59,6 +62,8 @@ def command(
             data,
             out=output,
             observer=observer,
+            scheme=scheme,
+            int16=int16,
             requantize=mode,
             dims=dims,
             accept_data=accept_data,

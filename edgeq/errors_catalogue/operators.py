@@ -73,6 +73,10 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
         "Integers of another type",
         "Lowering takes int8, uint8, and int32 for biases. Quantize the model again.",
     ),
+    "EQ0364": (
+        "No int16 activations in this arithmetic",
+        "Only highmul has formulas for them: compile without --requantize, or with int8 activations.",
+    ),
     "EQ0380": ("No C kernel", "No kernel takes the operator with these shapes. `edgeq ops` lists the limits."),
     "EQ0381": (
         "No memory that traps unaligned loads",

@@ -229,6 +229,10 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
         "Interrupted",
         "Ctrl-C or a signal ended the command. What it was about to replace is whole; nothing is left behind.",
     ),
+    "EQ0179": (
+        "No such tensor",
+        "--int16 takes names of quantized tensors of the normalized model, patterns of them, or `input`.",
+    ),
     "EQ0180": ("A board or target file is not TOML", "Open the file named; the position is in the message."),
     "EQ0181": (
         "Unknown key in a board or target file",

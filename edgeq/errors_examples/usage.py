@@ -121,6 +121,7 @@ USAGE: Final[dict[str, Example]] = {
     "EQ0176": Example("a model for which gcc prints a warning about model.c", "every other model: gcc prints nothing"),
     "EQ0177": Example("edgeq explain EQ0499", "edgeq explain EQ0401"),
     "EQ0178": Example("timeout 1 edgeq compile kws.onnx ...", "edgeq compile kws.onnx ..."),
+    "EQ0179": Example("edgeq compile kws.onnx --int16 inptu ...", "edgeq compile kws.onnx --int16 input ..."),
     "EQ0180": Example("[flash\nbase_address = 0x0", "[flash]\nbase_address = 0x0"),
     "EQ0181": Example("[flash]\nsize = 262144", "[flash]\nsize_bytes = 262144"),
     "EQ0182": Example('[ram]\nsize_bytes = "16 kB"', "[ram]\nsize_bytes = 16384"),

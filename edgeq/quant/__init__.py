@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from edgeq.quant.quantize import STEPS, Quantized, quantize, quantize_blindly
     from edgeq.quant.report import LayerReport, Report, TensorReport
     from edgeq.quant.saved import SavedCalibration, wrote_calibration
-    from edgeq.quant.state import AUTO, BIAS_CORRECTION, QuantizeOptions
+    from edgeq.quant.state import AUTO, BIAS_CORRECTION, SCHEMES, QuantizeOptions
 
 __all__ = [
     "AUTO",
     "BIAS_CORRECTION",
     "OBSERVERS",
+    "SCHEMES",
     "STEPS",
     "LayerReport",
     "QuantizeOptions",
@@ -35,6 +36,7 @@ export(
         "AUTO": "state",
         "BIAS_CORRECTION": "state",
         "OBSERVERS": "observers",
+        "SCHEMES": "state",
         "STEPS": "quantize",
         "LayerReport": "report",
         "QuantizeOptions": "state",

@@ -26,11 +26,13 @@ class TensorReport:
     """One quantized activation.
 
     Attributes:
+        dtype: type of its integers.
         scale, zero_point: real = scale·(q − zero_point).
         low, high: the extremes seen in calibration.
-        clipped: share of the calibration values outside what int8 represents.
+        clipped: share of the calibration values outside what the integers represent.
     """
 
+    dtype: str
     scale: float
     zero_point: int
     low: float
@@ -119,7 +121,7 @@ def _tensor_reports(state: State) -> dict[str, TensorReport]:
         half = scale / 2
         clipped = seen.share_outside(params.low - half, params.high + half)
         low, high = (seen.low, seen.high) if seen.count else (0.0, 0.0)
-        reports[name] = TensorReport(scale, zero, low, high, clipped)
+        reports[name] = TensorReport(params.dtype.value, scale, zero, low, high, clipped)
     return reports
 
 

@@ -225,8 +225,9 @@ def _check_plan(state: State) -> None:
     Raises:
         ValueError: a value or an operand is not the model's, or has another type or axis than the steps give it.
     """
-    per_tensor: tuple[DType, set[int | None]] = DType.INT8, {None}
-    wanted = dict.fromkeys(state.specification.operands, per_tensor)
+    specification = state.specification
+    one_scale: set[int | None] = {None}
+    wanted = {key: (dtype, one_scale) for key, dtype in specification.operand_dtypes.items()}
     for layer in state.specification.layers:
         name = str(layer.node.name)
         wanted[name, layer.weight_index] = DType.INT8, {None, layer.form.weight_axis}
@@ -234,7 +235,11 @@ def _check_plan(state: State) -> None:
     plan, given = state.plan, state.given
     if plan.activations.keys() != set(state.specification.names) or plan.constants.keys() != wanted.keys():
         raise ValueError("it is of other tensors")
-    found = [("value", name, params, per_tensor) for name, params in plan.activations.items()]
+    found = [
+        ("value", name, params, (specification.dtypes[specification.group_of[name]], one_scale))
+        for name, params in plan.activations.items()
+        if name not in given.activations
+    ]
     found += [
         ("node", key[0], plan.constants[key].quantization, kind)
         for key, kind in wanted.items()
@@ -298,9 +303,9 @@ def wrote_calibration(path: Path) -> bool:
     return True
 
 
-def _options_of(state: State) -> dict[str, str]:
+def _options_of(state: State) -> dict[str, object]:
     """What a plan follows from beside model and data; another edgeq may choose otherwise."""
-    return {**asdict(state.options), "edgeq": __version__}
+    return {**asdict(state.options), "int16": list(state.options.int16), "edgeq": __version__}
 
 
 def _digest(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:

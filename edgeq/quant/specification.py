@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from edgeq.errors import EdgeqError, Problem
-from edgeq.ir import Quantization
+from edgeq.errors import EdgeqError, Problem, did_you_mean
+from edgeq.ir import DType, Quantization
 from edgeq.numerics.scaling import SCALINGS
 from edgeq.onnxio.qdq_form import REQUANTIZE, fused_activation
 from edgeq.ops import OnnxForm, ScaleRule, onnx_forms
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from edgeq.onnxio.qdq_form import QdqPlan
 
 Operand = tuple[str, int]
+
+INPUTS: Final = "input"
+"""Beside patterns of names, the word for all inputs of the model."""
+# Every operator of a fixed scale has results within [-1, 1].
+_FIXED_INT16: Final = Quantization.per_tensor(DType.INT16, 2.0**-15)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +66,8 @@ class Specification:
             have, or None where it has its own.
         layers: every operator with a weight, in graph order.
         sources: values whose range is not taken over from other values: model inputs, and what is computed anew.
+        dtypes: by group, the type of its integers.
+        operand_dtypes: by constant operand, the type of its integers.
     """
 
     groups: tuple[tuple[str, ...], ...]
@@ -67,6 +75,8 @@ class Specification:
     operands: dict[Operand, tuple[onnx_ir.Value, int | None]]
     layers: tuple[Layer, ...]
     sources: frozenset[str]
+    dtypes: tuple[DType, ...]
+    operand_dtypes: dict[Operand, DType]
 
     @cached_property
     def group_of(self) -> dict[str, int]:
@@ -128,22 +138,26 @@ def quantized_nodes(model: onnx_ir.Model, mode: str, kept: Collection[str] = ())
         yield QuantizedNode(node, form, rule, outputs, *_split_inputs(node, form))
 
 
-def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> Specification:
+def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: Collection[str] = ()) -> Specification:
     """Read the specification off a model.
 
-    An input of fixed scale that meets others (Concat) stays apart: lowering changes its scale at the joint.
+    An input of fixed scale that meets others (Concat) stays apart: lowering changes its scale at the joint. A group is
+    int16 where one of its values is asked for in int16.
 
     Args:
         model: normalized float model.
         mode: the arithmetic, ``edgeq.numerics.scaling``; some share scales in more operators.
         kept: names of values whose quantization is decided already: one between an operator and the activation behind
             it is rounded there, and so the activation is an operator of its own.
+        int16: patterns of the names of values that shall be int16, as in ``fnmatch``; :data:`INPUTS` for all inputs.
 
     Raises:
-        EdgeqError: EQ0330 operators without an integer form, all of them; EQ0331 a weight that is computed.
+        EdgeqError: EQ0179 a pattern that no value has; EQ0330 operators without an integer form, all of them; EQ0331 a
+            weight that is computed.
     """
     sharing = _Sharing()
     operands: dict[Operand, tuple[onnx_ir.Value, str | None]] = {}
+    neighbours: dict[str, list[str]] = {}
     layers: list[Layer] = []
     sources: set[str] = set()
     for value in model.graph.inputs:
@@ -154,6 +168,7 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> Spec
         node, form = found.node, found.form
         outputs = [str(value.name) for value in found.outputs]
         inputs = [str(value.name) for value in found.computed]
+        neighbours[str(node.name)] = [*inputs, *outputs]
         for name in outputs:
             sharing.add(name)
         if found.rule != "same":
@@ -169,7 +184,36 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> Spec
     groups = sharing.groups()
     number = {name: index for index, group in enumerate(groups) for name in group}
     placed = {key: (value, None if name is None else number[name]) for key, (value, name) in operands.items()}
-    return Specification(groups, sharing.fixed, placed, tuple(layers), frozenset(sources))
+    given = [str(value.name) for value in model.graph.inputs if str(value.name) in number]
+    wide = {number[name] for name in _matching(int16, [*number], given)}
+    dtypes = tuple(DType.INT16 if index in wide else DType.INT8 for index in range(len(groups)))
+    fixed = {name: _FIXED_INT16 if number[name] in wide else params for name, params in sharing.fixed.items()}
+    operand_dtypes = {
+        key: DType.INT16 if wide.intersection(number[name] for name in neighbours[key[0]]) else DType.INT8
+        for key in placed
+    }
+    return Specification(groups, fixed, placed, tuple(layers), frozenset(sources), dtypes, operand_dtypes)
+
+
+def _matching(patterns: Iterable[str], names: Collection[str], inputs: Collection[str]) -> set[str]:
+    """The names that patterns stand for.
+
+    Raises:
+        EdgeqError: EQ0179.
+    """
+    chosen: set[str] = set()
+    problems = []
+    for pattern in patterns:
+        found = {name for name in names if fnmatchcase(name, pattern)} | ({*inputs} if pattern == INPUTS else set())
+        chosen |= found
+        if not found:
+            near = did_you_mean(pattern, names)
+            hint = f"{near} " * (near is not None) + f"`{INPUTS}` stands for all inputs, `*` for any letters"
+            allowed = f"a quantized tensor of the model, such as {', '.join([*inputs, *names][:4])}"
+            problems.append(Problem("EQ0179", "the model has no such tensor", "--int16", pattern, allowed, hint))
+    if problems:
+        raise EdgeqError.of(problems)
+    return chosen
 
 
 def headroom_of(layer: Layer, plan: QdqPlan) -> Headroom:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError
 from edgeq.numerics import DEFAULT_MODE
-from edgeq.numerics.scaling import MODES, Mode
+from edgeq.numerics.scaling import MODES, SCALINGS, Mode
 from edgeq.onnxio.qdq_form import QdqPlan
 from edgeq.quant.observers import OBSERVERS
 from edgeq.quant.statistics import Histogram, Wanted
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 AUTO: Final = "auto"
 BIAS_CORRECTION: Final = (AUTO, "off", "on")
 
+SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {"w8a8": (), "w8a16": ("*",)}
+"""By scheme, bits of weights and activations, the patterns of the tensors that are int16."""
+
 Progress = Callable[[str, float], None]
 
 
@@ -41,25 +44,44 @@ class QuantizeOptions:
         observer: a name in ``observers.OBSERVERS``, or ``auto``.
         mode: the arithmetic, ``edgeq.numerics.scaling``; decides which operators share scales.
         bias_correction: ``on``, ``off``, or ``auto``: where it helps on calibration data.
+        scheme: a key of :data:`SCHEMES`.
+        int16: patterns of further tensors that are int16, see ``specification.specify``.
     """
 
     observer: str = AUTO
     mode: Mode = DEFAULT_MODE
     bias_correction: str = AUTO
+    scheme: str = "w8a8"
+    int16: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """What is int16, by scheme and by name."""
+        return (*SCHEMES[self.scheme], *self.int16)
 
     def check(self) -> None:
-        """Refuse words that mean nothing.
+        """Refuse words that mean nothing, and what the arithmetic lacks.
 
         Raises:
-            EdgeqError: EQ0107.
+            EdgeqError: EQ0107; EQ0364 the arithmetic has no int16.
         """
         for what, flag, got, allowed in (
             ("observer", "--observer", self.observer, (AUTO, *OBSERVERS)),
             ("bias correction", "--bias-correction", self.bias_correction, BIAS_CORRECTION),
             ("mode", "--requantize", self.mode, MODES),
+            ("scheme", "--scheme", self.scheme, tuple(SCHEMES)),
         ):
             if got not in allowed:
                 raise EdgeqError("EQ0107", f"there is no such {what}", where=flag, got=got, allowed=", ".join(allowed))
+        if self.patterns and 16 not in SCALINGS[self.mode].activation_bits:
+            raise EdgeqError(
+                "EQ0364",
+                "this arithmetic has no int16 activations",
+                where="--requantize",
+                got=self.mode,
+                allowed=", ".join(mode for mode, scaling in SCALINGS.items() if 16 in scaling.activation_bits),
+                hint=f"leave out --requantize {self.mode}, or --scheme and --int16",
+            )
 
 
 @dataclass(frozen=True)

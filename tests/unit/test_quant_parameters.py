@@ -17,6 +17,7 @@ from edgeq.quant.parameters import FACTOR_MIN, integer_parameters, least_output_
 ends = st.floats(-1e30, 1e30)
 scales = st.floats(2.0**-20, 2.0**10).map(lambda value: float(np.float32(value)))
 seeds = st.integers(0, 2**31)
+TENTH = Quantization.per_tensor(DType.INT8, 0.1)
 
 
 @given(ends, ends)
@@ -74,7 +75,8 @@ def test_weight_and_bias_integers_keep_their_bounds(seed: int, x_scale: float, y
     weight[2] = 0.0
     bias = rng.normal(size=6) * 10.0**power
     bias[3] = 0.0
-    integers, steps = quantize_layer(weight, bias, 0, x_scale, y_scale)
+    x = Quantization.per_tensor(DType.INT8, x_scale, 3)
+    integers, steps = quantize_layer(weight, bias, 0, x, y_scale)
     assert np.abs(integers.values.astype(int)).max() <= 127
     assert np.abs(steps.values.astype(int)).max() <= BIAS_MAX
     assert np.isfinite(integers.scales).all()
@@ -89,7 +91,7 @@ def test_weight_and_bias_integers_keep_their_bounds(seed: int, x_scale: float, y
 
 def test_ordinary_weights_use_all_127_steps_per_channel() -> None:
     weight = np.array([[0.5, -1.0], [3.0, 2.0]])
-    integers, _ = quantize_layer(weight, np.zeros(2), 0, 0.1, 0.1)
+    integers, _ = quantize_layer(weight, np.zeros(2), 0, TENTH, 0.1)
     assert integers.values.tolist() == [[64, -127], [127, 85]]
     assert integers.scales == pytest.approx([1 / 127, 3 / 127])
 
@@ -101,8 +103,8 @@ def test_bias_is_rounded_half_to_even_and_limited() -> None:
 
 def test_the_channel_axis_may_be_any() -> None:
     weight = np.random.default_rng(0).normal(size=(3, 5))
-    last, _ = quantize_layer(weight, np.zeros(5), 1, 0.1, 0.1)
-    first, _ = quantize_layer(weight.T, np.zeros(5), 0, 0.1, 0.1)
+    last, _ = quantize_layer(weight, np.zeros(5), 1, TENTH, 0.1)
+    first, _ = quantize_layer(weight.T, np.zeros(5), 0, TENTH, 0.1)
     assert np.array_equal(last.values.T, first.values)
     assert np.array_equal(last.scales, first.scales)
 
@@ -110,8 +112,9 @@ def test_the_channel_axis_may_be_any() -> None:
 @given(seeds, st.integers(-128, 127))
 def test_accumulator_bound_is_what_the_worst_input_gives(seed: int, zero: int) -> None:
     rng = np.random.default_rng(seed)
-    weight, bias = quantize_layer(rng.normal(size=(4, 9)), rng.normal(size=4), 0, 0.02, 0.05)
-    found = measure_headroom(weight, bias, Quantization.per_tensor(DType.INT8, 0.02, zero), 0.05)
+    x = Quantization.per_tensor(DType.INT8, 0.02, zero)
+    weight, bias = quantize_layer(rng.normal(size=(4, 9)), rng.normal(size=4), 0, x, 0.05)
+    found = measure_headroom(weight, bias, x, 0.05)
     rows = weight.values.astype(np.int64)
     start = bias.values - zero * rows.sum(axis=1)
     worst = [
@@ -128,7 +131,7 @@ def test_output_scale_is_raised_until_the_shifted_accumulator_fits() -> None:
     rng = np.random.default_rng(1)
     x = Quantization.per_tensor(DType.INT8, 1.0, 0)
     for y_scale in (1e-9, 1e-6, 1e-3, 1e3):
-        weight, bias = quantize_layer(rng.normal(size=(4, 64)), rng.normal(size=4), 0, x.scale[0], y_scale)
+        weight, bias = quantize_layer(rng.normal(size=(4, 64)), rng.normal(size=4), 0, x, y_scale)
         headroom = measure_headroom(weight, bias, x, y_scale)
         least = least_output_scale(headroom, y_scale)
         assert least == y_scale or least > y_scale

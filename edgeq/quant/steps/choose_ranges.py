@@ -43,7 +43,7 @@ def choose_ranges(observe: Observer, state: State) -> None:
         if found is None or decided[found] is not None:
             continue
         if specification.sources.isdisjoint(set(specification.groups[found]) - {name}):
-            decided[found] = integer_parameters(integers, *extents[found])
+            decided[found] = integer_parameters(integers, *extents[found], specification.dtypes[found])
     state.ranges = Ranges(tuple(extents), tuple(decided))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from edgeq import budget
 from edgeq.ir import QuantizedConstant
 from edgeq.onnxio.qdq_form import QdqPlan
-from edgeq.onnxio.qdq_parameters import BIAS_MAX
+from edgeq.onnxio.qdq_parameters import bias_limit
 from edgeq.quant.execution import Feeds, channel_sums, count_of
 from edgeq.quant.properties import PLANNED
 from edgeq.quant.step import Step
@@ -52,7 +52,8 @@ def correct_biases(state: State) -> None:
         key = node, layer.bias_index
         old = plan.constants[key]
         scale = old.scales.astype(np.float64)
-        steps = np.clip(np.rint(old.values + (wanted[node] - got) / scale), -BIAS_MAX, BIAS_MAX)
+        limit = bias_limit(plan.activations[layer.x])
+        steps = np.clip(np.rint(old.values + (wanted[node] - got) / scale), -limit, limit)
         plan.constants[key] = QuantizedConstant(steps.astype(np.int32), old.quantization)
         shift = ((steps - old.values) * scale).astype(np.float32)
         run.values[name] = [array + shift.reshape(-1, *(1,) * (array.ndim - 2)) for array in run.values[name]]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from edgeq.ir import DType
 from edgeq.onnxio.qdq_form import QdqPlan
-from edgeq.onnxio.qdq_parameters import BIAS_MAX, activation_parameters, quantize_bias, quantize_constant
+from edgeq.onnxio.qdq_parameters import activation_parameters, bias_limit, quantize_bias, quantize_constant
 from edgeq.quant.parameters import least_output_scale, quantize_layer
 from edgeq.quant.properties import PLANNED, RANGED
 from edgeq.quant.specification import array_of, headroom_of
@@ -42,14 +43,15 @@ def round_to_nearest(state: State) -> None:
 def _rounded(state: State) -> QdqPlan:
     plan, ranges, specification = QdqPlan(), state.ranges, state.specification
     found = [
-        decided or activation_parameters(*extent)
-        for decided, extent in zip(ranges.decided, ranges.extents, strict=True)
+        decided or activation_parameters(*extent, dtype)
+        for decided, extent, dtype in zip(ranges.decided, ranges.extents, specification.dtypes, strict=True)
     ]
     for name, number in specification.group_of.items():
         plan.activations[name] = state.given.activations.get(name, found[number])
     for key, (value, owner) in specification.operands.items():
         shared = None if owner is None else found[owner]
-        plan.constants[key] = state.given.constants.get(key) or quantize_constant(array_of(value), shared)
+        dtype = specification.operand_dtypes[key]
+        plan.constants[key] = state.given.constants.get(key) or quantize_constant(array_of(value), shared, dtype)
     for layer in specification.layers:
         plan.constants.update(_layer_constants(state, layer, plan))
     return plan
@@ -66,12 +68,12 @@ def _layer_constants(state: State, layer: Layer, plan: QdqPlan) -> dict[tuple[st
     if decided is None:
         axis, known = layer.form.weight_axis, state.weights.get(name)
         integers, steps = quantize_layer(
-            array_of(weight), offsets, axis, x.scale[0], y.scale[0], peaks=layer.weight_peaks, known=known
+            array_of(weight), offsets, axis, x, y.scale[0], peaks=layer.weight_peaks, known=known
         )
         state.weights[name] = integers
     else:
         scales = np.broadcast_to(decided.scales.reshape(-1), offsets.shape)
-        integers, steps = decided, quantize_bias(offsets, x.scale[0], scales, BIAS_MAX)
+        integers, steps = decided, quantize_bias(offsets, x.scale[0], scales, bias_limit(x))
     return {weight_key: integers, bias_key: state.given.constants.get(bias_key) or steps}
 
 
@@ -88,8 +90,11 @@ def _widened(state: State) -> Ranges | None:
     extents = list(ranges.extents)
     for number, factor in factors.items():
         low, high = extents[number]
-        # A single zero has no range to stretch: its scale of 1 stands for [0, 255].
-        extents[number] = (low * factor, high * factor) if high > low else (0.0, 255.0 * factor)
+        # A single zero has no range to stretch, but a scale of 1.
+        dtype = state.specification.dtypes[number]
+        one = (0.0, float(dtype.max) if dtype is DType.INT16 else 255.0)
+        low, high = (low, high) if high > low else one
+        extents[number] = low * factor, high * factor
     return replace(ranges, extents=tuple(extents)) if factors else None
 
 

@@ -17,9 +17,11 @@ def specify_tensors(state: State) -> None:
     """Make the specification.
 
     Raises:
-        EdgeqError: EQ0330 operators without an integer form, EQ0331 a computed weight.
+        EdgeqError: EQ0179 int16 is asked for a tensor that there is not, EQ0330 operators without an integer form,
+            EQ0331 a computed weight.
     """
-    state.specification = specify(state.model, state.options.mode, state.given.activations)
+    options = state.options
+    state.specification = specify(state.model, options.mode, state.given.activations, options.patterns)
     if state.samples is not None:
         state.execution = Execution(state.model, state.samples, state.specification.layers)
 
