@@ -148,7 +148,7 @@ def least_output_scale(headroom: Headroom, y_scale: float) -> float:
     if headroom.bits >= 0:
         return y_scale
     if headroom.shift < 0:
-        return 1.001 * y_scale * 2.0**-headroom.bits
+        return 1.001 * y_scale * float(2.0**-headroom.bits)
     shift = int(np.floor(np.log2(INT32_MAX / headroom.accumulator)))
     # One per mille more than M = 2^(s−1) asks for, because scales and multipliers are rounded. A shift below zero
     # means that the bare accumulator does not fit; no output scale helps, and lowering says so.
