@@ -6,7 +6,8 @@
 on axis 0, ``(N, *input)`` with the input's shape without its leading ones, in any integer or float type. They go by the
 input's name, or by ``x`` where the model has one input; an array alone is ``x``. Integers mean ``x * x_scale +
 x_offset`` where the data has these numbers. ``y`` are labels, one integer a sample. A sample of an iterable is an
-array, or a dict.
+array, or a dict. A sample of a model with states is a sequence: ``(N, steps, *input)``, or ``(N, steps*k, C)`` for an
+input ``[1, C, k]``.
 
 Nothing is printed. Results carry notes and warnings in ``notes``; what stops a call is an :class:`EdgeqError` with the
 codes of ``edgeq explain``. Each call has the command line's limits of memory, time and input, unless it stands in a
@@ -34,6 +35,7 @@ from edgeq.arguments import (
     check_model,
     data_source,
     model_source,
+    state_pairs,
 )
 from edgeq.models import CompiledModel, QuantizedModel, limited, names_of, progress_of
 from edgeq.numerics import DEFAULT_MODE
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from edgeq.analysis.check import CheckResult
     from edgeq.backends.c import Specialize
     from edgeq.job import Progress
-    from edgeq.models import Data, Model
+    from edgeq.models import Data, Model, States
     from edgeq.numerics.scaling import Mode
 
 __all__ = ["CompiledModel", "QuantizedModel", "check", "compile", "load", "quantize"]
@@ -71,6 +73,8 @@ def compile(  # noqa: A001 - the name of the command
     force: bool = False,
     calibration: str | os.PathLike[str] | None = None,
     save_calibration: str | os.PathLike[str] | None = None,
+    states: States = (),
+    recognize_states: bool = True,
     progress: Progress | None = None,
 ) -> CompiledModel:
     """Compile a model all the way to firmware images.
@@ -95,6 +99,9 @@ def compile(  # noqa: A001 - the name of the command
         force: move what edgeq did not write at ``out`` to ``OUT.kept-N``, instead of refusing.
         calibration: a file of ``save_calibration`` for the same model and data: what it holds is not computed again.
         save_calibration: the file that receives what calibration found out.
+        states: outputs that the next time step reads as inputs: ``{output: input}``, or pairs of them.
+        recognize_states: also take states by their names (``h`` and ``h_out``), where shapes and types agree and the
+            data has no array for the input.
         progress: see this module.
 
     Raises:
@@ -106,6 +113,7 @@ def compile(  # noqa: A001 - the name of the command
     from edgeq.backends.table import check_backends
 
     source, given = model_source(model), data_source(data) if data is not None else None
+    carried = state_pairs(states)
     saved, save = _path(calibration), _path(save_calibration)
     asked = names_of(backends)
     check_arguments(
@@ -142,6 +150,8 @@ def compile(  # noqa: A001 - the name of the command
         sources_only=sources_only,
         calibration=saved,
         save_calibration=save,
+        states=carried,
+        recognize_states=recognize_states,
     )
     # The scratch folder itself is locked by this process; a folder is replaced under a lock of the one above.
     scratch = make_scratch("compiled") if out is None else None
@@ -173,6 +183,8 @@ def quantize(
     force: bool = False,
     calibration: str | os.PathLike[str] | None = None,
     save_calibration: str | os.PathLike[str] | None = None,
+    states: States = (),
+    recognize_states: bool = True,
     progress: Progress | None = None,
 ) -> QuantizedModel:
     """Quantize a float model to int8, or partly or wholly to int16 activations.
@@ -190,12 +202,15 @@ def quantize(
         force: move a file at ``out`` that edgeq did not write to ``OUT.kept-N``, instead of refusing.
         calibration: a file of ``save_calibration`` for the same model and data: what it holds is not computed again.
         save_calibration: the file that receives what calibration found out.
+        states: outputs that the next time step reads as inputs: ``{output: input}``, or pairs of them.
+        recognize_states: also take states by their names (``h`` and ``h_out``), where shapes and types agree and the
+            data has no array for the input.
         progress: see this module.
 
     Raises:
         EdgeqError: EQ0230 the model is quantized already; else as :func:`compile`.
     """
-    source, given = model_source(model), data_source(data)
+    source, given, carried = model_source(model), data_source(data), state_pairs(states)
     output, saved, save = _path(out), _path(calibration), _path(save_calibration)
     check_arguments(
         partial(check_file, output, own=True) if output is not None else lambda: None,
@@ -222,18 +237,29 @@ def quantize(
             force=force,
             calibration=saved,
             save_calibration=save,
+            states=carried,
+            recognize_states=recognize_states,
         )
     )
 
 
 @limited
-def check(model: Model, *, board: str | None = None, dims: Mapping[str, int] | None = None) -> CheckResult:
+def check(
+    model: Model,
+    *,
+    board: str | None = None,
+    dims: Mapping[str, int] | None = None,
+    states: States = (),
+    recognize_states: bool = True,
+) -> CheckResult:
     """Say everything that is wrong with a model, and what each layer needs. Needs no data and no compiler.
 
     Args:
         model: float, quantized, or quantized in part.
         board: also whether it fits this board; ``all`` compares all boards.
         dims: sizes of named dynamic dimensions.
+        states: as of :func:`compile`.
+        recognize_states: likewise.
 
     Returns:
         ``problems``, ``layers`` with bytes and multiply-accumulates, and ``boards``.
@@ -242,7 +268,7 @@ def check(model: Model, *, board: str | None = None, dims: Mapping[str, int] | N
         EdgeqError: EQ0201 the file cannot be opened, EQ0180 to EQ0186 the board; everything about the model itself is
             in ``problems``.
     """
-    source = model_source(model)
+    source, carried = model_source(model), state_pairs(states)
     check_arguments(
         partial(check_board, board) if board not in {None, "all"} else lambda: None,
         partial(check_dims, dims or {}),
@@ -250,7 +276,7 @@ def check(model: Model, *, board: str | None = None, dims: Mapping[str, int] | N
     )
     from edgeq.analysis.check import check_model as checked
 
-    return checked(source, board, dims or {})
+    return checked(source, board, dims or {}, carried, recognize_states=recognize_states)
 
 
 @limited

@@ -15,6 +15,7 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.files import open_regular, reason_of
 
 if TYPE_CHECKING:
+    from edgeq.ir import State
     from edgeq.numerics.array import Array
     from edgeq.sources import DataSource, ModelSource
 
@@ -125,6 +126,21 @@ def _uneven(where: str, got: object, allowed: object) -> EdgeqError:
 
 def _unknown(what: str, value: object, allowed: str) -> EdgeqError:
     return EdgeqError("EQ0193", f"the {what} has another type", where=what, got=type(value).__name__, allowed=allowed)
+
+
+def state_pairs(states: object) -> tuple[State, ...]:
+    """States that are given as ``{output: input}``, or as pairs of an output and an input.
+
+    Raises:
+        EdgeqError: EQ0193 they are neither.
+    """
+    from edgeq.ir import State
+
+    if isinstance(states, Iterable) and not isinstance(states, (str, bytes)):
+        pairs = [tuple(pair) for pair in (states.items() if isinstance(states, Mapping) else states)]
+        if all(len(pair) == 2 and all(isinstance(name, str) for name in pair) for pair in pairs):
+            return tuple(State(name, output) for output, name in pairs)
+    raise _unknown("states", states, "a dict of inputs by output, or pairs (output, input)")
 
 
 def check_choice(what: str, value: object, allowed: Sequence[str], code: str = "EQ0193") -> None:

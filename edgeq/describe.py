@@ -10,7 +10,7 @@ from edgeq.backends.constants import blobs
 from edgeq.backends.program import ProgramStep, step_nodes
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.job import Job, Product
-from edgeq.manifest import Endpoint, Manifest, Options, Place, Program, Sources, Step
+from edgeq.manifest import Endpoint, Manifest, Options, Place, Program, Sources, StateValue, Step
 from edgeq.ops import BY_NAME
 from edgeq.sources import sha256_of
 from edgeq.version import __version__
@@ -34,6 +34,7 @@ def image_facts(graph: Graph, program: emitted.Program, name: str) -> ImageFacts
         outputs=spans(graph.outputs),
         results=tuple(spans(step.node.outputs) for step in program.steps),
         arena_bytes=program.plan.arena_bytes,
+        has_states=bool(graph.states),
     )
 
 
@@ -66,6 +67,7 @@ def describe(job: Job) -> Manifest:
         sources=Sources(sha256_of(job.source), sha256_of(job.calibration) if job.calibration is not None else None),
         inputs=_endpoints(graph, graph.inputs, graph.inputs),
         outputs=_endpoints(graph, graph.outputs, job.request_of(graph).outputs),
+        states=_states(job),
         images=dict(sorted(job.files.items())),
         programs={name: _program(product) for name, product in sorted(job.products.items())},
         quantization=quantization,
@@ -84,6 +86,7 @@ def _program(product: Product) -> Program:
         steps=tuple(_step(graph, node, described.get(node.name), program) for node in step_nodes(graph)),
         weights=blobs(program.constants.arrays) if program is not None else (),
         arena_bytes=program.plan.arena_bytes if program is not None else None,
+        state_bytes=program.plan.state_bytes if program is not None else None,
         arena_bound_bytes=program.plan.bound_bytes if program is not None else None,
         stack_bytes=images.stack_bytes if images is not None else None,
         sizes=images.sizes if images is not None else None,
@@ -102,6 +105,19 @@ def _endpoints(graph: Graph, names: tuple[str, ...], onnx_names: tuple[str, ...]
         scale, zero_point = tensor.quant.scale[0], tensor.quant.zero_point[0]
         entries.append(Endpoint(onnx_name, tensor.dtype.value, tuple(tensor.shape), scale, zero_point))
     return tuple(entries)
+
+
+def _states(job: Job) -> tuple[StateValue, ...]:
+    from edgeq.onnxio.states import states_of
+
+    assert job.graph is not None and job.qdq_model is not None  # noqa: PT018 - set by the stages before
+    found = []
+    for state, named in zip(job.graph.states, states_of(job.qdq_model), strict=True):
+        tensor = job.graph.tensors[state.input]
+        assert tensor.quant is not None  # activations are always quantized
+        scale, zero = tensor.quant.scale[0], tensor.quant.zero_point[0]
+        found.append(StateValue(named.input, named.output, tensor.dtype.value, tuple(tensor.shape), scale, zero))
+    return tuple(found)
 
 
 def _step(graph: Graph, node: Node, step: ProgramStep | None, program: emitted.Program | None) -> Step:

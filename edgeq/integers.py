@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from edgeq.backends.table import check_states
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 from edgeq.job import Job
@@ -51,17 +52,35 @@ def import_model(job: Job) -> None:
 
             job.expected = expectation_of(model)
         job.float_model = frontend.normalize(model, job.options.dims)
+        _take_states(job, job.float_model)
         problems = frontend.check_support(job.float_model)
         if problems:
             raise EdgeqError.of(problems)
         return
     structured = frontend.normalize_structure(model, job.options.dims)
+    _take_states(job, structured)
     if job.calibration is not None or job.blind:
         found = frontend.recover_plan(structured)
         if found.problems and {problem.code for problem in found.problems} <= UNSAID:
             job.partly_quantized = found
             return
     job.qdq_model = frontend.normalize_qdq(structured)
+
+
+def _take_states(job: Job, model: onnx_ir.Model) -> None:
+    """Decide which inputs are states, before the data is compared with the rest.
+
+    Raises:
+        EdgeqError: EQ0145 to EQ0147, EQ0341; EQ0391 a backend cannot run them.
+    """
+    from edgeq import frontend
+    from edgeq.onnxio.samples import keys_of
+    from edgeq.onnxio.states import states_of
+
+    given = keys_of(job.calibration) if job.calibration is not None else ()
+    frontend.take_states(model, job.options.states, recognize=job.options.recognize_states, given=given)
+    if states_of(model):
+        check_states(job.options.backends)
 
 
 def quantize_model(job: Job) -> None:
@@ -86,11 +105,12 @@ def quantize_model(job: Job) -> None:
 
 def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_ir.Model:
     from edgeq.data import Expectation, dead_layers, examine_calibration
+    from edgeq.onnxio.rolling import with_rolled_states
     from edgeq.onnxio.samples import Samples
     from edgeq.quant import QuantizeOptions, SavedCalibration, quantize
 
     assert job.calibration is not None  # import_model has looked
-    samples = Samples.open(job.calibration, model)
+    samples = with_rolled_states(model, Samples.open(job.calibration, model))
     accept = job.options.accept_data
     job.data = examine_calibration(samples, model, job.expected or Expectation(), accept=accept)
     tell(*job.data.problems)

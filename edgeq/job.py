@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgeq.backends.base import EmitRequest, Emitted
 from edgeq.backends.table import entries_of
 from edgeq.errors import Problem
-from edgeq.ir import Graph
+from edgeq.ir import Graph, State
 from edgeq.manifest import Manifest
 from edgeq.numerics import DEFAULT_MODE
 from edgeq.numerics.scaling import Mode
@@ -54,6 +54,8 @@ class CompileOptions:
         aligned_loads: code for memory that traps unaligned loads.
         calibration: a saved calibration to continue from.
         save_calibration: the file that receives the calibration.
+        states: outputs that carry on inputs, by the model's names.
+        recognize_states: take states by their names, too.
     """
 
     board: str
@@ -71,6 +73,8 @@ class CompileOptions:
     aligned_loads: bool = False
     calibration: Path | None = None
     save_calibration: Path | None = None
+    states: tuple[State, ...] = ()
+    recognize_states: bool = True
 
     @property
     def main(self) -> str:
@@ -141,12 +145,14 @@ class Job:
 
     def request_of(self, graph: Graph, board: Board | None = None) -> EmitRequest:
         """What a backend is asked for: everything for the job's board, or for another one what an image needs."""
+        from edgeq.onnxio.states import kept_outputs
+
         assert self.qdq_model is not None  # the stages before have set it
         return EmitRequest(
             graph,
             self.options.name,
             (board or self.board).target,
-            tuple(str(value.name) for value in self.qdq_model.graph.outputs),
+            tuple(str(value.name) for value in kept_outputs(self.qdq_model)),
             self.options.specialize,
             complete=board is None,
             modules=board is None and not self.options.sources_only,
@@ -181,6 +187,7 @@ class CompileResult:
             "name": manifest.name,
             "backends": list(manifest.backends),
             "ram_bytes": program.arena_bytes,
+            "state_bytes": program.state_bytes,
             "stack_bytes": program.stack_bytes,
             "flash_code_bytes": program.sizes.flash_code_bytes if program.sizes else None,
             "flash_weight_bytes": program.sizes.flash_weight_bytes if program.sizes else None,

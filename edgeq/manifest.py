@@ -69,6 +69,27 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class StateValue:
+    """A value that is kept from one run to the next.
+
+    Attributes:
+        input: name in ONNX of the input that reads it.
+        output: of the output that the next run reads.
+        dtype: of its integers, as numpy names it.
+        shape: its extents, as the integer graph has them.
+        scale: real = scale * (integer - zero_point).
+        zero_point: likewise; what a reset sets.
+    """
+
+    input: str
+    output: str
+    dtype: str
+    shape: tuple[Natural, ...]
+    scale: Positive
+    zero_point: int
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a program.
 
@@ -108,7 +129,8 @@ class Program:
         outputs: the model's outputs.
         steps: in schedule order.
         weights: where each array of constants lies among them in edgeq's own images, by offset.
-        arena_bytes: RAM for everything that changes; None where the backend plans no memory.
+        arena_bytes: RAM for everything that changes, states included; None where the backend plans no memory.
+        state_bytes: those at its start that are kept from one run to the next; likewise.
         arena_bound_bytes: a lower bound on the arena of any plan; likewise.
         stack_bytes: at most, with one exception frame; None where no compiler has measured it.
         sizes: of the board's image; None where there is none.
@@ -124,6 +146,7 @@ class Program:
     steps: tuple[Step, ...]
     weights: tuple[Blob, ...]
     arena_bytes: Natural | None
+    state_bytes: Natural | None
     arena_bound_bytes: Natural | None
     stack_bytes: Natural | None
     sizes: Sizes | None
@@ -180,6 +203,7 @@ class Manifest:
         sources: what was compiled.
         inputs: the model's inputs.
         outputs: the model's outputs.
+        states: what it keeps from one run to the next.
         images: every image and module by kind, as a path below the folder.
         programs: by backend.
         quantization: the quantizer's report, as :class:`edgeq.quant.Report` writes it; None where a quantized model was
@@ -198,6 +222,7 @@ class Manifest:
     sources: Sources
     inputs: tuple[Endpoint, ...]
     outputs: tuple[Endpoint, ...]
+    states: tuple[StateValue, ...]
     images: Mapping[str, str]
     programs: Mapping[str, Program]
     quantization: Mapping[str, Any] | None

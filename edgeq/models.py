@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     Model: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
     Named: TypeAlias = Mapping[str, npt.ArrayLike]
+    States: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
     Data: TypeAlias = str | os.PathLike[str] | npt.ArrayLike | Named | Iterable[npt.ArrayLike | Named]
 
 _P = ParamSpec("_P")
@@ -137,6 +138,7 @@ class CompiledModel:
         samples: int | None = None,
         float_model: Model | None = None,
         accept_data: bool = False,
+        reduce: str | None = None,
         progress: Progress | None = None,
     ) -> EvalResult:
         """Measure accuracy on labelled data, beside the float model's.
@@ -149,6 +151,8 @@ class CompiledModel:
             samples: the first so many; None: all.
             float_model: to compare with, where a quantized model was compiled.
             accept_data: severe doubts about the data are warnings.
+            reduce: what the time steps of a sequence become: ``max``, ``mean`` or ``last``; by default ``max`` for
+                ``auc``, ``last`` for ``top1`` and ``agreement``, while the other metrics compare every time step.
             progress: see :mod:`edgeq.api`.
 
         Raises:
@@ -166,6 +170,7 @@ class CompiledModel:
             progress_of(progress),
             accept_data,
             model_source(float_model) if float_model is not None else None,
+            reduce,
         )
 
     @limited
@@ -206,8 +211,8 @@ class CompiledModel:
             progress: see :mod:`edgeq.api`.
 
         Returns:
-            ``outputs``: for each sample a dict of arrays by the output's name, real numbers shaped as in ONNX; the
-            integers, instructions, and bytes of RAM and stack.
+            ``outputs``: for each sample, or time step of a model with states, a dict of arrays by the output's name,
+            real numbers shaped as in ONNX; the integers, instructions, and bytes of RAM and stack.
 
         Raises:
             EdgeqError: as :meth:`verify`.

@@ -18,6 +18,7 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.extras import require
 from edgeq.folder import check_replaceable, replace_folder
 from edgeq.integers import import_model, lower_model, quantize_model
+from edgeq.ir import State
 from edgeq.job import CompileOptions, CompileResult, Job, Progress, QuantizeResult, silent
 from edgeq.notes import gathered
 from edgeq.numerics.scaling import Mode
@@ -111,6 +112,8 @@ def quantize_file(
     force: bool = False,
     calibration: Path | None = None,
     save_calibration: Path | None = None,
+    states: tuple[State, ...] = (),
+    recognize_states: bool = True,
 ) -> QuantizeResult:
     """The first two stages alone: a float model in, a QDQ model out.
 
@@ -128,6 +131,8 @@ def quantize_file(
         force: a file at `output` that edgeq did not write is moved to ``OUTPUT.kept-N`` instead of being refused.
         calibration: as in :class:`CompileOptions`.
         save_calibration: likewise; `force` holds for it, too.
+        states: as in :class:`CompileOptions`.
+        recognize_states: likewise.
 
     Raises:
         EdgeqError: EQ0123 and EQ0124 where writing would lose a file; EQ0230 where the model is quantized already;
@@ -150,6 +155,8 @@ def quantize_file(
         accept_data=accept_data,
         calibration=calibration,
         save_calibration=save_calibration,
+        states=states,
+        recognize_states=recognize_states,
     )
     _check_save(options, output, inputs, force=force)
     job = Job(model, data, options, load_board(options.board), Path(), progress)

@@ -53,6 +53,9 @@ int main(void) {
       case 'V':
         run_steps();
         break;
+      case 'Z':
+        eq_model_reset();
+        break;
       case 'P':
         paint_arena();
         break;

@@ -4,6 +4,7 @@
  *   'R' + the bytes of all inputs   run once; answer: the bytes of all outputs
  *   'V' + the bytes of all inputs   run step by step; answer: after each step the bytes of that step's results, at the
  *                                   end the bytes of all outputs as they lie in the arena then
+ *   'Z'                             reset the model's states, before each sequence of a model that has states
  *   'P'                             paint the arena with a pattern, so that no run finds what another one left
  *   'S'                             answer: uint32 deepest stack use of a run or step so far, uint32 size of the stack
  *   'Q'                             exit with code 0; so does the end of the input between two commands
@@ -40,6 +41,9 @@ extern uint8_t eq_model_arena[];
  * stack shows the model's own use. */
 void eq_model_run(void);
 void eq_model_step(uint32_t step);
+
+/* Call NAME_state_reset(arena), where the model has states. */
+void eq_model_reset(void);
 
 #if defined(__arm__)
 #define EQ_ARENA_SECTION __attribute__((section(".bss.arena")))

@@ -20,7 +20,7 @@ from edgeq.backends.constants import ALIGN_BYTES
 from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError, Problem
 from edgeq.integers import import_model, lower_model, quantize_model
-from edgeq.ir import Graph
+from edgeq.ir import Graph, State
 from edgeq.job import CompileOptions, Job, silent
 from edgeq.notes import gathered, tell
 from edgeq.sources import ModelSource
@@ -73,7 +73,8 @@ class CheckResult:
         board: as asked for: a name, ``all``, or None.
         operators: ONNX operator → number of nodes.
         layers: in the order in which they run; empty where the model cannot be lowered.
-        ram_bytes: the arena; None where the model cannot be lowered.
+        ram_bytes: the arena, states included; None where the model cannot be lowered.
+        state_bytes: what is kept of it from one run to the next; likewise.
         boards: the boards asked for, those that are sold first, nearest first.
         notes: notes and warnings.
     """
@@ -83,6 +84,7 @@ class CheckResult:
     operators: dict[str, int]
     layers: tuple[LayerNeed, ...] = ()
     ram_bytes: int | None = None
+    state_bytes: int | None = None
     boards: tuple[BoardFit, ...] = ()
     notes: tuple[Problem, ...] = ()
 
@@ -110,6 +112,7 @@ class CheckResult:
             "macs": self.total("macs"),
             "parameters": self.total("parameters"),
             "ram_bytes": self.ram_bytes,
+            "state_bytes": self.state_bytes,
             "flash_weight_bytes": self.total("flash_bytes"),
             "layers": [asdict(layer) for layer in self.layers],
             "peak": asdict(self.peak) if self.peak else None,
@@ -119,25 +122,35 @@ class CheckResult:
         }
 
 
-def check_model(model: ModelSource, board: str | None, dims: Mapping[str, int]) -> CheckResult:
+def check_model(
+    model: ModelSource,
+    board: str | None,
+    dims: Mapping[str, int],
+    states: tuple[State, ...] = (),
+    *,
+    recognize_states: bool = True,
+) -> CheckResult:
     """Check a model's operators, shapes and types, and its fit on boards.
 
     Args:
         model: an ONNX model, float, QDQ, or quantized in part.
         board: a board's name or file, ``all``, or None.
         dims: sizes of named dynamic dimensions.
+        states: outputs that carry on inputs, by the model's names.
+        recognize_states: take states by their names, too.
 
     Raises:
         EdgeqError: EQ0184 for an unknown board; everything about the model itself is in the report.
     """
     with budget.ensured(), gathered() as notes:
-        result = _checked(model, board, dims)
+        options = CompileOptions("native", "checked", dims=dims, states=states, recognize_states=recognize_states)
+        result = _checked(model, board, options)
     return replace(result, notes=tuple(notes))
 
 
-def _checked(model: ModelSource, board: str | None, dims: Mapping[str, int]) -> CheckResult:
+def _checked(model: ModelSource, board: str | None, options: CompileOptions) -> CheckResult:
     chosen = _boards(board)
-    job = Job(model, None, CompileOptions("native", "checked", dims=dims), load_board("native"), Path(), silent, True)
+    job = Job(model, None, options, load_board("native"), Path(), silent, True)
     try:
         import_model(job)
         _tell_of_missing_scales(job)
@@ -153,7 +166,7 @@ def _checked(model: ModelSource, board: str | None, dims: Mapping[str, int]) -> 
     weights = sum(layer.flash_bytes for layer in layers)
     fits = fits_of((each, programs.of(each)[1].arena_bytes, weights) for each in chosen)
     problems = problems_of(chosen[0], fits[0]) if board not in {None, ALL} and fits else ()
-    return CheckResult(problems, board, _operators(job), layers, plan.arena_bytes, fits)
+    return CheckResult(problems, board, _operators(job), layers, plan.arena_bytes, plan.state_bytes, fits)
 
 
 def _boards(board: str | None) -> list[Board]:
@@ -229,7 +242,10 @@ def _alive_bytes(graph: Graph, steps: Sequence[Step], plan: Plan) -> dict[str, i
     spans: list[list[tuple[int, int]]] = [[] for _ in graph.nodes]
     for name, offset in plan.offsets.items():
         span = offset, offset + graph.tensors[name].size_bytes
-        for number in range(max(first[name], 0), min(last[name] + 1, len(spans))):
+        kept = offset < plan.state_bytes
+        for number in range(
+            0 if kept else max(first[name], 0), len(spans) if kept else min(last[name] + 1, len(spans))
+        ):
             spans[number].append(span)
     for number, node in enumerate(graph.nodes):
         if scratch.get(node.name):

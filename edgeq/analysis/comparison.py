@@ -18,7 +18,8 @@ from edgeq.runners.base import ImageSpec, RunResult
 class Mismatch:
     """The first element that differs: where it is, what the reference has, what was found.
 
-    ``step`` is None for an output of the model, and for what the passes change.
+    ``step`` is None for an output of the model, and for what the passes change. Where the model has states, ``sample``
+    is a sequence and ``time_step`` a run of it.
     """
 
     runner: str
@@ -28,12 +29,33 @@ class Mismatch:
     index: tuple[int, ...]
     expected: int
     got: int
+    time_step: int | None = None
+
+    @classmethod
+    def of(
+        cls, runner: str, run: int, length: int | None, step: int | None, tensor: str, expected: Array, got: Array
+    ) -> Mismatch:
+        """The first element that differs between two tensors.
+
+        Args:
+            runner: what computed the second one.
+            run: its number.
+            length: runs of a sequence; None: the model has no states.
+            step: of the program.
+            tensor: its name.
+            expected: as the reference has it.
+            got: what was found.
+        """
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(expected != got)), expected.shape))
+        sample, time_step = (run, None) if length is None else divmod(run, length)
+        return cls(runner, sample, step, tensor, index, int(expected[index]), int(got[index]), time_step)
 
     def to_json(self) -> dict[str, Any]:
         """The fields by name."""
         return {
             "runner": self.runner,
             "sample": self.sample,
+            "time_step": self.time_step,
             "step": self.step,
             "tensor": self.tensor,
             "index": list(self.index),
@@ -52,6 +74,7 @@ class Comparison:
     mismatches: int = 0
     largest: int = 0
     first: Mismatch | None = None
+    length: int | None = None
 
     def compare(self, sample: int, step: int | None, name: str, expected: Array, got: Array) -> None:
         """Compare one tensor element by element."""
@@ -64,9 +87,8 @@ class Comparison:
         self.mismatches += int(np.count_nonzero(difference))
         self.largest = max(self.largest, int(difference.max()))
         if self.first is None:
-            flat = int(np.argmax(difference != 0))
-            index = tuple(int(i) for i in np.unravel_index(flat, expected.shape))
-            self.first = Mismatch(self.runner, sample, step, name, index, int(wanted[flat]), int(found[flat]))
+            shaped = got.reshape(expected.shape)
+            self.first = Mismatch.of(self.runner, sample, self.length, step, name, expected, shaped)
 
     def to_json(self) -> dict[str, Any]:
         """The fields by name; ``tensors`` counts different tensors."""
@@ -124,7 +146,9 @@ class BeforePasses:
             inputs: of one sample.
             expected: all tensors of the graph after the passes.
         """
-        return run(self.before, inputs, known=self._reuse(expected)).tensors
+        # The states before a run are among its tensors, under the same names in both graphs.
+        states = {state.input: expected[state.input] for state in self.after.states}
+        return run(self.before, inputs, states, known=self._reuse(expected)).tensors
 
     def _reuse(self, expected: Mapping[str, Array]) -> Callable[[Node, Sequence[Array]], Sequence[Array] | None]:
         def known(node: Node, operands: Sequence[Array]) -> Sequence[Array] | None:
@@ -160,7 +184,7 @@ class BeforePasses:
                 result.compare(sample, None, name, in_onnx_layout[source.name], laid_out)
             elif name in values and values[name].shape == value.shape:
                 result.compare(sample, None, name, values[name], value)
-        for old, new in zip(self.before.outputs, self.after.outputs, strict=True):
+        for old, new in zip(self.before.sinks(), self.after.sinks(), strict=True):
             result.compare(sample, None, new, values[old], expected[new])
 
 

@@ -31,20 +31,23 @@ DEFAULT_SAMPLES = 1
 
 @dataclass(frozen=True)
 class EmulateResult:
-    """Outputs of every sample, as integers and as real numbers, and what they cost.
+    """Outputs of every run, as integers and as real numbers, and what they cost.
+
+    A sample is one run or, of a model with states, a sequence of them.
 
     Attributes:
         runner: what ran the image.
         machine: the machine in words, with the processor.
         names: of the outputs.
-        raw: per sample, the outputs' integers.
+        raw: per run, the outputs' integers.
         real: likewise, what they stand for.
         class_names: of the first output's values, where the data file has them.
-        instructions: of the first sample; None where the runner does not count.
-        ram_bytes: the arena.
+        instructions: of the first run; None where the runner does not count.
+        ram_bytes: the arena, states included.
         stack_bytes: the deepest stack seen.
         notes: notes and warnings.
         data: what the data file holds; None without one.
+        time_steps: runs of a sequence; None where the model has no states.
     """
 
     runner: str
@@ -58,15 +61,16 @@ class EmulateResult:
     stack_bytes: int | None
     notes: tuple[Problem, ...] = ()
     data: DataReport | None = None
+    time_steps: int | None = None
 
     @property
     def outputs(self) -> list[dict[str, Array]]:
-        """Per sample, by the output's name, what it stands for, shaped as in the ONNX model."""
+        """Per run, by the output's name, what it stands for, shaped as in the ONNX model."""
         return [dict(zip(self.names, sample, strict=True)) for sample in self.real]
 
     @property
     def arg_max(self) -> list[int | None]:
-        """Per sample, the index of the first output's largest value, the first among equals; None for one value."""
+        """Per run, the index of the first output's largest value, the first among equals; None for one value."""
         return [int(np.argmax(outputs[0])) if outputs[0].size > 1 else None for outputs in self.raw]
 
     def class_of(self, index: int | None) -> str | None:
@@ -74,12 +78,13 @@ class EmulateResult:
         return self.class_names[index] if self.class_names is not None and index is not None else None
 
     def to_json(self) -> dict[str, Any]:
-        """The document of ``edgeq emulate``; ``outputs`` holds one object a sample, by the output's name."""
+        """The document of ``edgeq emulate``; ``outputs`` holds one object a run, by the output's name."""
         return {
             "ok": True,
             "on": self.runner,
             "machine": self.machine,
-            "samples": len(self.real),
+            "samples": len(self.real) // (self.time_steps or 1),
+            "time_steps": self.time_steps,
             "outputs": [
                 {
                     name: {"values": real.reshape(-1).tolist(), "integers": raw.reshape(-1).tolist()}
@@ -129,10 +134,10 @@ def _emulate(
     found = open_samples(compiled, data) if data is not None else None
     described = examine_data(compiled, found)
     if found is not None:
-        inputs = list(quantized_inputs(compiled, found, available(found, samples)))
+        inputs = quantized_inputs(compiled, found, available(found, samples))
     else:
         inputs = random_inputs(compiled, DEFAULT_SAMPLES if samples is None else samples)
-    if not inputs:
+    if not inputs.runs:
         raise EdgeqError("EQ0108", "there is nothing to run", where="--samples", got=samples, allowed="1 or more")
     result = execute_all(compiled, runner, inputs, count=runner_entry(runner).counts, progress=progress)
     outputs = model_outputs(compiled)
@@ -149,6 +154,7 @@ def _emulate(
         ram_bytes=program_of(compiled, runner).arena_bytes,
         stack_bytes=result.stack_bytes,
         data=described,
+        time_steps=inputs.length,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -20,7 +21,17 @@ from edgeq.analysis.executors import (
     require_image,
 )
 from edgeq.analysis.float_model import FloatModel, float_model_of
-from edgeq.analysis.metrics import KEYS, METRICS, Material, agreement, check_metric, default_metric, sqnr_db
+from edgeq.analysis.metrics import (
+    DEFAULT_REDUCTIONS,
+    KEYS,
+    METRICS,
+    REDUCTIONS,
+    Material,
+    agreement,
+    check_metric,
+    default_metric,
+    sqnr_db,
+)
 from edgeq.analysis.model_values import available, model_inputs, model_outputs, open_samples, quantized_inputs
 from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
@@ -47,7 +58,9 @@ class EvalResult:
     """Figures of every executor on the same samples.
 
     ``agreement`` and ``sqnr_db`` compare with the float model: the first where outputs are classes, else the second.
-    ``unused_keys`` are arrays of the data file that neither the model nor the metric reads, sorted.
+    ``unused_keys`` are arrays of the data file that neither the model nor the metric reads, sorted. ``time_steps`` is
+    the length of the sequences of a model with states, else None; ``reduce`` how each became one score, None where all
+    time steps count.
     """
 
     metric: str
@@ -57,6 +70,8 @@ class EvalResult:
     unused_keys: tuple[str, ...]
     data: DataReport | None = None
     notes: tuple[Problem, ...] = ()
+    time_steps: int | None = None
+    reduce: str | None = None
 
     @property
     def value(self) -> float | None:
@@ -82,6 +97,8 @@ class EvalResult:
         return {
             "metric": self.metric,
             "samples": self.samples,
+            "time_steps": self.time_steps,
+            "reduce": self.reduce,
             "float_value": self.float_value,
             "value": self.value,
             "agreement": self.agreement,
@@ -114,6 +131,7 @@ def evaluate_folder(
     progress: Progress = silent,
     accept_data: bool = False,
     float_model: ModelSource | None = None,
+    reduce: str | None = None,
 ) -> EvalResult:
     """Evaluate a compiled folder.
 
@@ -126,15 +144,16 @@ def evaluate_folder(
         progress: called with an executor's name and the share done.
         accept_data: severe doubts about the data are warnings.
         float_model: the float model to compare with, for a folder that does not hold it; None: the folder's own.
+        reduce: a name in ``metrics.REDUCTIONS``: what the time steps of a sequence become; None: as the metric has it.
 
     Raises:
-        EdgeqError: EQ0108 no sample, EQ0109 metric and data do not fit, EQ011x data, EQ0130 to EQ0133 severe doubts
-            about the data, EQ0160-EQ0161 no image, EQ0166 another float model, EQ0170 unknown runner, EQ06xx an image
-            fails.
+        EdgeqError: EQ0108 no sample, EQ0109 metric and data do not fit or there is nothing to reduce, EQ011x data,
+            EQ0130 to EQ0133 severe doubts about the data, EQ0160-EQ0161 no image, EQ0166 another float model, EQ0170
+            unknown runner, EQ06xx an image fails.
     """
     with budget.ensured(), gathered() as notes:
         names, model = _judged(compiled, runners, float_model)
-        result = _evaluated(compiled, names, model, data, metric, samples, progress, accept_data)
+        result = _evaluated(compiled, names, model, data, metric, samples, progress, accept_data, reduce)
     return replace(result, notes=tuple(notes))
 
 
@@ -166,6 +185,7 @@ def _evaluated(
     samples: int | None,
     progress: Progress,
     accept_data: bool,
+    reduce: str | None,
 ) -> EvalResult:
     found = open_samples(compiled, data)
     labelled = metric == "top1" or (metric is None and "y" in found.extra and "group" not in found.extra)
@@ -173,13 +193,15 @@ def _evaluated(
     count = available(found, samples)
     shape = model_outputs(compiled)[0].shape
     chosen = check_metric(metric) if metric else default_metric(found.extra, prod(shape))
-    shown = _first_inputs(compiled, found, count)
-    empty = np.zeros((count, *shape), np.float32)
+    reduce = _reduction(found, chosen, reduce)
+    scored = partial(_scored, found, reduce)
+    inputs = quantized_inputs(compiled, found, count)
+    shown = _first_inputs(compiled, found, len(inputs.runs))
+    empty = scored(np.zeros((len(inputs.runs), *shape), np.float32))
     base = Material(empty, shown, empty if model is not None else None, found.extra, len(found), accept_data)
     # No precondition depends on what comes out: it is told now, not after minutes in the emulator.
     METRICS[chosen](base)
-    inputs = list(quantized_inputs(compiled, found, count))
-    reference = model.outputs(found, count, progress) if model is not None else None
+    reference = scored(model.outputs(found, count, progress)) if model is not None else None
     base = replace(base, reference=reference)
     results = []
     for name in names:
@@ -187,10 +209,38 @@ def _evaluated(
             assert reference is not None  # checked above
             outputs = reference
         else:
-            outputs = np.stack([arrays[0] for arrays in outputs_of(compiled, name, inputs, progress)])
+            outputs = scored(np.stack([arrays[0] for arrays in outputs_of(compiled, name, inputs, progress)]))
         results.append(_judge(name, chosen, replace(base, outputs=outputs)))
     unused = tuple(sorted(set(found.extra) - set(KEYS[chosen])))
-    return EvalResult(chosen, count, _float_value(chosen, base), tuple(results), unused, described)
+    value = _float_value(chosen, base)
+    return EvalResult(chosen, count, value, tuple(results), unused, described, time_steps=found.length, reduce=reduce)
+
+
+def _reduction(samples: Samples, metric: str, asked: str | None) -> str | None:
+    """How the time steps of a sequence become one score.
+
+    Raises:
+        EdgeqError: EQ0109.
+    """
+    if asked is None:
+        return None if samples.length is None else DEFAULT_REDUCTIONS.get(metric)
+    if asked not in REDUCTIONS or samples.length is None:
+        raise EdgeqError(
+            "EQ0109",
+            "there is no such reduction" if samples.length is not None else "the model has no time steps to reduce",
+            where="--reduce",
+            got=asked,
+            allowed=f"{', '.join(REDUCTIONS)}, for models with states",
+        )
+    return asked
+
+
+def _scored(samples: Samples, reduce: str | None, runs: Array) -> Array:
+    """Outputs of all runs as the metric takes them: one row a sample."""
+    if samples.length is None:
+        return runs
+    sequences = runs.reshape(-1, samples.length, *runs.shape[1:])
+    return sequences if reduce is None else REDUCTIONS[reduce](sequences)
 
 
 def _judge(name: str, metric: str, material: Material) -> Score:
@@ -208,11 +258,12 @@ def _float_value(metric: str, base: Material) -> float | None:
     return METRICS[metric](replace(base, outputs=base.reference))
 
 
-def _first_inputs(compiled: Compiled, samples: Samples, count: int) -> Array:
+def _first_inputs(compiled: Compiled, samples: Samples, runs: int) -> Array:
     """The first input of every sample as real numbers."""
     first = model_inputs(compiled)[0]
-    values = [samples.inputs(index)[first.name] for index in range(count)]
-    return np.stack([first.real(first.quantize(value)) if first.passes_through else value for value in values])
+    values = [samples.inputs(run)[first.name] for run in range(runs)]
+    real = np.stack([first.real(first.quantize(value)) if first.passes_through else value for value in values])
+    return _scored(samples, None, real)
 
 
 def _shared(values: Sequence[float | None]) -> float | None:

@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from edgeq.analysis.model_values import ModelValue, model_outputs
-from edgeq.analysis.parallel import InOrder, shares
+from edgeq.analysis.model_values import Inputs, ModelValue, model_outputs
+from edgeq.analysis.parallel import InOrder
 from edgeq.errors import EdgeqError, did_you_mean
 from edgeq.folder import Compiled
-from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.job import Progress, silent
 from edgeq.manifest import Program
@@ -80,11 +79,19 @@ def _how_to_get(compiled: Compiled, entry: RunnerEntry | None) -> str:
 
 
 def require_image(compiled: Compiled, name: str) -> None:
-    """Check that the folder holds the image that a runner executes.
+    """Check that the folder holds the image that a runner executes, and that the runner can execute it.
 
     Raises:
-        EdgeqError: EQ0160 it was never made, EQ0161 its file is gone.
+        EdgeqError: EQ0160 it was never made, EQ0161 its file is gone, EQ0391 the runner resets no states.
     """
+    if compiled.manifest.states and not runner_entry(name).states:
+        raise EdgeqError(
+            "EQ0391",
+            "the runner cannot run a model with states",
+            where=str(compiled.path),
+            got=name,
+            allowed=", ".join(entry.name for entry in RUNNERS if entry.states),
+        )
     file = _image(compiled, runner_entry(name))
     if file is None:
         raise no_image(compiled, name)
@@ -166,7 +173,7 @@ def _backend(compiled: Compiled, name: str) -> str:
 def execute(
     compiled: Compiled,
     name: str,
-    inputs: Sequence[list[Array]],
+    inputs: Inputs,
     *,
     steps: bool = False,
     count: bool = False,
@@ -177,7 +184,7 @@ def execute(
     Args:
         compiled: the folder.
         name: of the runner.
-        inputs: one list of arrays a sample.
+        inputs: whole sequences, where the model has states.
         steps: answer every step's results.
         count: count instructions, where the runner can.
         first_sample: the number of the first sample, for messages.
@@ -186,12 +193,19 @@ def execute(
         EdgeqError: EQ0160, EQ0161 no image; EQ052x, EQ0530 a tool is missing; EQ060x, EQ062x the image fails.
     """
     require_image(compiled, name)
-    request = RunRequest(spec_of(compiled, name), inputs, steps=steps, count=count, first_sample=first_sample)
+    request = RunRequest(
+        spec_of(compiled, name),
+        inputs.runs,
+        steps=steps,
+        count=count,
+        first_sample=first_sample,
+        length=inputs.length,
+    )
     return load_runner(name).run(request)
 
 
 def execute_all(
-    compiled: Compiled, name: str, inputs: Sequence[list[Array]], *, count: bool = False, progress: Progress = silent
+    compiled: Compiled, name: str, inputs: Inputs, *, count: bool = False, progress: Progress = silent
 ) -> RunResult:
     """Run all samples, on the cores there are where the runner is a process of its own.
 
@@ -199,17 +213,16 @@ def execute_all(
         EdgeqError: as :func:`execute`.
     """
     require_image(compiled, name)
-    parts = shares(len(inputs), sum(tensor.nbytes for tensor in spec_of(compiled, name).outputs))
+    parts = inputs.shares(sum(tensor.nbytes for tensor in spec_of(compiled, name).outputs))
     tasks = (
-        partial(execute, compiled, name, inputs[part.start : part.stop], count=count, first_sample=part.start)
-        for part in parts
+        partial(execute, compiled, name, inputs.part(part), count=count, first_sample=part.start) for part in parts
     )
     found: list[RunResult] = []
     progress(name, 0.0)
     with InOrder(tasks, None if runner_entry(name).in_processes else 0) as answers:
         for part, answer in zip(parts, answers, strict=True):
             found.append(answer)
-            progress(name, part.stop / len(inputs))
+            progress(name, part.stop / len(inputs.runs))
     return joined(found)
 
 
@@ -227,18 +240,16 @@ def joined(parts: Sequence[RunResult]) -> RunResult:
     )
 
 
-def outputs_of(
-    compiled: Compiled, name: str, inputs: Sequence[list[Array]], progress: Progress = silent
-) -> list[list[Array]]:
-    """What the outputs of every sample stand for, by the reference or a runner."""
+def outputs_of(compiled: Compiled, name: str, inputs: Inputs, progress: Progress = silent) -> list[list[Array]]:
+    """What the outputs of every run stand for, by the reference or a runner."""
     outputs = model_outputs(compiled)
     if name != REFERENCE:
         raw = execute_all(compiled, name, inputs, progress=progress).outputs
         return [_real(outputs, arrays) for arrays in raw]
     found: list[list[Array]] = []
-    for sample in inputs:
-        found.append(_real(outputs, run(compiled.graph, sample).outputs))
-        progress(name, len(found) / len(inputs))
+    for execution in inputs.executed(compiled.graph):
+        found.append(_real(outputs, execution.outputs))
+        progress(name, len(found) / len(inputs.runs))
     return found
 
 

@@ -12,9 +12,11 @@ from edgeq.analysis.executors import FLOAT
 from edgeq.analysis.model_values import ModelValue, model_inputs, model_outputs
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
+from edgeq.ir import State
 from edgeq.job import Progress
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import Samples, input_specs
+from edgeq.onnxio.states import kept_outputs, states_of
 from edgeq.sources import ModelSource, shown
 
 if TYPE_CHECKING:
@@ -36,16 +38,19 @@ class FloatModel:
     names: Mapping[str, str]
 
     def outputs(self, samples: Samples, count: int, progress: Progress) -> Array:
-        """The first output of the first samples, stacked."""
-        from edgeq.onnxio import Session
+        """The first output of all runs of the first samples, stacked."""
+        from edgeq.onnxio.rolling import Rolling
 
-        session = Session(self.model)
+        rolling = Rolling(self.model, states_of(self.model))
+        first = str(self.model.graph.outputs[0].name)
         found = []
-        for index in range(count):
-            values = samples.inputs(index)
+        for run in range(runs := count * (samples.length or 1)):
+            if run % (samples.length or 1) == 0:
+                rolling.reset()
+            values = samples.inputs(run)
             feeds = {self.names[each.name]: _real(each, values[each.name]) for each in self.inputs}
-            found.append(session.run(feeds)[session.outputs[0]])
-            progress(FLOAT, (index + 1) / count)
+            found.append(rolling.run(feeds)[first])
+            progress(FLOAT, (run + 1) / runs)
         return np.stack(found)
 
 
@@ -58,7 +63,8 @@ def float_model_of(compiled: Compiled, source: ModelSource | None) -> FloatModel
     """The named float model, else the folder's own; None where there is neither.
 
     Raises:
-        EdgeqError: EQ0166 the named model is quantized, or has other inputs or outputs; EQ02xx it cannot be read.
+        EdgeqError: EQ0166 the named model is quantized, or has other inputs or outputs; EQ0145 and EQ0146 it has other
+            states; EQ02xx it cannot be read.
     """
     inputs = model_inputs(compiled)
     if source is None:
@@ -73,6 +79,8 @@ def float_model_of(compiled: Compiled, source: ModelSource | None) -> FloatModel
     used = {str(dim) for value in given.graph.inputs for dim in value.shape or () if not isinstance(dim, int)}
     dims = compiled.manifest.options.dims
     model = frontend.normalize(given, {name: size for name, size in dims.items() if name in used})
+    states = [State(state.input, state.output) for state in compiled.manifest.states]
+    frontend.take_states(model, states, recognize=False)
     return FloatModel(model, inputs, _matched(compiled, model, source))
 
 
@@ -90,7 +98,7 @@ def _matched(compiled: Compiled, model: onnx_ir.Model, source: ModelSource) -> d
     if any(found.get(names[name]) != shape for name, shape in wanted.items()) or len(wanted) != len(found):
         raise _another(source, f"inputs {_listed(found)}", f"inputs {_listed(wanted)}")
     results = [each.shape for each in model_outputs(compiled)]
-    theirs = [tuple(int(str(dim)) for dim in value.shape or ()) for value in model.graph.outputs]
+    theirs = [tuple(int(str(dim)) for dim in value.shape or ()) for value in kept_outputs(model)]
     if results != theirs:
         raise _another(source, f"outputs of shape {_shapes(theirs)}", f"outputs of shape {_shapes(results)}")
     return names

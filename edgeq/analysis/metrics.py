@@ -1,4 +1,4 @@
-"""Figures of merit: one function each, one sorted table, and which one a data file calls for.
+"""Figures of merit: one function each, one sorted table, which one a data file calls for, and scores of sequences.
 
 A metric whose precondition does not hold is an error that says what to do, never a number that means something else.
 """
@@ -23,8 +23,9 @@ class Material:
     """What a metric may look at.
 
     Attributes:
-        outputs: float [N, …], the model's first output for every sample.
-        inputs: float [N, …], the model's first input.
+        outputs: float [N, …], the model's first output for every sample; [N, T, …] for sequences of T time steps that
+            are not reduced to one score.
+        inputs: float [N, …] or [N, T, …], the model's first input.
         reference: the float model's outputs on the same samples; None without a float model.
         extra: the data file's other arrays, for all of its samples.
         total: how many samples the file holds, N or more; None: N.
@@ -124,6 +125,16 @@ KEYS: dict[str, tuple[str, ...]] = {
     "reconstruction_auc": ("group", "y"),
     "top1": ("y",),
 }
+
+
+# What a sequence's time steps become, by name: float [N, T, …] → [N, …].
+REDUCTIONS: dict[str, Callable[[Array], Array]] = {
+    "last": lambda outputs: outputs[:, -1],
+    "max": lambda outputs: outputs.max(axis=1),
+    "mean": lambda outputs: outputs.mean(axis=1, dtype=np.float64),
+}
+# By metric, how sequences are reduced where the user does not say; the others compare every time step.
+DEFAULT_REDUCTIONS: dict[str, str] = {"agreement": "last", "auc": "max", "top1": "last"}
 
 
 def default_metric(extra: Mapping[str, Array], output_elements: int) -> str:

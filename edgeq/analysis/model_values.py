@@ -4,18 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from edgeq.analysis.parallel import shares
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
-from edgeq.ir import DType, Quantization
+from edgeq.interp import Execution, run
+from edgeq.ir import DType, Graph, Quantization
 from edgeq.manifest import Endpoint
 from edgeq.notes import note
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import InputSpec, Samples
 from edgeq.sources import DataSource
+
+# Of a sequence of random inputs.
+RANDOM_TIME_STEPS: Final = 8
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The integers that a model is run on.
+
+    Attributes:
+        runs: for each run one array an input.
+        length: of a model with states, how many runs are the time steps of one sequence, at whose start the states are
+            zero; None: the model has no states, and each run is a sample of its own.
+    """
+
+    runs: Sequence[list[Array]]
+    length: int | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many samples or sequences there are."""
+        return len(self.runs) // (self.length or 1)
+
+    def part(self, part: range) -> Inputs:
+        """Some of the runs; whole sequences."""
+        return Inputs(self.runs[part.start : part.stop], self.length)
+
+    def shares(self, run_bytes: int) -> list[range]:
+        """Divide the runs as :func:`edgeq.analysis.parallel.shares` does, between sequences.
+
+        Args:
+            run_bytes: what the results of one run take.
+        """
+        length = self.length or 1
+        found = shares(self.samples, run_bytes * length)
+        return [range(part.start * length, part.stop * length) for part in found]
+
+    def executed(self, graph: Graph) -> Iterator[Execution]:
+        """What the reference computes in each run."""
+        states = None
+        for number, given in enumerate(self.runs):
+            execution = run(graph, given, None if number % (self.length or 1) == 0 else states)
+            states = execution.states
+            yield execution
 
 
 @dataclass(frozen=True)
@@ -84,19 +130,28 @@ def open_samples(compiled: Compiled, data: DataSource) -> Samples:
         EdgeqError: EQ011x where it does not fit the model.
     """
     specs = [InputSpec(each.name, each.shape, each.onnx_dtype) for each in model_inputs(compiled)]
-    return Samples.open(data, specs)
+    return Samples.open(data, specs, sequences=bool(compiled.manifest.states))
 
 
-def quantized_inputs(compiled: Compiled, samples: Samples, count: int) -> Iterator[list[Array]]:
-    """The first ``count`` samples as the model's integers, one array an input."""
-    inputs = model_inputs(compiled)
-    for index in range(min(count, len(samples))):
-        values = samples.inputs(index)
-        yield [each.quantize(values[each.name]) for each in inputs]
+def quantized_inputs(compiled: Compiled, samples: Samples, count: int) -> Inputs:
+    """The first ``count`` samples as the model's integers."""
+    inputs, chosen = model_inputs(compiled), samples.first(count)
+    runs = (chosen.inputs(number) for number in range(chosen.runs))
+    return Inputs([[each.quantize(values[each.name]) for each in inputs] for values in runs], samples.length)
 
 
-def random_inputs(compiled: Compiled, count: int) -> list[list[Array]]:
-    """Integers that no data set has: both extremes, the zero points, then uniform ones of a fixed seed."""
+def random_inputs(compiled: Compiled, count: int) -> Inputs:
+    """Integers that no data set has: both extremes, the zero points, then uniform ones of a fixed seed.
+
+    Args:
+        compiled: the folder.
+        count: how many samples, or sequences of :data:`RANDOM_TIME_STEPS`.
+    """
+    length = RANDOM_TIME_STEPS if compiled.manifest.states else None
+    return Inputs(_random_runs(compiled, count * (length or 1)), length)
+
+
+def _random_runs(compiled: Compiled, count: int) -> list[list[Array]]:
     inputs = model_inputs(compiled)
     corners = [[_filled(each, value) for each in inputs] for value in ("min", "max", "zero")]
     generator = np.random.default_rng(20240229)
@@ -132,7 +187,7 @@ def available(samples: Samples, asked: int | None) -> int:
     return count
 
 
-def integer_inputs(compiled: Compiled, samples: Samples | None, count: int) -> list[list[Array]]:
+def integer_inputs(compiled: Compiled, samples: Samples | None, count: int) -> Inputs:
     """Inputs for a proof or a measurement: the first samples of a data file, or random ones without it.
 
     Raises:
@@ -140,7 +195,7 @@ def integer_inputs(compiled: Compiled, samples: Samples | None, count: int) -> l
     """
     if samples is None:
         return random_inputs(compiled, count)
-    return list(quantized_inputs(compiled, samples, available(samples, count)))
+    return quantized_inputs(compiled, samples, available(samples, count))
 
 
 def _filled(given: ModelValue, value: str) -> Array:

@@ -22,6 +22,8 @@ from edgeq.ir import Graph, Quantization, Tensor
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
 from edgeq.onnxio.cut import cut_at_quantizers
+from edgeq.onnxio.rolling import Rolling
+from edgeq.onnxio.states import kept_outputs, states_of
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -86,6 +88,7 @@ class OnnxruntimeSteps:
         after: Graph,
         inputs: Sequence[ModelValue],
         outputs: Sequence[ModelValue],
+        length: int | None,
     ) -> None:
         """Prepare the sessions.
 
@@ -96,10 +99,13 @@ class OnnxruntimeSteps:
             after: the integer graph of the folder, whose steps are counted.
             inputs: the model's inputs.
             outputs: the model's outputs.
+            length: runs of a sequence; None: the model has no states.
         """
         self.report = OnnxruntimeReport()
         self._inputs, self._outputs = inputs, outputs
-        self._whole = Session(model)
+        self._length = length
+        self._whole = Rolling(model, states_of(model))
+        self._first = str(kept_outputs(model)[0].name)
         self._tensors = tensors
         self._values = cut_at_quantizers(model, tensors.keys())
         self._compared = [value for value in self._values if value.is_step]
@@ -149,7 +155,9 @@ class OnnxruntimeSteps:
         for value in self._compared:
             self._compare_step(sample, value, feeds[value.given], found[value.integers])
         reals = {each.name: each.dequantize(array) for each, array in zip(self._inputs, given, strict=True)}
-        theirs = self._whole.run(reals)[self._whole.outputs[0]]
+        if self._length is not None and sample % self._length == 0:
+            self._whole.reset()
+        theirs = self._whole.run(reals)[self._first]
         mine = self._outputs[0].dequantize(values[self._before.outputs[0]])
         self._ends.append((mine, theirs))
 
@@ -164,10 +172,10 @@ class OnnxruntimeSteps:
         report.wrong += int(np.count_nonzero(wrong))
         report.largest = max(report.largest, int(difference.max()))
         if report.first is None and wrong.any():
-            flat = int(np.argmax(wrong))
-            index = tuple(int(i) for i in np.unravel_index(flat, mine.shape))
-            expected, got = int(theirs.reshape(-1)[flat]), int(mine.reshape(-1)[flat])
-            report.first = Mismatch(ONNXRUNTIME, sample, None, value.node or value.integers, index, expected, got)
+            # Where nothing is wrong, nothing differs.
+            within = np.where(wrong.reshape(mine.shape), theirs, mine)
+            name = value.node or value.integers
+            report.first = Mismatch.of(ONNXRUNTIME, sample, self._length, None, name, within, mine)
 
     def finish(self) -> OnnxruntimeReport:
         """The report, with the figures end to end."""

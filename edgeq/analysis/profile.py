@@ -124,6 +124,7 @@ class ProfileResult:
             "classes": self.classes,
             "macs": self.program.macs,
             "ram_bytes": self.program.arena_bytes,
+            "state_bytes": self.program.state_bytes,
             "stack_bytes": self.program.stack_bytes,
             "stack_measured_bytes": self.stack_bytes,
             "harness_bytes": sizes.harness_ram_bytes if sizes is not None else None,

@@ -29,13 +29,12 @@ from edgeq.analysis.executors import (
     require_image,
     spec_of,
 )
-from edgeq.analysis.model_values import integer_inputs, model_inputs, model_outputs, open_samples
-from edgeq.analysis.parallel import InOrder, shares
+from edgeq.analysis.model_values import Inputs, integer_inputs, model_inputs, model_outputs, open_samples
+from edgeq.analysis.parallel import InOrder
 from edgeq.backends.program import step_nodes
 from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
-from edgeq.interp import run
 from edgeq.job import Progress, silent
 from edgeq.lowering import lower_named
 from edgeq.notes import gathered
@@ -135,29 +134,29 @@ def _verified(
     found = open_samples(compiled, data) if data is not None else None
     described = examine_data(compiled, found)
     inputs = integer_inputs(compiled, found, samples)
-    if not inputs:
+    if not inputs.runs:
         raise EdgeqError("EQ0108", "there is nothing to compare", where="--samples", got=samples, allowed="1 or more")
-    results = [Comparison(name) for name in names]
-    passes = Comparison(PASSES)
-    parts = shares(len(inputs), _sample_bytes(compiled))
+    results = [Comparison(name, length=inputs.length) for name in names]
+    passes = Comparison(PASSES, length=inputs.length)
+    parts = inputs.shares(_run_bytes(compiled))
     beside = [name for name in names if runner_entry(name).in_processes]
     tasks = (partial(_stepped, compiled, name, inputs, part) for part in parts for name in beside)
     progress("verify", 0.0)
     with InOrder(tasks) as answers:
         reference = _Reference(compiled, passes)
         for part in parts:
-            expected = [reference.run(sample, inputs[sample]) for sample in part]
+            expected = reference.run(part.start, inputs.part(part))
             for result in results:
                 answer = next(answers) if result.runner in beside else _stepped(compiled, result.runner, inputs, part)
                 graph = graph_of(compiled, result.runner)
                 own = expected
                 if graph is not compiled.graph:
-                    own = [run(graph, inputs[sample]).tensors for sample in part]
+                    own = [execution.tensors for execution in inputs.part(part).executed(graph)]
                 compare_runs(result, spec_of(compiled, result.runner), part.start, own, answer)
-            progress("verify", part.stop / len(inputs))
+            progress("verify", part.stop / len(inputs.runs))
     for result in results:
         check_complete(compiled, result)
-    return VerifyResult(len(inputs), tuple(results), passes, reference.onnxruntime(), data=described)
+    return VerifyResult(inputs.samples, tuple(results), passes, reference.onnxruntime(), data=described)
 
 
 def _runners(compiled: Compiled, names: Sequence[str]) -> list[str]:
@@ -184,16 +183,16 @@ def _runners(compiled: Compiled, names: Sequence[str]) -> list[str]:
     return found
 
 
-def _stepped(compiled: Compiled, name: str, inputs: Sequence[list[Array]], part: range) -> RunResult:
-    return execute(compiled, name, inputs[part.start : part.stop], steps=True, first_sample=part.start)
+def _stepped(compiled: Compiled, name: str, inputs: Inputs, part: range) -> RunResult:
+    return execute(compiled, name, inputs.part(part), steps=True, first_sample=part.start)
 
 
-def _sample_bytes(compiled: Compiled) -> int:
+def _run_bytes(compiled: Compiled) -> int:
     return sum(result.bytes for step in compiled.manifest.program.steps for result in step.results)
 
 
 class _Reference:
-    """The reference's tensors of each sample, checked against the graph before the passes and against onnxruntime."""
+    """The reference's tensors of each run, checked against the graph before the passes and against onnxruntime."""
 
     def __init__(self, compiled: Compiled, passes: Comparison) -> None:
         model = compiled.qdq_model()
@@ -206,15 +205,18 @@ class _Reference:
             from edgeq.analysis.onnxruntime_steps import OnnxruntimeSteps
 
             ends = model_inputs(compiled), model_outputs(compiled)
-            self._steps = OnnxruntimeSteps(model, before, tensors, compiled.graph, *ends)
+            self._steps = OnnxruntimeSteps(model, before, tensors, compiled.graph, *ends, passes.length)
 
-    def run(self, sample: int, inputs: list[Array]) -> Mapping[str, Array]:
-        expected = run(self._graph, inputs).tensors
-        values = self._before.run(inputs, expected)
-        self._before.compare(self._passes, sample, values, expected)
-        if self._steps is not None:
-            self._steps.compare(sample, inputs, values)
-        return expected
+    def run(self, first: int, inputs: Inputs) -> list[Mapping[str, Array]]:
+        found: list[Mapping[str, Array]] = []
+        for number, execution in enumerate(inputs.executed(self._graph), first):
+            given, expected = inputs.runs[number - first], execution.tensors
+            values = self._before.run(given, expected)
+            self._before.compare(self._passes, number, values, expected)
+            if self._steps is not None:
+                self._steps.compare(number, given, values)
+            found.append(expected)
+        return found
 
     def onnxruntime(self) -> OnnxruntimeReport | None:
         return self._steps.finish() if self._steps is not None else None

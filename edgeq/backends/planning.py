@@ -1,4 +1,7 @@
-"""A graph with its bound kernels as a schedule of one memory, the arena; its plan, checked by independent code."""
+"""A graph with its bound kernels as a schedule; its plan, checked by independent code.
+
+States lie apart from all else, at the start of the arena: what must be kept between runs is one piece.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from edgeq.memory.plan import plan_memory
 from edgeq.memory.schedule import Buffer, Region, Schedule, Step, Trailing
 
 ARENA: Final = "arena"
+STATE: Final = "state"
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,15 @@ class Plan:
     """Offsets in bytes from the start of the arena.
 
     Attributes:
-        arena_bytes: the arena's size, a multiple of the alignment.
+        arena_bytes: the arena's size, a multiple of the alignment, states included.
+        state_bytes: the bytes at its start that are kept from one run to the next.
         offsets: by activation name.
         scratch: offset of the scratch of each step that has one, by node name.
         bound_bytes: the largest sum of bytes that must be alive in one step: no plan can be smaller.
     """
 
     arena_bytes: int
+    state_bytes: int
     offsets: Mapping[str, int]
     scratch: Mapping[str, int]
     bound_bytes: int
@@ -59,17 +65,23 @@ def checked_plan(graph: Graph, needs: Mapping[str, StepMemory]) -> Plan:
     schedule = schedule_of(graph, needs)
     plan = plan_memory(schedule)
     check_plan(schedule, plan)
+    start = {STATE: 0, ARENA: plan.used_bytes[STATE]}
     return Plan(
-        arena_bytes=plan.used_bytes[ARENA],
-        offsets={name: place.offset for name, place in plan.places.items()},
-        scratch={name: place.offset for name, place in plan.scratch.items()},
-        bound_bytes=plan.bound_bytes[ARENA],
+        arena_bytes=sum(plan.used_bytes.values()),
+        state_bytes=plan.used_bytes[STATE],
+        offsets={name: start[place.region] + place.offset for name, place in plan.places.items()},
+        scratch={name: start[place.region] + place.offset for name, place in plan.scratch.items()},
+        bound_bytes=plan.used_bytes[STATE] + plan.bound_bytes[ARENA],
     )
 
 
 def schedule_of(graph: Graph, needs: Mapping[str, StepMemory]) -> Schedule:
-    """The activations of a graph as buffers; a reshape of one is an alias."""
-    buffers = {tensor.name: Buffer(tensor.size_bytes, (ARENA,)) for tensor in graph.activations()}
+    """The activations of a graph as buffers; a reshape of one is an alias, both sides of a state lie at one place."""
+    kept = _kept(graph)
+    buffers = {
+        tensor.name: Buffer(tensor.size_bytes, (STATE if tensor.name in kept else ARENA,))
+        for tensor in graph.activations()
+    }
 
     def step_of(node: Node) -> Step:
         need = needs.get(node.name, StepMemory())
@@ -84,4 +96,21 @@ def schedule_of(graph: Graph, needs: Mapping[str, StepMemory]) -> Schedule:
             trailing=need.trailing,
         )
 
-    return Schedule((Region(ARENA),), buffers, graph.sources(), graph.sinks(), tuple(map(step_of, graph.nodes)))
+    return Schedule(
+        (Region(ARENA), Region(STATE)),
+        buffers,
+        graph.sources(),
+        graph.sinks(),
+        tuple(map(step_of, graph.nodes)),
+        tuple((state.input, state.output) for state in graph.states),
+    )
+
+
+def _kept(graph: Graph) -> set[str]:
+    """The tensors that share their bytes with a side of a state."""
+    found = {name for state in graph.states for name in (state.input, state.output)}
+    aliases = [{node.inputs[0], node.outputs[0]} for node in graph.nodes if node.op == "reshape"]
+    for both in (*reversed(aliases), *aliases):
+        if found & both:
+            found |= both
+    return {name for name in found if not graph.tensors[name].is_constant}

@@ -32,6 +32,7 @@ class Entry:
             another; empty: all.
         makes_images: it prints C files, which a compiler makes into images.
         for_this_computer: its C files are also built as a program of this computer.
+        states: its programs keep states from one run to the next.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Entry:
     arithmetics: tuple[Mode, ...] = ()
     makes_images: bool = True
     for_this_computer: bool = False
+    states: bool = False
 
     def arithmetic(self, asked: Mode) -> Mode:
         """The arithmetic of its files where the user asks for one."""
@@ -60,6 +62,7 @@ BACKENDS: Final = (
         "C",
         "C11 sources with fixed-point kernels, and images",
         for_this_computer=True,
+        states=True,
     ),
     Entry(
         "tflite",
@@ -86,6 +89,24 @@ def entries_of(names: Sequence[str]) -> tuple[Entry, ...]:
     """The lines of these backends, those that make images first: the first one's images are the folder's own."""
     found = (entry for entry in BACKENDS if entry.name in names)
     return tuple(sorted(found, key=lambda entry: not entry.makes_images))
+
+
+def check_states(names: Sequence[str]) -> None:
+    """Refuse backends whose programs keep no states from one run to the next.
+
+    Raises:
+        EdgeqError: EQ0391 with all of them.
+    """
+    refused = [entry.title for entry in BACKENDS if entry.name in names and not entry.states]
+    if refused:
+        raise EdgeqError(
+            "EQ0391",
+            "a backend cannot run a model with states",
+            where="--backend",
+            got=", ".join(refused),
+            allowed=", ".join(entry.name for entry in BACKENDS if entry.states),
+            hint="--no-state leaves states inputs and outputs, which the application hands on itself",
+        )
 
 
 def check_backends(names: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeq.cli.limits import budget_options
-from edgeq.cli.options import board_option, common, dim_option, model_argument
+from edgeq.cli.options import board_option, common, dim_option, model_argument, state_options
 from edgeq.cli.problems import show_problems
 from edgeq.cli.talk import VERBOSE, talk
 from edgeq.errors import exit_code_of
@@ -24,9 +24,17 @@ if TYPE_CHECKING:
 @model_argument
 @board_option(required=False, text="Also check that it fits; `all` compares all boards.")
 @dim_option
+@state_options
 @budget_options
 @common
-def command(model: Path, board: str | None, dims: dict[str, int], as_json: bool) -> int:
+def command(
+    model: Path,
+    board: str | None,
+    dims: dict[str, int],
+    states: tuple[tuple[str, str], ...],
+    no_state: bool,
+    as_json: bool,
+) -> int:
     """Check MODEL: operators, shapes, types, and what each layer needs. Needs no data and no compiler.
 
     \b
@@ -36,7 +44,7 @@ def command(model: Path, board: str | None, dims: dict[str, int], as_json: bool)
     """
     from edgeq import api
 
-    result = api.check(model, board=board, dims=dims)
+    result = api.check(model, board=board, dims=dims, states=states, recognize_states=not no_state)
     if as_json:
         from edgeq.report.documents import print_document
 
@@ -79,7 +87,8 @@ def _show(result: CheckResult, model: Path) -> None:
     peak = result.peak
     click.echo(f"{printable(model.name)} is supported: {len(result.layers)} steps, {result.total('macs'):,} MACs")
     if peak is not None:
-        click.echo(f"RAM:   {result.ram_bytes:,} bytes of arena; most is alive in {printable(first_of(peak.name))}")
+        kept = f", {result.state_bytes:,} of them states" if result.state_bytes else ""
+        click.echo(f"RAM:   {result.ram_bytes:,} bytes of arena{kept}; most alive in {printable(first_of(peak.name))}")
     click.echo(f"flash: {result.total('flash_bytes'):,} bytes of weights for {result.total('parameters'):,} parameters")
     for problem in NOT_COVERED:
         click.echo(f"not counted: {problem}")

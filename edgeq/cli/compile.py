@@ -20,6 +20,7 @@ from edgeq.cli.options import (
     model_argument,
     names_of,
     quantization_options,
+    state_options,
 )
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 )
 @click.option("--sources-only", is_flag=True, help="Make no images; needs no compiler.")
 @dim_option
+@state_options
 @accept_data_option
 @force_option
 @budget_options
@@ -85,6 +87,8 @@ def command(
     backends: tuple[str, ...],
     sources_only: bool,
     dims: dict[str, int],
+    states: tuple[tuple[str, str], ...],
+    no_state: bool,
     accept_data: bool,
     force: bool,
     as_json: bool,
@@ -115,6 +119,8 @@ def command(
             aligned_loads=aligned_loads,
             sources_only=sources_only,
             dims=dims,
+            states=states,
+            recognize_states=not no_state,
             accept_data=accept_data,
             force=force,
             calibration=calibration,
@@ -144,7 +150,8 @@ def show(result: CompileResult, board: Board) -> None:
     click.echo(f"{manifest.name} for {board.name}: {len(program.steps)} steps, {program.macs:,} multiply-accumulates")
     show_data(result.data, always=True)
     ram = {
-        "arena": program.arena_bytes,
+        "arena": program.arena_bytes - (program.state_bytes or 0) if program.arena_bytes is not None else None,
+        "states": program.state_bytes or None,
         "stack at most": program.stack_bytes,
         "harness": sizes.harness_ram_bytes if sizes is not None else None,
     }

@@ -50,7 +50,9 @@ def command(folder: Path, data: Path | None, samples: int | None, runner: str | 
     show_data(result.data)
     from edgeq.report.tables import wrapped
 
-    for number, (sample, index) in enumerate(zip(result.real, result.arg_max, strict=True)):
+    for run, (sample, index) in enumerate(zip(result.real, result.arg_max, strict=True)):
+        steps = result.time_steps
+        number = str(run) if steps is None else f"{run // steps}.{run % steps}"  # sequence and time step
         for name, values in zip(result.names, sample, strict=True):
             flat = values.reshape(-1)
             shown = ", ".join(f"{value:.3g}" for value in flat[:_SHOWN])

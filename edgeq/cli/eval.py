@@ -20,6 +20,12 @@ def _metrics() -> list[str]:
     return list(METRICS)
 
 
+def _reductions() -> list[str]:
+    from edgeq.analysis.metrics import REDUCTIONS
+
+    return list(REDUCTIONS)
+
+
 @click.command("eval")
 @folder_argument
 @data_option(required=True, what="Labelled inputs.")
@@ -37,6 +43,12 @@ def _metrics() -> list[str]:
     type=click.Path(path_type=Path),
     help="Float ONNX model to compare with, for a DIR that a quantized model was compiled into.",
 )
+@click.option(
+    "--reduce",
+    metavar="NAME",
+    type=Word("reduction", "EQ0109", _reductions),
+    help="What the time steps of a sequence become: max, mean or last; by default max for auc, last for top1.",
+)
 @click.option("--samples", type=click.IntRange(min=1), help="Only the first so many.")
 @accept_data_option
 @budget_options
@@ -47,6 +59,7 @@ def command(
     on: tuple[str, ...],
     metric: str | None,
     float_model: Path | None,
+    reduce: str | None,
     samples: int | None,
     accept_data: bool,
     as_json: bool,
@@ -68,6 +81,7 @@ def command(
             samples=samples,
             float_model=float_model,
             accept_data=accept_data,
+            reduce=reduce,
             progress=progress,
         )
     if as_json:
@@ -83,5 +97,6 @@ def command(
     if result.unused_keys:
         click.echo(f"keys of the data file that are not used: {printable(', '.join(result.unused_keys))}")
     rows = [[r.on, r.value, result.float_value, r.agreement, r.sqnr_db] for r in result.results]
-    title = f"{result.metric} of {result.samples} samples"
+    sequences = f"sequences of {result.time_steps} time steps, {result.reduce or 'all'} of each"
+    title = f"{result.metric} of {result.samples} {'samples' if result.time_steps is None else sequences}"
     print_table(title, ["on", result.metric, "float", "agreement", "SQNR dB"], rows, numeric=(1, 2, 3, 4))

@@ -81,6 +81,28 @@ def dim_option(function: Command) -> Command:
     return click.option("--dim", "dims", metavar="NAME=N", multiple=True, callback=_dims, help=text)(function)
 
 
+def state_options(function: Command) -> Command:
+    """``--state OUT=IN``, repeatable, and ``--no-state``."""
+    function = click.option(
+        "--no-state", is_flag=True, help="Take no output as a state by its name, only those of --state."
+    )(function)
+    text = "Output that the next time step reads as an input; may be repeated."
+    return click.option("--state", "states", metavar="OUT=IN", multiple=True, callback=_states, help=text)(function)
+
+
+def _states(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    del ctx, parameter
+    found = []
+    for value in values:
+        output, separator, name = value.partition("=")
+        if not (separator and output and name):
+            raise EdgeqError(
+                "EQ0145", "a state has no output or no input", where="--state", got=value, allowed="OUT=IN"
+            )
+        found.append((output, name))
+    return tuple(found)
+
+
 def force_option(function: Command) -> Command:
     """``--force``."""
     text = "Move what edgeq did not write at the output to OUTPUT.kept-N, instead of refusing."

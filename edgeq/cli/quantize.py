@@ -15,6 +15,7 @@ from edgeq.cli.options import (
     force_option,
     model_argument,
     quantization_options,
+    state_options,
 )
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
@@ -27,6 +28,7 @@ from edgeq.cli.progress import ProgressLine
 @quantization_options
 @calibration_options
 @dim_option
+@state_options
 @accept_data_option
 @force_option
 @budget_options
@@ -42,6 +44,8 @@ def command(
     calibration: Path | None,
     save_calibration: Path | None,
     dims: dict[str, int],
+    states: tuple[tuple[str, str], ...],
+    no_state: bool,
     accept_data: bool,
     force: bool,
     as_json: bool,
@@ -66,6 +70,8 @@ def command(
             int16=int16,
             requantize=mode,
             dims=dims,
+            states=states,
+            recognize_states=not no_state,
             accept_data=accept_data,
             force=force,
             calibration=calibration,

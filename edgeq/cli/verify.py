@@ -102,7 +102,10 @@ def counted(number: int, noun: str) -> str:
 def _first(found: Mismatch) -> str:
     step = f"step {found.step}, " if found.step is not None else ""
     place = f"{printable(found.tensor)}{list(found.index)}"
-    return f"first on {found.runner}: sample {found.sample}, {step}{place}: {found.got}, not {found.expected}"
+    sample = f"sample {found.sample}"
+    if found.time_step is not None:
+        sample = f"sequence {found.sample}, time step {found.time_step}"
+    return f"first on {found.runner}: {sample}, {step}{place}: {found.got}, not {found.expected}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -160,9 +160,9 @@ def gather_evidence(model: onnx_ir.Model, samples: Samples, expected: Expectatio
     Returns:
         None with fewer than eight samples.
     """
-    if len(samples) < _FEWEST:
+    if samples.runs < _FEWEST:
         return None
-    chosen = np.unique(np.linspace(0, len(samples) - 1, RUN_SAMPLES).round()).astype(int)
+    chosen = np.unique(np.linspace(0, samples.runs - 1, RUN_SAMPLES).round()).astype(int)
     norms = [name for name in _names(model) if name in expected.results]
     biases = _biases(model)
     session = Session(model, (*norms, *(name for name in biases if name not in norms)))

@@ -41,6 +41,11 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
     "EQ0330": ("No integer form", "The operator survived normalization, but has no quantized meaning."),
     "EQ0331": ("Not a constant", "A weight or bias is computed at run time. Export the model with constant weights."),
     "EQ0332": ("The float model fails on the data", "It computes NaN or infinity: check the preprocessing."),
+    "EQ0340": (
+        "The model's states cannot be read",
+        "A quantized model carries them as an entry of its metadata, which was edited. Quantize the model again.",
+    ),
+    "EQ0341": ("No input would be left", "A time step is run on an input; what is carried on by itself is none."),
     "EQ0350": (
         "A value is not quantized",
         "Every activation needs its QuantizeLinear; quantize the float model again.",
@@ -93,5 +98,11 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
             "leave tflite out of --backend, or change the model there."
         ),
     ),
-    "EQ0391": ("A TFLite file cannot hold states", "Stateful models are for the C backend."),
+    "EQ0391": (
+        "No states here",
+        (
+            "Models with states are for the C backend, native and in QEMU. With --no-state they stay inputs and "
+            "outputs, which every backend has."
+        ),
+    ),
 }

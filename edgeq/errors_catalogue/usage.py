@@ -175,6 +175,29 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
         "x_scale and x_offset say what integers in x stand for. Floats, and integers for integer inputs, stay as is.",
     ),
     "EQ0142": ("Blank samples", "Many samples are one value throughout: padding, silence, or a recording that failed."),
+    "EQ0145": (
+        "A state that the model does not have",
+        "`--state OUT=IN` names an output of the model and the input that reads it in the next time step.",
+    ),
+    "EQ0146": (
+        "The two sides of a state differ",
+        (
+            "What an output holds is what the input reads in the next time step, so both have one shape and one type. "
+            "Name another pair, or make the model's output like its input."
+        ),
+    ),
+    "EQ0147": ("Two outputs for one state", "In the next time step an input can read one output only."),
+    "EQ0148": (
+        "Sequences of different lengths",
+        "In one time step all inputs of a model with states are read: their arrays have equally many time steps.",
+    ),
+    "EQ0149": (
+        "Outputs are taken as states by their names",
+        (
+            "An output named like an input (`h` and `h_out`) and of its shape and type is what the input reads in the "
+            "next time step, unless the data has an array for the input. `--no-state` leaves both what they are."
+        ),
+    ),
     "EQ0160": (
         "The folder has no image for this",
         (

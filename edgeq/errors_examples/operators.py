@@ -30,6 +30,10 @@ OPERATORS: Final[dict[str, Example]] = {
     "EQ0330": Example("an operator without integer form in a QDQ model", "`edgeq ops` lists those that have one"),
     "EQ0331": Example("Conv(x, weight computed from another input)", "Conv(x, weight) with an initializer"),
     "EQ0332": Example("Log(x) on samples that hold zeros", "Log(Clip(x, 1e-6)) on the same samples"),
+    "EQ0340": Example('metadata_props: edgeq_states = "h"', 'metadata_props: edgeq_states = [["h", "h_out"]]'),
+    "EQ0341": Example(
+        "edgeq compile rnn.onnx --state y=x ...    (x is the only input)", "edgeq compile rnn.onnx --state h_out=h ..."
+    ),
     "EQ0350": Example(
         "y = Conv(x, w), without QuantizeLinear behind it", "y = DequantizeLinear(QuantizeLinear(Conv(x, w)))"
     ),

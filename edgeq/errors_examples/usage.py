@@ -95,6 +95,16 @@ USAGE: Final[dict[str, Example]] = {
     "EQ0142": Example(
         "np.savez('calib.npz', x=np.zeros((500, 784)))    (filled in part)", "np.savez('calib.npz', x=x[:filled])"
     ),
+    "EQ0145": Example(f"{_COMPILE} --state h_new=hidden", f"{_COMPILE} --state h_new=h"),
+    "EQ0146": Example(
+        f"{_COMPILE} --state y=h    (y is [1, 10], h is [1, 64])", f"{_COMPILE} --state h_new=h    (both are [1, 64])"
+    ),
+    "EQ0147": Example(f"{_COMPILE} --state h_new=h --state c_new=h", f"{_COMPILE} --state h_new=h --state c_new=c"),
+    "EQ0148": Example(
+        "np.savez('calib.npz', audio=a, pitch=p[:, :-1])    (a is [100, 50, 40], p is [100, 50, 1])",
+        "np.savez('calib.npz', audio=a, pitch=p)",
+    ),
+    "EQ0149": Example("edgeq check vad.onnx    (h is an input, h_out an output)", "edgeq check vad.onnx --no-state"),
     "EQ0160": Example(f"{_COMPILE} --sources-only && edgeq verify build/kws", f"{_COMPILE} && edgeq verify build/kws"),
     "EQ0161": Example("rm build/kws/emulated.elf && edgeq emulate build/kws", f"{_COMPILE} && edgeq emulate build/kws"),
     "EQ0162": Example("edgeq verify build/kws --on reference", "edgeq verify build/kws --on native"),

@@ -59,6 +59,7 @@ class ImageFacts:
         results: for each step, where its results lie right after it.
         arena_bytes: size of the arena.
         arena_align: its alignment, a power of two.
+        has_states: whether it keeps states in the arena from one run to the next.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ImageFacts:
     results: tuple[tuple[Span, ...], ...]
     arena_bytes: int
     arena_align: int = 16
+    has_states: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would become wrong C.
@@ -118,6 +120,9 @@ def harness_model_source(facts: ImageFacts) -> str:
             f"uint8_t eq_model_arena[{facts.arena_bytes}];",
             "",
             f"EQ_BIND_MODEL({facts.name}_run, {facts.name}_step)",
+            f"void eq_model_reset(void) {{ {facts.name}_state_reset(eq_model_arena); }}"
+            if facts.has_states
+            else "void eq_model_reset(void) {}",
             "",
         ]
     )

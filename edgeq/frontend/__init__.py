@@ -9,6 +9,7 @@ from edgeq.lazily import export
 if TYPE_CHECKING:
     from edgeq.frontend.normalize import is_quantized, normalize, normalize_structure
     from edgeq.frontend.normalize_qdq import Recovered, normalize_qdq, recover_plan, restore_integer_values
+    from edgeq.frontend.states import take_states
     from edgeq.frontend.support import check_support
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "normalize_structure",
     "recover_plan",
     "restore_integer_values",
+    "take_states",
 ]
 
 export(
@@ -33,5 +35,6 @@ export(
         "normalize_structure": "normalize",
         "recover_plan": "normalize_qdq",
         "restore_integer_values": "normalize_qdq",
+        "take_states": "states",
     },
 )

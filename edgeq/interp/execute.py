@@ -72,9 +72,9 @@ def run(
 
 
 def zero_states(graph: Graph) -> dict[str, Array]:
-    """The states before the first run, by the name of their ``input``: integer zeros."""
+    """The states before the first run, by the name of their ``input``: what stands for the real number zero."""
     tensors = [graph.tensors[state.input] for state in graph.states]
-    return {tensor.name: np.zeros(tensor.shape, dtype=tensor.dtype.numpy) for tensor in tensors}
+    return {tensor.name: np.full(tensor.shape, tensor.zero, tensor.dtype.numpy) for tensor in tensors}
 
 
 def _in_order(graph: Graph, inputs: Sequence[Array]) -> dict[str, Array]:

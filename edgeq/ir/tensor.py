@@ -73,6 +73,11 @@ class Tensor:
         return self.data is not None
 
     @property
+    def zero(self) -> int:
+        """The integer that stands for the real number 0, of a tensor with one scale or none."""
+        return 0 if self.quant is None else self.quant.zero_point[0]
+
+    @property
     def elements(self) -> int:
         """Number of elements (1 for a scalar)."""
         return prod(self.shape)

@@ -34,6 +34,7 @@ def verify_graph(graph: Graph, infer: Infer, *, after: str = "construction") -> 
     for name in (*graph.sources(), *graph.sinks()):
         if name not in graph.tensors:
             raise _broken(after, f"graph input or output {name} has no tensor")
+    _verify_states(graph, after)
     names: set[str] = set()
     for node in graph.nodes:
         if node.name in names:
@@ -44,6 +45,17 @@ def verify_graph(graph: Graph, infer: Infer, *, after: str = "construction") -> 
     for name in graph.sinks():
         if name not in defined:
             raise _broken(after, f"output {name} is never computed")
+
+
+def _verify_states(graph: Graph, after: str) -> None:
+    """Each state has an input of its own, which holds what its output held."""
+    inputs = [state.input for state in graph.states]
+    if len(set(inputs)) != len(inputs) or set(inputs) & set(graph.inputs):
+        raise _broken(after, f"an input of a state is given twice: {', '.join(inputs)}")
+    for state in graph.states:
+        one, other = graph.tensors[state.input], graph.tensors[state.output]
+        if (one.shape, one.dtype) != (other.shape, other.dtype) or other.is_constant:
+            raise _broken(after, f"state {one.name} cannot be carried on by {other.name}")
 
 
 def _verify_results(graph: Graph, node: Node, infer: Infer, defined: set[str], after: str) -> None:

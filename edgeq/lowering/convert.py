@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeq import budget
 from edgeq.errors import EdgeqError, Problem
-from edgeq.ir import DType, Graph, Quantization, Source, Tensor
+from edgeq.ir import DType, Graph, Quantization, Source, State, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering.attributes import constant_array, require_implemented
 from edgeq.lowering.context import Context, Target
@@ -23,6 +23,7 @@ from edgeq.lowering.rules import RULES
 from edgeq.numerics.array import Array
 from edgeq.numerics.scale_range import ScaleRangeError
 from edgeq.numerics.scaling import SCALINGS, Mode, Scaling
+from edgeq.onnxio.states import kept_outputs, states_of
 from edgeq.ops import infer
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def lower_named(model: onnx_ir.Model, *, mode: Mode, name: str) -> tuple[Graph, 
     problems.extend(_outputs(ctx, model))
     if problems:
         raise EdgeqError.of(dict.fromkeys(problems))
-    given = set(ctx.graph.inputs)
+    _carry_states(ctx, model)
+    given = set(ctx.graph.inputs) - {state.input for state in ctx.graph.states}
     ctx.graph.inputs = tuple(str(value.name) for value in model.graph.inputs if value.name in given)
     ctx.graph.replace_nodes(ctx.graph.nodes)
     verify_graph(ctx.graph, infer, after="lowering")
@@ -196,8 +198,30 @@ def _take_constants(ctx: Context, model: onnx_ir.Model) -> None:
         ctx.constants[str(node.outputs[0].name)] = Tensor.constant(str(source.name), values, quant)
 
 
+def _carry_states(ctx: Context, model: onnx_ir.Model) -> None:
+    """Say which tensors are states; an output at another scale than its input is requantized.
+
+    Where the ONNX model has integers, they are handed on as they are.
+    """
+    values = {str(value.name): value for value in model.graph.inputs}
+    for state in states_of(model):
+        source, name = ctx.graph.tensors[state.input], ctx.activations.get(state.output)
+        if name is None:
+            constant = ctx.constants[state.output]
+            name = ctx.add_constant(constant.name, constant.value(), constant.quant)
+        result = ctx.graph.tensors[name]
+        dtype = values[state.input].dtype
+        if dtype is not None and dtype.is_floating_point():
+            assert source.quant is not None  # every activation carries its scale
+            result = at_scale(ctx, result, source.quant, "carried")
+        if result.is_constant:
+            result = copy_constant(ctx, result, ctx.graph.fresh_name(f"{state.output}.carried"))
+        ctx.graph.states += (State(source.name, result.name),)
+
+
 def _outputs(ctx: Context, model: onnx_ir.Model) -> list[Problem]:
     problems = []
+    kept = {str(value.name) for value in kept_outputs(model)}
     for value in model.graph.outputs:
         tensor = ctx.activations.get(str(value.name))
         if tensor is None and value.name in ctx.constants:
@@ -213,7 +237,7 @@ def _outputs(ctx: Context, model: onnx_ir.Model) -> list[Problem]:
                     hint="quantize the float model with `edgeq quantize`, or give --data so that it is calibrated",
                 )
             )
-        else:
+        elif value.name in kept:
             ctx.graph.outputs += (_distinct_output(ctx, tensor),)
     return problems
 

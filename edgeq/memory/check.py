@@ -3,7 +3,8 @@
 It shares nothing with the planner but the types. Every byte of a memory is tagged with the contents that it holds. A
 step must find all bytes of its operands still tagged as theirs; then it poisons its scratch and tags its results, row
 by row where they trail an operand, whose unread rows must stay whole. An alias leaves its bytes where they are. What
-nobody reads any more is poisoned. The program is played twice, because states must come whole through the end of a run.
+nobody reads any more is poisoned. The program is played twice, because a run must leave its states where the next one
+reads them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def check_plan(schedule: Schedule, plan: Plan) -> None:
     """
     memory = _Memory(schedule, plan)
     dying = _last_uses(schedule)
-    states = [name for name in schedule.given if schedule.buffers[name].persistent]
+    states = [name for name, _ in schedule.states]
     inputs = [name for name in schedule.given if name not in states]
     for name in states:
         memory.write(name)
@@ -46,6 +47,7 @@ def check_plan(schedule: Schedule, plan: Plan) -> None:
                 memory.release(name)
         for name in schedule.kept:
             memory.require(name, "the end")
+        memory.carry()
 
 
 def _last_uses(schedule: Schedule) -> list[list[str]]:
@@ -54,8 +56,7 @@ def _last_uses(schedule: Schedule) -> list[list[str]]:
     for step in schedule.steps:
         if step.is_alias:
             first_name[step.writes[0]] = first_name.get(step.reads[0], step.reads[0])
-    persistent = {name for name, buffer in schedule.buffers.items() if buffer.persistent}
-    needed = {first_name.get(name, name) for name in persistent.union(schedule.kept)}
+    needed = {first_name.get(name, name) for name in schedule.kept}
     found: list[list[str]] = []
     for step in reversed(schedule.steps):
         used = {first_name.get(name, name) for name in (*step.reads, *step.writes)}
@@ -144,6 +145,14 @@ class _Memory:
         if self.span(result)[:2] != self.span(operand)[:2]:
             raise _broken(step.name, "an alias moved its bytes")
         self.tags[result] = self.tags[operand]
+
+    def carry(self) -> None:
+        """What a run leaves of its states is what the next one reads, where it lies."""
+        for given, kept in self.schedule.states:
+            if self.span(given) != self.span(kept):
+                raise _broken("the end", f"{kept} does not lie where the next run reads {given}")
+        for given, _ in self.schedule.states:
+            self.write(given)
 
     def poison(self, step: Step) -> _Bytes:
         """Overwrite the scratch of a step and return a view of it."""

@@ -1,6 +1,7 @@
 """The static memory plan: a place for every buffer and every step's scratch.
 
-Buffers that share an address become one block: an alias is the same bytes under another name, and a step that may write
+Buffers that share an address become one block: an alias is the same bytes under another name, what a run leaves in a
+state lies where the next one reads it, and a step that may write
 its result over an operand does so where that operand dies with it. Then each block has a size and an interval of steps,
 and first fit places them: the largest first, then what stood in the way first. A result that may trail an operand lies
 below it as close as its distance allows. ``check`` recomputes everything on its own and never calls this file.
@@ -64,7 +65,7 @@ def plan_memory(schedule: Schedule) -> Plan:
 
     Raises:
         EdgeqError: EQ0401, the memories are too small for what must lie in them.
-        ValueError: an alias of buffers that cannot share an address.
+        ValueError: an alias, or a state, of buffers that cannot share an address.
     """
     blocks = _blocks(schedule)
     scratch = [(number, step) for number, step in enumerate(schedule.steps) if step.scratch is not None]
@@ -115,6 +116,8 @@ def _blocks(schedule: Schedule) -> list[_Block]:
 
     def merge(kept: str, joined: str) -> bool:
         a, b = root[kept], root[joined]
+        if a == b:
+            return True
         both = _joint(demands[a], demands[b])
         if both is None:
             return False
@@ -125,6 +128,9 @@ def _blocks(schedule: Schedule) -> list[_Block]:
         ends[a] = max(ends[a], ends[b])
         return True
 
+    for given, kept in schedule.states:
+        if not merge(given, kept):
+            raise ValueError(f"{kept} cannot lie where the next run reads {given}")
     for step, work in enumerate(schedule.steps):
         if work.is_alias:
             if not merge(work.reads[0], work.writes[0]):
@@ -177,9 +183,6 @@ def _lifetimes(schedule: Schedule) -> tuple[dict[str, int], dict[str, int]]:
             last[name] = number
     for name in schedule.kept:
         last[name] = len(schedule.steps)
-    for name in first:
-        if schedule.buffers[name].persistent:
-            first[name], last[name] = -1, len(schedule.steps)
     return first, last
 
 

@@ -36,13 +36,11 @@ class Buffer:
         size_bytes: how many.
         regions: names of the memories in which they may lie; the planner takes the first with room for them.
         offset: where they must lie in the first of the regions; None: where the planner likes.
-        persistent: they are kept from one run to the next, as a state is, so that nothing else may lie there.
     """
 
     size_bytes: int
     regions: tuple[str, ...]
     offset: int | None = None
-    persistent: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,8 +100,10 @@ class Schedule:
         regions: the memories.
         buffers: by name.
         given: buffers that hold their contents before the first step: inputs and, from the run before, states.
-        kept: buffers that hold their contents behind the last step: outputs.
+        kept: buffers that hold their contents behind the last step: outputs, and what the next run reads.
         steps: in the order in which they run.
+        states: (given, kept) names: what the second holds behind the last step is what the first holds in the next
+            run, so that both lie at one place.
     """
 
     regions: tuple[Region, ...]
@@ -111,6 +111,7 @@ class Schedule:
     given: tuple[str, ...]
     kept: tuple[str, ...]
     steps: tuple[Step, ...]
+    states: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

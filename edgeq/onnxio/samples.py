@@ -19,6 +19,8 @@ import numpy as np
 from edgeq.archive import Archive, Arrays, Header, StoredArray
 from edgeq.errors import EdgeqError
 from edgeq.numerics.array import Array
+from edgeq.onnxio.sequences import Sequences, without_leading_ones
+from edgeq.onnxio.states import states_of
 from edgeq.sources import DataSource, shown
 
 if TYPE_CHECKING:
@@ -48,14 +50,14 @@ class IntegerScale:
 
 
 def input_specs(model: onnx_ir.Model) -> tuple[InputSpec, ...]:
-    """The inputs of a model with static shapes, initializers excluded.
+    """The inputs of a model with static shapes that data is fed to: no initializers, no states.
 
     Raises:
         EdgeqError: EQ0113, an input has a dimension without a number.
     """
-    specs = []
+    specs, states = [], {state.input for state in states_of(model)}
     for value in model.graph.inputs:
-        if value.is_initializer():
+        if value.is_initializer() or value.name in states:
             continue
         dims = tuple(value.shape) if value.shape is not None else (None,)
         if value.dtype is None or not all(isinstance(dim, int) for dim in dims):
@@ -96,11 +98,15 @@ class _Extra(Mapping[str, Array]):
 class Samples:
     """Samples for one model, from :meth:`open` or :meth:`of`.
 
-    ``len(samples)`` is their number, ``samples.inputs(i)`` sample i as the model takes it.
+    ``len(samples)`` is their number, ``samples.inputs(i)`` what run i of the model takes. A sample of a model with
+    states is a sequence of ``length`` runs, at whose start the states are zero; else a run is a sample.
 
     Attributes:
         where: the file, for messages.
-        specs: the model's inputs.
+        specs: the model's inputs, its states excluded.
+        length: time steps of a sequence; None for a model without states.
+        states: by state input, what it holds at the start of each run, where that is known: runs on axis 0.
+        chosen: the numbers of the runs that count, of all those in the file; None: all.
         keys: by input, the key of its array.
         stored: by input, its rows as they are stored.
         integer_scales: by input that is stored as integers, what they stand for.
@@ -113,14 +119,29 @@ class Samples:
     """
 
     def __init__(
-        self, arrays: Archive | Arrays | Mapping[str, Array], specs: Sequence[InputSpec], where: str = "data"
+        self,
+        arrays: Archive | Arrays | Mapping[str, Array],
+        specs: Sequence[InputSpec],
+        where: str = "data",
+        *,
+        sequences: bool = False,
     ) -> None:
         source = arrays if isinstance(arrays, (Archive, Arrays)) else Arrays(arrays)
         self.where = where
         self.specs = tuple(specs)
         self.keys = {spec.name: _key_of(spec, self.specs, source, where) for spec in self.specs}
+        self._sequences: dict[str, Sequences] = {}
         for spec in self.specs:
-            _check_array(source.headers[self.keys[spec.name]], spec, self.keys[spec.name], where)
+            key = self.keys[spec.name]
+            header = source.headers[key]
+            found = Sequences.of(header.shape, spec.shape) if sequences else None
+            if found is not None:
+                self._sequences[spec.name] = found
+            _check_array(header, spec, key, where, sequences=sequences, is_sequence=found is not None)
+        self.length = _common_length(self._sequences, self.keys, where) if sequences else None
+        self.states: Mapping[str, Array] = {}
+        self.chosen: Array | None = None
+        self._last: dict[str, tuple[int, Array]] = {}
         self.rivals = _rivals(self.specs, self.keys, source)
         stated = {key for key in self.keys.values() if f"{key}_scale" in source or f"{key}_offset" in source}
         self.integer_scales: dict[str, IntegerScale] = {}
@@ -156,45 +177,88 @@ class Samples:
     @classmethod
     def of(cls, arrays: Mapping[str, Array], model: onnx_ir.Model) -> Samples:
         """Samples from arrays in memory, under the names a data file would have."""
-        return cls(arrays, input_specs(model))
+        return cls(arrays, input_specs(model), sequences=bool(states_of(model)))
 
     @classmethod
-    def open(cls, source: str | DataSource, model: onnx_ir.Model | Sequence[InputSpec]) -> Samples:
+    def open(
+        cls, source: str | DataSource, model: onnx_ir.Model | Sequence[InputSpec], *, sequences: bool = False
+    ) -> Samples:
         """Read a ``.npz`` data file, or arrays in memory, for a model (or for the inputs given).
+
+        Args:
+            source: the data.
+            model: a model, which says whether it has states, or inputs.
+            sequences: these are the inputs of a model with states.
 
         Raises:
             EdgeqError: EQ0110 unreadable, EQ0111 over the caps, EQ0112 array missing, EQ0113 wrong shape, EQ0114 empty,
-                EQ0115 NaN or infinity, EQ0116 unequal lengths, EQ0117 element type, EQ0118 scale or offset.
+                EQ0115 NaN or infinity, EQ0116 unequal lengths, EQ0117 element type, EQ0118 scale or offset, EQ0148
+                sequences of different lengths.
         """
-        specs = tuple(model) if isinstance(model, Sequence) else input_specs(model)
+        if isinstance(model, Sequence):
+            specs = tuple(model)
+        else:
+            specs, sequences = input_specs(model), bool(states_of(model))
         if isinstance(source, (str, Path)):
-            return cls(read_arrays(source), specs, str(source))
-        return cls(source, specs, shown(source))
+            return cls(read_arrays(source), specs, str(source), sequences=sequences)
+        return cls(source, specs, shown(source), sequences=sequences)
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[dict[str, Array]]:
-        return (self.inputs(index) for index in range(len(self)))
+        return (self.inputs(index) for index in range(self.runs))
+
+    @property
+    def runs(self) -> int:
+        """How many times a model runs for these samples."""
+        return len(self) * (self.length or 1) if self.chosen is None else len(self.chosen)
+
+    def sample_of(self, run: int) -> int:
+        """The sample that a run belongs to."""
+        return (run if self.chosen is None else int(self.chosen[run])) // (self.length or 1)
+
+    def with_states(self, states: Mapping[str, Array], chosen: Array) -> Samples:
+        """These samples as runs that do not depend on each other: what the states hold is an input like the others.
+
+        Args:
+            states: by state input, its value at the start of each chosen run.
+            chosen: the numbers of the runs.
+        """
+        result = copy(self)
+        result.states, result.chosen = states, chosen
+        return result
 
     @property
     def labels(self) -> Array | None:
         """The array ``y``, or None."""
         return self.extra.get("y")
 
-    def inputs(self, index: int) -> dict[str, Array]:
-        """Sample ``index``: input name → C-contiguous array with the input's full shape and type.
+    def inputs(self, run: int) -> dict[str, Array]:
+        """What run ``run`` takes: input name → C-contiguous array with the input's full shape and type.
 
         Raises:
-            IndexError: there is no such sample.
+            IndexError: there is no such run.
         """
-        if not 0 <= index < self._count:
-            raise IndexError(f"sample {index} of {self._count}")
-        result = {}
+        if not 0 <= run < self.runs:
+            raise IndexError(f"run {run} of {self.runs}")
+        sample, step = divmod(run if self.chosen is None else int(self.chosen[run]), self.length or 1)
+        result = {name: values[run] for name, values in self.states.items()}
         for spec in self.specs:
-            sample = self.real(spec, self.stored[spec.name].row(index))
-            result[spec.name] = np.asarray(np.asarray(sample).astype(spec.dtype).reshape(spec.shape), order="C")
+            row = self._row(spec.name, sample)
+            real = np.asarray(self.real(spec, self._sequences[spec.name].step(row, step) if self._sequences else row))
+            result[spec.name] = np.asarray(real.astype(spec.dtype).reshape(spec.shape), order="C")
         return result
+
+    def _row(self, name: str, sample: int) -> Array:
+        """A sample as it is stored; that of a sequence is kept for its other time steps."""
+        if self.length is None:
+            return self.stored[name].row(sample)
+        last, row = self._last.get(name, (-1, np.empty(0)))
+        if last != sample:
+            row = self.stored[name].row(sample)
+            self._last[name] = sample, row
+        return row
 
     def real(self, spec: InputSpec, stored: Array) -> Array:
         """Stored values as the model sees them: integers times their scale, where they have one, in float64."""
@@ -208,6 +272,15 @@ class Samples:
         result.stored = {name: array.first(count) for name, array in self.stored.items()}
         vars(result)["_count"] = min(count, self._count)
         return result
+
+
+def keys_of(source: DataSource) -> tuple[str, ...]:
+    """The names of the arrays in a data file, or of those in memory.
+
+    Raises:
+        EdgeqError: EQ0110, EQ0111 or EQ0117.
+    """
+    return tuple(read_arrays(source) if isinstance(source, Path) else source)
 
 
 def read_arrays(path: Path | str) -> Archive:
@@ -235,27 +308,43 @@ def _key_of(spec: InputSpec, specs: Sequence[InputSpec], arrays: Mapping[str, Ar
     )
 
 
-def _without_leading_ones(shape: Sequence[int]) -> tuple[int, ...]:
-    dims = list(shape)
-    while dims and dims[0] == 1:
-        dims.pop(0)
-    return tuple(dims)
-
-
 def _rivals(specs: Sequence[InputSpec], keys: Mapping[str, str], arrays: Archive | Arrays) -> dict[str, str]:
     """Where both ``x`` and the input's own name are there and have its shape, the one that is not taken."""
     if len(specs) != 1 or keys[specs[0].name] == X_KEY or X_KEY not in arrays:
         return {}
     shape = arrays.headers[X_KEY].shape
-    fits = len(shape) > 0 and _without_leading_ones(shape[1:]) == _without_leading_ones(specs[0].shape)
+    fits = len(shape) > 0 and without_leading_ones(shape[1:]) == without_leading_ones(specs[0].shape)
     return {specs[0].name: X_KEY} if fits and arrays.headers[X_KEY].dtype.kind in "biuf" else {}
 
 
-def _check_array(header: Header, spec: InputSpec, key: str, where: str) -> None:
-    wanted = _without_leading_ones(spec.shape)
+def _common_length(sequences: Mapping[str, Sequences], keys: Mapping[str, str], where: str) -> int:
+    """The number of time steps, which all inputs share."""
+    lengths = {keys[name]: found.length for name, found in sequences.items()}
+    if len(set(lengths.values())) > 1:
+        raise EdgeqError(
+            "EQ0148",
+            "the arrays hold sequences of different lengths",
+            where=where,
+            got=", ".join(f"{key}: {length} time steps" for key, length in sorted(lengths.items())),
+            allowed="one number of time steps",
+        )
+    return next(iter(lengths.values()))
+
+
+def _check_array(header: Header, spec: InputSpec, key: str, where: str, *, sequences: bool, is_sequence: bool) -> None:
+    wanted = without_leading_ones(spec.shape)
     place = f"{where}: {key}"
     shape = header.shape
-    if not shape or _without_leading_ones(shape[1:]) != wanted:
+    if sequences and not is_sequence:
+        raise EdgeqError(
+            "EQ0113",
+            "the samples of a model with states are sequences",
+            where=place,
+            got=list(shape),
+            allowed=f"{Sequences.allowed(spec.shape)} for input {spec.name} {list(spec.shape)}",
+            hint="samples on axis 0, time steps on axis 1; --no-state if the model is to have no states",
+        )
+    if not sequences and (not shape or without_leading_ones(shape[1:]) != wanted):
         order = _mending_order(shape, wanted)
         raise EdgeqError(
             "EQ0113" if order is None else "EQ0134",
@@ -291,14 +380,14 @@ def _mending_order(shape: Sequence[int], wanted: tuple[int, ...]) -> tuple[int, 
         return None
     usual = [(len(shape) - 1, *inner[:-1]), (*inner[1:], 1)]
     for order in (*usual, *permutations(inner)):
-        if _without_leading_ones([shape[axis] for axis in order]) == wanted and tuple(order) != tuple(inner):
+        if without_leading_ones([shape[axis] for axis in order]) == wanted and tuple(order) != tuple(inner):
             return (0, *order)
     return None
 
 
 def _mending_shape(shape: Sequence[int], wanted: tuple[int, ...], key: str) -> str:
     """What to do about samples of another shape, as far as the numbers say."""
-    if _without_leading_ones(shape) == wanted:
+    if without_leading_ones(shape) == wanted:
         return f"samples lie on axis 0: write {key}[None] for one sample"
     if len(shape) > 1 and prod(shape[1:]) == prod(wanted) and len(wanted) == 1:
         return f"write {key}.reshape(len({key}), -1)"

@@ -6,6 +6,7 @@ from edgeq.passes import (
     cancel_transposes,
     compose_lookups,
     order_nodes,
+    place_states,
     remove_dead_nodes,
 )
 from edgeq.passes.base import Pass, run_passes
@@ -15,6 +16,7 @@ PASSES: tuple[Pass, ...] = (
     compose_lookups.PASS,
     remove_dead_nodes.PASS,
     order_nodes.PASS,
+    place_states.PASS,
 )
 
 __all__ = ["PASSES", "Pass", "run_passes"]

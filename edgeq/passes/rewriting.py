@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from edgeq.ir import Graph, Node
@@ -92,6 +93,8 @@ class Rewriter:
             self._sinks.remove(old)
             self._sinks.add(new)
             self.graph.outputs = tuple(new if name == old else name for name in self.graph.outputs)
+            states = self.graph.states
+            self.graph.states = tuple(replace(each, output=new) if each.output == old else each for each in states)
 
     def _is_read(self, name: str) -> bool:
         return name in self._sinks or self._reads.get(name, 0) > 0

@@ -57,10 +57,10 @@ def plan_batches(model: onnx_ir.Model, samples: Samples) -> Batching:
     """Several samples in one run where the model allows it and gives the same answers, else one by one."""
     pieces = Pieces(model)
     batched = pieces.batched()
-    if len(samples) < _FEWEST or not allows_batches(model) or not _agrees(model, samples, pieces, batched):
+    if samples.runs < _FEWEST or not allows_batches(model) or not _agrees(model, samples, pieces, batched):
         return Batching(pieces, is_batched=False)
     values = sum(_size(value) for node in model.graph for value in node.outputs)
-    limit = min(MAX_BATCH, len(samples))
+    limit = min(MAX_BATCH, samples.runs)
     return Batching(
         batched,
         is_batched=True,
@@ -111,7 +111,7 @@ def allows_batches(model: onnx_ir.Model) -> bool:
 def _agrees(model: onnx_ir.Model, samples: Samples, pieces: Pieces, batched: Pieces) -> bool:
     names = [str(value.name) for value in model.graph.outputs]
     given = [str(value.name) for value in model.graph.inputs]
-    chosen = range(min(_COMPARED, len(samples)))
+    chosen = range(min(_COMPARED, samples.runs))
     single = pieces.piece(names, given)
     apart = [single.run(feeds) for feeds in batches(samples, chosen, 1)]
     (feeds,) = batches(samples, chosen, len(chosen))

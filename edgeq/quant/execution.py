@@ -99,7 +99,9 @@ class Execution:
         """By fold, the inputs of some of its samples; ``count`` in all, but one at least in each."""
         feeds: list[Feeds] = []
         for fold in range(self.folds):
-            members = [index for index in range(len(self.samples)) if fold_of(index, self.folds) == fold]
+            members = [
+                run for run in range(self.samples.runs) if fold_of(self.samples.sample_of(run), self.folds) == fold
+            ]
             chosen = _spread(members, max(count // self.folds, 1))
             feeds.append(list(batches(self.samples, chosen, self.batching.fetching_few)))
         return feeds

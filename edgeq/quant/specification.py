@@ -18,6 +18,7 @@ from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.ir import DType, Quantization
 from edgeq.numerics.scaling import SCALINGS
 from edgeq.onnxio.qdq_form import REQUANTIZE, fused_activation
+from edgeq.onnxio.states import states_of
 from edgeq.ops import OnnxForm, ScaleRule, onnx_forms
 from edgeq.quant.parameters import Headroom, measure_headroom, weight_peaks
 
@@ -65,7 +66,8 @@ class Specification:
         operands: (node name, input index) of a constant operand → the constant, and the group whose scale it must
             have, or None where it has its own.
         layers: every operator with a weight, in graph order.
-        sources: values whose range is not taken over from other values: model inputs, and what is computed anew.
+        sources: values whose range is not taken over from other values: model inputs that are no states, and what is
+            computed anew.
         dtypes: by group, the type of its integers.
         operand_dtypes: by constant operand, the type of its integers.
     """
@@ -138,11 +140,32 @@ def quantized_nodes(model: onnx_ir.Model, mode: str, kept: Collection[str] = ())
         yield QuantizedNode(node, form, rule, outputs, *_split_inputs(node, form))
 
 
+def fixed_states(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> dict[str, Quantization]:
+    """By state input, the parameters that an operator prescribes for the output that carries it on.
+
+    Args as :func:`specify`.
+    """
+    found: dict[str, Quantization] = {}
+    while states_of(model):
+        fixed = dict(found)
+        for node in quantized_nodes(model, mode, kept):
+            kinds = {fixed.get(str(value.name)) for value in node.computed}
+            (kind,) = kinds if len(kinds) == 1 and not node.adds_values else (None,)
+            prescribed = {"fixed": node.form.fixed, "same": kind, "own": None}[node.rule]
+            if prescribed is not None:
+                fixed.update({str(value.name): prescribed for value in node.outputs})
+        carried = {state.input: fixed[state.output] for state in states_of(model) if state.output in fixed}
+        if carried == found:
+            break
+        found = carried  # what an output passes on of another state is known one round later
+    return found
+
+
 def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: Collection[str] = ()) -> Specification:
     """Read the specification off a model.
 
-    An input of fixed scale that meets others (Concat) stays apart: lowering changes its scale at the joint. A group is
-    int16 where one of its values is asked for in int16.
+    An input of fixed scale that meets others (Concat) stays apart: lowering changes its scale at the joint. Both sides
+    of a state share one scale. A group is int16 where one of its values is asked for in int16.
 
     Args:
         model: normalized float model.
@@ -156,6 +179,8 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
             weight that is computed.
     """
     sharing = _Sharing()
+    states = states_of(model)
+    sharing.fixed.update(fixed_states(model, mode, kept))
     operands: dict[Operand, tuple[onnx_ir.Value, str | None]] = {}
     neighbours: dict[str, list[str]] = {}
     layers: list[Layer] = []
@@ -164,6 +189,7 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
         if not value.is_initializer() and _is_float(value):
             sharing.add(str(value.name))
             sources.add(str(value.name))
+    sources -= {state.input for state in states}
     for found in quantized_nodes(model, mode, kept):
         node, form = found.node, found.form
         outputs = [str(value.name) for value in found.outputs]
@@ -181,10 +207,14 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
             operands[str(node.name), index] = (value, outputs[0] if found.rule == "same" and outputs else None)
         if form.weight is not None:
             layers.append(_layer(node, form, inputs, outputs))
+    for state in states:
+        if {state.input, state.output} <= sharing.parent.keys():
+            sharing.join([state.input], [state.output], free=False)
     groups = sharing.groups()
     number = {name: index for index, group in enumerate(groups) for name in group}
     placed = {key: (value, None if name is None else number[name]) for key, (value, name) in operands.items()}
-    given = [str(value.name) for value in model.graph.inputs if str(value.name) in number]
+    fed = number.keys() - {state.input for state in states}
+    given = [str(value.name) for value in model.graph.inputs if str(value.name) in fed]
     wide = {number[name] for name in _matching(int16, [*number], given)}
     dtypes = tuple(DType.INT16 if index in wide else DType.INT8 for index in range(len(groups)))
     fixed = {name: _FIXED_INT16 if number[name] in wide else params for name, params in sharing.fixed.items()}

@@ -88,7 +88,8 @@ class RunRequest:
     """Many runs of one image, in one boot.
 
     With `steps` the image runs every sample step by step, and the first sample once more as a whole, in an arena that
-    has been painted before: ``NAME_run`` is the loop over the steps, so one run shows that it calls all of them.
+    has been painted before: ``NAME_run`` is the loop over the steps, so one run shows that it calls all of them. Of a
+    model with states it is the first sequence that runs once more.
 
     Attributes:
         spec: the image.
@@ -97,6 +98,8 @@ class RunRequest:
         count: also count instructions, where the runner can.
         timeout_seconds: the limit for all runs together; None derives it from the work.
         first_sample: what messages call the first sample, where these are a part of more.
+        length: of a model with states, how many samples in a row are the time steps of one sequence, before which the
+            states are reset; None: there are no states.
     """
 
     spec: ImageSpec
@@ -105,11 +108,19 @@ class RunRequest:
     count: bool = False
     timeout_seconds: float | None = None
     first_sample: int = 0
+    length: int | None = None
 
     @property
     def whole_runs(self) -> int:
         """How many samples, from the first, run as a whole; a count is defined for a whole run only."""
-        return min(1, len(self.inputs)) if self.steps and not self.count else len(self.inputs)
+        return min(self.length or 1, len(self.inputs)) if self.steps and not self.count else len(self.inputs)
+
+    def named(self, sample: int) -> str:
+        """A sample in words: ``sample 3``, ``sequence 3, time step 5``."""
+        number = self.first_sample + sample
+        if self.length is None:
+            return f"sample {number}"
+        return f"sequence {number // self.length}, time step {number % self.length}"
 
     def limit_seconds(self, start_up: float, macs_per_second: float) -> float:
         """The time limit: the given one, or the start-up time and the work at a speed that is surely reached."""

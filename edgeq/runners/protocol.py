@@ -15,6 +15,7 @@ from edgeq.runners.base import Array, RunRequest, RunResult, TensorSpec
 _STACK: Final = TensorSpec("stack", "uint32", (2,))
 _RUN: Final = b"R"
 _STEPS: Final = b"V"
+_RESET: Final = b"Z"
 
 EXIT_NO_FILE: Final = 96
 EXIT_FAULT: Final = 97
@@ -54,6 +55,8 @@ def write_commands(file: BinaryIO, request: RunRequest) -> None:
         if command == _RUN and request.steps:
             file.write(b"P")
         for index in samples:
+            if request.length is not None and index % request.length == 0:
+                file.write(_RESET)
             file.write(command)
             pairs = zip(request.inputs[index], spec.inputs, strict=True)
             file.writelines(_input_bytes(array, tensor, index) for array, tensor in pairs)
@@ -88,10 +91,8 @@ def progress(request: RunRequest, answered: int) -> str:
     """Where an image stopped that had answered so many bytes: ``sample 3, step 7 (conv_7)``."""
     for part in _parts(request):
         if answered < part.tensor.nbytes:
-            sample = request.first_sample + part.sample
-            return (
-                f"sample {sample}" if part.step is None else f"sample {sample}, step {part.step} ({part.tensor.name})"
-            )
+            sample = request.named(part.sample)
+            return sample if part.step is None else f"{sample}, step {part.step} ({part.tensor.name})"
         answered -= part.tensor.nbytes
     return "after the last sample"
 

@@ -28,6 +28,7 @@ class RunnerEntry:
         counts: it counts instructions.
         in_processes: each run is a process of its own, so that several may go on at once in threads of this one.
         place: what it runs the image on, in words; None: the emulator that the board names.
+        states: it resets the states of a model before each sequence.
     """
 
     name: str
@@ -39,6 +40,7 @@ class RunnerEntry:
     counts: bool = False
     in_processes: bool = False
     place: str | None = "this computer"
+    states: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ RUNNERS: Final = (
         "the model as a program of this computer",
         image="native",
         in_processes=True,
+        states=True,
     ),
     RunnerEntry(
         "qemu",
@@ -66,6 +69,7 @@ RUNNERS: Final = (
         place=None,
         counts=True,
         in_processes=True,
+        states=True,
     ),
     RunnerEntry(
         "tflite",

@@ -106,6 +106,6 @@ def test_real_model_has_the_reference_bits(
     source = data_dir / "models" / f"{MODELS[model]}.onnx"
     run_edgeq("compile", source, "--data", calibration, "--board", "native", "-o", folder, timeout=300)
     compiled = Compiled.open(folder)
-    inputs = integer_inputs(compiled, open_samples(compiled, data_dir / "data" / f"{model}_eval.npz"), SAMPLES)
+    inputs = integer_inputs(compiled, open_samples(compiled, data_dir / "data" / f"{model}_eval.npz"), SAMPLES).runs
     assert len(inputs) == SAMPLES
-    check(compiled.graph, inputs, tmp_path / "modules")
+    check(compiled.graph, [*inputs], tmp_path / "modules")

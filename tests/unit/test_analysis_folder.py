@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from time import sleep
@@ -19,7 +19,7 @@ from edgeq.analysis.comparison import BeforePasses, Comparison
 from edgeq.analysis.emulate import emulate_folder, machine_of
 from edgeq.analysis.evaluate import evaluate_folder
 from edgeq.analysis.executors import spec_of
-from edgeq.analysis.model_values import integer_inputs
+from edgeq.analysis.model_values import Inputs, integer_inputs
 from edgeq.analysis.parallel import InOrder, shares
 from edgeq.analysis.profile import profile_folder
 from edgeq.analysis.verify import PASSES, verify_folder
@@ -67,7 +67,7 @@ def test_verify_takes_the_reference_for_what_it_is(compiled: Compiled) -> None:
 def test_verify_names_the_first_wrong_element_of_a_step(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
     real = executors.execute
 
-    def wrong(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: Any) -> RunResult:
+    def wrong(folder: Compiled, name: str, inputs: Inputs, **options: Any) -> RunResult:
         found = real(folder, name, inputs, **options)
         if options["first_sample"] == 2:
             assert found.steps is not None
@@ -77,7 +77,7 @@ def test_verify_names_the_first_wrong_element_of_a_step(compiled: Compiled, monk
     monkeypatch.setattr(verify, "execute", wrong)
     found = verify_folder(compiled, ["native"], 3).to_json()
     tensor = spec_of(compiled, "native").steps[1][0]
-    expected = run(compiled.graph, integer_inputs(compiled, None, 3)[2]).tensors[tensor.name].reshape(-1)[7]
+    expected = run(compiled.graph, integer_inputs(compiled, None, 3).runs[2]).tensors[tensor.name].reshape(-1)[7]
     assert found["mismatches"] == 2
     assert found["first_mismatch"] == {
         "runner": "native",
@@ -87,6 +87,7 @@ def test_verify_names_the_first_wrong_element_of_a_step(compiled: Compiled, monk
         "index": [int(i) for i in np.unravel_index(7, tensor.shape)],
         "expected": int(expected),
         "got": int(expected) ^ 1,
+        "time_step": None,
     }
 
 
@@ -96,7 +97,7 @@ def test_verify_sees_an_output_that_a_later_step_spoils(
 ) -> None:
     real = executors.execute
 
-    def wrong(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: Any) -> RunResult:
+    def wrong(folder: Compiled, name: str, inputs: Inputs, **options: Any) -> RunResult:
         found = real(folder, name, inputs, **options)
         spoilt = found.outputs if where == "outputs" else found.whole
         assert spoilt is not None
@@ -112,7 +113,7 @@ def test_verify_sees_an_output_that_a_later_step_spoils(
 
 def test_verify_sees_a_pass_that_changes_values(compiled: Compiled) -> None:
     graph, changed = compiled.graph, compiled.graph.copy()
-    (inputs,) = integer_inputs(compiled, None, 4)[3:]
+    (inputs,) = integer_inputs(compiled, None, 4).runs[3:]
     position = next(number for number, node in enumerate(graph.nodes) if "clamp_max" in node.attrs)
     first = graph.nodes[position]
     changed.nodes[position] = first.with_attrs(clamp_max=first.integer("clamp_max") - 100)
@@ -134,9 +135,9 @@ def test_verify_is_the_same_whatever_the_number_of_cores(
     real = executors.execute
     calls = []
 
-    def slow_at_first(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: Any) -> RunResult:
+    def slow_at_first(folder: Compiled, name: str, inputs: Inputs, **options: Any) -> RunResult:
         first = options["first_sample"]
-        calls.append((first, len(inputs)))
+        calls.append((first, len(inputs.runs)))
         found = real(folder, name, inputs, **options)
         if first in {3, 6}:
             found.outputs[0][0] = flipped(found.outputs[0][0], 0)
@@ -151,7 +152,7 @@ def test_verify_is_the_same_whatever_the_number_of_cores(
 
 
 def test_error_of_the_first_share_is_the_one_that_is_told(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: Any) -> RunResult:
+    def failing(folder: Compiled, name: str, inputs: Inputs, **options: Any) -> RunResult:
         first = options["first_sample"]
         sleep(0.2 if first == 0 else 0)
         raise EdgeqError("EQ0605", "the native executable failed", where=f"sample {first}")
@@ -271,8 +272,8 @@ def test_profile_counts_layers_within_the_whole(
     asked = []
     real = executors.execute_all
 
-    def watched(folder: Compiled, name: str, inputs: Sequence[list[Array]], **options: Any) -> RunResult:
-        asked.append((name, len(inputs), options["count"]))
+    def watched(folder: Compiled, name: str, inputs: Inputs, **options: Any) -> RunResult:
+        asked.append((name, len(inputs.runs), options["count"]))
         return real(folder, name, inputs, **options)
 
     monkeypatch.setattr(profile, "execute_all", watched)

@@ -106,7 +106,7 @@ def test_model_with_integer_borders_takes_and_gives_integers(tmp_path: Path) -> 
     np.savez(data, x=values)
     compile_model(model, None, out, CompileOptions("native", "m"))
     compiled = Compiled.open(out)
-    given = np.stack([arrays[0] for arrays in quantized_inputs(compiled, open_samples(compiled, data), 2)])
+    given = np.stack([arrays[0] for arrays in quantized_inputs(compiled, open_samples(compiled, data), 2).runs])
     np.testing.assert_array_equal(given.reshape(2, 4), values)
     assert model_outputs(compiled)[0].passes_through
 
@@ -114,7 +114,7 @@ def test_model_with_integer_borders_takes_and_gives_integers(tmp_path: Path) -> 
 def test_inputs_without_data_are_corners_then_random_and_always_the_same(compiled_example: Callable[..., Path]) -> None:
     compiled = Compiled.open(compiled_example())
     (entry,) = model_inputs(compiled)
-    first, again = random_inputs(compiled, 5), random_inputs(compiled, 5)
+    first, again = random_inputs(compiled, 5).runs, random_inputs(compiled, 5).runs
     assert [len(sample) for sample in first] == [1] * 5
     for number, value in enumerate((-128, 127, entry.quantization.zero_point[0])):
         assert (first[number][0] == value).all()
@@ -122,7 +122,7 @@ def test_inputs_without_data_are_corners_then_random_and_always_the_same(compile
         np.testing.assert_array_equal(one[0], other[0])
         assert (one[0].shape, one[0].dtype) == (entry.shape, entry.dtype)
     assert not np.array_equal(first[3][0], first[4][0])
-    assert len(random_inputs(compiled, 2)) == 2
+    assert len(random_inputs(compiled, 2).runs) == 2
 
 
 def test_inputs_with_data_are_its_first_samples(compiled_example: Callable[..., Path], example: object) -> None:
@@ -130,7 +130,7 @@ def test_inputs_with_data_are_its_first_samples(compiled_example: Callable[..., 
     evaluation: Path = example.evaluation  # type: ignore[attr-defined]
     samples = open_samples(compiled, evaluation)
     (entry,) = model_inputs(compiled)
-    found = integer_inputs(compiled, samples, 3)
+    found = integer_inputs(compiled, samples, 3).runs
     assert len(found) == 3
     np.testing.assert_array_equal(found[2][0], entry.quantize(samples.inputs(2)[entry.name]))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from quant_models import parse
 
-from edgeq.analysis import comparison, verify
+from edgeq.analysis import comparison, model_values
 from edgeq.analysis.verify import VerifyResult, verify_folder
 from edgeq.folder import Compiled
 from edgeq.interp import run
@@ -96,7 +96,7 @@ def test_one_step_is_rounding_and_two_are_a_defect(
 
     clean = verified(compiled.path, 1).onnxruntime
     monkeypatch.setattr(comparison, "run", erring)
-    monkeypatch.setattr(verify, "run", erring)
+    monkeypatch.setattr(model_values, "run", erring)
     report = verified(compiled.path, 1)
     found = report.onnxruntime
     assert clean is not None

@@ -36,20 +36,20 @@ def schedules(draw: st.DrawFn, *, plain: bool = False) -> Schedule:
     """A random program: each step reads one to three earlier buffers.
 
     Unless it is to be plain, some steps are aliases, some may write in place, some results may trail an operand; there
-    are a state, a second memory, and pinned inputs and outputs in a third.
+    are a state, whose two sides lie at one place, a second memory, and pinned inputs and outputs in a third.
     """
     buffers = {"x": Buffer(draw(st.integers(1, 300)), RAM)}
     steps: list[Step] = []
     given_names = ["x"]
     if not plain:
         buffers["io"] = Buffer(draw(st.integers(1, 100)), ("shared",), offset=0)
-        buffers["state"] = Buffer(draw(st.integers(1, 100)), RAM, persistent=True)
+        buffers["state"] = Buffer(draw(st.integers(1, 100)), draw(st.sampled_from([RAM, ("kept",)])))
         given_names += ["io", "state"]
     names = list(given_names)
     for number in range(draw(st.integers(1, 12))):
         reads = tuple(draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)))
         name, first = f"t{number}", reads[0]
-        kind = "plain" if plain else draw(st.sampled_from(["alias", "in_place", "trailing", "plain", "two", "state"]))
+        kind = "plain" if plain else draw(st.sampled_from(["alias", "in_place", "trailing", "plain", "two"]))
         memories = RAM if plain else draw(st.sampled_from([RAM, ("fast", "ram"), ("ram", "fast")]))
         scratch = Buffer(draw(st.integers(1, 100)), memories) if draw(st.booleans()) else None
         size = draw(st.integers(1, 300))
@@ -66,16 +66,26 @@ def schedules(draw: st.DrawFn, *, plain: bool = False) -> Schedule:
         elif kind == "two":
             buffers[f"{name}.more"] = Buffer(draw(st.integers(1, 300)), memories)
             step = replace(step, writes=(name, f"{name}.more"))
-        elif kind == "state":
-            step = replace(step, writes=(name, "state"), in_place=(("state", "state"),))
         buffers[name] = Buffer(size, memories)
         steps.append(step)
         names.append(name)
-    kept = tuple(dict.fromkeys([names[-1], draw(st.sampled_from(names))]))
+    kept = tuple(dict.fromkeys([names[-1], draw(st.sampled_from([name for name in names if name != "state"]))]))
     regions = [Region("ram", align_bytes=ALIGN_BYTES)]
-    if not plain:
-        regions += [Region("fast", draw(st.integers(0, 400)), 4), Region("shared", 128)]
-    return Schedule(tuple(regions), buffers, tuple(given_names), kept, tuple(steps))
+    if plain:
+        return Schedule(tuple(regions), buffers, tuple(given_names), kept, tuple(steps))
+    regions += [Region("fast", draw(st.integers(0, 400)), 4), Region("shared", 128), Region("kept")]
+    # The next value of the state is written by its last reader or behind it.
+    last = max((number for number, step in enumerate(steps) if "state" in step.reads), default=0)
+    number = draw(st.integers(last, len(steps) - 1))
+    buffers["next"] = buffers["state"]
+    pairs = (("state", "next"),) if "state" in steps[number].reads else ()
+    steps[number] = replace(
+        steps[number],
+        writes=(*steps[number].writes, "next"),
+        in_place=(*steps[number].in_place, *pairs),
+        is_alias=False,
+    )
+    return Schedule(tuple(regions), buffers, tuple(given_names), (*kept, "next"), tuple(steps), (("state", "next"),))
 
 
 @settings(max_examples=200, deadline=None)
@@ -214,19 +224,21 @@ def test_what_does_not_fit_into_the_first_memory_lies_in_the_next() -> None:
 
 def test_nothing_lies_on_a_state_or_a_pinned_buffer() -> None:
     buffers = {
-        "state": Buffer(16, RAM, persistent=True),
+        "state": Buffer(16, RAM),
+        "next": Buffer(16, RAM),
         "x": Buffer(16, RAM, offset=16),
         "a": Buffer(48, RAM),
         "y": Buffer(16, RAM, offset=0),
     }
     steps = (
         Step("a", ("x", "state"), ("a",)),
-        Step("y", ("a", "state"), ("y", "state"), in_place=(("state", "state"),)),
+        Step("y", ("a", "state"), ("y", "next"), in_place=(("state", "next"),)),
     )
-    schedule = Schedule((Region("ram"),), buffers, ("x", "state"), ("y",), steps)
+    schedule = Schedule((Region("ram"),), buffers, ("x", "state"), ("y", "next"), steps, (("state", "next"),))
     plan = plan_memory(schedule)
     check_plan(schedule, plan)
-    assert {name: place.offset for name, place in plan.places.items()} == {"x": 16, "y": 0, "a": 32, "state": 80}
+    offsets = {"x": 16, "y": 0, "a": 32, "state": 80, "next": 80}
+    assert {name: place.offset for name, place in plan.places.items()} == offsets
 
 
 def test_an_alias_of_buffers_that_cannot_share_an_address_is_refused() -> None:
@@ -240,7 +252,7 @@ def test_an_alias_of_buffers_that_cannot_share_an_address_is_refused() -> None:
 
 ALIASED = chain(Step("a", ("x",), ("a",), is_alias=True), Step("b", ("a",), ("b",)))
 PINNED = replace(chain(), buffers=dict(chain().buffers) | {"x": Buffer(64, RAM, offset=0)})
-STATE = replace(chain(), buffers=dict(chain().buffers) | {"x": Buffer(64, RAM, persistent=True)})
+STATE = replace(chain(), states=(("x", "b"),))
 TWO = replace(chain(Step("a", ("x",), ("a", "b"))), kept=("a", "b"))
 SMALL = replace(chain(), regions=(Region("ram", 128),))
 APART = {"x": 0, "a": 64, "b": 128}
@@ -261,7 +273,8 @@ APART = {"x": 0, "a": 64, "b": 128}
         (replace(chain(), kept=("x", "b")), {"b": 0}, 192, "the end\n.*x was overwritten"),
         (ALIASED, {}, None, "an alias moved its bytes"),
         (PINNED, {"x": 192}, 256, r"it lies at ram \+ 192, not at ram \+ 0"),
-        (STATE, {"b": 0}, 192, "the start\n.*x was overwritten"),
+        (STATE, {}, 192, "b does not lie where the next run reads x"),
+        (replace(STATE, kept=("x", "b")), {"b": 0}, 192, "the end\n.*x was overwritten"),
         (TWO, {"b": 64}, None, r"a \(results overlap\)"),
         (SMALL, {}, 192, "320 bytes are used of ram, which has 128"),
     ],
@@ -278,7 +291,8 @@ APART = {"x": 0, "a": 64, "b": 128}
         "over_an_output",
         "moved_alias",
         "moved_pin",
-        "over_a_state",
+        "state_elsewhere",
+        "state_over_an_output",
         "two_results",
         "too_large",
     ],

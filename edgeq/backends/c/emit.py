@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from edgeq.backends.c.bind import Step
 from edgeq.backends.c.declarations import SCRATCH, scratch_fields
 from edgeq.backends.c.instances import Instance, Specialize, instances_of
-from edgeq.backends.c_source import dispatch, isa_check, step_comment
+from edgeq.backends.c_source import dispatch, isa_check, state_functions, step_comment
 from edgeq.backends.constants import Constants
 from edgeq.backends.planning import Plan
 from edgeq.ir import Graph
@@ -61,6 +61,7 @@ def model_source(
                 for line in _step(graph, number, step, plan, name, by_step[number], constants)
             ),
             *dispatch(name, len(steps)),
+            *state_functions(graph, plan, name),
         ]
     )
 

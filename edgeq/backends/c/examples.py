@@ -56,6 +56,7 @@ def main_c(graph: Graph, name: str) -> str:
     input_{index}[i] = {zero};
   }}
 """)
+    reset = f"  {name}_state_reset(arena); /* before the first time step of a sequence */\n" if graph.states else ""
     return f"""/* How to call {name}: fill the inputs, run, read the output. Put your own code in place of the loops.
    q = round(real / scale) + zero point: {name}_quantize.h does that for real numbers. */
 #include <stdint.h>
@@ -65,7 +66,7 @@ def main_c(graph: Graph, name: str) -> str:
 static {upper}_ALIGNED uint8_t arena[{upper}_ARENA_BYTES];
 
 int main(void) {{
-{"".join(fills)}\
+{reset}{"".join(fills)}\
   {name}_run(arena);
   const {upper}_OUTPUT_0_TYPE *output = (const {upper}_OUTPUT_0_TYPE *)(arena + {upper}_OUTPUT_0_OFFSET);
   int32_t best = 0;

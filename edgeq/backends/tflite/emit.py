@@ -8,14 +8,13 @@ from edgeq.backends.program import batch_problems
 from edgeq.backends.tflite.draft import Draft, cannot
 from edgeq.backends.tflite.exactness import require_arithmetic
 from edgeq.backends.tflite.write import UNSUPPORTED, WRITERS
-from edgeq.errors import EdgeqError, Problem
+from edgeq.errors import EdgeqError
 from edgeq.extras import require
 from edgeq.ir import Graph, Node
 from edgeq.numerics.scaling import Scaling
 from edgeq.numerics.scaling.tflite import TFLite
 
 _INEXPRESSIBLE = "EQ0390"
-_STATES = "EQ0391"
 
 
 def emit_tflite(graph: Graph, outputs: Sequence[str], scaling: Scaling | None = None) -> bytes:
@@ -31,7 +30,7 @@ def emit_tflite(graph: Graph, outputs: Sequence[str], scaling: Scaling | None = 
             runtime that is to give the same bits; None: LiteRT's.
 
     Raises:
-        EdgeqError: EQ0362, EQ0390, EQ0391 for all that TFLite cannot express; EQ0530 where the optional part is not
+        EdgeqError: EQ0362, EQ0390 for all that TFLite cannot express; EQ0530 where the optional part is not
             installed; EQ0906 where the file would compute something else than the graph.
     """
     require("tflite")
@@ -51,7 +50,7 @@ def draft_of(graph: Graph, scaling: Scaling | None = None) -> Draft:
     draft = Draft(graph, scaling or TFLite())
     for name in graph.inputs:
         draft.use(name)
-    problems = batch_problems(graph, "tflite") + [_state(state.input) for state in graph.states]
+    problems = batch_problems(graph, "tflite")
     for node in graph.nodes:
         try:
             _write(draft, node)
@@ -71,12 +70,3 @@ def _write(draft: Draft, node: Node) -> None:
         raise cannot(node, reason, hint="compile with --backend c for this model")
     require_arithmetic(draft, node)
     writer(draft, node)
-
-
-def _state(name: str) -> Problem:
-    return Problem(
-        _STATES,
-        "the TFLite backend writes no states that outlive a run",
-        where=f"state {name}",
-        hint="make the state an input and an output of the model",
-    )

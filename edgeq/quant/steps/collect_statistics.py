@@ -29,14 +29,14 @@ def collect_statistics(state: State) -> None:
         EdgeqError: EQ0332 a value is NaN or infinite, EQ0244 the statistics need more memory than there may be.
     """
     samples, batching = state.execution.samples, state.execution.batching
-    count = len(samples)
+    count = samples.runs
     by_value: dict[str, list[Wanted]] = {}
     for wanted in state.wanted():
         by_value.setdefault(wanted.value, []).append(wanted)
-    folds = folds_of(count)
+    folds = folds_of(len(samples))
     listed = [wanted for found in by_value.values() for wanted in found]
     budget.need(folds * sum(wanted.size_bytes for wanted in listed), "calibration")
-    state.calibration = Calibration.empty(listed, count)
+    state.calibration = Calibration.empty(listed, len(samples))
     size = batching.fetching_all
     piece = batching.pieces.piece([*by_value], [str(value.name) for value in state.model.graph.inputs])
     done = 0
@@ -44,7 +44,7 @@ def collect_statistics(state: State) -> None:
         budget.tick("calibration")
         values = piece.run(feeds)
         together = samples_in(feeds) if batching.is_batched else 1
-        members = np.array([fold_of(done + index, folds) for index in range(together)])
+        members = np.array([fold_of(samples.sample_of(done + index), folds) for index in range(together)])
         for name, found in by_value.items():
             _check_finite(values[name], f"value {name}, sample {done}", size)
             for fold in np.unique(members):

@@ -16,8 +16,9 @@ import onnx_ir as ir
 
 from edgeq.ir import Quantization
 from edgeq.onnxio.qdq_form import REQUANTIZE
+from edgeq.onnxio.states import kept_outputs, states_of
 from edgeq.quant.properties import SEPARATED
-from edgeq.quant.specification import quantized_nodes
+from edgeq.quant.specification import fixed_states, quantized_nodes
 from edgeq.quant.step import Step
 
 if TYPE_CHECKING:
@@ -79,11 +80,23 @@ def insert_copies(model: ir.Model, mode: str, decided: Collection[str] = ()) -> 
     copies: dict[str, str] = {}
     names = {str(value.name) for node in model.graph for value in node.outputs} | set(model.graph.initializers)
     names |= {str(value.name) for value in model.graph.inputs}
+    fixed = fixed_states(model, mode, decided)
+    partners = _partners(model)
+    results = {str(value.name) for value in kept_outputs(model)}
+
+    def new_run(value: ir.Value) -> _Run:
+        """Who reads one side of a state reads the integers of the other."""
+        sides = [value, *partners.get(value, ())]
+        readers: Counter[Hashable] = Counter(id(use.node) for side in sides for use in side.uses())
+        if any(side.is_graph_output() and side.name in results for side in sides):
+            readers[_OUTPUT] += 1
+        return _Run(readers, fixed.get(str(value.name)), is_decided=value.name in decided)
+
     for value in model.graph.inputs:
-        runs[value] = _new_run(value, decided)
+        runs[value] = new_run(value)
     for found in list(quantized_nodes(model, mode, decided)):
         for value in found.outputs:
-            runs[value] = _new_run(value, decided)
+            runs[value] = new_run(value)
             if found.rule == "fixed" and found.form.fixed:
                 runs[value].fixed = found.form.fixed
         operands = list(dict.fromkeys(found.computed))
@@ -96,17 +109,21 @@ def insert_copies(model: ir.Model, mode: str, decided: Collection[str] = ()) -> 
                 if run.fixed is None and not run.is_read_by(found.node):
                     copy = _insert_copy(model, found.node, value, names)
                     copies[str(copy.name)] = str(value.name)
-                    runs[copy] = _new_run(copy, decided)
+                    runs[copy] = new_run(copy)
                     operands[position] = copy
         _join(runs[found.outputs[0]], [runs[value].whole() for value in operands], found)
     return copies
 
 
-def _new_run(value: ir.Value, decided: Collection[str]) -> _Run:
-    readers: Counter[Hashable] = Counter(id(use.node) for use in value.uses())
-    if value.is_graph_output():
-        readers[_OUTPUT] += 1
-    return _Run(readers, is_decided=value.name in decided)
+def _partners(model: ir.Model) -> dict[ir.Value, list[ir.Value]]:
+    """By each side of a state, the other ones."""
+    values = {str(value.name): value for value in (*model.graph.inputs, *model.graph.outputs)}
+    found: dict[ir.Value, list[ir.Value]] = {}
+    for state in states_of(model):
+        source, result = values[state.input], values[state.output]
+        found.setdefault(source, []).append(result)
+        found.setdefault(result, []).append(source)
+    return found
 
 
 def _join(result: _Run, operands: Sequence[_Run], found: QuantizedNode) -> None:
