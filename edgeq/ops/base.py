@@ -14,6 +14,7 @@ from typing import Literal
 from edgeq.ir import DType, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import Scaling
+from edgeq.ops.axes import Axes
 from edgeq.ops.signature import RESULT, Shape, Signature, Type, dtype_of
 
 InferShape = Callable[[Node, Sequence[Tensor]], Shape]
@@ -196,6 +197,7 @@ class Op:
     Attributes:
         signature: its operands and their types, which give the type of the result.
         shape: the shape of its result, and what it asks of its operands' shapes beyond the signature.
+        axes: what it does to the axes of its activations; None where their order is fixed.
         one_sample: the backends have it for one sample only, a first axis of 1.
     """
 
@@ -207,6 +209,7 @@ class Op:
     shape: InferShape
     evaluate: Evaluate
     macs: Macs
+    axes: Axes | None = None
     onnx: tuple[OnnxForm, ...] = ()
     samples: tuple[Sample, ...] = ()
     limits: str = ""

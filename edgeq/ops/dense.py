@@ -10,6 +10,7 @@ import numpy as np
 from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array, matmul_exact
 from edgeq.ops.accumulator import REQUANT, requantize, value_of
+from edgeq.ops.axes import Axes
 from edgeq.ops.base import OnnxAttribute, OnnxForm, Op, Sample
 from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, invalid
 
@@ -115,6 +116,7 @@ MATMUL = Op(
     shape=_matmul_shape,
     evaluate=_evaluate_matmul,
     macs=_matmul_macs,
+    axes=Axes(fixed=2),
     onnx=(OnnxForm("MatMul", activations=(0, 1)),),
     samples=(
         Sample("2d-m3-k5-n4", "MatMul", ((3, 5), (5, 4))),

@@ -9,6 +9,7 @@ import numpy as np
 from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array
 from edgeq.ops.accumulator import CLAMP, MODE, REQUANT, parameters, requantize, value_of
+from edgeq.ops.axes import Axes
 from edgeq.ops.base import Evaluate, OnnxForm, Op, Sample, no_macs
 from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, Type, invalid, scaling_of
 
@@ -79,6 +80,7 @@ def _sum_op(name: str, onnx: str, sign: int, summary: str) -> Op:
         shape=_shape,
         evaluate=_evaluate_sum(sign),
         macs=no_macs,
+        axes=Axes(),
         onnx=(OnnxForm(onnx, activations=None),),
         samples=_samples(onnx),
         limits="highmul: every partial sum fits int32",
@@ -96,6 +98,7 @@ MUL = Op(
     shape=_shape,
     evaluate=_evaluate_mul,
     macs=no_macs,
+    axes=Axes(),
     onnx=(OnnxForm("Mul", activations=None),),
     samples=_samples("Mul"),
 )

@@ -10,6 +10,7 @@ import numpy as np
 from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array
 from edgeq.ops.accumulator import value_of
+from edgeq.ops.axes import Axes
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
 from edgeq.ops.signature import Shape, Signature, Slot, invalid
 
@@ -151,6 +152,7 @@ CONCAT = Op(
     shape=_concat_shape,
     evaluate=_evaluate_concat,
     macs=no_macs,
+    axes=Axes(named="axis"),
     onnx=(OnnxForm("Concat", activations=None, scale="same", attributes=(OnnxAttribute("axis", "int"),)),),
     samples=(
         Sample("4d-channels", "Concat", ((1, 3, 4, 5), (1, 6, 4, 5)), {}, {"axis": 1}),
@@ -176,6 +178,7 @@ PAD = Op(
     shape=_pad_shape,
     evaluate=_evaluate_pad,
     macs=no_macs,
+    axes=Axes(each=("pads",)),
     onnx=(OnnxForm("Pad", scale="same", fill=2, attributes=(OnnxAttribute("mode", "str", ("constant",)),)),),
     samples=(
         Sample("4d-spatial", "Pad", ((1, 3, 4, 5),), {1: _ints(0, 0, 1, 1, 0, 0, 1, 1)}),
@@ -231,6 +234,7 @@ SLICE = Op(
     shape=_slice_shape,
     evaluate=_evaluate_slice,
     macs=no_macs,
+    axes=Axes(each=("starts", "ends", "steps")),
     onnx=(OnnxForm("Slice", scale="same"),),
     samples=(
         _slice("4d-channels", (1, 8, 3, 4), (2,), (7,), (1,), (1,)),

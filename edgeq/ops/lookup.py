@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeq.ir import DType, Node, Quantization
 from edgeq.numerics.array import Array
+from edgeq.ops.axes import Axes
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs, same_shape
 from edgeq.ops.signature import Signature, Slot
 
@@ -117,6 +118,7 @@ LOOKUP = Op(
     shape=same_shape,
     evaluate=_evaluate,
     macs=no_macs,
+    axes=Axes(),
     onnx=tuple(_form(name) for name in _ELEMENTWISE),
     samples=_PLAIN_SAMPLES + _MORE_SAMPLES,
     limits="outside a function's domain the value at the nearest border counts",

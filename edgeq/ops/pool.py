@@ -12,6 +12,7 @@ from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array, saturate
 from edgeq.numerics.rounding import divide_half_away
 from edgeq.ops.accumulator import CLAMP, IN_ZERO, REQUANT, requantize
+from edgeq.ops.axes import Axes
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
 from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, invalid, scaling_of, slots_of_modes
 from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, valid_counts, window_output, windows
@@ -202,6 +203,7 @@ MEAN = Op(
     shape=_mean_shape,
     evaluate=_evaluate_mean,
     macs=no_macs,
+    axes=Axes(named="axes", contiguous=True, kept="keepdims"),
     onnx=(
         OnnxForm(
             "ReduceMean",

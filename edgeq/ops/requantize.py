@@ -9,6 +9,7 @@ import numpy as np
 from edgeq.ir import Node
 from edgeq.numerics.array import Array
 from edgeq.ops.accumulator import IN_ZERO, REQUANT, requantize
+from edgeq.ops.axes import Axes
 from edgeq.ops.base import Op, no_macs, same_shape
 from edgeq.ops.signature import FACTORS, Signature, Slot
 
@@ -27,5 +28,6 @@ REQUANTIZE = Op(
     shape=same_shape,
     evaluate=_evaluate,
     macs=no_macs,
+    axes=Axes(),
 )
 OPS = (REQUANTIZE,)

@@ -9,6 +9,7 @@ from edgeq.numerics import softmax
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import SCALINGS
 from edgeq.ops.accumulator import MODE, parameters
+from edgeq.ops.axes import Axes
 from edgeq.ops.base import OnnxAttribute, OnnxForm, Op, Sample, no_macs
 from edgeq.ops.signature import Shape, Signature, Slot, invalid, scaling_of
 
@@ -48,6 +49,7 @@ SOFTMAX = Op(
     shape=_shape,
     evaluate=_evaluate,
     macs=no_macs,
+    axes=Axes(fixed=1),
     onnx=(
         OnnxForm(
             "Softmax",

@@ -1,78 +1,88 @@
-"""Local rewrites in one sweep over the schedule.
+"""Local rewrites by a worklist, in schedule order.
 
-A rule looks at a node and at the nodes that compute its operands, never at its readers. So one sweep in schedule order,
-in which the nodes of a replacement are visited again before what follows them, ends in a graph that no rule changes:
-its time grows linearly with the number of nodes.
+A rule looks at a node and at the nodes that compute its operands, never at its readers. So a node is visited again only
+where one of its operands has come to be computed otherwise: the time grows with the number of rewrites, and there are
+no rounds over the graph.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+import heapq
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from edgeq.ir import Graph, Node
 
 Rule = Callable[["Rewriter", Node], "list[Node] | str | None"]
+_Place = tuple[int, ...]
 
 
 class Rewriter:
-    """The state of one sweep: who computes each tensor so far, and how many operands read it.
+    """A graph under rewriting: who computes and who reads each tensor.
+
+    Nodes go by the name of their first result. Their place in the schedule is a tuple; nodes that take the place of
+    one have a number more.
 
     Attributes:
-        graph: the graph under rewriting; its tensors are up to date, its list of nodes only after :meth:`run`.
+        graph: its tensors are up to date, its list of nodes only after :meth:`run`.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph: Final = graph
-        self._made: dict[str, Node] = {}
-        self._kept: dict[str, Node] = {}  # by first output, in schedule order
-        self._stands_for: dict[str, str] = {}
+        self._nodes: dict[str, Node] = {}
+        self._places: dict[str, _Place] = {}
+        self._made: dict[str, str] = {}
+        self._readers: dict[str, dict[str, None]] = {}
         self._sinks = set(graph.sinks())
-        self._reads: dict[str, int] = {}
-        for node in graph.nodes:
-            self._count(node, 1)
+        self._waiting: list[tuple[_Place, str]] = []
+        for place, node in enumerate(graph.nodes):
+            self._add(node, (place,))
 
     def run(self, rules: Mapping[str, Rule]) -> int:
-        """Apply rules by operator name and return how many rewrites there were.
+        """Apply rules by operator name until none applies, and return how many rewrites there were.
 
         A rule returns the nodes that take a node's place (they compute the same tensors, and perhaps new ones), or the
         name of a tensor that has the value of its only result, or None. Nodes and tensors that nothing reads any more
         are dropped at once.
         """
         changes = 0
-        waiting = deque(self.graph.nodes)
-        while waiting:
-            node = self._resolved(waiting.popleft())
-            if not any(self._is_read(name) for name in node.outputs):
-                self._count(node, -1)
+        self._waiting = [(place, name) for name, place in self._places.items()]
+        heapq.heapify(self._waiting)
+        while self._waiting:
+            place, name = heapq.heappop(self._waiting)
+            if self._places.get(name) != place:
                 continue
+            node = self._nodes[name]
+            self._drop_unread(node.outputs)
             rule = rules.get(node.op)
-            found = rule(self, node) if rule is not None else None
+            found = rule(self, node) if rule is not None and name in self._nodes else None
             if found is None:
-                self._kept[node.outputs[0]] = node
-                self._made.update(dict.fromkeys(node.outputs, node))
                 continue
             changes += 1
+            self._remove(node)
             if isinstance(found, str):
                 self._substitute(node.outputs[0], found)
-                self._count(node, -1)
-                continue
-            for new in found:
-                self._count(new, 1)
-            self._count(node, -1)
-            waiting.extendleft(reversed(found))
-        self.graph.replace_nodes(self._kept.values())
+            else:
+                for index, new in enumerate(found):
+                    self._add(new, place if len(found) == 1 else (*place, index))
+                    self._wait(new.outputs[0])
+                for output in node.outputs:
+                    for reader in self._readers.get(output, ()):
+                        self._wait(reader)
+            self._drop_unread(node.inputs)
+        self.graph.replace_nodes(self._nodes[name] for name in sorted(self._nodes, key=self._places.__getitem__))
         return changes
 
     def producer(self, name: str) -> Node | None:
         """The node that computes a tensor; None for inputs, states and constants."""
-        return self._made.get(name)
+        maker = self._made.get(name)
+        return None if maker is None else self._nodes[maker]
 
     def is_private(self, name: str) -> bool:
-        """Whether a tensor has one reader and is no output of the graph."""
-        return name not in self._sinks and self._reads.get(name, 0) == 1
+        """Whether a tensor is one operand of one node, and no output of the graph."""
+        readers = self._readers.get(name, {})
+        return name not in self._sinks and sum(self._nodes[reader].inputs.count(name) for reader in readers) == 1
 
     def may_substitute(self, old: str, new: str) -> bool:
         """Whether ``new`` may stand for ``old``: an output of the graph must stay a computed tensor of its own."""
@@ -80,41 +90,55 @@ class Rewriter:
             return True
         return new not in self._sinks and new not in self.graph.sources() and not self.graph.tensors[new].is_constant
 
-    def _resolved(self, node: Node) -> Node:
-        if self._stands_for.keys().isdisjoint(node.inputs):
-            return node
-        return node.with_(inputs=tuple(self._stands_for.get(name, name) for name in node.inputs))
+    def _add(self, node: Node, place: _Place) -> None:
+        name = node.outputs[0]
+        self._nodes[name], self._places[name] = node, place
+        self._made.update(dict.fromkeys(node.outputs, name))
+        for operand in node.inputs:
+            self._readers.setdefault(operand, {})[name] = None
+
+    def _remove(self, node: Node) -> None:
+        name = node.outputs[0]
+        del self._nodes[name], self._places[name]
+        for output in node.outputs:
+            del self._made[output]
+        for operand in dict.fromkeys(node.inputs):
+            del self._readers[operand][name]
+
+    def _wait(self, name: str) -> None:
+        heapq.heappush(self._waiting, (self._places[name], name))
 
     def _substitute(self, old: str, new: str) -> None:
-        """Make every later reader, the graph's outputs included, read another tensor of the same shape and value."""
-        self._stands_for[old] = new
-        self._reads[new] = self._reads.get(new, 0) + self._reads.pop(old, 0)
+        """Make every reader, the graph's outputs included, read another tensor of the same shape and value."""
+        for reader in list(self._readers.get(old, ())):
+            node, place = self._nodes[reader], self._places[reader]
+            self._remove(node)
+            self._add(node.with_(inputs=tuple(new if name == old else name for name in node.inputs)), place)
+            self._wait(reader)
         if old in self._sinks:
             self._sinks.remove(old)
             self._sinks.add(new)
-            self.graph.outputs = tuple(new if name == old else name for name in self.graph.outputs)
-            states = self.graph.states
-            self.graph.states = tuple(replace(each, output=new) if each.output == old else each for each in states)
+            graph = self.graph
+            graph.outputs = tuple(new if name == old else name for name in graph.outputs)
+            graph.states = tuple(replace(s, output=new) if s.output == old else s for s in graph.states)
 
     def _is_read(self, name: str) -> bool:
-        return name in self._sinks or self._reads.get(name, 0) > 0
+        return name in self._sinks or bool(self._readers.get(name))
 
-    def _count(self, node: Node, change: int) -> None:
-        """Add or take the reads of a node's operands; what is not read any more goes, with what it alone read."""
-        pending = [(node, change)]
+    def _drop_unread(self, names: Iterable[str]) -> None:
+        """Drop what computes tensors that nothing reads, and constants, with what they alone read."""
+        pending = list(names)
         while pending:
-            reader, step = pending.pop()
-            for name in reader.inputs:
-                name = self._stands_for.get(name, name)  # noqa: PLW2901
-                self._reads[name] = self._reads.get(name, 0) + step
-                if step > 0 or self._is_read(name):
-                    continue
-                maker = self._made.get(name)
-                if maker is None:
-                    if self.graph.tensors[name].is_constant:
-                        del self.graph.tensors[name]
-                elif not any(self._is_read(output) for output in maker.outputs):
-                    del self._kept[maker.outputs[0]]
-                    for output in maker.outputs:
-                        del self._made[output], self.graph.tensors[output]
-                    pending.append((maker, -1))
+            name = pending.pop()
+            maker = self._made.get(name)
+            if self._is_read(name):
+                continue
+            if maker is None:
+                if name in self.graph.tensors and self.graph.tensors[name].is_constant:
+                    del self.graph.tensors[name]
+            elif not any(self._is_read(output) for output in self._nodes[maker].outputs):
+                node = self._nodes[maker]
+                self._remove(node)
+                for output in node.outputs:
+                    del self.graph.tensors[output]
+                pending += node.inputs

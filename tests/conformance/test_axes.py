@@ -1,0 +1,96 @@
+"""A transpose moves through every operator whose axes allow it, and no bit changes: on the nodes of all samples."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from edgeq.interp import run
+from edgeq.ir import Graph, Node, Tensor
+from edgeq.ir.verify import verify_graph
+from edgeq.numerics.scaling import MODES, Mode
+from edgeq.ops import BY_NAME, OPS, Op, infer
+from edgeq.passes import cancel_transposes
+from tests.conformance.zoo import zoo
+
+MOVABLE = [op for op in OPS if op.axes is not None]
+PERMUTATIONS = 4
+
+
+def inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(axis) for axis in np.argsort(perm))
+
+
+def operands_of(graph: Graph, node: Node) -> tuple[list[Tensor], int]:
+    """The computed operands of a node, each once, and the rank to which they are broadcast."""
+    computed = {tensor.name: tensor for tensor in graph.operands(node) if not tensor.is_constant}
+    return list(computed.values()), max(len(tensor.shape) for tensor in graph.operands(node))
+
+
+def around(graph: Graph, node: Node, perm: tuple[int, ...]) -> Graph:
+    """A node between transposes: of its computed operands of full rank, and of its result back again."""
+    axes = BY_NAME[node.op].axes
+    assert axes is not None
+    computed, rank = operands_of(graph, node)
+    made = Graph("around")
+    for tensor in graph.operands(node):
+        made.tensors[tensor.name] = tensor.with_(source=None)
+    for tensor in computed:
+        if len(tensor.shape) != rank:
+            made.inputs += (tensor.name,)
+            continue
+        shape = tuple(tensor.shape[axis] for axis in inverse(perm))
+        made.inputs += (made.add_tensor(tensor.with_(name=f"{tensor.name}.in", shape=shape, source=None)),)
+        made.nodes.append(Node("transpose", tensor.name, made.inputs[-1:], (tensor.name,), {"perm": perm}))
+    (result,) = graph.results(node)
+    made.add_tensor(result.with_(source=None))
+    exchanged = axes.exchange(node, perm)
+    back = inverse(exchanged[1]) if exchanged is not None else tuple(range(len(result.shape)))
+    shape = tuple(result.shape[axis] for axis in back)
+    made.outputs = (made.add_tensor(result.with_(name="back", shape=shape, source=None)),)
+    made.nodes += [node, Node("transpose", "back", (result.name,), made.outputs, {"perm": back})]
+    return made
+
+
+def permuted_nodes(op: Op, mode: Mode) -> Iterator[tuple[Graph, Node, tuple[int, ...]]]:
+    """The nodes of an operator in the samples of its family, each with some orders of axes."""
+    axes = op.axes
+    assert axes is not None
+    rng = np.random.default_rng(0)
+    for family in dict.fromkeys((op.family, "elementwise", "pool")):
+        graph = zoo(family, mode).lowered
+        for node in graph.nodes:
+            computed, rank = operands_of(graph, node)
+            if node.op != op.name or not computed or rank < 2:
+                continue
+            orders = list(itertools.permutations(range(rank)))[1:]
+            drawn = [orders[index] for index in rng.permutation(len(orders))]
+            # Those that the axes allow come first; they may be rare.
+            drawn.sort(key=lambda perm: axes.exchange(node, perm) is None)
+            for perm in (*drawn[: PERMUTATIONS - 1], drawn[-1]):
+                yield graph, node, perm
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("op", MOVABLE, ids=lambda op: op.name)
+def test_a_transpose_moves_through_the_operator(op: Op, mode: Mode) -> None:
+    rng = np.random.default_rng(1)
+    moved = 0
+    for graph, node, perm in permuted_nodes(op, mode):
+        built = around(graph, node, perm)
+        verify_graph(built, infer)
+        data = [rng.integers(-128, 128, built.tensors[name].shape).astype(np.int8) for name in built.inputs]
+        wanted = run(built.copy(), data).outputs[0]
+        cancel_transposes.run(built)
+        verify_graph(built, infer)
+        np.testing.assert_array_equal(run(built, data).outputs[0], wanted, err_msg=f"{node.name} by {perm}")
+        assert op.axes is not None
+        if op.axes.exchange(node, perm) is not None and all(
+            len(tensor.shape) == len(perm) for tensor in operands_of(graph, node)[0]
+        ):
+            assert not any(each.op == "transpose" for each in built.nodes), f"{node.name} by {perm}"
+            moved += 1
+    assert moved
