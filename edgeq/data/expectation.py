@@ -18,6 +18,7 @@ import numpy as np
 from edgeq import budget
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session
+from edgeq.ops import onnx_types
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 RUN_SAMPLES: Final = 24  # of the float model; enough to tell a scale, few enough to be quick
 _TINY: Final = 1e-12
-_LAYERS: Final = ("Conv", "Gemm")
-_LAYOUT: Final = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
-_PROBABILITIES: Final = ("Sigmoid", "Softmax")
+_LAYERS: Final = onnx_types(lambda op, form: form.weight is not None)
+_LAYOUT: Final = onnx_types(lambda op, form: op.name in ("reshape", "transpose"))
+_PROBABILITIES: Final = onnx_types(lambda op, form: form.fixed is not None and form.fixed.low >= 0)
 _CERTAIN: Final = 0.999
 _SWITCHED_OFF: Final = 1e-3
 _OWN_SPREAD: Final = 0.1

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from edgeq.errors import Problem
 from edgeq.frontend.facts import integer, ints, known_shape, operand, text
 from edgeq.onnxio.limits import shown
+from edgeq.ops import onnx_forms
 from edgeq.ops.layout import repeats_neighbours
 
 QDQ: Final = ("DequantizeLinear", "QuantizeLinear")
@@ -56,17 +57,17 @@ def _computed(node: ir.Node, index: int, what: str) -> Iterator[Problem]:
         )
 
 
-def _rank(node: ir.Node, rank: int, what: str, index: int = 0) -> Iterator[Problem]:
-    shape = known_shape(operand(node, index))
-    if shape is not None and len(shape) != rank:
-        yield Problem(
-            "EQ0307", f"{what} is supported for rank {rank} only", where=place(node), got=f"shape {list(shape)}"
-        )
-
-
-def _single(node: ir.Node) -> Iterator[Problem]:
+def of_signature(node: ir.Node) -> Iterator[Problem]:
+    """What the signature of the integer operator asks: rank, one sample, constant operands."""
+    found = onnx_forms().get(node.op_type)
+    if found is None:
+        return
+    op, form = found
     shape = known_shape(operand(node, 0))
-    if shape is not None and len(shape) == _IMAGE_RANK and shape[0] != 1:
+    if shape is not None and form.rank not in (None, len(shape)):
+        what = f"{node.op_type} is supported for rank {form.rank} only"
+        yield Problem("EQ0307", what, where=place(node), got=f"shape {list(shape)}")
+    elif shape is not None and op.one_sample and shape[0] != 1:
         yield Problem(
             "EQ0312",
             "firmware runs one sample at a time",
@@ -75,6 +76,8 @@ def _single(node: ir.Node) -> Iterator[Problem]:
             allowed="batch 1",
             hint="export with batch 1, or set it: --dim INPUT:0=1",
         )
+    for index, what in form.constants.items():
+        yield from _computed(node, index, what)
 
 
 def _attribute(node: ir.Node, name: str, got: object, allowed: object, hint: str | None = None) -> Problem:
@@ -92,10 +95,6 @@ def _misfit(node: ir.Node, *shapes: tuple[int, ...] | None) -> Problem:
 
 
 def _conv(node: ir.Node) -> Iterator[Problem]:
-    yield from _rank(node, _IMAGE_RANK, "a convolution")
-    yield from _single(node)
-    yield from _computed(node, 1, "weight")
-    yield from _computed(node, 2, "bias")
     x, weight, bias = (known_shape(operand(node, index)) for index in (0, 1, 2))
     if x is not None and weight is not None and len(x) == len(weight) == _IMAGE_RANK:
         groups = integer(node, "group", 1)
@@ -110,8 +109,6 @@ def _conv(node: ir.Node) -> Iterator[Problem]:
 
 
 def _pool(node: ir.Node) -> Iterator[Problem]:
-    yield from _rank(node, _IMAGE_RANK, "pooling")
-    yield from _single(node)
     if node.op_type.startswith("Global"):
         return
     dilations = ints(node, "dilations", ())
@@ -134,9 +131,6 @@ def _pool(node: ir.Node) -> Iterator[Problem]:
 
 
 def _gemm(node: ir.Node) -> Iterator[Problem]:
-    yield from _rank(node, _MATRIX_RANK, "Gemm")
-    yield from _computed(node, 1, "weight")
-    yield from _computed(node, 2, "bias")
     weight, bias, result = (known_shape(v) for v in (operand(node, 1), operand(node, 2), node.outputs[0]))
     if weight is not None and result is not None and bias not in (None, result[-1:]):
         yield _misfit(node, known_shape(operand(node, 0)), weight, bias)
@@ -163,10 +157,6 @@ def _matmul(node: ir.Node) -> Iterator[Problem]:
         )
 
 
-def _reduce_mean(node: ir.Node) -> Iterator[Problem]:
-    yield from _computed(node, 1, "list of axes")
-
-
 def _softmax(node: ir.Node) -> Iterator[Problem]:
     shape = known_shape(operand(node, 0))
     if shape and integer(node, "axis", -1) % len(shape) != len(shape) - 1:
@@ -179,38 +169,31 @@ def _pad(node: ir.Node) -> Iterator[Problem]:
         yield _attribute(
             node, "mode", mode, "constant", "pad with zeros, or by less: at most 64 slices are repeated along an axis"
         )
-    yield from _computed(node, 1, "amount of padding")
     amounts, value = constant_of(operand(node, 1)), constant_of(operand(node, 2))
     if amounts is not None and (amounts < 0).any():
         yield _attribute(node, "padding", amounts.tolist(), "0 or more", "crop with Slice")
     if value is not None and value.size and not math.isfinite(float(value.reshape(-1)[0])):
         yield _attribute(node, "padding value", float(value.reshape(-1)[0]), "a finite number")
-    if operand(node, 2) is not None:
-        yield from _computed(node, 2, "padding value")
 
 
 def _slice(node: ir.Node) -> Iterator[Problem]:
-    for index, what in enumerate(("start", "end", "list of axes", "step"), start=1):
-        yield from _computed(node, index, what)
     steps = constant_of(operand(node, 4))
     if steps is not None and (steps <= 0).any():
         yield _attribute(node, "step", steps.tolist(), "1 or more")
-
-
-def _reshape(node: ir.Node) -> Iterator[Problem]:
-    yield from _computed(node, 1, "target shape")
 
 
 def _resize(node: ir.Node) -> Iterator[Problem]:
     if text(node, "mode", "nearest") != "nearest":
         yield _attribute(node, "mode", text(node, "mode", "nearest"), "nearest", "upsample to the nearest neighbour")
     source, result = known_shape(operand(node, 0)), known_shape(node.outputs[0])
-    if source and result and (len(source) != 4 or any(new % old for old, new in zip(source, result, strict=True))):
-        yield _attribute(node, "size", f"{list(source)} to {list(result)}", "an image, by whole factors")
-    elif source and result and source[:2] != result[:2]:
-        yield _attribute(node, "size", f"{list(source)} to {list(result)}", "rows and columns only")
-    elif source and result:
-        yield from _exact_scales(node, source, result)
+    if source and result and len(source) == _IMAGE_RANK:
+        sizes = f"{list(source)} to {list(result)}"
+        if any(new % old for old, new in zip(source, result, strict=True)):
+            yield _attribute(node, "size", sizes, "an image, by whole factors")
+        elif source[:2] != result[:2]:
+            yield _attribute(node, "size", sizes, "rows and columns only")
+        else:
+            yield from _exact_scales(node, source, result)
     how = (text(node, "coordinate_transformation_mode", "half_pixel"), text(node, "nearest_mode", "round_prefer_floor"))
     if not repeats_neighbours(*how):
         yield _attribute(node, "pair of modes", how, "asymmetric and floor, or half_pixel and round_prefer_…")
@@ -218,7 +201,6 @@ def _resize(node: ir.Node) -> Iterator[Problem]:
 
 def _exact_scales(node: ir.Node, source: tuple[int, ...], result: tuple[int, ...]) -> Iterator[Problem]:
     """Scales are the whole factors themselves: 2.1 doubles six rows as 2 does, but takes other ones."""
-    yield from _computed(node, 2, "list of scales")
     scales = constant_of(operand(node, 2))
     if scales is None or not scales.size:
         return
@@ -230,8 +212,6 @@ def _exact_scales(node: ir.Node, source: tuple[int, ...], result: tuple[int, ...
 
 def _clip(node: ir.Node) -> Iterator[Problem]:
     low, high = (constant_of(operand(node, index)) for index in (1, 2))
-    yield from _computed(node, 1, "lower bound")
-    yield from _computed(node, 2, "upper bound")
     if (
         low is not None
         and high is not None
@@ -260,8 +240,6 @@ CONSTRAINTS: Final[Mapping[str, Constraint]] = MappingProxyType(
         "MaxPool": _pool,
         "Pad": _pad,
         "QuantizeLinear": _quantization,
-        "ReduceMean": _reduce_mean,
-        "Reshape": _reshape,
         "Resize": _resize,
         "Slice": _slice,
         "Softmax": _softmax,

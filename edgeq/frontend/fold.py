@@ -23,6 +23,7 @@ from edgeq.errors import EdgeqError
 from edgeq.frontend.facts import known_shape
 from edgeq.frontend.shapes import infer_shapes
 from edgeq.onnxio.reader import one_line
+from edgeq.ops import onnx_types
 
 MAX_FOLDED_ELEMENTS: Final = 1 << 22
 _SMALL: Final = 1 << 13
@@ -30,10 +31,9 @@ _ROUNDS: Final = 6
 
 _CHEAP: Final = frozenset(
     {
-        "Abs", "Add", "Cast", "Ceil", "Clip", "Concat", "ConstantOfShape", "Div", "Equal", "Erf", "Exp", "Expand",
-        "Flatten", "Floor", "Gather", "Greater", "Identity", "Less", "Log", "Max", "Min", "Mul", "Neg", "Not", "Pow",
-        "Range", "Reciprocal", "Relu", "Reshape", "Shape", "Sigmoid", "Sign", "Slice", "Sqrt", "Squeeze", "Sub", "Tanh",
-        "Tile", "Transpose", "Unsqueeze", "Where",
+        "Cast", "ConstantOfShape", "Div", "Equal", "Expand", "Gather", "Greater", "Less", "Max", "Min", "Not", "Pow",
+        "Range", "Shape", "Tile", "Where",
+        *onnx_types(lambda op, form: op.family in ("elementwise", "layout", "lookup")),
     }
 )  # fmt: skip
 """Operators whose cost is about the size of their result."""

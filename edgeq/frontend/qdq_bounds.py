@@ -17,10 +17,11 @@ from edgeq.frontend.qdq_read import Recovery
 from edgeq.ir import Quantization
 from edgeq.onnxio.qdq_form import fused_activation
 from edgeq.onnxio.qdq_parameters import activation_parameters
+from edgeq.ops import onnx_types
 
 Interval = tuple[float, float]
 # Results within the interval of the operand.
-_WITHIN: Final = ("GlobalAveragePool", "GlobalMaxPool", "MaxPool", "ReduceMean", "Reshape", "Slice", "Transpose")
+_WITHIN: Final = onnx_types(lambda op, form: form.passes_range and form.activations is not None)
 
 
 def bound_made_value(found: Recovery) -> bool:

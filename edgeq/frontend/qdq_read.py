@@ -32,11 +32,15 @@ from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import Array
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.qdq_form import REQUANTIZE
+from edgeq.ops import onnx_types
 
 # onnxruntime keeps QuantizeLinear and DequantizeLinear with the same meaning in a domain of its own.
 _DOMAINS: Final = ("", "ai.onnx", "com.microsoft")
 _DYNAMIC: Final = ("DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul")
-_ON_INTEGERS: Final = frozenset("Clip Concat Flatten MaxPool Pad Reshape Slice Squeeze Transpose Unsqueeze".split())
+_ON_INTEGERS: Final = (
+    "Clip",
+    *onnx_types(lambda op, form: form.scale == "same" and form.type != REQUANTIZE),
+)
 _SUFFIX: Final = "_quantized"
 # Where the stated parameters are refused, any do: the other problems of the model shall be told apart from this one.
 _ANY: Final = Quantization.per_tensor(DType.INT8, 1.0, 0)

@@ -17,7 +17,7 @@ from edgeq.frontend.facts import name_of
 from edgeq.frontend.qdq_bounds import bound_made_value
 from edgeq.frontend.qdq_read import Recovery
 from edgeq.onnxio.limits import shown
-from edgeq.onnxio.qdq_form import FUSED_ACTIVATIONS, REQUANTIZE, fused_activation
+from edgeq.onnxio.qdq_form import CLAMPS, REQUANTIZE, fused_activation
 from edgeq.ops import OnnxForm, onnx_forms
 
 _HINT: Final = "quantize this operator too, or give calibration data"
@@ -45,7 +45,7 @@ def _passes_scale(node: ir.Node, forms: dict[str, OnnxForm]) -> bool:
     """Whether an operator's result can be quantized by quantizing its operands."""
     if node.domain or node.op_type not in forms:
         return False
-    return forms[node.op_type].scale == "same" or node.op_type in FUSED_ACTIVATIONS
+    return forms[node.op_type].scale == "same" or node.op_type in CLAMPS
 
 
 def _fill_backward(found: Recovery, nodes: list[ir.Node], forms: dict[str, OnnxForm]) -> bool:

@@ -1,7 +1,8 @@
 """Says everything in a normalized model that edgeq cannot make integer, at once.
 
-Which operators exist is :func:`edgeq.ops.onnx_forms`; what each asks of its operands and attributes is the table
-:data:`edgeq.frontend.constraints.CONSTRAINTS`. Both speak of the normalized form, which :func:`normalize` makes.
+Which operators exist, of which rank, and which of their operands are constant is :func:`edgeq.ops.onnx_forms`; what
+they ask beyond that is :data:`edgeq.frontend.constraints.CONSTRAINTS`. Both speak of the normalized form, which
+:func:`normalize` makes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import Problem
-from edgeq.frontend.constraints import CONSTRAINTS, QDQ, constant_of, is_constant, place
+from edgeq.frontend.constraints import CONSTRAINTS, QDQ, constant_of, is_constant, of_signature, place
 from edgeq.frontend.facts import known_shape
 from edgeq.onnxio.attributes import attribute_values
 from edgeq.onnxio.limits import shown
@@ -103,7 +104,7 @@ def _of_node(node: ir.Node, supported: set[str]) -> Iterator[Problem]:
         return
     yield from _of_types(node)
     yield from _of_results(node)
-    found = list(CONSTRAINTS.get(node.op_type, _anything)(node))
+    found = [*of_signature(node), *CONSTRAINTS.get(node.op_type, _anything)(node)]
     yield from found
     if not found:
         yield from _of_attributes(node)

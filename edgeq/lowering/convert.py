@@ -8,7 +8,7 @@ cancel.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -24,12 +24,12 @@ from edgeq.numerics.array import Array
 from edgeq.numerics.scale_range import ScaleRangeError
 from edgeq.numerics.scaling import SCALINGS, Mode, Scaling
 from edgeq.onnxio.states import kept_outputs, states_of
-from edgeq.ops import infer
+from edgeq.ops import infer, onnx_types
 
 if TYPE_CHECKING:
     import onnx_ir
 
-FUSED_ACTIVATIONS = ("Clip", "Relu")
+_CLAMPS: Final = onnx_types(lambda op, form: form.clamps)
 
 
 def lower(model: onnx_ir.Model, *, mode: Mode, name: str) -> Graph:
@@ -124,7 +124,7 @@ def _target(ctx: Context, value: onnx_ir.Value, quant: Quantization) -> tuple[on
             raise EdgeqError("EQ0350", "a constant is quantized at run time", where=f"value {value.name}")
         sources.append(str(node.name))
         operand = node.inputs[0] if node.inputs else None
-        if node.op_type not in FUSED_ACTIVATIONS or operand is None or operand.name in ctx.activations:
+        if node.op_type not in _CLAMPS or operand is None or operand.name in ctx.activations:
             break
         require_implemented(node)
         low, high = _clamped(ctx.scaling, node, quant, low, high)

@@ -6,7 +6,7 @@ of foreign QDQ models recovers it, and both write it here, so that lowering meet
 * a quantized activation T goes ``T → QuantizeLinear → T_quantized → DequantizeLinear → T_dequantized → consumers``;
   where T is a model output, the float value is renamed ``T_float`` and the DequantizeLinear's output is called T;
 * a constant operand is an integer initializer and a DequantizeLinear of its own per consumer;
-* Relu and Clip directly after one of :data:`FUSED_PRODUCERS` have no Q between (see :func:`fused_activation`);
+* Relu and Clip directly after one of :data:`FUSING` have no Q between (see :func:`fused_activation`);
 * an Identity node of the float model means *requantize*: it vanishes and its result's Q reads ``T_dequantized``.
 """
 
@@ -22,10 +22,11 @@ import onnx_ir as ir
 from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import Array
 from edgeq.onnxio.names import fresh_name
+from edgeq.ops import onnx_types
 
 OPSET: Final = 21
-FUSED_PRODUCERS: Final = frozenset({"Add", "Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "Sub"})
-FUSED_ACTIVATIONS: Final = frozenset({"Clip", "Relu"})
+FUSING: Final = onnx_types(lambda op, form: form.fuses_clamp)
+CLAMPS: Final = onnx_types(lambda op, form: form.clamps)
 REQUANTIZE: Final = "Identity"
 _LABELS: Final = ("scale", "zero_point")
 
@@ -41,17 +42,17 @@ class QdqPlan:
 def fused_activation(node: ir.Node) -> ir.Node | None:
     """The Relu or Clip that a producer absorbs as its clamp, or None.
 
-    It is absorbed where the producer is one of :data:`FUSED_PRODUCERS`, the activation is the only reader of its
+    It is absorbed where the producer is one of :data:`FUSING`, the activation is the only reader of its
     output, that output is no model output, and Clip's bounds are constants.
     """
-    if node.op_type not in FUSED_PRODUCERS or node.domain or len(node.outputs) != 1:
+    if node.op_type not in FUSING or node.domain or len(node.outputs) != 1:
         return None
     output = node.outputs[0]
     uses = list(output.uses())
     if output.is_graph_output() or len(uses) != 1 or uses[0].idx != 0:
         return None
     reader = uses[0].node
-    if reader.op_type not in FUSED_ACTIVATIONS or reader.domain:
+    if reader.op_type not in CLAMPS or reader.domain:
         return None
     if any(bound is not None and bound.const_value is None for bound in reader.inputs[1:]):
         return None

@@ -6,7 +6,7 @@ more line here. Lowering and bindings are tables over these names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edgeq.ir import DType, Node, Tensor
 from edgeq.ops import (
@@ -33,6 +33,7 @@ __all__ = [
     "ScaleRule",
     "infer",
     "onnx_forms",
+    "onnx_types",
 ]
 
 OPS: tuple[Op, ...] = tuple(
@@ -57,6 +58,11 @@ _ONNX_FORMS: dict[str, tuple[Op, OnnxForm]] = {form.type: (op, form) for op in O
 def onnx_forms() -> dict[str, tuple[Op, OnnxForm]]:
     """The supported ONNX operator types, sorted: type → (the integer operator, how ONNX spells it)."""
     return dict(sorted(_ONNX_FORMS.items()))
+
+
+def onnx_types(has: Callable[[Op, OnnxForm], bool]) -> tuple[str, ...]:
+    """The supported ONNX operator types of which something holds, sorted."""
+    return tuple(name for name, (op, form) in onnx_forms().items() if has(op, form))
 
 
 def infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:

@@ -41,6 +41,7 @@ REQUANT = (
     value_of(RESULT, "out_zero", "zero point of the result"),
     *CLAMP,
 )
+LAYER_CONSTANTS = {1: "weight", 2: "bias"}
 IN_ZERO = value_of("x", "in_zero", "zero point of the input")
 
 

@@ -136,6 +136,11 @@ class OnnxForm:
         fixed: the output's parameters where ``scale`` is ``fixed``.
         average: it is an average pool, which some arithmetics compute without a change of scale.
         fill: index of the input whose value the result holds beside the operand's values, or None.
+        constants: what the inputs that must be constant are, by index, weight and bias included.
+        fuses_clamp: a Relu or Clip right behind it is the clamp of its result.
+        clamps: it is such a Relu or Clip.
+        means: every result lies between the smallest and the largest of its operand, as it does with scale ``same``.
+        nonnegative: no result is negative.
         attributes: everything that ONNX lets the operator say, and what of it lowering implements.
         rank: the rank of its first operand; None for any.
     """
@@ -149,8 +154,18 @@ class OnnxForm:
     fixed: Quantization | None = None
     average: bool = False
     fill: int | None = None
+    constants: Mapping[int, str] = field(default_factory=dict)
+    fuses_clamp: bool = False
+    clamps: bool = False
+    means: bool = False
+    nonnegative: bool = False
     attributes: tuple[OnnxAttribute, ...] = ()
     rank: int | None = None
+
+    @property
+    def passes_range(self) -> bool:
+        """Whether every result lies within the range of the operands."""
+        return self.fill is None and (self.means or self.scale == "same")
 
     def scale_rule(self, scaling: Scaling) -> ScaleRule:
         """How the output scale comes about in an arithmetic."""
@@ -198,6 +213,7 @@ class Op:
         signature: its operands and their types, which give the type of the result.
         shape: the shape of its result, and what it asks of its operands' shapes beyond the signature.
         axes: what it does to the axes of its activations; None where their order is fixed.
+        overwrites: every kernel may write its result over an operand of as many elements.
         one_sample: the backends have it for one sample only, a first axis of 1.
     """
 
@@ -213,6 +229,7 @@ class Op:
     onnx: tuple[OnnxForm, ...] = ()
     samples: tuple[Sample, ...] = ()
     limits: str = ""
+    overwrites: bool = False
     one_sample: bool = False
 
     def infer(self, node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array, matmul_exact
-from edgeq.ops.accumulator import REQUANT, requantize, value_of
+from edgeq.ops.accumulator import LAYER_CONSTANTS, REQUANT, requantize, value_of
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample
 from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, invalid
 from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, window_output, windows
@@ -161,6 +161,8 @@ CONV2D = Op(
             "Conv",
             weight=1,
             bias=2,
+            constants=LAYER_CONSTANTS,
+            fuses_clamp=True,
             rank=4,
             attributes=(
                 *ONNX_WINDOW,

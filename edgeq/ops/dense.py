@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array, matmul_exact
-from edgeq.ops.accumulator import REQUANT, requantize, value_of
+from edgeq.ops.accumulator import LAYER_CONSTANTS, REQUANT, requantize, value_of
 from edgeq.ops.axes import Axes
 from edgeq.ops.base import OnnxAttribute, OnnxForm, Op, Sample
 from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, invalid
@@ -81,6 +81,8 @@ DENSE = Op(
             "Gemm",
             weight=1,
             bias=2,
+            constants=LAYER_CONSTANTS,
+            fuses_clamp=True,
             rank=2,
             attributes=(
                 OnnxAttribute("alpha", "float", (1.0,)),
@@ -117,7 +119,7 @@ MATMUL = Op(
     evaluate=_evaluate_matmul,
     macs=_matmul_macs,
     axes=Axes(fixed=2),
-    onnx=(OnnxForm("MatMul", activations=(0, 1)),),
+    onnx=(OnnxForm("MatMul", activations=(0, 1), fuses_clamp=True),),
     samples=(
         Sample("2d-m3-k5-n4", "MatMul", ((3, 5), (5, 4))),
         Sample("2d-m1-k17-n9", "MatMul", ((1, 17), (17, 9))),

@@ -81,7 +81,8 @@ def _sum_op(name: str, onnx: str, sign: int, summary: str) -> Op:
         evaluate=_evaluate_sum(sign),
         macs=no_macs,
         axes=Axes(),
-        onnx=(OnnxForm(onnx, activations=None),),
+        overwrites=True,
+        onnx=(OnnxForm(onnx, activations=None, fuses_clamp=True),),
         samples=_samples(onnx),
         limits="highmul: every partial sum fits int32",
     )
@@ -99,7 +100,8 @@ MUL = Op(
     evaluate=_evaluate_mul,
     macs=no_macs,
     axes=Axes(),
-    onnx=(OnnxForm("Mul", activations=None),),
+    overwrites=True,
+    onnx=(OnnxForm("Mul", activations=None, fuses_clamp=True),),
     samples=_samples("Mul"),
 )
 OPS = (ADD, MUL, SUB)

@@ -179,7 +179,15 @@ PAD = Op(
     evaluate=_evaluate_pad,
     macs=no_macs,
     axes=Axes(each=("pads",)),
-    onnx=(OnnxForm("Pad", scale="same", fill=2, attributes=(OnnxAttribute("mode", "str", ("constant",)),)),),
+    onnx=(
+        OnnxForm(
+            "Pad",
+            scale="same",
+            fill=2,
+            constants={1: "amount of padding", 2: "padding value"},
+            attributes=(OnnxAttribute("mode", "str", ("constant",)),),
+        ),
+    ),
     samples=(
         Sample("4d-spatial", "Pad", ((1, 3, 4, 5),), {1: _ints(0, 0, 1, 1, 0, 0, 1, 1)}),
         Sample("4d-uneven", "Pad", ((1, 5, 3, 4),), {1: _ints(0, 0, 2, 0, 0, 0, 0, 3)}),
@@ -203,7 +211,12 @@ RESHAPE = Op(
     onnx=(
         OnnxForm("Flatten", scale="same", attributes=(OnnxAttribute("axis", "int"),)),
         OnnxForm("Identity", scale="same"),
-        OnnxForm("Reshape", scale="same", attributes=(OnnxAttribute("allowzero", "int", (0, 1)),)),
+        OnnxForm(
+            "Reshape",
+            scale="same",
+            constants={1: "target shape"},
+            attributes=(OnnxAttribute("allowzero", "int", (0, 1)),),
+        ),
         OnnxForm("Squeeze", scale="same"),
         OnnxForm("Unsqueeze", scale="same"),
     ),
@@ -235,7 +248,7 @@ SLICE = Op(
     evaluate=_evaluate_slice,
     macs=no_macs,
     axes=Axes(each=("starts", "ends", "steps")),
-    onnx=(OnnxForm("Slice", scale="same"),),
+    onnx=(OnnxForm("Slice", scale="same", constants={1: "start", 2: "end", 3: "list of axes", 4: "step"}),),
     samples=(
         _slice("4d-channels", (1, 8, 3, 4), (2,), (7,), (1,), (1,)),
         _slice("4d-rows-columns", (1, 3, 6, 7), (1, 2), (5, 7), (2, 3), (1, 1)),
@@ -278,7 +291,7 @@ UPSAMPLE = Op(
     shape=_upsample_shape,
     evaluate=_evaluate_upsample,
     macs=no_macs,
-    onnx=(OnnxForm("Resize", scale="same", rank=4, attributes=_RESIZE),),
+    onnx=(OnnxForm("Resize", scale="same", constants={2: "list of scales"}, rank=4, attributes=_RESIZE),),
     samples=(
         _upsample("by2-c3", (1, 3, 4, 5), 2, 2),
         _upsample("by3x2-c1", (1, 1, 3, 4), 3, 2),

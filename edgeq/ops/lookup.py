@@ -17,6 +17,7 @@ _FIXED = {
     "Sigmoid": Quantization.per_tensor(DType.INT8, 1 / 256, -128),
     "Tanh": Quantization.per_tensor(DType.INT8, 1 / 128, 0),
 }
+_NONNEGATIVE = ("Abs", "Exp", "HardSigmoid", "Relu", "Sigmoid", "Softplus", "Sqrt")
 _ALPHA = OnnxAttribute("alpha", "float")
 _ATTRIBUTES = {
     "Celu": (_ALPHA,),
@@ -74,7 +75,15 @@ def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
 
 def _form(onnx: str) -> OnnxForm:
     fixed = _FIXED.get(onnx)
-    return OnnxForm(onnx, scale="fixed" if fixed else "own", fixed=fixed, attributes=_ATTRIBUTES.get(onnx, ()))
+    return OnnxForm(
+        onnx,
+        scale="fixed" if fixed else "own",
+        fixed=fixed,
+        constants={1: "lower bound", 2: "upper bound"} if onnx == "Clip" else {},
+        clamps=onnx in ("Clip", "Relu"),
+        nonnegative=onnx in _NONNEGATIVE,
+        attributes=_ATTRIBUTES.get(onnx, ()),
+    )
 
 
 def _scalar(value: float) -> Array:
@@ -119,6 +128,7 @@ LOOKUP = Op(
     evaluate=_evaluate,
     macs=no_macs,
     axes=Axes(),
+    overwrites=True,
     onnx=tuple(_form(name) for name in _ELEMENTWISE),
     samples=_PLAIN_SAMPLES + _MORE_SAMPLES,
     limits="outside a function's domain the value at the nearest border counts",

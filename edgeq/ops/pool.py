@@ -132,10 +132,11 @@ AVERAGE_POOL = Op(
         OnnxForm(
             "AveragePool",
             average=True,
+            means=True,
             rank=4,
             attributes=(*_ONNX_POOL, OnnxAttribute("count_include_pad", "int", (0, 1))),
         ),
-        OnnxForm("GlobalAveragePool", average=True, rank=4),
+        OnnxForm("GlobalAveragePool", average=True, means=True, rank=4),
     ),
     one_sample=True,
     samples=(
@@ -207,6 +208,8 @@ MEAN = Op(
     onnx=(
         OnnxForm(
             "ReduceMean",
+            constants={1: "list of axes"},
+            means=True,
             attributes=(OnnxAttribute("keepdims", "int", (0, 1)), OnnxAttribute("noop_with_empty_axes", "int", (0, 1))),
         ),
     ),

@@ -29,5 +29,6 @@ REQUANTIZE = Op(
     evaluate=_evaluate,
     macs=no_macs,
     axes=Axes(),
+    overwrites=True,
 )
 OPS = (REQUANTIZE,)

@@ -50,11 +50,13 @@ SOFTMAX = Op(
     evaluate=_evaluate,
     macs=no_macs,
     axes=Axes(fixed=1),
+    overwrites=True,
     onnx=(
         OnnxForm(
             "Softmax",
             scale="fixed",
             fixed=RESULT,
+            nonnegative=True,
             attributes=(OnnxAttribute("axis", "int"),),
         ),
     ),

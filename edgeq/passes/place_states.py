@@ -13,10 +13,8 @@ from dataclasses import replace
 from typing import Final
 
 from edgeq.ir import Attr, Graph, Node
+from edgeq.ops import BY_NAME
 from edgeq.passes.base import Pass, Property
-
-# Operators of which every kernel may write its result over an operand of as many elements.
-OVERWRITES: Final = frozenset(("add", "lookup", "mul", "requantize", "softmax", "sub"))
 
 
 def run(graph: Graph) -> int:
@@ -77,7 +75,7 @@ def _in_place(graph: Graph, number: int) -> bool:
         if home.get(name, name) == state.input
     ]
     elements = graph.tensors[written].elements
-    overwrites = graph.nodes[maker].op in OVERWRITES
+    overwrites = BY_NAME[graph.nodes[maker].op].overwrites
     return all(
         step < maker or (step == maker and overwrites and graph.tensors[name].elements == elements)
         for step, name in reads

@@ -67,6 +67,16 @@ def test_kernel_is_used_by_a_case(op: str, kernel: str) -> None:
     assert (op, kernel) in bound_kernels()
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_what_overwrites_its_operand_does_so_in_every_kernel(mode: Mode) -> None:
+    for family in dict.fromkeys(op.family for op in OPS if op.overwrites):
+        graph = zoo(family, mode).graph
+        for step in bind_kernels(graph, load_board("native").target.isa):
+            elements = graph.tensors[step.call.outputs[0]].elements
+            same = {(i, 0) for i, name in enumerate(step.call.inputs) if graph.tensors[name].elements == elements}
+            assert not BY_NAME[step.node.op].overwrites or same <= set(step.call.in_place), step.node.name
+
+
 def test_every_emulated_core_is_covered() -> None:
     tried = {load_board(board).target.isa for board, _ in CORES.values()}
     boards = [load_board(name) for name in list_boards()]

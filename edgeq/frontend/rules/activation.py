@@ -9,20 +9,12 @@ import onnx_ir as ir
 
 from edgeq.frontend.edit import AttributeValue, Edit, Rule
 from edgeq.frontend.facts import integer, is_op, known_shape, name_of, number, operand, required, scalar, shape_of
+from edgeq.ops import onnx_types
 
 _LOWEST = float(np.finfo(np.float32).min)
 _HIGHEST = float(np.finfo(np.float32).max)
-_NONNEGATIVE = ("Abs", "Exp", "HardSigmoid", "Relu", "Sigmoid", "Softmax", "Softplus", "Sqrt")
-_KEEPS_SIGN = (
-    "AveragePool",
-    "Concat",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "MaxPool",
-    "Reshape",
-    "Slice",
-    "Transpose",
-)
+_NONNEGATIVE = onnx_types(lambda op, form: form.nonnegative)
+_KEEPS_SIGN = onnx_types(lambda op, form: form.passes_range)
 _MAX_LOOK_BACK = 8
 _CLOSE = 1e-5
 

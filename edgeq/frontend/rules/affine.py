@@ -23,9 +23,10 @@ from edgeq.frontend.facts import (
     required,
     shape_of,
 )
+from edgeq.ops import onnx_types
 
 VARIANCE = "its variance is not positive"
-_LAYERS = ("Conv", "Gemm")
+_LAYERS = onnx_types(lambda op, form: form.weight is not None)
 _IMAGE_RANK = 4
 _MAX_SPREAD = 1 << 20
 

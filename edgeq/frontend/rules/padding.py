@@ -8,11 +8,12 @@ import onnx_ir as ir
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import ints, is_op, name_of, number, operand, required, scalar, shape_of, text
 from edgeq.frontend.rules.activation import clamp_bounds, is_nonnegative
+from edgeq.ops import onnx_types
 
 _SPATIAL_FROM = 2
 _MAX_LOOK_AHEAD = 8
-# They only pass values on (MaxPool: the largest; it commutes with a clamp).
-_MOVERS = ("Concat", "Flatten", "Identity", "MaxPool", "Pad", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
+# They only pass values on, or the largest of them, so that a clamp behind them could stand before them.
+_PASSING = onnx_types(lambda op, form: form.scale == "same")
 # Functions that are constant in float32, 2e-9 apart, outside of an interval.
 _FLAT_BEYOND = {
     "Elu": (-20.0, np.inf),
@@ -118,7 +119,7 @@ def _needed_interval(value: ir.Value, edit: Edit, depth: int = 0) -> tuple[float
         return None
     found = []
     for use in value.uses():
-        if is_op(use.node, *_MOVERS) and len(use.node.outputs) == 1:
+        if is_op(use.node, *_PASSING) and len(use.node.outputs) == 1:
             interval = _needed_interval(use.node.outputs[0], edit, depth + 1)
         elif use.idx == 0 and is_op(use.node, "Relu", "Clip"):
             interval = clamp_bounds(use.node, edit)

@@ -12,13 +12,15 @@ import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import Shape, ints, is_op, name_of, operand, required, shape_of
+from edgeq.ops import onnx_types
+from edgeq.ops.axes import Axes
 
-ELEMENTWISE = (
-    "Abs", "Ceil", "Celu", "Clip", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu",
-    "Log", "Mish", "Neg", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin", "Softplus", "Softsign",
-    "Sqrt", "Tanh", "ThresholdedRelu",
+_ELEMENTWISE = Axes()
+UNARY = onnx_types(lambda op, form: op.axes == _ELEMENTWISE and form.activations is not None)
+BINARY = (
+    *onnx_types(lambda op, form: op.axes == _ELEMENTWISE and form.activations is None),
+    "Div", "Max", "Min", "Pow",
 )  # fmt: skip
-BINARY = ("Add", "Sub", "Mul", "Div", "Min", "Max", "Pow")
 _MAX_SPREAD_CONSTANT = 1 << 20
 
 
@@ -165,7 +167,7 @@ def lift_past_pad(node: ir.Node, edit: Edit) -> str | None:
 
 
 RULES = (
-    Rule("sink_past_unary", ELEMENTWISE, sink_past_unary),
+    Rule("sink_past_unary", UNARY, sink_past_unary),
     Rule("sink_past_binary", BINARY, sink_past_binary),
     Rule("sink_past_concat", ("Concat",), sink_past_concat),
     Rule("lift_past_pad", ("Transpose",), lift_past_pad),
