@@ -44,6 +44,7 @@ def _show(entries: Sequence[Mapping[str, Any]]) -> None:
     for entry in entries:
         lines = {
             "ONNX": ", ".join(entry["onnx"]) or "-",
+            "types": "; ".join(entry["types"]),
             "C kernels": ", ".join(entry["kernels"]) or "none needed",
             "TVM": entry["tvm"] or "yes",
             "TFLite": entry["tflite"] or "yes",
@@ -79,6 +80,7 @@ def support_table() -> list[dict[str, Any]]:
             "op": op.name,
             "summary": op.summary,
             "onnx": [form.type for form in op.onnx],
+            "types": op.signature.described(),
             "kernels": list(dict.fromkeys(binding.kernel for binding in BINDINGS if binding.op == op.name)),
             "tvm": support.UNSUPPORTED.get(op.name, ""),
             "tflite": tflite.UNSUPPORTED.get(op.name, ""),

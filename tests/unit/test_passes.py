@@ -95,6 +95,16 @@ def transposed_outputs() -> Graph:
     return b.done(back, inner, b.node("transpose", "w", nhwc, perm=TO_NCHW), there)
 
 
+def gate_beside_an_image() -> Graph:
+    """A value for each channel, computed without a transpose, and an image of rank 3 that has one of its own."""
+    b = Build(1, 4, 5, 6)
+    image = b.node("transpose", "n", b.lookup("a", "x", 1), perm=TO_NCHW)
+    piece = b.node("slice", "s", "x", starts=(0, 0, 0, 0), ends=(1, 1, 1, 6), steps=(1, 1, 1, 1))
+    gated = b.node("add", "g", image, b.node("reshape", "r", piece, shape=(1, 6, 1, 1)), **ADD)
+    flat = b.node("transpose", "f", b.node("reshape", "x3", "x", shape=(4, 5, 6)), perm=(2, 0, 1))
+    return b.done(b.node("transpose", "y", b.node("add", "h", flat, gated, **ADD), perm=TO_NHWC))
+
+
 CASES = {
     case.__name__: case
     for case in (
@@ -103,6 +113,7 @@ CASES = {
         elementwise_between_transposes,
         first_of_two_tables_is_an_output,
         flatten_into_dense,
+        gate_beside_an_image,
         lookup_chain,
         table_with_two_readers,
         transposed_outputs,

@@ -18,6 +18,7 @@ from edgeq.backends.tvm.integers import (
     scale_once,
     scale_twice,
 )
+from edgeq.ops import BY_NAME
 from edgeq.ops.signature import scaling_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ class Step:
         return scaling_of(self.node).formula(self.node.op)
 
     @property
+    def buffers(self) -> dict[str, Buffer]:
+        """The inputs by the names of their slots."""
+        return BY_NAME[self.node.op].signature.bind(self.node, self.inputs)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the first input."""
         return self.operands[0].shape
@@ -93,7 +99,6 @@ class Step:
         self,
         acc: Expression,
         index: Sequence[Expression],
-        factor: int,
         channel: Expression = 0,
     ) -> None:
         """Requantize an accumulator as the node says, and write it.
@@ -101,12 +106,12 @@ class Step:
         Args:
             acc: int32.
             index: where in the first output.
-            factor: the first input of the factor; what belongs to it follows.
             channel: which factor, where there are several.
         """
         node = self.node
-        place = channel if self.operands[factor].elements > 1 else 0
-        scaled = _SCALED[self.formula](acc, [each[place] for each in self.inputs[factor:]], node.integer("shift"))
+        factor = [self.buffers[name] for name in scaling_of(node).operands]
+        place = channel if int(factor[0].shape[0]) > 1 else 0
+        scaled = _SCALED[self.formula](acc, [each[place] for each in factor], node.integer("shift"))
         # A register of its own: the two comparisons of the clamp read the value, and would repeat the product.
         value = Variable(scaled + i64(node.integer("out_zero")), "int64")
         self.store_clamped(value.value, *index, dtype="int64")

@@ -12,7 +12,7 @@ from edgeq.backends.tvm.step import Step
 
 
 def _conv2d(step: Step) -> None:
-    node, bias = step.node, step.inputs[2]
+    node, bias = step.node, step.buffers["bias"]
     _, rows, columns, _ = step.operands[1].shape
     pads, dilations = node.integers("pads"), node.integers("dilations")
     window = Window((step.shape[1], step.shape[2]), node.integers("strides"), pads, dilations)
@@ -30,12 +30,12 @@ def _conv2d(step: Step) -> None:
                         _accumulate(step, acc, (image, *place), tap)
                     with builder.Else():
                         _accumulate(step, acc, None, tap)
-        step.store_scaled(acc.value, (image, top, left, channel), 3, channel)
+        step.store_scaled(acc.value, (image, top, left, channel), channel)
 
 
 def _accumulate(step: Step, acc: Variable, place: tuple[Expression, ...] | None, tap: tuple[Expression, ...]) -> None:
     """Add a tap's products over the input channels of the output's group; without a place, the input is padding."""
-    x, weight = step.inputs[0], step.inputs[1]
+    x, weight = step.buffers["x"], step.buffers["weight"]
     outputs, _, _, depth = step.operands[1].shape
     per_group = outputs // step.node.integer("group")
     first = 0 if per_group == outputs else (tap[0] // per_group) * depth

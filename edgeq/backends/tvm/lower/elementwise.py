@@ -55,7 +55,7 @@ def _mul(step: Step) -> None:
     with loops(*step.extents) as index:
         a = _element(step, 0, index) - step.node.integer("a_zero")
         b = _element(step, 1, index) - step.node.integer("b_zero")
-        step.store_scaled(a * b, index, 2)
+        step.store_scaled(a * b, index)
 
 
 LOWERINGS: Final = {"add": _sum(1), "mul": _mul, "sub": _sum(-1)}

@@ -33,7 +33,7 @@ def _average_pool(step: Step) -> None:
 
 def _scaled_mean(step: Step, total: Expression, count: Expression, index: Sequence[Expression]) -> None:
     position = sum((i32(count > known) for known in step.node.integers("counts")[:-1]), i32(0))
-    step.store_scaled(total - count * step.node.integer("in_zero"), index, 1, position)
+    step.store_scaled(total - count * step.node.integer("in_zero"), index, position)
 
 
 def _integer_mean(step: Step, total: Expression, count: Expression, index: Sequence[Expression]) -> None:
@@ -70,7 +70,7 @@ def _mean(step: Step) -> None:
             total.add(i32(step.inputs[0][tuple(at[axis] for axis in range(len(shape)))]))
         # An axis that was summed stays as one element where the node keeps it.
         index = [at[axis] if axis in kept else 0 for axis in sorted(at) if axis in kept or node.integer("keepdims")]
-        step.store_scaled(total.value, index, 1)
+        step.store_scaled(total.value, index)
 
 
 LOWERINGS: Final = {"average_pool": _average_pool, "max_pool": _max_pool, "mean": _mean}

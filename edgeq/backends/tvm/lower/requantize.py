@@ -10,7 +10,7 @@ from edgeq.backends.tvm.step import Step
 
 def _requantize(step: Step) -> None:
     with loops(*step.shape) as index:
-        step.store_scaled(i32(step.inputs[0][tuple(index)]) - step.node.integer("in_zero"), index, 1)
+        step.store_scaled(i32(step.inputs[0][tuple(index)]) - step.node.integer("in_zero"), index)
 
 
 LOWERINGS: Final = {"requantize": _requantize}
