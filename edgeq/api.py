@@ -29,6 +29,7 @@ from edgeq.arguments import (
     check_board,
     check_calibration,
     check_choice,
+    check_code_bytes,
     check_data,
     check_data_given,
     check_dims,
@@ -43,7 +44,6 @@ from edgeq.writing import check_file
 
 if TYPE_CHECKING:
     from edgeq.analysis.check import CheckResult
-    from edgeq.backends.c import Specialize
     from edgeq.job import Progress
     from edgeq.models import Data, Model, States
     from edgeq.numerics.scaling import Mode
@@ -64,7 +64,7 @@ def compile(  # noqa: A001 - the name of the command
     int16: str | Sequence[str] = (),
     requantize: Mode = DEFAULT_MODE,
     backends: str | Sequence[str] = ("c",),
-    specialize: Specialize = "hot",
+    code_bytes: int | None = None,
     optimize: str = "-O2",
     aligned_loads: bool = False,
     sources_only: bool = False,
@@ -90,7 +90,8 @@ def compile(  # noqa: A001 - the name of the command
         int16: names or patterns (``conv*``) of tensors that are int16; ``input`` for all inputs of the model.
         requantize: how requantization rounds, and so which runtime's bits; ``edgeq methods`` lists the arithmetics.
         backends: what to emit: ``c``, ``tflite``, ``tvm``, or several.
-        specialize: which layers get a kernel of their own: ``none``, ``hot`` or ``all``.
+        code_bytes: about the bytes that the kernels' code may take: more makes more layers faster; None: layers that do
+            much of the work get a kernel of their own.
         optimize: for gcc: ``-O2``, ``-O3`` or ``-Os``.
         aligned_loads: for memory that traps unaligned loads.
         sources_only: make no images; needs no compiler.
@@ -108,7 +109,6 @@ def compile(  # noqa: A001 - the name of the command
         EdgeqError: EQ01xx an argument, the data, or what lies at `out`; EQ02xx the model cannot be read; EQ03xx it is
             not supported; EQ04xx it does not fit the board; EQ05xx a tool is missing.
     """
-    from edgeq.backends.c.instances import SPECIALIZE
     from edgeq.backends.names import check_model_name, model_name_of
     from edgeq.backends.table import check_backends
 
@@ -121,7 +121,7 @@ def compile(  # noqa: A001 - the name of the command
         partial(check_backends, asked),
         partial(check_model_name, name) if name else lambda: None,
         partial(_check_quantization, observer, requantize, scheme),
-        partial(check_choice, "specialize", specialize, SPECIALIZE),
+        partial(check_code_bytes, code_bytes),
         partial(check_choice, "optimize", optimize, OPTIMIZE),
         partial(check_dims, dims or {}),
         partial(check_model, source),
@@ -141,7 +141,7 @@ def compile(  # noqa: A001 - the name of the command
         observer=observer,
         scheme=scheme,
         int16=names_of(int16),
-        specialize=specialize,
+        code_bytes=code_bytes,
         optimize=optimize,
         aligned_loads=aligned_loads,
         dims=dims or {},

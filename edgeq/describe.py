@@ -58,7 +58,7 @@ def describe(job: Job) -> Manifest:
             observer=options.observer if job.quantization is not None else None,
             scheme=options.scheme if job.quantization is not None else None,
             int16=options.int16,
-            specialize=options.specialize,
+            code_bytes=options.code_bytes,
             optimize=options.optimize,
             aligned_loads=options.aligned_loads,
             dims=dict(sorted(options.dims.items())),

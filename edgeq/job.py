@@ -20,7 +20,6 @@ from edgeq.target import Board
 if TYPE_CHECKING:
     import onnx_ir
 
-    from edgeq.backends.c import Specialize
     from edgeq.data import DataReport, Expectation
     from edgeq.firmware import Images
     from edgeq.frontend import Recovered
@@ -45,7 +44,7 @@ class CompileOptions:
         observer: name of the calibration observer.
         scheme: types of weights and activations, ``w8a8`` or ``w8a16``.
         int16: patterns of the names of further tensors that are int16.
-        specialize: which steps get an instance of their kernel.
+        code_bytes: a budget for the code of kernels; None: by the share of the work.
         optimize: gcc's ``-O`` flag.
         dims: sizes of named dynamic dimensions.
         backends: what to emit, sorted names of ``backends.table``.
@@ -64,7 +63,7 @@ class CompileOptions:
     observer: str = "auto"
     scheme: str = "w8a8"
     int16: tuple[str, ...] = ()
-    specialize: Specialize = "hot"
+    code_bytes: int | None = None
     optimize: str = "-O2"
     dims: Mapping[str, int] = field(default_factory=dict)
     backends: tuple[str, ...] = ("c",)
@@ -153,7 +152,7 @@ class Job:
             self.options.name,
             (board or self.board).target,
             tuple(str(value.name) for value in kept_outputs(self.qdq_model)),
-            self.options.specialize,
+            self.options.code_bytes,
             complete=board is None,
             modules=board is None and not self.options.sources_only,
         )

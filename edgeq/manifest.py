@@ -172,7 +172,7 @@ class Options:
     observer: str | None
     scheme: str | None
     int16: tuple[str, ...]
-    specialize: str
+    code_bytes: Natural | None
     optimize: str
     aligned_loads: bool
     dims: Mapping[str, Natural]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edgeq.backends.bundle import Bundle
-from edgeq.backends.c import Specialize
 from edgeq.backends.program import Program
 from edgeq.ir import Graph
 from edgeq.target import Target
@@ -22,7 +21,7 @@ class EmitRequest:
         name: prefix of every C symbol and file, checked before.
         target: the processor.
         outputs: the ONNX names of the graph's outputs.
-        specialize: which steps get an instance of their kernel.
+        code_bytes: a budget for the code of kernels; None: what the backend finds best.
         complete: with everything that a user's project needs, else only what edgeq's own images are built from.
         modules: also make what runners load on this computer; it may need a compiler.
     """
@@ -31,7 +30,7 @@ class EmitRequest:
     name: str
     target: Target
     outputs: tuple[str, ...]
-    specialize: Specialize = "hot"
+    code_bytes: int | None = None
     complete: bool = True
     modules: bool = True
 

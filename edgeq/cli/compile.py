@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -44,11 +44,10 @@ if TYPE_CHECKING:
 @quantization_options
 @calibration_options
 @click.option(
-    "--specialize",
-    type=click.Choice(["none", "hot", "all"]),
-    default="hot",
-    show_default=True,
-    help="Which layers get a kernel of their own: more is faster and larger.",
+    "--code-bytes",
+    type=int,
+    metavar="N",
+    help="Bytes that kernels may take; more is faster. By default layers with over 1/8 of the work get their own.",
 )
 @click.option("--optimize", type=click.Choice(OPTIMIZE), default="-O2", show_default=True, help="For gcc.")
 @click.option("--aligned-loads", is_flag=True, help="For memory that traps unaligned loads; slower on M4, M7, M33.")
@@ -81,7 +80,7 @@ def command(
     mode: str,
     calibration: Path | None,
     save_calibration: Path | None,
-    specialize: Any,  # noqa: ANN401 - a Literal that click has checked
+    code_bytes: int | None,
     optimize: str,
     aligned_loads: bool,
     backends: tuple[str, ...],
@@ -97,7 +96,7 @@ def command(
 
     \b
     edgeq compile kws.onnx --data calib.npz --board mps2-an386 -o build/kws
-    edgeq compile kws.qdq.onnx --board microbit-v2 -o build/kws --specialize all
+    edgeq compile kws.qdq.onnx --board microbit-v2 -o build/kws --code-bytes 12000
     edgeq compile kws.qdq.onnx --board mps2-an386 -o build/kws --backend c,tvm,tflite
     """
     from edgeq import api
@@ -114,7 +113,7 @@ def command(
             int16=int16,
             requantize=mode,
             backends=backends,
-            specialize=specialize,
+            code_bytes=code_bytes,
             optimize=optimize,
             aligned_loads=aligned_loads,
             sources_only=sources_only,

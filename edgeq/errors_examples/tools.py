@@ -20,6 +20,10 @@ TOOLS: Final[dict[str, Example]] = {
         "edgeq compile mobilenet.onnx --data calib.npz --board microbit-v1 -o build/vww",
         "edgeq check mobilenet.onnx --board all    (and a board that it fits)",
     ),
+    "EQ0403": Example(
+        "edgeq compile kws.onnx --data calib.npz --board microbit-v1 -o build/kws --code-bytes 100",
+        "edgeq compile kws.onnx --data calib.npz --board microbit-v1 -o build/kws --code-bytes 4000",
+    ),
     "EQ0501": Example("a computer without arm-none-eabi-gcc", _ARM),
     "EQ0502": Example("a computer without gcc or cc", _HOST),
     "EQ0503": Example("generated code that gcc refuses", _REPORTED),

@@ -31,7 +31,6 @@ import numpy as np
 import onnx_ir
 
 from edgeq.analysis.comparison import BeforePasses, Comparison
-from edgeq.backends.c import Specialize
 from edgeq.errors import EdgeqError
 from edgeq.frontend import normalize_qdq, normalize_structure
 from edgeq.interp import run
@@ -40,9 +39,9 @@ from edgeq.lowering import lower
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import OPS
 from edgeq.passes import PASSES, run_passes
-from tests.conformance.images import compare_on
+from tests.conformance.images import WAYS, compare_on
 from tests.conformance.test_fuzz import draw_cases
-from tests.conformance.test_images import CORES, WAYS
+from tests.conformance.test_images import CORES
 from tests.conformance.zoo import FAMILIES, build, input_sets
 from tests.quantized.random_models import RandomModel
 
@@ -91,7 +90,7 @@ def arithmetic_of(seed: int) -> Mode:
     return MODES[seed // BATCH % len(MODES)]
 
 
-def way_of(seed: int) -> Specialize:
+def way_of(seed: int) -> int | None:
     """How the calls of a seed's batch are emitted."""
     return WAYS[seed // BATCH % len(WAYS)]
 
@@ -195,7 +194,7 @@ def _compare(executor: str, graphs: Mapping[int, Graph], found: Findings) -> lis
                 joined,
                 input_sets(joined),
                 Path(folder),
-                specialize=way_of(seed),
+                code_bytes=way_of(seed),
                 sanitize=executor == HOST,
             )
         except (AssertionError, EdgeqError) as error:

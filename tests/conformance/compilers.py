@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.analysis.comparison import Comparison, compare_runs
-from edgeq.backends.c import CProgram, Specialize, emit_c
+from edgeq.backends.c import CProgram, emit_c
 from edgeq.describe import image_facts
 from edgeq.firmware.facts import ImageFacts, board_header, harness_model_source
 from edgeq.firmware.link import emulated_layout, linker_script
@@ -74,7 +74,7 @@ def deliver(
     graph: Graph,
     board_name: str,
     folder: Path,
-    specialize: Specialize,
+    code_bytes: int | None,
     *,
     aligned: bool = False,
     flags: tuple[str, ...] = (),
@@ -82,7 +82,7 @@ def deliver(
     """Emit a graph for a board; with `flags` in place of its target's, for one with a floating-point unit."""
     board = load_board(board_name)
     target = board.target.with_aligned_loads() if aligned else board.target
-    program = emit_c(graph, graph.name, target, specialize)
+    program = emit_c(graph, graph.name, target, code_bytes=code_bytes)
     program.bundle.write(folder)
     (folder / "eq_harness_model.c").write_text(harness_model_source(image_facts(graph, program, graph.name)))
     (folder / "eq_board.h").write_text(board_header(board.console))

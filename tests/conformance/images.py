@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from edgeq.analysis.comparison import Comparison, compare_runs
-from edgeq.backends.c import Specialize, emit_c
+from edgeq.backends.c import emit_c
 from edgeq.backends.program import Program
 from edgeq.describe import image_facts
 from edgeq.firmware import Images, build_images
@@ -17,6 +18,11 @@ from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
 from edgeq.target import Board, load_board
 
+FEWEST: Final = 0
+EVERY: Final = 1 << 20
+WAYS: Final[tuple[int | None, ...]] = (FEWEST, None, EVERY)
+"""Budgets for the kernels' code: shared instances wherever that is smaller, the default, one for every shape."""
+
 
 def compare_on(
     board_name: str,
@@ -24,7 +30,7 @@ def compare_on(
     inputs: Sequence[list[Array]],
     folder: Path,
     *,
-    specialize: Specialize = "hot",
+    code_bytes: int | None = None,
     sanitize: bool = False,
     tvm: bool = False,
 ) -> Comparison:
@@ -35,11 +41,11 @@ def compare_on(
         graph: what to run.
         inputs: one list of arrays a sample.
         folder: an empty one, for sources and images.
-        specialize: which steps get an instance of their kernel.
+        code_bytes: a budget for the kernels' code; one of :data:`WAYS` shows every way of emitting a call.
         sanitize: with address and undefined-behaviour sanitizers; host only.
         tvm: the steps are TVM's functions instead of kernels.
     """
-    spec, _ = build_image(board_name, graph, folder, specialize=specialize, sanitize=sanitize, tvm=tvm)
+    spec, _ = build_image(board_name, graph, folder, code_bytes=code_bytes, sanitize=sanitize, tvm=tvm)
     runner = load_runner("native" if load_board(board_name).is_host else "qemu")
     answer = runner.run(RunRequest(spec, inputs, steps=True))
     result = Comparison(board_name)
@@ -52,13 +58,13 @@ def build_image(
     graph: Graph,
     folder: Path,
     *,
-    specialize: Specialize = "hot",
+    code_bytes: int | None = None,
     sanitize: bool = False,
     tvm: bool = False,
 ) -> tuple[ImageSpec, Images]:
     """A graph's image for a board, with what runners must know of it; arguments as for :func:`compare_on`."""
     board = load_board(board_name)
-    program = _emit(graph, board, specialize, tvm=tvm)
+    program = _emit(graph, board, code_bytes, tvm=tvm)
     program.bundle.write(folder)
     facts = image_facts(graph, program, graph.name)
     images = build_images(folder, folder, board, facts, constants=program.constants, sanitize=sanitize)
@@ -67,9 +73,9 @@ def build_image(
     return spec_of(graph, program, board, image), images
 
 
-def _emit(graph: Graph, board: Board, specialize: Specialize, *, tvm: bool) -> Program:
+def _emit(graph: Graph, board: Board, code_bytes: int | None, *, tvm: bool) -> Program:
     if not tvm:
-        return emit_c(graph, graph.name, board.target, specialize)
+        return emit_c(graph, graph.name, board.target, code_bytes=code_bytes)
     from edgeq.backends.tvm.board import emit_board
 
     return emit_board(graph, graph.name, board.target)

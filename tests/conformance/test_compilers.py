@@ -17,6 +17,7 @@ from tests.conformance.compilers import (
     host_program,
     wrapped,
 )
+from tests.conformance.images import EVERY, FEWEST
 from tests.conformance.test_images import GRAPHS, graph_of
 from tests.conformance.zoo import input_sets
 
@@ -78,7 +79,7 @@ def test_host_has_the_reference_bits(
         needs_program("ld.lld")
     for number, family in enumerate(GRAPHS):
         graph = graph_of(family, MODES[number % len(MODES)])
-        delivered = deliver(graph, "native", tmp_path / family, "none" if number % 3 else "all")
+        delivered = deliver(graph, "native", tmp_path / family, FEWEST if number % 3 else EVERY)
         program = host_program(delivered, [compiler, *given], link_flags(compiler, given))
         found = delivered.compare(input_sets(graph), "native", program)
         assert found.first is None, f"{family}: {found.mismatches} of {found.elements} elements differ"
@@ -97,7 +98,7 @@ def test_chip_has_the_reference_bits(
     for number, family in enumerate(GRAPHS):
         graph = graph_of(family, "highmul")
         board, cpu = CHIPS[core]
-        delivered = deliver(graph, board, tmp_path / family, "none" if number % 2 else "all", flags=cpu)
+        delivered = deliver(graph, board, tmp_path / family, FEWEST if number % 2 else EVERY, flags=cpu)
         command = chip_compiler(compiler, (*delivered.flags, *CHIP_FLAGS[flags]))
         image = chip_image(delivered, chip_harness(delivered), command, compiler)
         found = delivered.compare(input_sets(graph), "qemu", image)
@@ -113,7 +114,7 @@ def test_big_endian_computer_has_the_reference_bits(
     compiler, emulator = needs_program("s390x-linux-gnu-gcc"), needs_program("qemu-s390x")
     for family in GRAPHS:
         graph = graph_of(family, mode)
-        delivered = deliver(graph, "native", tmp_path / family, "none")
+        delivered = deliver(graph, "native", tmp_path / family, FEWEST)
         program = wrapped(host_program(delivered, [compiler, "-O2"], ["-static"]), emulator)
         found = delivered.compare(input_sets(graph), "native", program)
         assert found.first is None, f"{family}: {found.mismatches} of {found.elements} elements differ"
@@ -129,7 +130,7 @@ def test_frame_pointer_leaves_enough_registers(
         needs_program(program)
     board, cpu = CHIPS[core]
     for family in ("conv", "dense"):
-        delivered = deliver(graph_of(family, "highmul"), board, tmp_path / family, "none", flags=cpu)
+        delivered = deliver(graph_of(family, "highmul"), board, tmp_path / family, FEWEST, flags=cpu)
         for flags in (("-O0",), ("-O2", "-fno-omit-frame-pointer")):
             command = chip_compiler(compiler, (*delivered.flags, *flags))
             compile_model(delivered, [*command, "-std=c11", "-ffreestanding"], compiler)
@@ -149,14 +150,14 @@ def test_aligned_loads_never_trap(core: str, family: str, tmp_path: Path, needs_
     for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
         needs_program(program)
     graph = graph_of(family, "highmul")
-    delivered = deliver(graph, TRAPPING[core], tmp_path / "aligned", "none", aligned=True)
+    delivered = deliver(graph, TRAPPING[core], tmp_path / "aligned", FEWEST, aligned=True)
     harness = chip_harness(delivered)
     image = chip_image(delivered, harness, chip_compiler("gcc", (*delivered.flags, "-O2")), "gcc")
     found = delivered.compare(input_sets(graph), "qemu", image)
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
     if (core, family) == ("m4", "conv"):
         # The trap is set: the kernels that load words from any address run into it.
-        plain = deliver(graph, TRAPPING[core], tmp_path / "plain", "none")
+        plain = deliver(graph, TRAPPING[core], tmp_path / "plain", FEWEST)
         image = chip_image(plain, harness, chip_compiler("gcc", (*plain.flags, "-O2")), "plain")
         with pytest.raises(EdgeqError, match="unaligned access"):
             plain.compare(input_sets(graph), "qemu", image)

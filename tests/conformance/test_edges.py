@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeq.backends.c import Specialize, bind_kernels
+from edgeq.backends.c import bind_kernels
 from edgeq.backends.c.packing import refuse_taps
 from edgeq.interp import run
 from edgeq.ir import Graph
@@ -17,17 +17,17 @@ from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import BY_NAME
 from edgeq.target import load_board
 from tests.conformance.edges import WINDOWS, edges, elementwise_edges
-from tests.conformance.images import compare_on
-from tests.conformance.test_images import CORES, WAYS, need_tools
+from tests.conformance.images import EVERY, FEWEST, WAYS, compare_on
+from tests.conformance.test_images import CORES, need_tools
 from tests.conformance.zoo import input_sets
 
 # Cores whose kernels differ; the others share theirs.
 NORMAL = ("m0", "m4", "m55")
 
 
-def check(board: str, graph: Graph, folder: Path, specialize: Specialize, *, sanitize: bool = False) -> None:
+def check(board: str, graph: Graph, folder: Path, code_bytes: int | None, *, sanitize: bool = False) -> None:
     """Build an image and compare it."""
-    found = compare_on(board, graph, input_sets(graph), folder, specialize=specialize, sanitize=sanitize)
+    found = compare_on(board, graph, input_sets(graph), folder, code_bytes=code_bytes, sanitize=sanitize)
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
     assert found.names >= set(graph.outputs)
 
@@ -36,29 +36,29 @@ def check(board: str, graph: Graph, folder: Path, specialize: Specialize, *, san
     "mode", [pytest.param(mode, marks=() if mode == DEFAULT_MODE else pytest.mark.slow) for mode in MODES]
 )
 def test_native_has_the_reference_bits(mode: Mode, tmp_path: Path) -> None:
-    check("native", edges(mode), tmp_path, "none", sanitize=True)
+    check("native", edges(mode), tmp_path, FEWEST, sanitize=True)
 
 
 @pytest.mark.qemu
 @pytest.mark.parametrize(
-    ("core", "mode", "specialize"),
+    ("core", "mode", "code_bytes"),
     [
         pytest.param(
             core,
             mode,
-            specialize,
-            marks=() if core in NORMAL and mode == "highmul" and specialize == "none" else pytest.mark.slow,
+            code_bytes,
+            marks=() if core in NORMAL and mode == "highmul" and code_bytes == FEWEST else pytest.mark.slow,
         )
         for core in CORES
         for mode in MODES
-        for specialize in WAYS
+        for code_bytes in WAYS
     ],
 )
 def test_core_has_the_reference_bits(
-    core: str, mode: Mode, specialize: Specialize, tmp_path: Path, needs_program: Callable[[str], str]
+    core: str, mode: Mode, code_bytes: int | None, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
     need_tools(core, needs_program)
-    check(CORES[core][0], edges(mode), tmp_path, specialize)
+    check(CORES[core][0], edges(mode), tmp_path, code_bytes)
 
 
 @pytest.mark.qemu
@@ -68,7 +68,7 @@ def test_core_has_the_reference_bits_with_constants(
 ) -> None:
     """Shifts and bounds known at compile time take instructions of their own: saturation that shifts."""
     need_tools(core, needs_program)
-    check(CORES[core][0], elementwise_edges("highmul"), tmp_path, "all")
+    check(CORES[core][0], elementwise_edges("highmul"), tmp_path, EVERY)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -17,13 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeq.backends.c import Specialize
 from edgeq.ir import DType, Quantization
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE
 from edgeq.ops.signature import Shape
-from tests.conformance.images import compare_on
-from tests.conformance.test_images import CORES, WAYS, need_tools
+from tests.conformance.images import EVERY, FEWEST, WAYS, compare_on
+from tests.conformance.test_images import CORES, need_tools
 from tests.conformance.zoo import FAMILIES, Case, build, input_sets
 
 Draw = Callable[[np.random.Generator, str], Case]
@@ -250,12 +249,12 @@ def _draw_all(family: str, seed: int) -> Iterator[Case]:
             number += 1
 
 
-def check(executor: str, name: str, cases: Sequence[Case], mode: Mode, specialize: Specialize, folder: Path) -> None:
+def check(executor: str, name: str, cases: Sequence[Case], mode: Mode, code_bytes: int | None, folder: Path) -> None:
     """Build an image of some cases and compare it; a failure says which case it is."""
     zoo = build(name, cases, mode)
     sanitize = executor == SANITIZED
     board = SANITIZED if sanitize else CORES[executor][0]
-    found = compare_on(board, zoo.graph, input_sets(zoo.graph), folder, specialize=specialize, sanitize=sanitize)
+    found = compare_on(board, zoo.graph, input_sets(zoo.graph), folder, code_bytes=code_bytes, sanitize=sanitize)
     wrong = [case for case in cases if found.first is not None and found.first.tensor.startswith(f"{case.id}.")]
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ, the first in {wrong}"
 
@@ -274,7 +273,7 @@ def test_random_cases_of_all_families_have_the_reference_bits(
     # A change of scale is one between quantized operators only; it would be nothing in the float model of the others.
     families = [family for family in DRAWS if family != "requantize"]
     cases = [case for family in families for case in draw_cases(family, _MIXED_CASES, SEED)]
-    check(executor, "mixed", cases, "highmul", "none" if executor == SANITIZED else "all", tmp_path)
+    check(executor, "mixed", cases, "highmul", FEWEST if executor == SANITIZED else EVERY, tmp_path)
 
 
 @pytest.mark.slow

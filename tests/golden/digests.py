@@ -18,8 +18,7 @@ from typing import Final
 
 import onnx_ir
 
-from edgeq.backends.c import Specialize, emit_c
-from edgeq.backends.c.instances import SPECIALIZE
+from edgeq.backends.c import emit_c
 from edgeq.errors import EdgeqError
 from edgeq.frontend import normalize, normalize_qdq, normalize_structure
 from edgeq.integers import to_integer_graph
@@ -30,6 +29,7 @@ from edgeq.onnxio.qdq_form import REQUANTIZE
 from edgeq.quant import quantize_blindly
 from edgeq.target import load_target
 from tests.conformance import zoo
+from tests.conformance.images import WAYS
 
 HERE: Final = Path(__file__).resolve().parent
 FILE: Final = HERE / "digests.json"
@@ -41,23 +41,23 @@ Digests = dict[str, dict[str, str]]
 
 
 def digests_of(name: str, models: Path | None) -> dict[str, str]:
-    """Digests of one model or operator family: ``MODE graph`` and ``MODE CORE SPECIALIZE`` → SHA-256, shortened.
+    """Digests of one model or operator family: ``MODE graph`` and ``MODE CORE BUDGET`` → SHA-256, shortened.
 
     Args:
         name: :data:`EXAMPLE`, one of :data:`REAL`, or a family of operators.
         models: folder of the real models; needed for those alone.
     """
     found = {}
-    choices: tuple[Specialize, ...] = SPECIALIZE if name == EXAMPLE else ("hot",)
+    budgets = WAYS if name == EXAMPLE else (None,)
     for mode in MODES:
         graph = to_integer_graph(quantized_model(name, mode, models), mode, "model")
         found[f"{mode} graph"] = _short("\n".join(graph_lines(graph)).encode())
         for core in CORES:
-            for specialize in choices:
-                bundle = emit_c(graph, "model", load_target(core), specialize).bundle
+            for budget in budgets:
+                bundle = emit_c(graph, "model", load_target(core), code_bytes=budget).bundle
                 files = {path: text for path, text in bundle.files.items() if not path.startswith("runtime/")}
                 text = b"".join(f"{path}\0".encode() + files[path] for path in sorted(files))
-                found[f"{mode} {core} {specialize}"] = _short(text)
+                found[f"{mode} {core} {budget}"] = _short(text)
     return found
 
 

@@ -27,7 +27,7 @@ def source_of(family: str) -> bytes:
     for case in zoo.cases_of(family, "highmul"):
         first.setdefault(case.types, case)
     graph = zoo.build(family, list(first.values())[:_MOST], "highmul").graph
-    return emit_c(graph, family, load_target("cortex-m4"), "hot", complete=False).bundle.files[f"{family}.c"]
+    return emit_c(graph, family, load_target("cortex-m4"), complete=False).bundle.files[f"{family}.c"]
 
 
 def main() -> int:

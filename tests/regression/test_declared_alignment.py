@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.compilers import deliver, host_program
+from tests.conformance.images import EVERY
 from tests.conformance.test_images import graph_of
 from tests.conformance.zoo import input_sets
 
 
 def test_declarations_state_what_definitions_have(tmp_path: Path) -> None:
-    delivered = deliver(graph_of("conv", "highmul"), "native", tmp_path, "hot")
+    delivered = deliver(graph_of("conv", "highmul"), "native", tmp_path, None)
     header = (tmp_path / "conv_weights.h").read_text()
     declared = re.findall(r"^extern (.*);$", header, re.MULTILINE)
     defined = re.findall(r"^(.*\]) = \{$", (tmp_path / "conv_weights.c").read_text(), re.MULTILINE)
@@ -32,6 +33,6 @@ def test_declarations_state_what_definitions_have(tmp_path: Path) -> None:
 def test_clang_reads_no_more_than_is_aligned(family: str, tmp_path: Path, needs_program: Callable[[str], str]) -> None:
     clang = needs_program("clang")
     graph = graph_of(family, "highmul")
-    delivered = deliver(graph, "native", tmp_path, "all")
+    delivered = deliver(graph, "native", tmp_path, EVERY)
     found = delivered.compare(input_sets(graph), "native", host_program(delivered, [clang, "-O2"]))
     assert found.first is None

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.images import compare_on
-from tests.conformance.test_images import CORES, WAYS, need_tools
+from tests.conformance.images import WAYS, compare_on
+from tests.conformance.test_images import CORES, need_tools
 from tests.conformance.zoo import Case, build, input_sets
 
 
@@ -27,5 +27,5 @@ def test_one_column_of_results_is_computed_in_every_row(
     case = Case("conv2d[one_column]", ("Conv",), ((1, 16, 3, 1),), weights, {"strides": (1, 2)})
     graph = build("one_column", [case], "highmul").graph
     for way in WAYS:
-        found = compare_on(CORES[core][0], graph, input_sets(graph), tmp_path / way, specialize=way)
+        found = compare_on(CORES[core][0], graph, input_sets(graph), tmp_path / str(way), code_bytes=way)
         assert found.first is None

@@ -206,7 +206,7 @@ def batched() -> Graph:
 
 def test_the_c_backend_refuses_several_samples() -> None:
     with pytest.raises(EdgeqError, match=r"EQ0362(.|\n)*onnx_pool"):
-        emit_c(batched(), "net", load_target("native"), "hot")
+        emit_c(batched(), "net", load_target("native"))
 
 
 def test_the_tflite_backend_refuses_several_samples() -> None:

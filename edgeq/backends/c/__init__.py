@@ -8,16 +8,14 @@ from edgeq.lazily import export
 
 if TYPE_CHECKING:
     from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
-    from edgeq.backends.c.instances import Specialize
     from edgeq.backends.c.program import CProgram, emit_c
 
-__all__ = ["CProgram", "Specialize", "Step", "bind_kernels", "emit_c", "plan_steps"]
+__all__ = ["CProgram", "Step", "bind_kernels", "emit_c", "plan_steps"]
 
 export(
     __name__,
     {
         "CProgram": "program",
-        "Specialize": "instances",
         "Step": "bind",
         "bind_kernels": "bind",
         "emit_c": "program",

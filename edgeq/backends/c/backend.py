@@ -18,7 +18,7 @@ class CBackend:
                 request.graph,
                 request.name,
                 request.target,
-                request.specialize,
+                code_bytes=request.code_bytes,
                 onnx_outputs=request.outputs,
                 complete=request.complete,
             )

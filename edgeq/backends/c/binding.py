@@ -18,6 +18,8 @@ from edgeq.ir import DType, Graph, Node
 from edgeq.numerics.array import Array
 from edgeq.ops.signature import scaling_of
 
+Shape = tuple[str, tuple[int, ...], tuple[str, ...]]
+"""What makes an instance of a kernel: the kernel, its record, and the constants that are not NULL."""
 _INT32 = np.iinfo(np.int32)
 
 
@@ -77,8 +79,8 @@ class Call:
         return tuple(p for p in self.declaration.parameters if self.constants.get(p.name) is not None)
 
     @property
-    def shape(self) -> tuple[object, ...]:
-        """What makes an instance of the kernel: everything but where its data lies; hashable."""
+    def shape(self) -> Shape:
+        """Everything but where the data lies."""
         record = tuple(self.record[name] for name in self.declaration.fields)
         return self.kernel, record, tuple(parameter.name for parameter in self.passed)
 

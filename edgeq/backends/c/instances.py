@@ -3,23 +3,33 @@
 What the records of an instance's steps have in common is a compile-time constant of it and folds; steps pass the rest,
 and pointers. Steps of the same shape (the record, and which constants they pass) can have an instance for themselves,
 in which the whole record folds; all other steps of a kernel share one.
+
+An instance of its own makes a shape faster and costs bytes. The rule: shapes take their turn in falling order of their
+multiply-accumulates, and each gets an instance while the kernels' code stays within the budget. Bytes are estimates
+(``code_bytes.json``), so that the choice depends on the graph and the processor alone. Without a budget the shapes that
+do more than an eighth of the model's multiply-accumulates get one, and kernels with one or two shapes have no other.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from pathlib import Path
+from typing import Final
 
 from edgeq.backends.c.bind import Step
-from edgeq.backends.c.binding import Call
+from edgeq.backends.c.binding import Call, Shape
+from edgeq.backends.c.runtime import Isa
 
-Specialize = Literal["none", "hot", "all"]
-SPECIALIZE: tuple[Specialize, ...] = ("none", "hot", "all")
-# A specialised instance costs about half a shared one (236 against 544 bytes on M4), so up to two pay for themselves.
-_FEW = 2
-_HOT_SHARE = 1 / 8
+_ESTIMATES: Final = Path(__file__).with_name("code_bytes.json")
+_FEW: Final = 2
+_HOT_SHARE: Final = 1 / 8
+
+Group = tuple[str, tuple[str, ...]]
+"""What steps must agree in to share an instance: the kernel, and which constants they pass."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +66,18 @@ class Instance:
         return f"{self.name}_{kernel}" if self.number is None else f"{self.name}_{kernel}_{self.number}"
 
 
-def instances_of(steps: Sequence[Step], specialize: Specialize, name: str) -> list[Instance]:
+def instances_of(steps: Sequence[Step], special: set[Shape], name: str) -> list[Instance]:
     """The instances of a program, in the order of their first steps.
 
     Args:
         steps: the bound nodes in schedule order.
-        specialize: which shapes get an instance for themselves.
+        special: the shapes that get an instance for themselves.
         name: prefix of every C symbol.
     """
-    special = _specialised(steps, specialize)
-    groups: dict[tuple[object, ...], list[int]] = {}
+    groups: dict[Shape | Group, list[int]] = {}
     for number, step in enumerate(steps):
-        call = step.call
-        passed = tuple(parameter.name for parameter in call.passed)
-        groups.setdefault(call.shape if call.shape in special else (call.kernel, passed), []).append(number)
+        shape = step.call.shape
+        groups.setdefault(shape if shape in special else _group(shape), []).append(number)
     kernels = Counter(steps[numbers[0]].kernel for numbers in groups.values())
     return [
         Instance(
@@ -87,18 +95,77 @@ def _varying(calls: Sequence[Call]) -> tuple[str, ...]:
     return tuple(field for field in calls[0].declaration.fields if len({call.record[field] for call in calls}) > 1)
 
 
-def _specialised(steps: Sequence[Step], specialize: Specialize) -> set[tuple[object, ...]]:
-    """The shapes that get an instance for themselves."""
+def special_shapes(steps: Sequence[Step], isa: Isa, budget: int | None) -> set[Shape]:
+    """The shapes that get an instance for themselves; the rule stands at the top of this module.
+
+    Args:
+        steps: the bound nodes in schedule order.
+        isa: the processor's instruction sets.
+        budget: bytes that the kernels' code may take; where even the fewest are more, these are taken.
+    """
+    return _hot(steps) if budget is None else _within(steps, isa, budget)
+
+
+def estimated_bytes(steps: Sequence[Step], special: set[Shape], isa: Isa) -> int:
+    """About the bytes of the kernels' code where these shapes have instances for themselves."""
+    return _estimate(_groups(_macs(steps)), special, isa)
+
+
+def _hot(steps: Sequence[Step]) -> set[Shape]:
     shapes = {step.call.shape: step.kernel for step in steps}
-    if specialize == "all":
-        return set(shapes)
-    uses = Counter(shapes.values())
-    macs = Counter[tuple[object, ...]]()
+    uses, macs = Counter(shapes.values()), _macs(steps)
+    return {
+        shape for shape, kernel in shapes.items() if uses[kernel] <= _FEW or macs[shape] > macs.total() * _HOT_SHARE
+    }
+
+
+def _within(steps: Sequence[Step], isa: Isa, budget: int) -> set[Shape]:
+    macs = _macs(steps)
+    groups = _groups(macs)
+    special = set[Shape]()
+    for group, shapes in groups.items():  # two small instances can take less than one that is shared
+        if _bytes_of(group, len(shapes), len(shapes), isa) <= _bytes_of(group, len(shapes), 0, isa):
+            special |= shapes
+    for shape in sorted(macs, key=macs.__getitem__, reverse=True):  # stable: ties in schedule order
+        if _estimate(groups, special | {shape}, isa) <= budget:
+            special.add(shape)
+    return special
+
+
+def _macs(steps: Sequence[Step]) -> Counter[Shape]:
+    """Multiply-accumulates by shape, in schedule order."""
+    macs = Counter[Shape]()
     for step in steps:
         macs[step.call.shape] += step.macs
-    total = sum(macs.values())
-    return {
-        shape
-        for shape, kernel in shapes.items()
-        if uses[kernel] == 1 or (specialize == "hot" and (uses[kernel] <= _FEW or macs[shape] > total * _HOT_SHARE))
-    }
+    return macs
+
+
+def _groups(shapes: Iterable[Shape]) -> dict[Group, set[Shape]]:
+    """The shapes that would share one instance."""
+    groups: dict[Group, set[Shape]] = {}
+    for shape in shapes:
+        groups.setdefault(_group(shape), set()).add(shape)
+    return groups
+
+
+def _group(shape: Shape) -> Group:
+    kernel, _, passed = shape
+    return kernel, passed
+
+
+def _estimate(groups: Mapping[Group, set[Shape]], special: set[Shape], isa: Isa) -> int:
+    return sum(_bytes_of(group, len(shapes), len(shapes & special), isa) for group, shapes in groups.items())
+
+
+def _bytes_of(group: Group, shapes: int, apart: int, isa: Isa) -> int:
+    """About the bytes of a kernel's instances: `apart` of its shapes have their own, the others share one."""
+    own, shared = _estimates()[group[0]][isa[0]]
+    rest = shapes - apart
+    return own * apart + (shared if rest > 1 else own * rest)
+
+
+@cache
+def _estimates() -> dict[str, dict[str, tuple[int, int]]]:
+    """Bytes of an instance for one shape and of a shared one, by kernel and instruction set."""
+    found: dict[str, dict[str, tuple[int, int]]] = json.loads(_ESTIMATES.read_text(encoding="utf-8"))
+    return found

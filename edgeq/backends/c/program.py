@@ -9,12 +9,13 @@ from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
-from edgeq.backends.c.instances import Specialize
+from edgeq.backends.c.instances import estimated_bytes, special_shapes
 from edgeq.backends.c.runtime import runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header, weights_source
 from edgeq.backends.planning import Plan
 from edgeq.ir import Graph
+from edgeq.notes import note
 from edgeq.target import Target
 
 
@@ -32,8 +33,8 @@ def emit_c(
     graph: Graph,
     name: str,
     target: Target,
-    specialize: Specialize,
     *,
+    code_bytes: int | None = None,
     onnx_outputs: Sequence[str] = (),
     complete: bool = True,
 ) -> CProgram:
@@ -43,7 +44,7 @@ def emit_c(
         graph: the integer graph.
         name: prefix of every C symbol and file, checked before.
         target: the processor.
-        specialize: which steps get an instance of their own.
+        code_bytes: a budget for the kernels' code; None: see ``instances``.
         onnx_outputs: the ONNX names of the outputs; none: the tensors' own names.
         complete: with everything that a user's project needs. Otherwise only what edgeq's own images are built from,
             whose weights do not come from a text.
@@ -53,9 +54,11 @@ def emit_c(
     """
     steps = bind_kernels(graph, target.isa)
     plan = plan_steps(graph, steps)
+    special = special_shapes(steps, target.isa, code_bytes)
+    _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
     constants = Constants(name)
     files = {
-        f"{name}.c": model_source(graph, steps, plan, name, target, specialize, constants).encode(),
+        f"{name}.c": model_source(graph, steps, plan, name, target, special, constants).encode(),
         f"{name}.h": model_header(graph, len(steps), plan, name, target, onnx_outputs).encode(),
         f"{name}_weights.h": weights_header(name, constants).encode(),
     }
@@ -64,3 +67,14 @@ def emit_c(
         files |= project_files(graph, name, target) | {f"runtime/{header}": text for header, text in headers.items()}
         files[f"{name}_weights.c"] = weights_source(name, constants)
     return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants)
+
+
+def _tell_excess(estimate: int, budget: int | None) -> None:
+    if budget and estimate > budget:
+        note(
+            "EQ0403",
+            "the kernels take more code than their budget",
+            got=f"about {estimate} bytes",
+            allowed=f"--code-bytes {budget}",
+            hint="these are the fewest: every kernel has one instance; fewer kinds of layers need fewer kernels",
+        )

@@ -1,0 +1,114 @@
+"""Bytes of the instances of each kernel, which the C backend reckons a budget with.
+
+    make code-bytes     # write edgeq/backends/c/code_bytes.json anew: some minutes
+
+Measured with gcc -O2 over the models of ``digests`` and the operator families, for each instruction set: the median of
+the instances for one shape, and of those that several share.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import edgeq.backends.c
+from edgeq.backends.c import Step, bind_kernels, plan_steps
+from edgeq.backends.c.emit import model_source
+from edgeq.backends.c.instances import instances_of
+from edgeq.backends.c.runtime import runtime_headers
+from edgeq.backends.c_source import model_header
+from edgeq.backends.constants import Constants, weights_header
+from edgeq.firmware.toolchain import Toolchain, find_toolchain
+from edgeq.integers import to_integer_graph
+from edgeq.ir import Graph
+from edgeq.numerics.scaling import MODES
+from edgeq.target import Target, load_target
+from tests.conformance import zoo
+from tests.golden.digests import EXAMPLE, REAL, quantized_model
+
+FILE: Final = Path(edgeq.backends.c.__file__).with_name("code_bytes.json")
+# By the first of a target's instruction sets; plain C is measured on a core without any of the others.
+_M3: Final = load_target("cortex-m3")
+TARGETS: Final = {target.isa[0]: target for target in (load_target(f"cortex-m{n}") for n in (0, 3, 4, 55))} | {
+    "generic": replace(_M3, isa=("generic",))
+}
+_SYMBOL: Final = re.compile(r"^\w+ (?P<bytes>\w+) \w (?P<name>\w+)$", re.MULTILINE)
+Bytes = dict[str, dict[str, tuple[int, int]]]
+
+
+def measure(models: Path) -> Bytes:
+    """Bytes of an instance for one shape and of a shared one, by kernel and instruction set.
+
+    Args:
+        models: folder of the real models.
+    """
+    own: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    shared: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for graph in _graphs(models):
+        for isa, target in TARGETS.items():
+            steps = bind_kernels(graph, target.isa)
+            for special in (False, True):
+                for kernel, varies, size in _sizes(graph, steps, target, special=special):
+                    (shared if varies else own)[kernel, isa].append(size)
+    result: Bytes = {}
+    for (kernel, isa), sizes in sorted(own.items()):
+        alone = round(median(sizes))
+        # No program had two shapes of it: two instances cost twice as much.
+        result.setdefault(kernel, {})[isa] = (alone, round(median(shared[kernel, isa] or [2 * alone])))
+    return result
+
+
+def _graphs(models: Path) -> Iterator[Graph]:
+    for mode in MODES:
+        for name in (EXAMPLE, *REAL, *zoo.FAMILIES):
+            yield to_integer_graph(quantized_model(name, mode, models), mode, "model")
+
+
+def _sizes(graph: Graph, steps: Sequence[Step], target: Target, *, special: bool) -> Iterator[tuple[str, bool, int]]:
+    """Kernel, whether several shapes share it, and bytes of each instance of a program."""
+    shapes = {step.call.shape for step in steps if special}
+    constants, plan = Constants("model"), plan_steps(graph, list(steps))
+    files = {
+        "model.c": model_source(graph, steps, plan, "model", target, shapes, constants).encode(),
+        "model.h": model_header(graph, len(steps), plan, "model", target, ()).encode(),
+        "model_weights.h": weights_header("model", constants).encode(),
+        **runtime_headers((step.kernel for step in steps), target.isa),
+    }
+    with tempfile.TemporaryDirectory(prefix="edgeq-code-bytes-") as folder:
+        for name, content in files.items():
+            Path(folder, name).write_bytes(content)
+        sizes = _compiled(find_toolchain(target), target, folder)
+    for instance in instances_of(steps, shapes, "model"):
+        kernel = steps[instance.steps[0]].kernel
+        yield kernel, bool(instance.varying), sizes[instance.function or f"model_step_{instance.steps[0]}"]
+
+
+def _compiled(toolchain: Toolchain, target: Target, folder: str) -> dict[str, int]:
+    """Bytes by symbol."""
+    flags = [f"-mcpu={target.cpu}", *target.flags, "-std=c11", "-O2"]
+    subprocess.run([toolchain.gcc, *flags, "-I.", "-c", "model.c"], cwd=folder, check=True)
+    listed = subprocess.run(
+        [toolchain.binutil("nm"), "--print-size", "model.o"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+    return {found["name"]: int(found["bytes"], 16) for found in _SYMBOL.finditer(listed)}
+
+
+def main() -> int:
+    """Write the estimates anew."""
+    found = measure(Path(sys.argv[1]))
+    lines = (f" {json.dumps(kernel)}: {json.dumps(sizes, sort_keys=True)}" for kernel, sizes in found.items())
+    FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
