@@ -138,3 +138,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
 
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {near[0]}?" if near else None
+
+
+def unknown_name(
+    code: str, what: str, got: str, known: Iterable[str], *, where: str | None = None, hint: str | None = None
+) -> EdgeqError:
+    """The error for a name that is none of the known ones; its hint names the nearest unless one is given."""
+    names = list(known)
+    return EdgeqError(code, what, where=where, got=got, allowed=", ".join(names), hint=hint or did_you_mean(got, names))

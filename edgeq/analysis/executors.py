@@ -9,7 +9,7 @@ from typing import Final
 
 from edgeq.analysis.model_values import Inputs, ModelValue, model_outputs
 from edgeq.analysis.parallel import InOrder
-from edgeq.errors import EdgeqError, did_you_mean
+from edgeq.errors import EdgeqError, unknown_name
 from edgeq.folder import Compiled
 from edgeq.ir import Graph
 from edgeq.job import Progress, silent
@@ -36,14 +36,7 @@ def check_names(names: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]
     """
     for name in names:
         if name not in allowed:
-            raise EdgeqError(
-                "EQ0170",
-                "there is no runner of that name",
-                where="--on",
-                got=name,
-                allowed=", ".join(allowed),
-                hint=did_you_mean(name, allowed),
-            )
+            raise unknown_name("EQ0170", "there is no runner of that name", name, allowed, where="--on")
     return tuple(dict.fromkeys(names))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeq.errors import EdgeqError, did_you_mean
+from edgeq.errors import EdgeqError, unknown_name
 from edgeq.numerics.array import Array
 
 # Words of keys that hold labels, as a rule, where `y` does not.
@@ -267,12 +267,5 @@ def check_metric(name: str) -> str:
         EdgeqError: EQ0109.
     """
     if name not in METRICS:
-        raise EdgeqError(
-            "EQ0109",
-            "there is no such metric",
-            where="--metric",
-            got=name,
-            allowed=", ".join(sorted(METRICS)),
-            hint=did_you_mean(name, METRICS),
-        )
+        raise unknown_name("EQ0109", "there is no such metric", name, sorted(METRICS), where="--metric")
     return name

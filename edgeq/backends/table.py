@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
-from edgeq.errors import EdgeqError, did_you_mean
+from edgeq.errors import EdgeqError, unknown_name
 
 if TYPE_CHECKING:
     from edgeq.backends.base import Backend
@@ -118,14 +118,7 @@ def check_backends(names: Sequence[str]) -> tuple[str, ...]:
     known = [entry.name for entry in BACKENDS]
     for name in names:
         if name not in known:
-            raise EdgeqError(
-                "EQ0171",
-                "there is no backend of that name",
-                where="--backend",
-                got=name,
-                allowed=", ".join(known),
-                hint=did_you_mean(name, known),
-            )
+            raise unknown_name("EQ0171", "there is no backend of that name", name, known, where="--backend")
     if not names:
         raise EdgeqError("EQ0171", "no backend is named", where="--backend", allowed=", ".join(known))
     return tuple(sorted(set(names)))

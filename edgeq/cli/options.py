@@ -10,7 +10,7 @@ import click
 
 from edgeq.cli.talk import QUIET, VERBOSE, keep_json, loudness
 from edgeq.cli.words import Word, board_words, completing, completing_list, executor_words
-from edgeq.errors import EdgeqError, did_you_mean
+from edgeq.errors import EdgeqError, unknown_name
 from edgeq.numerics import DEFAULT_MODE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -49,14 +49,7 @@ def matching(entries: Iterable[Entry], wanted: str | None, words: Callable[[Entr
     found = [entry for entry in listed if any(wanted.lower() in word.lower() for word in words(entry))]
     if not found:
         names = [next(iter(words(entry))) for entry in listed]
-        raise EdgeqError(
-            "EQ0101",
-            "nothing in the list matches",
-            where="FILTER",
-            got=wanted,
-            allowed=", ".join(names),
-            hint=did_you_mean(wanted, names),
-        )
+        raise unknown_name("EQ0101", "nothing in the list matches", wanted, names, where="FILTER")
     return found
 
 

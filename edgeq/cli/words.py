@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem
 
-from edgeq.errors import EdgeqError, did_you_mean
+from edgeq.errors import unknown_name
 
 Words = Callable[[], Iterable[str]]
 
@@ -38,14 +38,8 @@ class Word(click.ParamType):  # type: ignore[type-arg]  # generic only since cli
         known = sorted(self.words())
         if value in known:
             return value
-        raise EdgeqError(
-            self.code,
-            f"there is no {self.what} of that name",
-            where=param.opts[0] if param is not None else None,
-            got=value,
-            allowed=", ".join(known),
-            hint=did_you_mean(value, known),
-        )
+        where = param.opts[0] if param is not None else None
+        raise unknown_name(self.code, f"there is no {self.what} of that name", value, known, where=where)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The words that begin so."""

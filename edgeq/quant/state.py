@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, unknown_name
 from edgeq.numerics import DEFAULT_MODE
 from edgeq.numerics.scaling import MODES, SCALINGS, Mode
 from edgeq.onnxio.qdq_form import QdqPlan
@@ -72,7 +72,7 @@ class QuantizeOptions:
             ("scheme", "--scheme", self.scheme, tuple(SCHEMES)),
         ):
             if got not in allowed:
-                raise EdgeqError("EQ0107", f"there is no such {what}", where=flag, got=got, allowed=", ".join(allowed))
+                raise unknown_name("EQ0107", f"there is no such {what}", got, allowed, where=flag)
         if self.patterns and 16 not in SCALINGS[self.mode].activation_bits:
             raise EdgeqError(
                 "EQ0364",

@@ -5,12 +5,11 @@ A new one is a file with a ``RUNNER`` or ``FLASHER`` object, and a line here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import unknown_name
 from edgeq.runners.base import Flasher, Runner
 
 
@@ -51,6 +50,8 @@ class FlasherEntry:
     module: str
     description: str
 
+
+_Entry = TypeVar("_Entry", RunnerEntry, FlasherEntry)
 
 RUNNERS: Final = (
     RunnerEntry(
@@ -114,10 +115,7 @@ def runner_entry(name: str) -> RunnerEntry:
     Raises:
         EdgeqError: EQ0170, there is none.
     """
-    found = next((entry for entry in RUNNERS if entry.name == name), None)
-    if found is None:
-        raise _unknown("runner", name, [entry.name for entry in RUNNERS])
-    return found
+    return _entry("runner", RUNNERS, name)
 
 
 def load_runner(name: str) -> Runner:
@@ -135,11 +133,11 @@ def load_flasher(name: str) -> Flasher:
     Raises:
         EdgeqError: EQ0170, there is none.
     """
-    found = next((entry for entry in FLASHERS if entry.name == name), None)
-    if found is None:
-        raise _unknown("flasher", name, [entry.name for entry in FLASHERS])
-    return cast(Flasher, import_module(found.module).FLASHER)
+    return cast(Flasher, import_module(_entry("flasher", FLASHERS, name).module).FLASHER)
 
 
-def _unknown(kind: str, name: str, allowed: Sequence[str]) -> EdgeqError:
-    return EdgeqError("EQ0170", f"there is no {kind} of that name", got=name, allowed=", ".join(allowed))
+def _entry(kind: str, table: tuple[_Entry, ...], name: str) -> _Entry:
+    for entry in table:
+        if entry.name == name:
+            return entry
+    raise unknown_name("EQ0170", f"there is no {kind} of that name", name, [entry.name for entry in table])

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeq.errors import EdgeqError, did_you_mean
+from edgeq.errors import EdgeqError, unknown_name
 from edgeq.resources import boards_dir
 from edgeq.target.table import Table, read_table
 from edgeq.target.target import ISAS, TOOLCHAINS, Target, list_targets, load_target
@@ -188,14 +188,7 @@ def load_board(name_or_path: str | os.PathLike[str]) -> Board:
     known = list_boards()
     name = text.lower()
     if name not in known:
-        raise EdgeqError(
-            "EQ0184",
-            "the board is unknown",
-            where="--board",
-            got=text,
-            allowed=", ".join(known),
-            hint=_target_hint(name) or did_you_mean(name, known),
-        )
+        raise unknown_name("EQ0184", "the board is unknown", text, known, where="--board", hint=_target_hint(name))
     return read_board(boards_dir() / name / "board.toml")
 
 
@@ -332,13 +325,7 @@ def _emulator(table: Table, name: str, flash: Memory | None, ram: Memory | None)
     if board is None or machine is not None:
         raise part.fail("board", "an emulator is a machine or another board", "either machine or board")
     if not _board_file(board).is_file():
-        raise EdgeqError(
-            "EQ0184",
-            "the board is unknown",
-            where=part.where("board"),
-            got=board,
-            hint=did_you_mean(board, list_boards()),
-        )
+        raise unknown_name("EQ0184", "the board is unknown", board, list_boards(), where=part.where("board"))
     other = read_table(_board_file(board), _board_file)
     there = other.table("emulator")
     other_flash, other_ram = _memory(other, "flash"), _memory(other, "ram")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
-from edgeq.errors import EdgeqError, did_you_mean
+from edgeq.errors import EdgeqError, unknown_name
 from edgeq.files import DAMAGE, MAX_TOML_BYTES, read_limited, reason_of
 from edgeq.resources import data_root
 
@@ -70,14 +70,7 @@ class Table:
         words = sorted(allowed)
         value = self.text(key)
         if value not in words:
-            raise EdgeqError(
-                "EQ0182",
-                "the value is not known",
-                where=self.where(key),
-                got=_shown(value),
-                allowed=", ".join(words),
-                hint=did_you_mean(value, words),
-            )
+            raise unknown_name("EQ0182", "the value is not known", _shown(value), words, where=self.where(key))
         return value
 
     def number(self, key: str, default: object = _REQUIRED, *, low: int = 0, high: int = 0xFFFFFFFF) -> int:
@@ -137,14 +130,7 @@ class Table:
         """
         for key in self._values:
             if key not in self._known:
-                raise EdgeqError(
-                    "EQ0181",
-                    "the key is unknown",
-                    where=self.where(key),
-                    got=key,
-                    allowed=", ".join(sorted(self._known)),
-                    hint=did_you_mean(key, self._known),
-                )
+                raise unknown_name("EQ0181", "the key is unknown", key, sorted(self._known), where=self.where(key))
 
 
 def read_table(path: Path, locate: Callable[[str], Path]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgeq.errors import EdgeqError, did_you_mean
+from edgeq.errors import EdgeqError, unknown_name
 from edgeq.resources import targets_dir
 from edgeq.target.table import read_table
 
@@ -90,8 +90,7 @@ def load_target(name: str) -> Target:
     """
     known = list_targets()
     if name not in known:
-        listed = ", ".join(known)
-        raise EdgeqError("EQ0185", "the target is unknown", got=name, allowed=listed, hint=did_you_mean(name, known))
+        raise unknown_name("EQ0185", "the target is unknown", name, known)
     return read_target(targets_dir() / f"{name}.toml")
 
 
