@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.golden.digests import EXAMPLE, REAL
+from edgeq.backends.c import bind_kernels
+from edgeq.backends.c.bindings import BINDINGS
+from edgeq.backends.c.instances import estimated_bytes, special_shapes
+from edgeq.integers import to_integer_graph
+from edgeq.target import load_board
+from tests.golden.code_bytes import FILE as ESTIMATES
+from tests.golden.digests import EXAMPLE, REAL, quantized_model
 from tests.golden.instructions import BOARDS, CODE, COMPILER, FILE, costs_of, exceeded
 
 STATED: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
@@ -44,3 +50,20 @@ def test_a_dearer_or_unknown_step_is_named() -> None:
         "01 add b: None -> 1",
         f"{CODE}: 5 -> 6",
     ]
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("name", [EXAMPLE, *(pytest.param(name, marks=pytest.mark.data) for name in REAL)])
+def test_kernels_take_about_the_estimated_bytes(name: str, board: str, request: pytest.FixtureRequest) -> None:
+    """Beside its kernels, a program has a call for each step and the loop over them: up to 64 bytes a step."""
+    models: Path | None = request.getfixturevalue("data_dir") / "models" if name in REAL else None
+    isa = load_board(board).target.isa
+    steps = bind_kernels(to_integer_graph(quantized_model(name, "highmul", models), "highmul", "model"), isa)
+    estimate = estimated_bytes(steps, special_shapes(steps, isa, None), isa)
+    measured = STATED[name][board][CODE]
+    assert 0.75 * measured - 64 * len(steps) <= estimate <= measured
+
+
+def test_every_kernel_has_estimates() -> None:
+    """`make code-bytes` measures a new kernel."""
+    assert {binding.kernel for binding in BINDINGS} == set(json.loads(ESTIMATES.read_text(encoding="utf-8")))
