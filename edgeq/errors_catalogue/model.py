@@ -158,7 +158,7 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0255": (
         "Quantized to another type",
-        "Activations and weights are int8 or uint8, biases int32; no blocks. Change the quantizer's options.",
+        "Activations are int8, uint8 or symmetric int16, weights int8 or uint8, biases int32; no blocks.",
     ),
     "EQ0256": ("Scales differ", "A DequantizeLinear reads another scale or zero point than its QuantizeLinear wrote."),
     "EQ0257": ("Integers outside quantization", "Between QuantizeLinear and DequantizeLinear only layout may change."),

@@ -76,11 +76,18 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0363": (
         "Integers of another type",
-        "Lowering takes int8, uint8, and int32 for biases. Quantize the model again.",
+        "Lowering takes int8, uint8 and int16, and int32 for biases. Quantize the model again.",
     ),
     "EQ0364": (
         "No int16 activations in this arithmetic",
         "Only highmul has formulas for them: compile without --requantize, or with int8 activations.",
+    ),
+    "EQ0365": (
+        "A function of int16 is interpolated",
+        (
+            "A table of all 65 536 results would take 128 KB, so there are 513, and lines between them. The note "
+            "states how far the lines are from the function where that is more than rounding."
+        ),
     ),
     "EQ0380": ("No C kernel", "No kernel takes the operator with these shapes. `edgeq ops` lists the limits."),
     "EQ0381": (

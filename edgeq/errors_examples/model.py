@@ -94,8 +94,8 @@ MODEL: Final[dict[str, Example]] = {
         "QuantizeLinear(x, scale of 3 values, axis 1) on an activation", "QuantizeLinear(x, one scale) on an activation"
     ),
     "EQ0255": Example(
-        "quantize_static(..., activation_type=QuantType.QInt16)",
-        "quantize_static(..., activation_type=QuantType.QInt8)",
+        "quantize_static(..., activation_type=QuantType.QUInt16)",
+        "quantize_static(..., activation_type=QuantType.QInt16, extra_options={'ActivationSymmetric': True})",
     ),
     "EQ0256": Example(
         "DequantizeLinear(QuantizeLinear(x, 0.05), 0.1)", "DequantizeLinear(QuantizeLinear(x, 0.05), 0.05)"

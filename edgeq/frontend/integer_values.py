@@ -26,7 +26,7 @@ class IntegerValues:
         value.type = ir.TensorType(dtype)
         _tell_of_uint8("input", str(value.name), dtype)
         for quantize in quantizers:
-            if dtype == ir.DataType.INT8:
+            if not shift_of(dtype):
                 quantize.outputs[0].replace_all_uses_with(value, replace_graph_outputs=True)
                 self.graph.remove(quantize, safe=True)
                 continue
@@ -40,7 +40,7 @@ class IntegerValues:
         integers = None if dequantize is None else dequantize.inputs[0]
         if dequantize is None or integers is None:
             return
-        if dtype == ir.DataType.INT8:
+        if not shift_of(dtype):
             self.graph.outputs[position] = integers
             if output.uses():
                 output.name = fresh_name(f"{name}_dequantized", self._values)
@@ -75,7 +75,7 @@ class IntegerValues:
 
 
 def _tell_of_uint8(kind: str, name: str, dtype: ir.DataType) -> None:
-    if dtype != ir.DataType.INT8:
+    if shift_of(dtype):
         note(
             "EQ0258",
             f"an {kind} of the model is uint8, that of the generated C is int8",

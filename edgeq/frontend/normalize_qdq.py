@@ -29,7 +29,7 @@ from edgeq.frontend.qdq_scales import infer_scales
 from edgeq.frontend.rules import BEFORE_READING, QUANTIZED
 from edgeq.frontend.rules.affine import VARIANCE, normalization
 from edgeq.frontend.support import check_support
-from edgeq.ir import QuantizedConstant
+from edgeq.ir import DType, QuantizedConstant
 from edgeq.numerics.array import Array
 from edgeq.onnxio.qdq_form import QdqPlan, fused_activation, write_qdq
 from edgeq.ops import OnnxForm, onnx_forms
@@ -46,7 +46,7 @@ class Recovered:
         model: its float graph, normalized; constants hold the values that their integers stand for.
         plan: the integers that it states.
         problems: why the plan is not complete; empty for a model that can be lowered.
-        integer_inputs, integer_outputs: model inputs and outputs that are int8 or uint8 themselves, by name.
+        integer_inputs, integer_outputs: model inputs and outputs that are integers themselves, by name.
     """
 
     model: ir.Model
@@ -167,7 +167,10 @@ def _plan_constants(found: Recovery, plan: QdqPlan) -> None:
         for index in range(len(node.inputs)) if form.activations is None else form.activations:
             constant = _constant(found, node, index)
             if constant is not None:
-                plan.constants[str(node.name), index] = operand_of(constant)
+                values = (*node.inputs, *node.outputs)
+                types = {found.params[value].dtype for value in values if value in found.params}
+                dtype = DType.INT16 if DType.INT16 in types else DType.INT8
+                plan.constants[str(node.name), index] = operand_of(constant, dtype)
 
 
 def _plan_layer(found: Recovery, plan: QdqPlan, node: ir.Node, form: OnnxForm) -> None:
@@ -200,7 +203,7 @@ def _constant(found: Recovery, node: ir.Node, index: int) -> QuantizedConstant |
 def restore_integer_values(graph: ir.Graph, found: Recovered) -> None:
     """Inputs and outputs that were integers are integers again, of the type that they had; in place.
 
-    For int8 the Q behind an input and the DQ before an output go. uint8 is a DQ or Q more: the model computes on int8.
+    For int8 and int16 the Q behind an input and the DQ before an output go. uint8 is a DQ or Q more, around int8.
     """
     edit = IntegerValues(graph)
     for value in graph.inputs:

@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from edgeq.frontend.facts import is_op, name_of, operand, scalar
 from edgeq.frontend.qdq_read import Recovery
-from edgeq.ir import Quantization
+from edgeq.ir import DType, Quantization
 from edgeq.onnxio.qdq_form import fused_activation
 from edgeq.onnxio.qdq_parameters import activation_parameters
 from edgeq.ops import onnx_types
@@ -45,7 +45,12 @@ def bound_made_value(found: Recovery) -> bool:
 
 def _by_operands(found: Recovery, value: ir.Value) -> Quantization | None:
     interval = _interval_of_result(found, value)
-    return None if interval is None or not np.isfinite(interval).all() else activation_parameters(*interval)
+    if interval is None or not np.isfinite(interval).all():
+        return None
+    node = value.producer()
+    operands = () if node is None else node.inputs
+    types = {found.params[item].dtype for item in operands if item is not None and item in found.params}
+    return activation_parameters(*interval, DType.INT16 if DType.INT16 in types else DType.INT8)
 
 
 def _by_reader(found: Recovery, value: ir.Value) -> Quantization | None:
@@ -76,7 +81,7 @@ def _by_reader(found: Recovery, value: ir.Value) -> Quantization | None:
         wanted = addend[0] - high, addend[1] - low
     own = _interval_of_result(found, value) or wanted
     meeting = max(wanted[0], own[0]), min(wanted[1], own[1])
-    return activation_parameters(*meeting) if meeting[0] <= meeting[1] else None
+    return activation_parameters(*meeting, result.dtype) if meeting[0] <= meeting[1] else None
 
 
 def _interval(found: Recovery, value: ir.Value) -> Interval | None:

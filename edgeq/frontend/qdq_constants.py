@@ -16,14 +16,12 @@ from edgeq.notes import warn
 from edgeq.numerics.accumulator import accumulator_limit, accumulator_range, signed_sums
 from edgeq.numerics.array import INT32_MAX, Array
 from edgeq.numerics.highmul import shift_of
-from edgeq.onnxio.qdq_parameters import quantize_constant
+from edgeq.onnxio.qdq_parameters import bias_limit, quantize_constant
 
 INT8: Final = (-128, 127)
 WEIGHT_MAX: Final = 127
 # Biases that are rounded here stay below: the exact error of `highmul` is |acc << s|·2^-33, so 2^28 leaves three bits.
 BIAS_MAX: Final = 1 << 28
-# What a bias beyond its limit is brought to.
-BIAS_WANTED: Final = 1 << 23
 # The shift that is assumed where the scale of the result is not known yet: factors s_x·s_w/s_y below 4.
 _SHIFT_UNKNOWN: Final = 3
 # A product of scales below this is near float32's subnormal numbers.
@@ -114,8 +112,9 @@ def layer_constants(
         kept &= ~silent
         steps = _steps(real, integers, x, wanted, kept)
         fits = _fits(rows, steps, wanted, x, y)
-    tight = ~fits | (~kept & (np.abs(steps) > BIAS_MAX)) | (np.float32(x_scale) * wanted < SCALE_MIN)
-    least = np.maximum(np.abs(real) / (x_scale * BIAS_WANTED), 2 * SCALE_MIN / x_scale)
+    limit = max(BIAS_MAX, bias_limit(x))
+    tight = ~fits | (~kept & (np.abs(steps) > limit)) | (np.float32(x_scale) * wanted < SCALE_MIN)
+    least = np.maximum(np.abs(real) / (x_scale * bias_limit(x)), 2 * SCALE_MIN / x_scale)
     wanted = np.where(tight, np.maximum(wanted, least), wanted).astype(np.float32)
     steps = np.where(tight, _steps(real, integers, x, wanted, np.zeros(channels, bool)), steps)
     if np.array_equal(wanted, scales):
@@ -151,15 +150,18 @@ def _steps(real: Array, integers: Array, x: Quantization, scales: Array, kept: A
 
 
 def _fits(rows: Array, steps: Array, scales: Array, x: Quantization, y: Quantization | None) -> Array:
-    """Which channels' accumulators stay in int32 for every int8 input, shifted as `highmul` will shift them."""
+    """Which channels' accumulators stay in int32 for every input, shifted as `highmul` will shift them.
+
+    Sums of int16 products that leave int32 are int64.
+    """
     shift = _SHIFT_UNKNOWN
     if y is not None:
         ratio = np.float64(x.scale[0]) * scales.astype(np.float64) / y.scale[0]
         shift = shift_of(min(float(ratio.max()), 2.0**29))
-    reach = accumulator_range(signed_sums(rows), steps, x.zero_point[0])
+    magnitude = accumulator_range(signed_sums(rows), steps, x.zero_point[0], x.q_min, x.q_max).magnitude
     # Lowering brings the biases of channels without weights down itself.
-    fits: Array = reach.magnitude <= np.where(rows.any(axis=1), accumulator_limit(shift), INT32_MAX)
-    return fits
+    fits: Array = magnitude <= np.where(rows.any(axis=1), accumulator_limit(shift), INT32_MAX)
+    return fits | (magnitude > INT32_MAX) if x.dtype is DType.INT16 else fits
 
 
 def _coarsened(weight: QuantizedConstant, scales: Array, wanted: Array, axis: int) -> QuantizedConstant:
@@ -170,13 +172,19 @@ def _coarsened(weight: QuantizedConstant, scales: Array, wanted: Array, axis: in
     return QuantizedConstant(values, Quantization.of(DType.INT8, wanted, 0, axis))
 
 
-def operand_of(constant: QuantizedConstant | Array) -> QuantizedConstant:
-    """A constant that its operator treats as an activation: int8 with one scale and zero point for all of it."""
+def operand_of(constant: QuantizedConstant | Array, dtype: DType = DType.INT8) -> QuantizedConstant:
+    """A constant that its operator treats as an activation, with one scale and zero point for all of it.
+
+    Args:
+        constant: the foreign integers, which are kept where they can be, or float values.
+        dtype: what others become.
+    """
     if isinstance(constant, QuantizedConstant):
         low, high = int(constant.values.min(initial=0)), int(constant.values.max(initial=0))
         params = constant.quantization
-        if len(set(zip(params.scale, params.zero_point, strict=True))) == 1 and INT8[0] <= low and high <= INT8[1]:
-            one = Quantization.per_tensor(DType.INT8, params.scale[0], params.zero_point[0])
-            return QuantizedConstant(constant.values.astype(np.int8), one)
+        held = DType.INT16 if params.dtype is DType.INT16 else DType.INT8
+        if len(set(zip(params.scale, params.zero_point, strict=True))) == 1 and held.min <= low and high <= held.max:
+            one = Quantization.per_tensor(held, params.scale[0], params.zero_point[0])
+            return QuantizedConstant(constant.values.astype(held.numpy), one)
         constant = constant.real()
-    return quantize_constant(constant)
+    return quantize_constant(constant, dtype=dtype)

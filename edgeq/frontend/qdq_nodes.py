@@ -14,11 +14,11 @@ from edgeq.ir import DType, Quantization
 from edgeq.numerics.array import Array
 from edgeq.onnxio.limits import shown
 
-EIGHT_BIT: Final = (ir.DataType.INT8, ir.DataType.UINT8)
+ACTIVATION_TYPES: Final = (ir.DataType.INT8, ir.DataType.UINT8, ir.DataType.INT16)
 """Types of activations."""
 
 CONSTANT_TYPES: Final = (
-    *EIGHT_BIT,
+    *ACTIVATION_TYPES,
     ir.DataType.INT4,
     ir.DataType.UINT4,
     ir.DataType.INT2,
@@ -36,9 +36,13 @@ def shift_of(dtype: ir.DataType) -> int:
 
 
 def signed_integers(array: Array, dtype: ir.DataType) -> Array:
-    """A constant's integers of an ONNX type as edgeq holds them: int8, or int32."""
-    kind = np.int32 if dtype == ir.DataType.INT32 else np.int8
-    return (array.astype(np.int64) - shift_of(dtype)).astype(kind)
+    """A constant's integers of an ONNX type as edgeq holds them."""
+    return (array.astype(np.int64) - shift_of(dtype)).astype(held_type(dtype).numpy)
+
+
+def held_type(dtype: ir.DataType) -> DType:
+    """The type in which edgeq holds the integers of an ONNX type: int8 where they have 8 bits or fewer."""
+    return {ir.DataType.INT32: DType.INT32, ir.DataType.INT16: DType.INT16}.get(dtype, DType.INT8)
 
 
 def quantized_integers(array: Array, params: Quantization, dtype: ir.DataType) -> Array:
@@ -68,8 +72,8 @@ def read_parameters(edit: Edit, node: ir.Node, *, activation: bool) -> Quantizat
         what, hint = "a scale or zero point is computed at run time", "export with static quantization parameters"
         return Problem("EQ0253", what, where=place, hint=hint)
     dtype = type_of(node)
-    if dtype is None or dtype not in (EIGHT_BIT if activation else CONSTANT_TYPES):
-        allowed = "int8 or uint8" if activation else "integers of 8 bits or less, and int32"
+    if dtype is None or dtype not in (ACTIVATION_TYPES if activation else CONSTANT_TYPES):
+        allowed = "int8, uint8 or int16" if activation else "integers of 8 bits or less, int16, and int32"
         got = dtype.name if dtype is not None else "unknown"
         return Problem("EQ0255", "values are quantized to another type", place, got, allowed, f"use {allowed}")
     if scale.dtype.kind != "f":
@@ -92,7 +96,10 @@ def read_parameters(edit: Edit, node: ir.Node, *, activation: bool) -> Quantizat
         hint = "quantize activations per tensor; only weights may be per channel"
         return Problem("EQ0254", "an activation is quantized per channel", where=place, got=got, hint=hint)
     zeros = np.zeros(scale.size, np.int64) if zero is None else zero.astype(np.int64).reshape(-1)
-    held = DType.INT32 if dtype == ir.DataType.INT32 else DType.INT8
+    held = held_type(dtype)
+    if held is DType.INT16 and zeros.any():
+        what, hint = "an int16 tensor is not symmetric", "quantize int16 tensors symmetrically"
+        return Problem("EQ0255", what, place, f"zero point {zeros[zeros != 0][0]}", "zero point 0", hint)
     return Quantization(
         held,
         tuple(scale.reshape(-1).tolist()),

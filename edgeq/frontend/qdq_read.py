@@ -19,8 +19,8 @@ from edgeq.frontend.facts import ints, is_op, name_of, operand, required, shape_
 from edgeq.frontend.outputs import make_outputs
 from edgeq.frontend.qdq_constants import operand_of
 from edgeq.frontend.qdq_nodes import (
+    ACTIVATION_TYPES,
     CONSTANT_TYPES,
-    EIGHT_BIT,
     place_of,
     quantized_integers,
     read_parameters,
@@ -54,7 +54,7 @@ class Recovery:
         edit: the graph.
         problems: what cannot be taken over.
         stated: names of the foreign model's values; others are made by rules.
-        integer_inputs, integer_outputs: model inputs and outputs that are int8 or uint8 themselves, by name.
+        integer_inputs, integer_outputs: model inputs and outputs that are integers themselves, by name.
     """
 
     edit: Edit
@@ -65,7 +65,7 @@ class Recovery:
 
     @property
     def params(self) -> dict[ir.Value, Quantization]:
-        """Activation → its int8 parameters."""
+        """Activation → its parameters."""
         return self.edit.params
 
     def requantized(self, value: ir.Value, params: Quantization) -> ir.Value:
@@ -108,7 +108,7 @@ def integer_operators(model: ir.Model) -> list[Problem]:
 
 
 def unknown_integers(model: ir.Model) -> list[Problem]:
-    """One problem for each value that is quantized to a type that nothing here computes with, such as int16.
+    """One problem for each value that is quantized to a type that nothing here computes with, such as uint16.
 
     Args:
         model: as read; what ONNX's shape inference says of such a model is about the opset, not about the cause.
@@ -121,7 +121,7 @@ def unknown_integers(model: ir.Model) -> list[Problem]:
         quantized = value if node.op_type == "DequantizeLinear" else node.outputs[0]
         dtype = zero.dtype if zero is not None else None if quantized is None else quantized.dtype
         if value is not None and dtype is not None and dtype not in CONSTANT_TYPES:
-            hint = "quantize to int8: 8 bits for activations, 8 or fewer for weights, int32 for biases"
+            hint = "quantize to int8 or int16 activations, weights of 8 bits or fewer, and int32 biases"
             where = f"{place_of(node)}, value {shown(name_of(value))}"
             allowed = ", ".join(known.name for known in CONSTANT_TYPES)
             problems.append(Problem("EQ0255", "values are quantized to another type", where, dtype.name, allowed, hint))
@@ -159,7 +159,7 @@ class _Reader:
             elif self._computes_on_integers(node):
                 self._read_integer_operator(node)
         for value, dtype in zip(list(self.edit.graph.outputs), self.declared, strict=True):
-            if dtype in EIGHT_BIT:
+            if dtype in ACTIVATION_TYPES:
                 self._read_output(value, dtype)
         self._make_constant_outputs()
 
@@ -170,7 +170,7 @@ class _Reader:
         both kinds of nodes; those that read it dequantized have float results.
         """
         stands_for = [(value, self.integers[value]) for value in node.inputs if value in self.integers]
-        whole = node.op_type == "Cast" or any(output.dtype in EIGHT_BIT for output in node.outputs)
+        whole = node.op_type == "Cast" or any(output.dtype in ACTIVATION_TYPES for output in node.outputs)
         return any(value is not real or whole for value, real in stands_for)
 
     # --- inputs and outputs -----------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ class _Reader:
     def _read_input(self, value: ir.Value) -> None:
         """An input of integers becomes float; the DequantizeLinear behind it tells its scale."""
         dtype = value.dtype
-        if dtype not in EIGHT_BIT:
+        if dtype not in ACTIVATION_TYPES:
             return
         node = _first_dequantize(value)
         if node is None:
@@ -274,7 +274,7 @@ class _Reader:
                 "EQ0256",
                 "DequantizeLinear reads another scale than QuantizeLinear wrote",
                 place_of(node),
-                f"scale {read.scale[0]!r}, zero point {read.zero_point[0]} in int8",
+                f"scale {read.scale[0]!r}, zero point {read.zero_point[0]} in {read.dtype.value}",
                 f"express the change of scale as an operator; written: {written.scale[0]!r}, {written.zero_point[0]}",
             )
         self._alias(result, source)
@@ -331,7 +331,8 @@ class _Reader:
         if node.op_type == "Pad" and operand(node, 2) is None:
             # What ONNX pads integers with is the integer 0, whatever number that stands for.
             node.resize_inputs(max(len(node.inputs), 3))
-            node.replace_input_with(2, self.edit.constant(np.zeros((), np.int8), f"{name_of(result)}_value"))
+            fill = np.zeros((), params.dtype.numpy)
+            node.replace_input_with(2, self.edit.constant(fill, f"{name_of(result)}_value"))
         if node.op_type in {"Clip", "Pad"}:
             for index in (1, 2) if node.op_type == "Clip" else (2,):
                 code = self.edit.array(operand(node, index))

@@ -16,6 +16,7 @@ from edgeq.errors import Problem
 from edgeq.frontend.facts import name_of
 from edgeq.frontend.qdq_bounds import bound_made_value
 from edgeq.frontend.qdq_read import Recovery
+from edgeq.ir import DType
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.qdq_form import CLAMPS, REQUANTIZE, fused_activation
 from edgeq.ops import OnnxForm, onnx_forms
@@ -78,8 +79,10 @@ def _fill_forward(found: Recovery, nodes: list[ir.Node], forms: dict[str, OnnxFo
         result = node.outputs[0]
         if form is None or result in found.params or not _is_float(result):
             continue
-        if form.scale == "fixed" and form.fixed is not None:
-            found.params[result] = form.fixed
+        operands = [found.params[value] for value in _computed(found, node, form) if value in found.params]
+        fixed = form.fixed_for(operands[0].dtype if operands else DType.INT8)
+        if form.scale == "fixed" and fixed is not None:
+            found.params[result] = fixed
             changed = True
         elif _passes_scale(node, forms):
             known = {found.params.get(value) for value in _computed(found, node, form)}

@@ -2,7 +2,7 @@
 
 A rule is called for one float operator together with what happens to its result up to the QuantizeLinear that ends it
 (:class:`Target`): the fused clamp and the output's scale and zero point. It reads its operands through the context,
-which knows which int8 tensor stands behind every dequantized value, and emits integer nodes.
+which knows which tensor stands behind every dequantized value, and emits integer nodes.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ class Target:
         return self.quant.zero_point[0]
 
     @property
+    def dtype(self) -> DType:
+        """Type of the result."""
+        return self.quant.dtype
+
+    @property
     def is_clamped(self) -> bool:
         """Whether the fused activation does more than saturation."""
         return self.clamp_min > self.quant.q_min or self.clamp_max < self.quant.q_max
@@ -73,7 +78,7 @@ class Context:
     # --- operands ---------------------------------------------------------------------------------------------
 
     def activation(self, node: onnx_ir.Node, index: int) -> Tensor:
-        """The int8 tensor behind the activation input ``index``.
+        """The integer tensor behind the activation input ``index``.
 
         A dequantized constant becomes a constant tensor of the graph.
 
@@ -101,7 +106,7 @@ class Context:
         """The dequantized constant input ``index`` (weight or bias): int8 or int32 with its scales.
 
         Raises:
-            EdgeqError: EQ0351 where the input is computed.
+            EdgeqError: EQ0351 where the input is computed, EQ0363 where it is int16.
         """
         value = node.inputs[index] if index < len(node.inputs) else None
         if value is None or value.name not in self.constants:
@@ -111,6 +116,14 @@ class Context:
                 where=f"node {node.name}",
                 allowed="an int8 weight or int32 bias initializer behind DequantizeLinear",
                 hint="fold the computation of the weight into an initializer before quantization",
+            )
+        if self.constants[value.name].dtype is DType.INT16:
+            raise EdgeqError(
+                "EQ0363",
+                "weights of this type are not implemented",
+                where=f"node {node.name}, input {index}",
+                got="int16",
+                allowed="int8 or uint8, and int32 for biases",
             )
         return self.constants[value.name]
 
@@ -166,7 +179,7 @@ class Context:
         """The tensor transposed by ``perm`` under the name ``tensor.label``."""
         if perm == tuple(range(len(perm))):
             return tensor
-        quant = tensor.quant or Quantization.per_tensor(DType.INT8, 1.0, 0)
+        quant = tensor.quant or Quantization.per_tensor(tensor.dtype, 1.0, 0)
         source = None
         if tensor.source is not None and tensor.source.permutation == tuple(range(len(perm))):
             inverse = tuple(int(axis) for axis in np.argsort(perm))
@@ -184,6 +197,21 @@ class Context:
     def add_constant(self, base: str, values: Array, quant: Quantization | None = None) -> str:
         """Add a constant under a fresh name derived from ``base`` and return the name."""
         return self.graph.add_tensor(Tensor.constant(self.graph.fresh_name(base), values, quant))
+
+
+def magnitude(tensor: Tensor) -> int:
+    """The largest magnitude of an activation less its zero point: 255 in int8, 32768 in int16."""
+    return 255 if tensor.dtype is DType.INT8 else -tensor.dtype.min
+
+
+def reach_of(tensor: Tensor, bound: int) -> int:
+    """What ``Scaling.choose`` is told of an accumulator: sums of int8 are int32, those of int16 may be int64."""
+    return 0 if tensor.dtype is DType.INT8 else bound
+
+
+def result_type(x: Tensor, quant: Quantization) -> dict[str, Attr]:
+    """The attribute ``result`` of a node whose result has another type than its operand."""
+    return {} if x.dtype is quant.dtype else {"result": quant.dtype.value}
 
 
 def scalar_quant(tensor: Tensor) -> tuple[float, int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.ir import Attr, Tensor
 from edgeq.lowering.attributes import integer, ints
-from edgeq.lowering.context import NCHW_TO_NHWC, Context, Target, scalar_quant
+from edgeq.lowering.context import NCHW_TO_NHWC, Context, Target, reach_of, result_type, scalar_quant
 from edgeq.lowering.requantize import add_factors
 from edgeq.numerics.accumulator import accumulator_range, signed_sums
 from edgeq.numerics.array import Array
@@ -47,7 +47,7 @@ def accumulate(
         op: name of the integer operator.
         node: the ONNX node; its input 2 is the bias.
         target: where the result goes.
-        x: the int8 input.
+        x: the input.
         weight: the constant as ONNX has it, for its scales.
         kernel: int8 [O, …], output channels first, in the integer operator's layout.
     """
@@ -61,8 +61,8 @@ def accumulate(
     ratio = np.array(np.broadcast_to(ratio, (channels,)))
     if ctx.scaling.shares_shift:
         bias, ratio = _coarsened_constants(rows, bias, ratio)
-    reach = accumulator_range(signed_sums(rows), bias)
-    factors = ctx.scaling.choose(ratio)
+    reach = accumulator_range(signed_sums(rows), bias, 0, x.dtype.min, x.dtype.max)
+    factors = ctx.scaling.choose(ratio, reach_of(x, int(reach.magnitude.max(initial=0))))
     tables, attrs = add_factors(ctx, target.name, factors, reach.magnitude, target.sources)
     axis = None if len(weight.quant.scale) == 1 else 0
     names = (
@@ -71,7 +71,7 @@ def accumulate(
         *tables,
     )
     attrs |= {"out_zero": target.zero, "clamp_min": target.clamp_min, "clamp_max": target.clamp_max}
-    return names, attrs
+    return names, attrs | result_type(x, target.quant)
 
 
 def _coarsened_constants(rows: Array, bias: Array, ratio: Array) -> tuple[Array, Array]:

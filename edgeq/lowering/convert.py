@@ -1,6 +1,6 @@
 """From a canonical QDQ model to the integer graph.
 
-Every QuantizeLinear ends one float operator (with the activation fused behind it) and starts one int8 tensor, so the
+Every QuantizeLinear ends one float operator (with the activation fused behind it) and starts one tensor, so the
 walk goes from one QuantizeLinear to the next in topological order. All problems of a model are collected and reported
 together. Nothing here optimizes: layouts are changed by transposes around the operators that want NHWC, for a pass to
 cancel.
@@ -8,6 +8,7 @@ cancel.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,13 +19,13 @@ from edgeq.ir import DType, Graph, Quantization, Source, State, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering.attributes import constant_array, require_implemented
 from edgeq.lowering.context import Context, Target
-from edgeq.lowering.requantize import at_scale, copy_constant, emit_requantize
+from edgeq.lowering.requantize import WideContext, at_scale, copy_constant, emit_requantize, narrowed, widened
 from edgeq.lowering.rules import RULES
 from edgeq.numerics.array import Array
 from edgeq.numerics.scale_range import ScaleRangeError
 from edgeq.numerics.scaling import SCALINGS, Mode, Scaling
 from edgeq.onnxio.states import kept_outputs, states_of
-from edgeq.ops import infer, onnx_types
+from edgeq.ops import infer, onnx_forms, onnx_types
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -53,6 +54,8 @@ def lower_named(model: onnx_ir.Model, *, mode: Mode, name: str) -> tuple[Graph, 
     """As :func:`lower`, and the tensor of the graph that holds each quantized or dequantized value, by ONNX name."""
     ctx = Context(Graph(name), SCALINGS[mode])
     problems: list[Problem] = []
+    if 16 not in ctx.scaling.activation_bits:
+        problems += _wide_activations(model, mode)
     _take_constants(ctx, model)
     _take_integer_inputs(ctx, model)
     for node in model.graph:
@@ -74,6 +77,27 @@ def lower_named(model: onnx_ir.Model, *, mode: Mode, name: str) -> tuple[Graph, 
     ctx.graph.replace_nodes(ctx.graph.nodes)
     verify_graph(ctx.graph, infer, after="lowering")
     return ctx.graph, {value: tensor for value, tensor in ctx.activations.items() if tensor in ctx.graph.tensors}
+
+
+def _wide_activations(model: onnx_ir.Model, mode: Mode) -> list[Problem]:
+    """What is int16 in a model for an arithmetic that has no int16."""
+    quantizers = (node for node in model.graph if node.op_type in {"QuantizeLinear", "DequantizeLinear"})
+    wide = [node for node in quantizers if any(_is_int16(value) for value in node.inputs)]
+    return [
+        Problem(
+            "EQ0364",
+            "this arithmetic has no int16 activations",
+            where=f"node {node.name}",
+            got=mode,
+            allowed=", ".join(name for name, scaling in SCALINGS.items() if 16 in scaling.activation_bits),
+            hint=f"leave out --requantize {mode}, or quantize to int8",
+        )
+        for node in wide[:1]
+    ]
+
+
+def _is_int16(value: onnx_ir.Value | None) -> bool:
+    return value is not None and value.dtype is not None and value.dtype.name == "INT16"
 
 
 def _scales_apart(node: onnx_ir.Node, error: ScaleRangeError) -> Problem:
@@ -110,7 +134,25 @@ def _lower_quantize(ctx: Context, node: onnx_ir.Node) -> None:
         return
     core, target = _target(ctx, value, quant)
     require_implemented(core)
-    ctx.activations[result] = RULES[core.op_type](ctx, core, target).name
+    ctx.activations[result] = _lower_operator(ctx, core, target).name
+
+
+def _lower_operator(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+    """An operator that wants one type computes in int16 where an operand or the result is int16 and others are not."""
+    op, form = onnx_forms()[node.op_type]
+    rule = RULES[node.op_type]
+    if form.scale == "same" or op.signature.mixes_activations:
+        return rule(ctx, node, target)
+    indices = range(len(node.inputs)) if form.activations is None else form.activations
+    dtypes = {ctx.activation(node, index).dtype for index in indices} | {target.dtype}
+    if len(dtypes) == 1:
+        return rule(ctx, node, target)
+    wide = WideContext(ctx.graph, ctx.scaling, ctx.activations, ctx.constants)
+    if target.dtype is DType.INT16:
+        return rule(wide, node, target)
+    quant = form.fixed_for(DType.INT16) or widened(target.quant)
+    inner = replace(target, name=f"{target.name}.int16", quant=quant, clamp_min=quant.q_min, clamp_max=quant.q_max)
+    return narrowed(ctx, rule(wide, node, inner), target)
 
 
 def _target(ctx: Context, value: onnx_ir.Value, quant: Quantization) -> tuple[onnx_ir.Node, Target]:
@@ -134,7 +176,7 @@ def _target(ctx: Context, value: onnx_ir.Value, quant: Quantization) -> tuple[on
 
 
 def _clamped(scaling: Scaling, node: onnx_ir.Node, quant: Quantization, low: int, high: int) -> tuple[int, int]:
-    """Narrow an int8 clamp by a Relu or Clip: rounding is monotone, so clamping before or after it is the same."""
+    """Narrow a clamp by a Relu or Clip: rounding is monotone, so clamping before or after it is the same."""
     bounds: list[float | None] = [0.0, None]
     if node.op_type == "Clip":
         bounds = [_bound(node, 1), _bound(node, 2)]
@@ -188,7 +230,7 @@ def _take_constants(ctx: Context, model: onnx_ir.Model) -> None:
         stated = np.asarray(source.const_value.numpy(), order="C")  # which keeps rank 0
         scale = _parameter(node, 1).astype(np.float32).reshape(-1)
         zero = _parameter(node, 2) if len(node.inputs) > 2 and node.inputs[2] is not None else np.zeros(1, stated.dtype)
-        values, zero = _as_int8(stated, node), _as_int8(zero, node)
+        values, zero = _as_signed(stated, node), _as_signed(zero, node)
         axis = None
         if scale.size > 1:
             attribute = node.attributes.get("axis")
@@ -267,7 +309,7 @@ def _assume_result(ctx: Context, node: onnx_ir.Node) -> None:
 def _per_tensor_quant(node: onnx_ir.Node) -> Quantization:
     scale = _parameter(node, 1).astype(np.float32).reshape(-1)
     has_zero = len(node.inputs) > 2 and node.inputs[2] is not None
-    zero = _as_int8(_parameter(node, 2), node).reshape(-1) if has_zero else np.zeros(1, np.int8)
+    zero = _as_signed(_parameter(node, 2), node).reshape(-1) if has_zero else np.zeros(1, np.int8)
     if scale.size != 1 or zero.size != 1:
         raise EdgeqError(
             "EQ0356",
@@ -276,11 +318,11 @@ def _per_tensor_quant(node: onnx_ir.Node) -> Quantization:
             allowed="one scale and zero point for the whole tensor",
             hint="quantize activations per tensor; only weights may be per channel",
         )
-    return Quantization.per_tensor(DType.INT8, float(scale[0]), int(zero[0]))
+    return Quantization.per_tensor(DType.of(zero), float(scale[0]), int(zero[0]))
 
 
-def _as_int8(integers: Array, node: onnx_ir.Node) -> Array:
-    """Integers and zero points of uint8 lie 128 above those of int8; biases are int32.
+def _as_signed(integers: Array, node: onnx_ir.Node) -> Array:
+    """Integers and zero points of uint8 lie 128 above those of int8; int16 is symmetric; biases are int32.
 
     Raises:
         EdgeqError: EQ0363 any other type.
@@ -288,13 +330,13 @@ def _as_int8(integers: Array, node: onnx_ir.Node) -> Array:
     if integers.dtype == np.uint8:
         shifted: Array = (integers.astype(np.int16) - 128).astype(np.int8)
         return shifted
-    if integers.dtype not in (np.int8, np.int32):
+    if integers.dtype not in (np.int8, np.int16, np.int32):
         raise EdgeqError(
             "EQ0363",
             "integers of this type are not implemented",
             where=f"node {node.name}",
             got=integers.dtype.name,
-            allowed="int8, uint8, and int32 for biases",
+            allowed="int8, uint8, int16, and int32 for biases",
         )
     return integers
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.ir import Tensor
-from edgeq.lowering.context import Context, Target, scalar_quant
+from edgeq.lowering.context import Context, Target, magnitude, reach_of, scalar_quant
 from edgeq.lowering.conv import accumulate
 from edgeq.lowering.requantize import add_factors
 
@@ -24,12 +24,12 @@ def lower_gemm(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
 
 
 def lower_matmul(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
-    """MatMul of two int8 operands with equal batch dimensions."""
+    """MatMul of two operands of one type with equal batch dimensions."""
     a, b = ctx.activation(node, 0), ctx.activation(node, 1)
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
-    factors = ctx.scaling.choose(ctx.scaling.ratio("matmul", a_scale, [b_scale], target.scale))
-    bound = np.array([a.shape[-1] * 255 * 255])
-    names, attrs = add_factors(ctx, target.name, factors, bound, target.sources)
+    bound = a.shape[-1] * magnitude(a) ** 2
+    factors = ctx.scaling.choose(ctx.scaling.ratio("matmul", a_scale, [b_scale], target.scale), reach_of(a, bound))
+    names, attrs = add_factors(ctx, target.name, factors, np.array([bound]), target.sources)
     attrs |= {
         "a_zero": a_zero,
         "b_zero": b_zero,

@@ -1,4 +1,4 @@
-"""Add, Sub and Mul of two int8 operands, broadcast as ONNX broadcasts; either may be constant."""
+"""Add, Sub and Mul of two operands of one type, broadcast as ONNX broadcasts; either may be constant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.ir import Attr, Tensor
-from edgeq.lowering.context import Context, Target, scalar_quant
+from edgeq.lowering.context import Context, Target, magnitude, scalar_quant
 from edgeq.lowering.requantize import add_factors
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def lower_mul(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     a, b = ctx.activation(node, 0), ctx.activation(node, 1)
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
     factors = ctx.scaling.choose(ctx.scaling.ratio("mul", a_scale, [b_scale], target.scale))
-    names, attrs = add_factors(ctx, target.name, factors, np.array([255 * 255]), target.sources)
+    names, attrs = add_factors(ctx, target.name, factors, np.array([magnitude(a) ** 2]), target.sources)
     attrs |= {"a_zero": a_zero, "b_zero": b_zero, "out_zero": target.zero}
     return ctx.emit_result("mul", target, (a.name, b.name, *names), attrs | _clamp(target))
 
@@ -38,7 +38,7 @@ def _addition(ctx: Context, node: onnx_ir.Node, target: Target, op: str, sign: i
     a, b = ctx.activation(node, 0), ctx.activation(node, 1)
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
     scales, zeros = (a_scale, b_scale, target.scale), (a_zero, b_zero, target.zero)
-    attrs: dict[str, Attr] = {"requant": ctx.scaling.name, **ctx.scaling.choose_sum(scales, zeros, sign)}
+    attrs: dict[str, Attr] = {"requant": ctx.scaling.name, **ctx.scaling.choose_sum(scales, zeros, sign, a.dtype.numpy)}
     return ctx.emit_result(op, target, (a.name, b.name), attrs | _clamp(target))
 
 

@@ -1,21 +1,26 @@
-"""Scale arithmetic shared by every family: multipliers of a node, and the explicit change of scale."""
+"""Scale arithmetic shared by every family: multipliers of a node, and the explicit change of scale and type."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.ir import Attr, Quantization, Tensor
-from edgeq.lowering.context import Context, scalar_quant
+from edgeq.ir import Attr, DType, Quantization, Tensor
+from edgeq.lowering.context import Context, Target, magnitude, result_type, scalar_quant
 from edgeq.numerics.accumulator import accumulator_limit
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import Factors
+
+if TYPE_CHECKING:
+    import onnx_ir
 
 
 def add_factors(
     ctx: Context, name: str, factors: Factors, bound: Array, where: tuple[str, ...]
 ) -> tuple[tuple[str, ...], dict[str, Attr]]:
-    """The constants and attributes by which a node requantizes its int32 accumulator.
+    """The constants and attributes by which a node requantizes its accumulator.
 
     Args:
         ctx: the lowering.
@@ -41,30 +46,58 @@ def add_factors(
             hint="use a larger output scale for this layer, or split its input channels",
         )
     names = tuple(ctx.add_constant(f"{name}.{operand}", values) for operand, values in factors.operands.items())
-    return names, {"requant": ctx.scaling.name, "acc": "i32", "shift": factors.shift}
+    acc = "i64" if factors.shift < 0 else "i32"
+    return names, {"requant": ctx.scaling.name, "acc": acc, "shift": factors.shift}
 
 
 def emit_requantize(ctx: Context, tensor: Tensor, quant: Quantization, name: str) -> Tensor:
-    """Append an explicit change of scale and zero point.
+    """Append an explicit change of scale, zero point and type.
 
     Args:
         ctx: the lowering.
-        tensor: int8, quantized per tensor.
-        quant: the scale and zero point wanted.
+        tensor: quantized per tensor.
+        quant: the parameters wanted.
         name: the result's name.
     """
     scale, zero = scalar_quant(tensor)
     factors = ctx.scaling.choose(np.array([scale / quant.scale[0]]))
-    inputs, attrs = add_factors(ctx, name, factors, np.array([255]), (tensor.name,))
+    inputs, attrs = add_factors(ctx, name, factors, np.array([magnitude(tensor)]), (tensor.name,))
     attrs |= {"in_zero": zero, "out_zero": quant.zero_point[0], "clamp_min": quant.q_min, "clamp_max": quant.q_max}
+    attrs |= result_type(tensor, quant)
     return ctx.emit("requantize", name, (tensor.name, *inputs), attrs, quant=quant, sources=())
 
 
 def at_scale(ctx: Context, tensor: Tensor, quant: Quantization, label: str) -> Tensor:
-    """The tensor at the scale and zero point wanted; itself where it has them already."""
-    if scalar_quant(tensor) == (quant.scale[0], quant.zero_point[0]):
+    """The tensor with the parameters wanted; itself where it has them already."""
+    if (tensor.dtype, *scalar_quant(tensor)) == (quant.dtype, *quant.single()):
         return tensor
     return emit_requantize(ctx, tensor, quant, f"{tensor.name}.{label}")
+
+
+class WideContext(Context):
+    """The lowering of one operator that wants all activations in int16: int8 operands are requantized in front."""
+
+    def activation(self, node: onnx_ir.Node, index: int) -> Tensor:
+        """As :meth:`Context.activation`, in int16."""
+        tensor = super().activation(node, index)
+        assert tensor.quant is not None  # every activation carries its scale
+        return at_scale(self, tensor, widened(tensor.quant), "int16")
+
+
+def widened(quant: Quantization) -> Quantization:
+    """int16 parameters by which every value of int8 ones stays as it is: q − z, at most 255, becomes 128·(q − z)."""
+    if quant.dtype is DType.INT16:
+        return quant
+    return Quantization.per_tensor(DType.INT16, quant.scale[0] / 128)
+
+
+def narrowed(ctx: Context, tensor: Tensor, target: Target) -> Tensor:
+    """The int16 result of an operator as its target wants it, clamped."""
+    scale, _ = scalar_quant(tensor)
+    factors = ctx.scaling.choose(np.array([scale / target.scale]))
+    inputs, attrs = add_factors(ctx, target.name, factors, np.array([magnitude(tensor)]), target.sources)
+    attrs |= {"in_zero": 0, "out_zero": target.zero, "clamp_min": target.clamp_min, "clamp_max": target.clamp_max}
+    return ctx.emit_result("requantize", target, (tensor.name, *inputs), attrs | result_type(tensor, target.quant))
 
 
 def copy_constant(ctx: Context, tensor: Tensor, name: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Softmax over one axis; the result has scale 1/256 and zero point −128."""
+"""Softmax over one axis; the result has scale 1/256 and zero point −128, in int16 1/32768 and 0."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from edgeq.lowering.attributes import integer
 from edgeq.lowering.context import Context, Target, scalar_quant
 from edgeq.lowering.requantize import at_scale
 from edgeq.numerics import DEFAULT_MODE
-from edgeq.ops.softmax import RESULT
+from edgeq.ops import onnx_forms
 
 if TYPE_CHECKING:
     import onnx_ir
 
-# The integer result is up to half of 1/256 off; at a finer scale than about 1/512 that is more than one step.
-FINEST_SCALE = 1 / 500
+_, RESULT_FORM = onnx_forms()["Softmax"]
+
+# The integer result is up to half a step off; at a scale half as fine that is more than one step of it.
+FINEST_SHARE = 256 / 500
 
 
 def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
@@ -26,14 +28,18 @@ def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     rank = len(x.shape)
     axis = integer(node, "axis", -1) % rank
     scale, _ = scalar_quant(x)
-    if target.scale < FINEST_SCALE:
+    given = RESULT_FORM.fixed_for(x.dtype)
+    assert given is not None  # a softmax has a result of fixed scale
+    finest = given.scale[0] * FINEST_SHARE
+    if target.scale < finest:
         raise EdgeqError(
             "EQ0358",
             "a Softmax result has a finer scale than the integer Softmax",
             where=f"node {node.name}",
             got=f"scale {target.scale:.6g}",
-            allowed=f"{FINEST_SCALE:g} or more; the integer Softmax gives steps of 1/256",
-            hint="quantize the result of this Softmax with scale 1/256 and zero point -128, the range of a probability",
+            allowed=f"{finest:g} or more; the integer Softmax gives steps of 1/{round(1 / given.scale[0])}",
+            hint=f"quantize the result of this Softmax with scale {given.scale[0]:g} and zero point "
+            f"{given.zero_point[0]}, the range of a probability",
         )
     longest = ctx.scaling.softmax_row_max
     if longest is not None and x.shape[axis] > longest:
@@ -45,11 +51,11 @@ def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
             allowed=f"at most {longest} elements",
             hint=f"compile with --requantize {DEFAULT_MODE}, which has no such limit",
         )
-    table, chosen = ctx.scaling.choose_softmax(scale)
+    table, chosen = ctx.scaling.choose_softmax(scale, x.dtype.numpy)
     attrs: dict[str, Attr] = {"requant": ctx.scaling.name, **chosen}
     constants = () if table is None else (ctx.add_constant(f"{target.name}.table", table),)
-    fixed = replace(target, quant=RESULT)
-    rescaled = target.quant != RESULT or target.is_clamped
+    fixed = replace(target, quant=given)
+    rescaled = target.quant != given or target.is_clamped
     if axis == rank - 1 and not rescaled:
         return ctx.emit_result("softmax", fixed, (x.name, *constants), attrs)
     # The swap of two axes is its own inverse.
@@ -61,7 +67,7 @@ def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
         f"{target.name}.rows",
         (swapped.name, *constants),
         attrs,
-        quant=RESULT,
+        quant=given,
         sources=target.sources,
     )
     result = at_scale(ctx, row, target.quant, "rescaled")

@@ -1,4 +1,4 @@
-"""Every function of one int8 value: a table of 256 results, rounded on the host."""
+"""Every function of one value: a table of 256 results, or 513 that int16 is interpolated between, made on the host."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.ir import Tensor
+from edgeq.ir import DType, Tensor
 from edgeq.lowering.attributes import constant_array, scalars
 from edgeq.lowering.context import Context, Target, scalar_quant
+from edgeq.notes import note
+from edgeq.numerics.array import Array
+from edgeq.numerics.interpolation import interpolated_table, interpolation_error
+from edgeq.numerics.scaling.base import FunctionAttributes
 from edgeq.numerics.tables import unary_table
 
 if TYPE_CHECKING:
     import onnx_ir
 
+TOLD_STEPS = 16.0
 CLIP_BOUNDS = {1: "min", 2: "max"}
 
 
@@ -31,14 +36,45 @@ def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
             bound = constant_array(node, index)
             if bound is not None and bound.size:
                 attributes[key] = float(bound.reshape(-1)[0])
-    parameters = (scale, zero, target.scale, target.zero)
-    table = ctx.scaling.lookup_table(node.op_type, attributes, *parameters)
-    if table is None:
-        table = unary_table(node.op_type, attributes, *parameters, target.clamp_min, target.clamp_max)
+    function = _spelled(node.op_type, attributes)
+    if x.dtype is DType.INT16:
+        table = _interpolated(node.op_type, attributes, scale, target, function)
     else:
-        table = np.clip(table, np.int8(target.clamp_min), np.int8(target.clamp_max))
+        table = _tabulated(ctx, node.op_type, attributes, (scale, zero), target)
     name = ctx.add_constant(f"{target.name}.table", table)
-    return ctx.emit_result("lookup", target, (x.name, name), {"function": _spelled(node.op_type, attributes)})
+    return ctx.emit_result("lookup", target, (x.name, name), {"function": function})
+
+
+def _tabulated(
+    ctx: Context, function: str, attributes: FunctionAttributes, x: tuple[float, int], target: Target
+) -> Array:
+    """The 256 results of int8, as the arithmetic gives them."""
+    parameters = (*x, target.scale, target.zero)
+    table = ctx.scaling.lookup_table(function, attributes, *parameters)
+    if table is None:
+        return unary_table(function, attributes, *parameters, target.clamp_min, target.clamp_max)
+    return np.clip(table, np.int8(target.clamp_min), np.int8(target.clamp_max))
+
+
+def _interpolated(function: str, attributes: FunctionAttributes, scale: float, target: Target, spelled: str) -> Array:
+    """The 513 entries of int16; a note says where lines between them are far from the function."""
+    given = (function, attributes, scale, target.scale, target.clamp_min, target.clamp_max)
+    table = interpolated_table(*given)
+    _tell_of_error(interpolation_error(table, *given), spelled, target)
+    return table
+
+
+def _tell_of_error(steps: float, function: str, target: Target) -> None:
+    """Note where lines between the entries are farther from the function than rounding alone, half a step."""
+    if steps > TOLD_STEPS:
+        note(
+            "EQ0365",
+            f"{function} of int16 is interpolated between 513 values",
+            where=f"node {', '.join(target.sources)}",
+            got=f"up to {steps:.1f} steps of the result off, {100 * steps / 65535:.2g} % of its range",
+            allowed=f"{TOLD_STEPS:g} steps or fewer are not told",
+            hint="a narrower range of its input makes the lines shorter; in int8 every result is rounded exactly",
+        )
 
 
 def _spelled(function: str, attributes: Mapping[str, float | int | str]) -> str:

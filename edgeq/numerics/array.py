@@ -34,6 +34,11 @@ def require_int32(values: Array, what: str) -> None:
         raise OverflowError(f"{what} reaches [{low}, {high}], outside int32")
 
 
+def product_max(left: Array, right: Array) -> int:
+    """The largest magnitude of a product of elements of two signed integer types."""
+    return -int(np.iinfo(left.dtype).min) * -int(np.iinfo(right.dtype).min)
+
+
 def matmul_exact(left: Array, right: Array, product_max: int) -> Array:
     """The integer matrix product ``left @ right`` as int64, computed by a floating-point BLAS where that is exact.
 

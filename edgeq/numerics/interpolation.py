@@ -75,10 +75,10 @@ def interpolation_error(
     low: int = -(1 << 15),
     high: int = (1 << 15) - 1,
 ) -> float:
-    """The largest difference to the real function, in output steps, at both ends and three inner points of each line.
+    """The largest difference to the real function at the middles of the lines, in output steps; half a step at least.
 
-    Inside, a line is farthest from a smooth function near its middle. The real result counts as clamped to [low, high];
-    where it is infinite, the bound that it saturates to.
+    A line is farthest from a smooth function near its middle; from a step or a kink between two entries it is at most
+    twice as far. The real result counts as clamped to [low, high]; where it is infinite, it is the bound.
 
     Args:
         table: of the function with the arguments that follow, as in :func:`interpolated_table`.
@@ -89,10 +89,10 @@ def interpolation_error(
         low: smallest result.
         high: largest result.
     """
-    positions = range(_LOW, -_LOW, _STEP // 4)
+    positions = range(_LOW + _STEP // 2, -_LOW, _STEP)
     got = interpolate(np.array(positions, dtype=np.int16), table)
     results = real_results(((function, attributes),), in_scale, 0, out_scale, positions)
-    return max(abs(float(int(y) - _clamped(value, low, high))) for y, value in zip(got, results, strict=True))
+    return max(0.5, *(abs(float(int(y) - _clamped(value, low, high))) for y, value in zip(got, results, strict=True)))
 
 
 def _clamped(value: Real, low: int, high: int) -> Fraction:

@@ -86,7 +86,7 @@ def _require_attributes(node: Node, attributes: Sequence[Attribute]) -> None:
     mode = node.attrs.get("requant")
     schema = {item.name: item for item in attributes if not item.modes or mode in item.modes}
     for name, item in schema.items():
-        if name not in node.attrs:
+        if name not in node.attrs and not item.optional:
             raise invalid(node, "an attribute is missing", name, item.allowed())
     for name, value in node.attrs.items():
         if name not in schema:

@@ -36,27 +36,32 @@ MODE = Attribute(
 )
 REQUANT = (
     MODE,
-    Attribute("acc", "str", "type of the accumulator: i32", values=("i32",)),
-    Attribute("shift", "int", "left shift of the accumulator before the multiplication", 0, 31),
+    Attribute("acc", "str", "type of the accumulator: i32; i64 where it is shifted right", values=("i32", "i64")),
+    Attribute("shift", "int", "left shift of the accumulator before the multiplication; below 0 to the right", -31, 31),
     value_of(RESULT, "out_zero", "zero point of the result"),
     *CLAMP,
 )
 LAYER_CONSTANTS = {1: "weight", 2: "bias"}
 IN_ZERO = value_of("x", "in_zero", "zero point of the input")
+RESULT_TYPE = Attribute(
+    RESULT, "str", "type of the result, where it is not that of x", values=("int8", "int16"), optional=True
+)
 
 
-def requantize(node: Node, acc: Array, operands: Sequence[Array]) -> Array:
-    """Scale accumulators as the node says: int8 of the same shape.
+def requantize(node: Node, acc: Array, operands: Sequence[Array], x: Array) -> Array:
+    """Scale accumulators as the node says: of the same shape, of the type of its result.
 
     Args:
         node: carries ``requant``, ``shift``, ``out_zero``, ``clamp_min``, ``clamp_max``.
         acc: integers; the last axis runs along the channels.
         operands: the node's operands from the multiplier on.
+        x: its first operand, which has the type of the result where the node does not say it.
 
     Raises:
         OverflowError: an accumulator leaves int32.
     """
     shift, zero, low, high = map(node.integer, ("shift", "out_zero", "clamp_min", "clamp_max"))
-    result = scaling_of(node).apply(node.op, acc, operands, shift, zero, low, high)
+    dtype = np.dtype(node.text(RESULT)) if RESULT in node.attrs else x.dtype
+    result = scaling_of(node).apply(node.op, acc, operands, shift, zero, low, high, dtype)
     # A multiplier [1] gives an accumulator of rank 0 an axis.
     return result.reshape(np.shape(acc))

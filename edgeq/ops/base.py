@@ -39,6 +39,7 @@ class Attribute:
         values: the words that it may be; None for numbers and for text that is free.
         modes: the arithmetics that have it; empty for all.
         of: the slot of whose type it is a value, or ``result``: that type bounds it.
+        optional: a node may be without it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Attribute:
     values: tuple[str, ...] | None = None
     modes: tuple[str, ...] = ()
     of: str | None = None
+    optional: bool = False
 
     def bounded(self, types: Mapping[str, Type]) -> Attribute:
         """The attribute within the bounds of a node's types (:meth:`Signature.types_of`)."""
@@ -166,6 +168,13 @@ class OnnxForm:
     def passes_range(self) -> bool:
         """Whether every result lies within the range of the operands."""
         return self.fill is None and (self.means or self.scale == "same")
+
+    def fixed_for(self, dtype: DType) -> Quantization | None:
+        """The output's parameters where ``scale`` is ``fixed``: in int8 as given; in int16 1/32768 around zero.
+
+        Every operator of a fixed scale has results within [−1, 1].
+        """
+        return self.fixed if dtype is DType.INT8 or self.fixed is None else Quantization.per_tensor(dtype, 2.0**-15)
 
     def scale_rule(self, scaling: Scaling) -> ScaleRule:
         """How the output scale comes about in an arithmetic."""

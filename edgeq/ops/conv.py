@@ -8,14 +8,13 @@ from math import prod
 import numpy as np
 
 from edgeq.ir import Node, Tensor
-from edgeq.numerics.array import Array, matmul_exact
-from edgeq.ops.accumulator import LAYER_CONSTANTS, REQUANT, requantize, value_of
+from edgeq.numerics.array import Array, matmul_exact, product_max
+from edgeq.ops.accumulator import LAYER_CONSTANTS, REQUANT, RESULT_TYPE, requantize, value_of
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample
-from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, invalid
+from edgeq.ops.signature import FACTORS, WEIGHTED, Shape, Signature, Slot, invalid
 from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, window_output, windows
 
-_PRODUCT_MAX = 2**14  # |int8·int8|
-# Depthwise sums run in int32: taps·2^14 < 2^31.
+# Depthwise sums of int8 run in int32: taps·2^14 < 2^31.
 _TAPS_MAX = 2**17 - 1
 
 
@@ -40,7 +39,7 @@ def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
     else:
         acc = _grouped(node, padded, weight, group)
     acc += bias
-    return [requantize(node, acc, scaling)]
+    return [requantize(node, acc, scaling, x)]
 
 
 def _grouped(node: Node, padded: Array, weight: Array, group: int) -> Array:
@@ -57,29 +56,29 @@ def _grouped(node: Node, padded: Array, weight: Array, group: int) -> Array:
         columns = columns.transpose(0, 1, 2, 4, 5, 3)
     taps = height * width
     rows = prod(places)
+    largest = product_max(padded, weight)
     if group == 1:
-        product = matmul_exact(
-            columns.reshape(rows, taps * depth), weight.reshape(outputs, taps * depth).T, _PRODUCT_MAX
-        )
+        product = matmul_exact(columns.reshape(rows, taps * depth), weight.reshape(outputs, taps * depth).T, largest)
         return product.reshape(*places, outputs)
     # Groups become the batch of the matrix product.
     left = columns.reshape(rows, taps, group, depth).transpose(2, 0, 1, 3).reshape(group, rows, taps * depth)
     right = weight.reshape(group, outputs // group, taps * depth).transpose(0, 2, 1)
-    product = matmul_exact(left, right, _PRODUCT_MAX)
+    product = matmul_exact(left, right, largest)
     return product.transpose(1, 0, 2).reshape(*places, outputs)
 
 
 def _depthwise(node: Node, padded: Array, weight: Array) -> Array:
-    """Sums of a depthwise convolution as int64 [N,OH,OW,O]: tap by tap in int32, which the number of taps allows."""
+    """Sums of a depthwise convolution as int64 [N,OH,OW,O]: tap by tap, for int8 in int32."""
     outputs, height, width, _ = weight.shape
     (row_step, column_step), (row_gap, column_gap) = node.integers("strides"), node.integers("dilations")
     channels = padded.shape[3]
     out_height = (padded.shape[1] - (height - 1) * row_gap - 1) // row_step + 1
     out_width = (padded.shape[2] - (width - 1) * column_gap - 1) // column_step + 1
     # Output o belongs to input channel o // multiplier.
-    wide_weight = weight.reshape(channels, outputs // channels, height, width).astype(np.int32)
-    wide = padded.astype(np.int32)[..., np.newaxis]
-    acc = np.zeros((padded.shape[0], out_height, out_width, channels, outputs // channels), dtype=np.int32)
+    total = np.dtype(np.int32 if padded.dtype == np.int8 else np.int64)
+    wide_weight = weight.reshape(channels, outputs // channels, height, width).astype(total)
+    wide = padded.astype(total)[..., np.newaxis]
+    acc = np.zeros((padded.shape[0], out_height, out_width, channels, outputs // channels), dtype=total)
     for row in range(height):
         top = row * row_gap
         rows = slice(top, top + (out_height - 1) * row_step + 1, row_step)
@@ -143,10 +142,11 @@ CONV2D = Op(
     summary="Convolution: x[N,H,W,C], weight[O,KH,KW,C/group], bias[O] (zero point folded in), multiplier, (exponent)",
     signature=Signature(
         (Slot("x", rank=4), Slot("weight", "weight", rank=4), Slot("bias", "bias"), *FACTORS),
-        (("int8", "int8", "int32", "int8"),),
+        WEIGHTED,
     ),
     attributes=(
         *REQUANT,
+        RESULT_TYPE,
         STRIDES,
         PADS,
         Attribute("dilations", "ints", "rows, columns", 1),
@@ -173,6 +173,6 @@ CONV2D = Op(
     ),
     one_sample=True,
     samples=_SAMPLES,
-    limits="at most 2^17 - 1 products in one sum; the accumulator must fit int32",
+    limits="at most 2^17 - 1 products in one sum; the accumulator of int8 must fit int32",
 )
 OPS = (CONV2D,)

@@ -8,14 +8,11 @@ from math import prod
 import numpy as np
 
 from edgeq.ir import Node, Tensor
-from edgeq.numerics.array import Array, matmul_exact
-from edgeq.ops.accumulator import LAYER_CONSTANTS, REQUANT, requantize, value_of
+from edgeq.numerics.array import Array, matmul_exact, product_max
+from edgeq.ops.accumulator import LAYER_CONSTANTS, REQUANT, RESULT_TYPE, requantize, value_of
 from edgeq.ops.axes import Axes
 from edgeq.ops.base import OnnxAttribute, OnnxForm, Op, Sample
-from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, invalid
-
-_DENSE_PRODUCT_MAX = 2**14  # |int8·int8|
-_MATMUL_PRODUCT_MAX = 255**2  # both minus their zero points
+from edgeq.ops.signature import FACTORS, WEIGHTED, Shape, Signature, Slot, invalid
 
 
 def _dense_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
@@ -27,9 +24,9 @@ def _dense_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
 
 def _evaluate_dense(node: Node, arrays: Sequence[Array]) -> list[Array]:
     x, weight, bias, *scaling = arrays
-    acc = matmul_exact(x, weight.T, _DENSE_PRODUCT_MAX)
+    acc = matmul_exact(x, weight.T, product_max(x, weight))
     acc += bias
-    return [requantize(node, acc, scaling)]
+    return [requantize(node, acc, scaling, x)]
 
 
 def _dense_macs(node: Node, operands: Sequence[Tensor]) -> int:
@@ -47,9 +44,9 @@ def _matmul_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
 
 def _evaluate_matmul(node: Node, arrays: Sequence[Array]) -> list[Array]:
     a, b, *scaling = arrays
-    left = a.astype(np.int16) - np.int16(node.integer("a_zero"))
-    right = b.astype(np.int16) - np.int16(node.integer("b_zero"))
-    return [requantize(node, matmul_exact(left, right, _MATMUL_PRODUCT_MAX), scaling)]
+    left, right = a.astype(np.int32) - node.integer("a_zero"), b.astype(np.int32) - node.integer("b_zero")
+    # Less their zero points, int8 values are up to twice as large; those of int16 are zero.
+    return [requantize(node, matmul_exact(left, right, 4 * product_max(a, b)), scaling, a)]
 
 
 def _matmul_macs(node: Node, operands: Sequence[Tensor]) -> int:
@@ -70,9 +67,9 @@ DENSE = Op(
     summary="Fully connected: x[N,K], weight[O,K], bias[O] (zero point folded in), multiplier, (exponent)",
     signature=Signature(
         (Slot("x", rank=2), Slot("weight", "weight", rank=2), Slot("bias", "bias"), *FACTORS),
-        (("int8", "int8", "int32", "int8"),),
+        WEIGHTED,
     ),
-    attributes=REQUANT,
+    attributes=(*REQUANT, RESULT_TYPE),
     shape=_dense_shape,
     evaluate=_evaluate_dense,
     macs=_dense_macs,
@@ -106,14 +103,14 @@ DENSE = Op(
         _gemm("rows5-k4-o9", 5, 4, 9),
         Sample("not_transposed-k12-o5", "Gemm", ((1, 12),), {1: (12, 5), 2: (5,)}, {"transB": 0}),
     ),
-    limits="the accumulator must fit int32",
+    limits="the accumulator of int8 must fit int32",
 )
 
 MATMUL = Op(
     name="matmul",
     family="dense",
     summary="Product of two computed tensors: a[...,M,K], b[...,K,N], multiplier[1], (exponent)",
-    signature=Signature((Slot("a"), Slot("b"), *FACTORS), (("int8", "int8", "int8"),)),
+    signature=Signature((Slot("a"), Slot("b"), *FACTORS), (("int8", "int8", "int8"), ("int16", "int16", "int16"))),
     attributes=(*REQUANT, value_of("a", "a_zero", "zero point of a"), value_of("b", "b_zero", "zero point of b")),
     shape=_matmul_shape,
     evaluate=_evaluate_matmul,
@@ -128,6 +125,6 @@ MATMUL = Op(
         Sample("4d-heads3-m5-k8-n5", "MatMul", ((1, 3, 5, 8), (1, 3, 8, 5))),
         Sample("4d-heads2-m4-k33-n6", "MatMul", ((1, 2, 4, 33), (1, 2, 33, 6))),
     ),
-    limits="batch dimensions must be equal; the accumulator must fit int32",
+    limits="batch dimensions must be equal; the accumulator of int8 must fit int32",
 )
 OPS = (DENSE, MATMUL)

@@ -14,7 +14,7 @@ from edgeq.ops.base import Evaluate, OnnxForm, Op, Sample, no_macs
 from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, Type, invalid, scaling_of
 
 _OPERANDS = (Slot("a"), Slot("b"))
-_TYPES: tuple[tuple[Type, ...], ...] = (("int8", "int8", "int8"),)
+_TYPES: tuple[tuple[Type, ...], ...] = (("int8", "int8", "int8"), ("int16", "int16", "int16"))
 _SUM_ATTRIBUTES = (MODE, *CLAMP, *parameters(lambda scaling: scaling.sum_parameters))
 
 
@@ -39,9 +39,9 @@ def _evaluate_sum(sign: int) -> Evaluate:
 
 def _evaluate_mul(node: Node, arrays: Sequence[Array]) -> list[Array]:
     a, b, *scaling = arrays
-    # |a - za|·|b - zb| <= 255² < 2^16, but the difference alone leaves int8.
+    # |a - za|·|b - zb| <= 255² in int8, and 2^30 in int16, whose zero points are zero.
     product = (a.astype(np.int32) - node.integer("a_zero")) * (b.astype(np.int32) - node.integer("b_zero"))
-    return [requantize(node, product, scaling)]
+    return [requantize(node, product, scaling, a)]
 
 
 def _samples(kind: str) -> tuple[Sample, ...]:
@@ -84,7 +84,7 @@ def _sum_op(name: str, onnx: str, sign: int, summary: str) -> Op:
         overwrites=True,
         onnx=(OnnxForm(onnx, activations=None, fuses_clamp=True),),
         samples=_samples(onnx),
-        limits="highmul: every partial sum fits int32",
+        limits="highmul: every partial sum of int8 fits int32",
     )
 
 

@@ -14,7 +14,7 @@ from edgeq.ops.axes import Axes
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
 from edgeq.ops.signature import Shape, Signature, Slot, invalid
 
-_MOVES = Signature((Slot("x"),), (("int8", "int8"),))
+_MOVES = Signature((Slot("x"),), (("int8", "int8"), ("int16", "int16")))
 
 
 def _concat_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
@@ -147,7 +147,7 @@ CONCAT = Op(
     name="concat",
     family="layout",
     summary="Operands one behind the other along an axis",
-    signature=Signature((Slot("part", repeated=True),), (("int8", "int8"),)),
+    signature=Signature((Slot("part", repeated=True),), _MOVES.types),
     attributes=(Attribute("axis", "int", "the axis that grows", 0),),
     shape=_concat_shape,
     evaluate=_evaluate_concat,

@@ -1,4 +1,4 @@
-"""Every unary function of int8: a table of its 256 results."""
+"""Every unary function: a table of the 256 results of int8, or of 513 between which int16 is interpolated."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeq.ir import DType, Node, Quantization
+from edgeq.ir import DType, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
+from edgeq.numerics.interpolation import ENTRIES, interpolate
 from edgeq.ops.axes import Axes
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs, same_shape
-from edgeq.ops.signature import Signature, Slot
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
+from edgeq.ops.signature import Shape, Signature, Slot, invalid
 
 # Functions of known range, with the parameters that TFLite and others give their results too.
 _FIXED = {
@@ -66,9 +67,19 @@ _ELEMENTWISE = (
 )
 
 
+def _shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    x, table = operands
+    entries = 256 if x.dtype is DType.INT8 else ENTRIES
+    if table.shape != (entries,):
+        raise invalid(node, f"a table of {x.dtype.value} has {entries} entries", table.shape, (entries,))
+    return x.shape
+
+
 def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
     del node
     x, table = arrays
+    if x.dtype == np.int16:
+        return [interpolate(x, table)]
     # The bits of x + 128 are those of x with the sign flipped.
     return [table[np.asarray(x, order="C").view(np.uint8) ^ np.uint8(128)]]
 
@@ -121,10 +132,10 @@ _MORE_SAMPLES = (
 LOOKUP = Op(
     name="lookup",
     family="lookup",
-    summary="y = table[x + 128]: x, table int8[256]",
-    signature=Signature((Slot("x"), Slot("table", "table", shape=(256,))), (("int8", "int8", "int8"),)),
+    summary="y = table[x + 128]: x, table int8[256]; of int16, a line between two entries of int16[513]",
+    signature=Signature((Slot("x"), Slot("table", "table")), (("int8", "int8", "int8"), ("int16", "int16", "int16"))),
     attributes=(Attribute("function", "str", "what the table holds, for people"),),
-    shape=same_shape,
+    shape=_shape,
     evaluate=_evaluate,
     macs=no_macs,
     axes=Axes(),

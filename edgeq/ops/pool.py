@@ -14,7 +14,7 @@ from edgeq.numerics.rounding import divide_half_away
 from edgeq.ops.accumulator import CLAMP, IN_ZERO, REQUANT, requantize
 from edgeq.ops.axes import Axes
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
-from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, invalid, scaling_of, slots_of_modes
+from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, Type, invalid, scaling_of, slots_of_modes
 from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, valid_counts, window_output, windows
 
 _WINDOW = (
@@ -22,6 +22,7 @@ _WINDOW = (
     STRIDES,
     PADS,
 )
+_TYPES: tuple[tuple[Type, ...], ...] = (("int8", "int8"), ("int16", "int16"))
 _FACTORS_BY_COUNT = tuple(
     replace(slot, role="table")
     for slot in slots_of_modes(lambda scaling: scaling.operands[: 1 if scaling.averages_integers else None])
@@ -60,16 +61,16 @@ def _average_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
 def _evaluate_average(node: Node, arrays: Sequence[Array]) -> list[Array]:
     x, *scaling = arrays
     kernel, strides = node.integers("kernel"), node.integers("strides")
-    # Zeros around int8 sums: padded positions add nothing, and the count leaves them out.
+    # Zeros around the sums: padded positions add nothing, and the count leaves them out.
     padded = pad_spatial(x, node.integers("pads"), 0)
     sums = windows(padded, kernel, strides).sum(axis=(4, 5), dtype=np.int64)
     counts = _counts(node, x.shape)[:, :, np.newaxis]
     if scaling_of(node).averages_integers:
         mean = divide_half_away(sums, counts)
-        return [saturate(mean, node.integer("clamp_min"), node.integer("clamp_max"))]
+        return [saturate(mean, node.integer("clamp_min"), node.integer("clamp_max"), x.dtype)]
     sums -= counts * node.integer("in_zero")
     position = np.searchsorted(np.array(node.integers("counts")), counts)
-    return [requantize(node, sums, (scaling[0][position], *scaling[1:]))]
+    return [requantize(node, sums, (scaling[0][position], *scaling[1:]), x)]
 
 
 def _max_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
@@ -81,9 +82,10 @@ def _max_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
 
 
 def _evaluate_max(node: Node, arrays: Sequence[Array]) -> list[Array]:
-    padded = pad_spatial(arrays[0], node.integers("pads"), -128)
+    (x,) = arrays
+    padded = pad_spatial(x, node.integers("pads"), np.iinfo(x.dtype).min)
     best = windows(padded, node.integers("kernel"), node.integers("strides")).max(axis=(4, 5))
-    return [np.clip(best, node.integer("clamp_min"), node.integer("clamp_max")).astype(np.int8)]
+    return [saturate(best, node.integer("clamp_min"), node.integer("clamp_max"), x.dtype)]
 
 
 def _mean_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
@@ -99,7 +101,7 @@ def _evaluate_mean(node: Node, arrays: Sequence[Array]) -> list[Array]:
     axes = node.integers("axes")
     count = prod(x.shape[axis] for axis in axes)
     sums = np.asarray(x.sum(axis=axes, dtype=np.int64, keepdims=bool(node.integer("keepdims"))))
-    return [requantize(node, sums - count * node.integer("in_zero"), scaling)]
+    return [requantize(node, sums - count * node.integer("in_zero"), scaling, x)]
 
 
 def _average(name: str, x: Shape, kernel: Shape, **attributes: int | tuple[int, ...]) -> Sample:
@@ -118,7 +120,7 @@ AVERAGE_POOL = Op(
     name="average_pool",
     family="pool",
     summary="Mean of the valid positions of each window: x[N,H,W,C], multiplier (one per count), (exponent)",
-    signature=Signature((Slot("x", rank=4), *_FACTORS_BY_COUNT), (("int8", "int8"),)),
+    signature=Signature((Slot("x", rank=4), *_FACTORS_BY_COUNT), _TYPES),
     attributes=(
         *REQUANT,
         *_WINDOW,
@@ -161,7 +163,7 @@ MAX_POOL = Op(
     name="max_pool",
     family="pool",
     summary="Largest value of each window, padding never wins: x[N,H,W,C]",
-    signature=Signature((Slot("x", rank=4),), (("int8", "int8"),)),
+    signature=Signature((Slot("x", rank=4),), _TYPES),
     attributes=(*_WINDOW, *CLAMP),
     shape=_max_shape,
     evaluate=_evaluate_max,
@@ -194,7 +196,7 @@ MEAN = Op(
     name="mean",
     family="pool",
     summary="Mean over neighbouring axes: x, multiplier[1] (1/n inside), (exponent)",
-    signature=Signature((Slot("x"), *FACTORS), (("int8", "int8"),)),
+    signature=Signature((Slot("x"), *FACTORS), _TYPES),
     attributes=(
         *REQUANT,
         Attribute("axes", "ints", "sorted, contiguous", 0),
@@ -228,6 +230,6 @@ MEAN = Op(
         _mean("everything-rank0", (1, 3, 4, 5), (0, 1, 2, 3), 0),
         _mean("everything-1d-rank0", (20,), (0,), 0),
     ),
-    limits="n * 255 must fit the accumulator",
+    limits="int8: n * 255 must fit the accumulator",
 )
 OPS = (AVERAGE_POOL, MAX_POOL, MEAN)

@@ -15,7 +15,7 @@ from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics.scaling import MODES, SCALINGS, Scaling
 
 Shape = tuple[int, ...]
-Type = Literal["int4", "int8", "int16", "int32", "int64", "uint32"]
+Type = Literal["int4", "int8", "int16", "uint16", "int32", "int64", "uint32"]
 Role = Literal["activation", "weight", "bias", "table", "factor"]
 RESULT = "result"
 
@@ -52,7 +52,8 @@ class Signature:
 
     Attributes:
         slots: in the order in which nodes have them.
-        types: each tuple holds a type for every slot that has none of its own, then the type of the result.
+        types: each tuple holds a type for every slot that has none of its own, then the type of the result. Of several
+            tuples for the same operands a node's attribute ``result`` chooses; without it the first one holds.
     """
 
     slots: tuple[Slot, ...]
@@ -65,6 +66,15 @@ class Signature:
             ", ".join(f"{name} {type_}" for name, type_ in zip(free, row, strict=False)) + f" -> {row[-1]}"
             for row in self.types
         ]
+
+    @property
+    def mixes_activations(self) -> bool:
+        """Whether operands and result may be activations of different widths."""
+        free = [slot for slot in self.slots if slot.type is None]
+        wide = [
+            {kind for slot, kind in zip(free, row, strict=False) if slot.role == "activation"} for row in self.types
+        ]
+        return any(kinds != {row[-1]} for kinds, row in zip(wide, self.types, strict=True))
 
     def slots_of(self, node: Node, count: int) -> dict[str, Slot]:
         """The slots that a node of ``count`` operands has in its arithmetic, by name, in order.
@@ -97,16 +107,17 @@ class Signature:
             EdgeqError: EQ0903 as :meth:`slots_of`, or the types are not among the tuples.
         """
         slots = self.slots_of(node, len(operands))
-        got = [type_of(tensor) for tensor in operands]
+        got, result = [type_of(tensor) for tensor in operands], node.attrs.get(RESULT)
         free = [slot.name for slot in self.slots if slot.type is None]
         allowed = []
         for row in self.types:
             by_slot = dict(zip(free, row, strict=False))
             wanted: list[Type] = [slot.type or by_slot[slot.name] for slot in slots.values()]
-            if got == wanted:
+            if got == wanted and result in {None, row[-1]}:
                 return dict(zip(slots, wanted, strict=True)) | {RESULT: row[-1]}
-            allowed.append(", ".join(wanted))
-        raise invalid(node, "wrong operand types", ", ".join(got), " or ".join(allowed))
+            allowed.append(", ".join(wanted) + f" to {row[-1]}")
+        words = ", ".join(got) + (f" to {result}" if result else "")
+        raise invalid(node, "wrong operand types", words, " or ".join(dict.fromkeys(allowed)))
 
     def require_constants(self, node: Node, operands: Sequence[Tensor]) -> None:
         """Check that only activations are computed.
@@ -146,6 +157,14 @@ def slots_of_modes(names: Callable[[Scaling], Sequence[str]]) -> tuple[Slot, ...
         for name in every
     )
 
+
+WEIGHTED: tuple[tuple[Type, ...], ...] = (
+    ("int8", "int8", "int32", "int8"),
+    ("int8", "int8", "int32", "int16"),
+    ("int16", "int8", "int32", "int16"),
+    ("int16", "int8", "int32", "int8"),
+)
+"""Types of x, weight, bias and result of a layer with constant weights."""
 
 FACTORS = slots_of_modes(lambda scaling: scaling.operands)
 """What an arithmetic scales an accumulator by, behind the other operands."""

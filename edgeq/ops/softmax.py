@@ -21,7 +21,11 @@ def _shape(node: Node, operands: Sequence[Tensor]) -> Shape:
     shape, scaling = operands[0].shape, scaling_of(node)
     if not shape or shape[-1] < 1:
         raise invalid(node, "rows must hold something", shape, "[..., n]")
-    longest = scaling.softmax_row_max
+    if scaling.softmax_table:
+        entries = (256,) if operands[0].dtype is DType.INT8 else (512,)
+        if operands[1].shape != entries:
+            raise invalid(node, "the table has a wrong size", operands[1].shape, entries)
+    longest = scaling.softmax_row_max if operands[0].dtype is DType.INT8 else softmax.ROW_MAX_INT16
     if longest is not None and shape[-1] > longest:
         raise invalid(node, f"row too long for {scaling.name}", shape[-1], f"at most {longest}")
     return shape
@@ -41,9 +45,10 @@ def _sample(name: str, shape: Shape, axis: int = -1) -> Sample:
 SOFTMAX = Op(
     name="softmax",
     family="softmax",
-    summary="Softmax over the last axis, scale 1/256, zero point -128: x, and with highmul a table uint32[256]",
+    summary="Softmax over the last axis, scale 1/256, zero point -128; of int16 1/32768 and 0: x, with highmul a table",
     signature=Signature(
-        (Slot("x"), Slot("table", "table", "uint32", shape=(256,), modes=_TABULATING)), (("int8", "int8"),)
+        (Slot("x"), Slot("table", "table", modes=_TABULATING)),
+        (("int8", "uint32", "int8"), ("int16", "uint16", "int16")),
     ),
     attributes=(MODE, *parameters(lambda scaling: scaling.softmax_parameters)),
     shape=_shape,

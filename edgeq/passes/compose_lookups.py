@@ -1,8 +1,8 @@
-"""Two tables in a row are one table: exact, since a table holds the result for every int8 value."""
+"""Two tables of int8 in a row are one table: exact, since a table holds the result for every value."""
 
 from __future__ import annotations
 
-from edgeq.ir import Graph, Node, Tensor
+from edgeq.ir import DType, Graph, Node, Tensor
 from edgeq.passes.base import Pass
 from edgeq.passes.rewriting import Rewriter
 
@@ -17,6 +17,8 @@ def _compose(rewriter: Rewriter, node: Node) -> list[Node] | None:
     if first is None or first.op != "lookup" or not rewriter.is_private(first.outputs[0]):
         return None
     graph = rewriter.graph
+    if graph.tensors[node.inputs[0]].dtype is not DType.INT8:
+        return None  # lines between the entries of int16 do not compose
     inner, outer = (graph.tensors[step.inputs[1]].value() for step in (first, node))
     table = Tensor.constant(graph.fresh_name(f"{node.outputs[0]}.table"), outer[inner.astype(int) + 128])
     composed = node.with_(inputs=(first.inputs[0], graph.add_tensor(table)), source=first.source + node.source)

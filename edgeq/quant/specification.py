@@ -32,8 +32,6 @@ Operand = tuple[str, int]
 
 INPUTS: Final = "input"
 """Beside patterns of names, the word for all inputs of the model."""
-# Every operator of a fixed scale has results within [-1, 1].
-_FIXED_INT16: Final = Quantization.per_tensor(DType.INT16, 2.0**-15)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +181,7 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     sharing.fixed.update(fixed_states(model, mode, kept))
     operands: dict[Operand, tuple[onnx_ir.Value, str | None]] = {}
     neighbours: dict[str, list[str]] = {}
+    prescribing: dict[str, OnnxForm] = {}
     layers: list[Layer] = []
     sources: set[str] = set()
     for value in model.graph.inputs:
@@ -201,6 +200,7 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
             sources.update(outputs)
         if found.rule == "fixed" and form.fixed is not None:
             sharing.fixed.update(dict.fromkeys(outputs, form.fixed))
+            prescribing.update(dict.fromkeys(outputs, form))
         elif found.rule == "same" and outputs:
             sharing.join(outputs, inputs, free=found.adds_values)
         for index, value in found.constants:
@@ -217,7 +217,11 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     given = [str(value.name) for value in model.graph.inputs if str(value.name) in fed]
     wide = {number[name] for name in _matching(int16, [*number], given)}
     dtypes = tuple(DType.INT16 if index in wide else DType.INT8 for index in range(len(groups)))
-    fixed = {name: _FIXED_INT16 if number[name] in wide else params for name, params in sharing.fixed.items()}
+    fixed = {
+        name: params
+        for name, form in prescribing.items()
+        if (params := form.fixed_for(dtypes[number[name]])) is not None
+    }
     operand_dtypes = {
         key: DType.INT16 if wide.intersection(number[name] for name in neighbours[key[0]]) else DType.INT8
         for key in placed
@@ -234,7 +238,9 @@ def _matching(patterns: Iterable[str], names: Collection[str], inputs: Collectio
     chosen: set[str] = set()
     problems = []
     for pattern in patterns:
-        found = {name for name in names if fnmatchcase(name, pattern)} | ({*inputs} if pattern == INPUTS else set())
+        # Brackets, which many names have, mean something in a pattern.
+        found = {name for name in names if name == pattern or fnmatchcase(name, pattern)}
+        found |= {*inputs} if pattern == INPUTS else set()
         chosen |= found
         if not found:
             near = did_you_mean(pattern, names)

@@ -17,7 +17,7 @@ from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import BY_NAME, OPS, Op, infer, onnx_forms
 from edgeq.target import list_boards, load_board
 from tests.conformance.test_images import CORES
-from tests.conformance.zoo import FAMILIES, all_cases, zoo
+from tests.conformance.zoo import FAMILIES, KINDS, all_cases, zoo
 
 # A reshape moves nothing: its result lies where its operand does.
 WITHOUT_KERNEL = {"reshape"}
@@ -130,8 +130,8 @@ def test_every_tuple_of_types_has_a_case() -> None:
     found = {
         (node.op, tuple(BY_NAME[node.op].signature.types_of(node, graph.operands(node)).items()))
         for family in FAMILIES
-        for mode in MODES
-        for graph in (zoo(family, mode).lowered,)
+        for kind in KINDS
+        for graph in (zoo(family, *kind).lowered,)
         for node in graph.nodes
     }
     for op in OPS:

@@ -14,23 +14,30 @@ from edgeq.ir import Graph
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio import Session
-from tests.conformance.zoo import FAMILIES, REFUSED, all_cases, build, cases_of, input_sets, zoo
+from tests.conformance.zoo import FAMILIES, KINDS, REFUSED, Types, all_cases, build, cases_of, input_sets, zoo
 
 CASES = [
-    pytest.param(mode, family, case.id, id=f"{mode}-{case.id}")
-    for mode in MODES
+    pytest.param(kind, family, case.id, id=f"{'-'.join(kind)}-{case.id}")
+    for kind in KINDS
     for family in FAMILIES
-    for case in cases_of(family, mode)
+    for case in cases_of(family, kind[0])
 ]
+# In steps of int16: constants and exponentials are rounded to about as many bits as the result, and ...
+_ALLOWED_INT16 = 0.5
+# ... lines between the entries of a table leave an error, which test_numerics_interpolation bounds. Here inputs of
+# tables are on their entries, but for one that a convolution computes.
+_INTERPOLATED = {"conv2d[then-sigmoid]": 6.0}
 
 
 @cache
-def differences(family: str, mode: Mode) -> dict[str, float]:
+def differences(family: str, mode: Mode, types: Types) -> dict[str, float]:
     """The largest difference to the float result by case, in steps of the output's scale."""
-    made = zoo(family, mode)
+    made = zoo(family, mode, types)
     session = Session(made.float_model)
     worst = dict.fromkeys(made.cases, 0.0)
-    for inputs in input_sets(made.graph):
+    for drawn in input_sets(made.graph):
+        on_entries = family == "lookup" and types != "s8"
+        inputs = [array & ~127 if on_entries and array.dtype == np.int16 else array for array in drawn]
         real = {
             name: dequantized(made.graph, name, array) for name, array in zip(made.graph.inputs, inputs, strict=True)
         }
@@ -50,23 +57,26 @@ def dequantized(graph: Graph, name: str, integers: Array) -> Array:
 
 
 def steps_apart(graph: Graph, name: str, real: Array, integers: Array) -> float:
-    """The largest distance in steps; values that int8 cannot hold saturate, and those outside a domain do not count."""
+    """The largest distance in steps; what a type cannot hold saturates; results outside a domain do not count."""
     quant = graph.tensors[name].quant
     assert quant is not None  # model inputs and outputs are always quantized
-    wanted = np.clip(real.astype(np.float64) / quant.scale[0] + quant.zero_point[0], -128, 127)
+    wanted = np.clip(real.astype(np.float64) / quant.scale[0] + quant.zero_point[0], quant.q_min, quant.q_max)
     apart = np.abs(wanted - integers.reshape(wanted.shape))
     return float(apart[np.isfinite(real)].max(initial=0.0))
 
 
-@pytest.mark.parametrize(("mode", "family", "case"), CASES)
-def test_reference_is_onnxruntime_within_tolerance(mode: Mode, family: str, case: str) -> None:
-    assert differences(family, mode)[case] <= zoo(family, mode).cases[case].tolerance
+@pytest.mark.parametrize(("kind", "family", "case"), CASES)
+def test_reference_is_onnxruntime_within_tolerance(kind: tuple[Mode, Types], family: str, case: str) -> None:
+    allowed = zoo(family, *kind).cases[case].tolerance
+    if kind[1] != "s8":
+        allowed += _ALLOWED_INT16 + _INTERPOLATED.get(case, 0.0)
+    assert differences(family, *kind)[case] <= allowed
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_passes_keep_every_bit(family: str, mode: Mode) -> None:
-    made = zoo(family, mode)
+def test_passes_keep_every_bit(family: str, kind: tuple[Mode, Types]) -> None:
+    made = zoo(family, *kind)
     found = Comparison("passes")
     before = BeforePasses(made.lowered, made.graph)
     for number, inputs in enumerate(input_sets(made.graph)):

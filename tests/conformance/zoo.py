@@ -3,16 +3,17 @@
 The cases are the samples of the operator table, and :data:`FURTHER`: what a single operator cannot show, such as an
 activation fused into its producer, a change of scale, and functions that need a domain. A case's constants and inputs
 are exact multiples of their scales, so that onnxruntime's float result may be off by no more than one rounding. The
-inputs' parameters are chosen, not observed: odd scales, and zero points at both ends of int8 and between.
+inputs' parameters are chosen, not observed: odd scales, and zero points at both ends of int8 and between. In int16 an
+input has the same range, 128 times as fine.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnx
@@ -22,10 +23,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.frontend import check_support, normalize
 from edgeq.integers import to_integer_graph
-from edgeq.ir import DType, Graph, Quantization, QuantizedConstant
+from edgeq.ir import DType, Graph, Quantization, QuantizedConstant, Tensor
 from edgeq.lowering import lower
+from edgeq.lowering.requantize import widened
 from edgeq.numerics.array import Array
-from edgeq.numerics.scaling import SCALINGS, Mode
+from edgeq.numerics.scaling import MODES, SCALINGS, Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE, QdqPlan
 from edgeq.onnxio.qdq_parameters import quantize_constant
 from edgeq.onnxio.samples import Samples
@@ -38,6 +40,14 @@ if TYPE_CHECKING:
     from onnx import TensorProto as Initializer
 
 NETWORK = "network"
+Types = Literal["s8", "s16", "s16s8", "s8s16"]
+KINDS: tuple[tuple[Mode, Types], ...] = (
+    *((mode, "s8") for mode in MODES),
+    ("highmul", "s16"),
+    ("highmul", "s16s8"),
+    ("highmul", "s8s16"),
+)
+"""Arithmetics with the types of activations: all of them, or that of the inputs and that of all others."""
 # Taken in turn; seven and five, so that every pair meets.
 SCALES = (0.031, 0.0173, 1 / 64, 0.0471, 0.00913, 0.0625, 0.0299)
 ZERO_POINTS = (0, -128, 127, 5, -37)
@@ -245,24 +255,36 @@ def form_of(kind: str) -> OnnxForm:
 
 
 @cache
-def zoo(family: str, mode: Mode) -> Zoo:
-    """Build, quantize and lower a family; the same for the same family and mode."""
-    return build(family, cases_of(family, mode), mode)
+def zoo(family: str, mode: Mode, types: Types = "s8") -> Zoo:
+    """Build, quantize and lower a family; the same for the same arguments."""
+    return build(family, cases_of(family, mode), mode, types)
 
 
-def build(name: str, cases: Sequence[Case], mode: Mode) -> Zoo:
+def build(name: str, cases: Sequence[Case], mode: Mode, types: Types = "s8") -> Zoo:
     """Build, quantize and lower some cases.
 
     Raises:
         EdgeqError: a case cannot be done in this mode.
     """
     given = given_parameters(cases)
-    parameters = given.activations
+    parameters = dict(given.activations)
     model = float_model(name, cases, given)
+    wanted = [case.output for case in cases] if types == "s8s16" else []
+    if types in {"s16", "s16s8"}:
+        wanted = [case.input(position) for case in cases for position in range(len(case.inputs))]
+    for value in wanted:
+        if value in given.activations:
+            given.activations[value] = widened(given.activations[value])
     # Normalization would take an Identity for what it is in a float model: nothing.
     normal = model if REQUANTIZE in cases[0].types else normalize(model)
     assert REQUANTIZE in cases[0].types or not check_support(normal)
-    options = QuantizeOptions(observer="minmax", mode=mode, bias_correction="off")
+    options = QuantizeOptions(
+        observer="minmax",
+        mode=mode,
+        bias_correction="off",
+        scheme="w8a16" if types == "s16" else "w8a8",
+        int16=tuple(wanted) if types != "s16" else (),
+    )
     qdq = quantize(normal, Samples.of(_calibration(normal, parameters), normal), options, given=given).model
     lowered = lower(qdq, mode=mode, name=name)
     return Zoo({case.id: case for case in cases}, normal, lowered, to_integer_graph(qdq, mode, name))
@@ -271,24 +293,27 @@ def build(name: str, cases: Sequence[Case], mode: Mode) -> Zoo:
 def input_sets(graph: Graph) -> list[list[Array]]:
     """Inputs for a run: zeros, zero points, both extremes, extremes at random, and uniform integers three times."""
     generator = np.random.default_rng(7)
-    shapes = [graph.tensors[name].shape for name in graph.inputs]
+    tensors = [graph.tensors[name] for name in graph.inputs]
 
-    def of(value: int) -> list[Array]:
-        return [np.full(shape, value, np.int8) for shape in shapes]
+    def filled(value: Callable[[Tensor], int]) -> list[Array]:
+        return [np.full(tensor.shape, value(tensor), tensor.dtype.numpy) for tensor in tensors]
 
-    def drawn(choices: Sequence[int]) -> list[Array]:
-        return [generator.choice(np.array(choices, np.int8), shape) for shape in shapes]
+    def drawn(choices: Callable[[DType], Sequence[int]]) -> list[Array]:
+        return [generator.choice(np.array(choices(each.dtype), each.dtype.numpy), each.shape) for each in tensors]
 
-    zeros = [
-        np.full(shape, _zero_point(graph, name), np.int8) for name, shape in zip(graph.inputs, shapes, strict=True)
+    return [
+        *(
+            filled(value)
+            for value in (lambda _: 0, _zero_point, lambda each: each.dtype.min, lambda each: each.dtype.max)
+        ),
+        drawn(lambda dtype: (dtype.min, dtype.max)),
+        *(drawn(lambda dtype: range(dtype.min, dtype.max + 1)) for _ in range(3)),
     ]
-    return [of(0), zeros, of(-128), of(127), drawn((-128, 127)), *(drawn(range(-128, 128)) for _ in range(3))]
 
 
-def _zero_point(graph: Graph, name: str) -> int:
-    quant = graph.tensors[name].quant
-    assert quant is not None  # model inputs and outputs are always quantized
-    return quant.zero_point[0]
+def _zero_point(tensor: Tensor) -> int:
+    assert tensor.quant is not None  # model inputs and outputs are always quantized
+    return tensor.quant.zero_point[0]
 
 
 def _calibration(model: onnx_ir.Model, parameters: Mapping[str, Quantization]) -> dict[str, Array]:
@@ -399,8 +424,9 @@ def _rounded_per_channel(weight: Array, axis: int) -> Array:
 
 
 @cache
-def network(mode: Mode) -> Graph:
+def network(mode: Mode, types: Types = "s8") -> Graph:
     """A small network with a residual, a concatenation and a fused clamp: what single operators cannot show."""
     model = quant_models.residual_net()
-    options = QuantizeOptions(observer="minmax", mode=mode)
+    named = {"s8": (), "s16": ("*",), "s16s8": ("input",), "s8s16": ("s", "y")}
+    options = QuantizeOptions(observer="minmax", mode=mode, int16=named[types])
     return to_integer_graph(quantize(model, quant_models.samples_for(model), options).model, mode, NETWORK)

@@ -78,8 +78,8 @@ def eq0254_activation_per_channel() -> ModelProto:
     return build(IN.replace("xd", "y").rstrip(), **per_channel)
 
 
-def eq0255_int16() -> ModelProto:
-    return build(IN.replace("xd", "y").rstrip(), z=np.int16(0))
+def eq0255_uint16() -> ModelProto:
+    return build(IN.replace("xd", "y").rstrip(), z=np.uint16(32768))
 
 
 def eq0256_scale_of_q_and_dq_differ() -> ModelProto:
@@ -219,13 +219,13 @@ def eq0361_pool_over_three_dimensions() -> ModelProto:
     return build(IN + "r = GlobalMaxPool(xd)" + OUT, "(float[1,3,4,4,4] x) => (float[1,3,1,1,1] y)")
 
 
-def eq0363_int16() -> ModelProto:
-    return eq0255_int16()
+def eq0363_uint16() -> ModelProto:
+    return eq0255_uint16()
 
 
 IMPORTED: tuple[Callable[[], ModelProto], ...] = (
     eq0250_operator_without_quantization, eq0251_input_without_quantization, eq0252_operator_on_integers,
-    eq0253_scale_computed, eq0253_scale_of_zero, eq0254_activation_per_channel, eq0255_int16,
+    eq0253_scale_computed, eq0253_scale_of_zero, eq0254_activation_per_channel, eq0255_uint16,
     eq0256_scale_of_q_and_dq_differ, eq0257_arithmetic_on_integers, eq0257_integers_from_nowhere,
     eq0259_weights_in_blocks, eq0261_scales_of_another_length, eq0261_zero_points_of_another_length,
     eq0262_scale_too_large, eq0263_variance_negative, eq0312_batch_of_two, eq0313_resize_linear,
@@ -237,7 +237,7 @@ LOWERED: tuple[Callable[[], ModelProto], ...] = (
     eq0353_shifted_accumulator_leaves_int32, eq0354_slice_backwards,
     eq0355_no_integer_form, eq0356_activation_per_channel, eq0356_scale_computed, eq0357_shape_not_known,
     eq0358_scales_too_far_apart, eq0359_softmax_row_too_long, eq0360_pad_reflect, eq0361_pool_over_three_dimensions,
-    eq0363_int16,
+    eq0363_uint16,
 )  # fmt: skip
 BUILDERS = {builder.__name__: builder for builder in (*IMPORTED, *LOWERED)}
 

@@ -49,7 +49,7 @@ def test_the_stated_error_is_that_of_all_inputs(scale: float, limit: float) -> N
     exact = np.minimum(np.array([1 / (1 + exp(-scale * x)) for x in EVERY.tolist()]) * 32768, 32767)
     errors = np.abs(interpolate(EVERY, table) - exact)
     stated = interpolation_error(table, "Sigmoid", {}, scale, 2.0**-15)
-    assert stated <= errors.max() + 1e-9 <= stated + 0.6  # it samples one in 32
+    assert stated <= errors.max() + 1e-9 <= stated + 1.1  # of 127 points between two entries it sees one
     assert 0.5 < stated < limit
 
 

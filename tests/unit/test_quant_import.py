@@ -16,6 +16,7 @@ from quant_models import normal, outputs, parse, residual_net, samples_for
 from edgeq.errors import EXIT_MODEL, EdgeqError
 from edgeq.frontend import normalize_structure
 from edgeq.frontend.normalize_qdq import normalize_qdq
+from edgeq.ir import DType
 from edgeq.lowering import lower
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session, model_bytes, read_model, write_model
@@ -334,15 +335,28 @@ def test_what_cannot_be_read_is_refused(body: str, extra: dict[str, Any], code: 
     assert code in codes(foreign(body, f"(float[1,3,5,5] x) => ({outcome} y)", extra))
 
 
-def test_int16_is_refused_with_the_value_and_what_is_allowed() -> None:
+def test_int16_is_taken_over_where_it_is_symmetric() -> None:
+    body = "xq = QuantizeLinear(x, sx, zx)\n y = DequantizeLinear(xq, sx, zx)"
+    signature = "(float[3] x) => (float[3] y)"
+    imported = normalize_qdq(foreign(body, signature, {"zx": np.int16(0)}))
+    graph = lower(imported, mode="highmul", name="m")
+    assert {graph.tensors[name].dtype for name in (*graph.inputs, *graph.outputs)} == {DType.INT16}
+    with pytest.raises(EdgeqError, match="not symmetric"):
+        normalize_qdq(foreign(body, signature, {"zx": np.int16(3)}))
+    with pytest.raises(EdgeqError, match="no int16 activations") as caught:
+        lower(imported, mode="tflite", name="m")
+    assert caught.value.problems[0].code == "EQ0364"
+
+
+def test_uint16_is_refused_with_the_value_and_what_is_allowed() -> None:
     with pytest.raises(EdgeqError) as caught:
         foreign(
             "xq = QuantizeLinear(x, sx, zx)\n y = DequantizeLinear(xq, sx, zx)",
             "(float[3] x) => (float[3] y)",
-            {"zx": np.int16(0)},
+            {"zx": np.uint16(0)},
         )
     problem = caught.value.problems[0]
-    assert (problem.code, problem.got) == ("EQ0255", "INT16")
+    assert (problem.code, problem.got) == ("EQ0255", "UINT16")
     assert problem.where is not None
     assert "value x" in problem.where
     assert problem.allowed is not None
