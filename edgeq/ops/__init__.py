@@ -19,11 +19,12 @@ from edgeq.ops import (
     requantize,
     softmax,
 )
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, ScaleRule
+from edgeq.ops.base import FIXED_INT16, Attribute, OnnxAttribute, OnnxForm, Op, Sample, ScaleRule
 from edgeq.ops.signature import Shape, invalid
 
 __all__ = [
     "BY_NAME",
+    "FIXED_INT16",
     "OPS",
     "Attribute",
     "OnnxAttribute",

@@ -124,6 +124,10 @@ def _described(kind: Kind, values: tuple[Value, ...] | None, low: int | None, hi
     return words if low is None else f"{words} from {low} up"
 
 
+FIXED_INT16 = Quantization.per_tensor(DType.INT16, 2.0**-15)
+"""Of every result of fixed scale, all of which lie within [−1, 1]."""
+
+
 @dataclass(frozen=True)
 class OnnxForm:
     """How ONNX spells the operator, and how its output scale comes about.
@@ -170,11 +174,8 @@ class OnnxForm:
         return self.fill is None and (self.means or self.scale == "same")
 
     def fixed_for(self, dtype: DType) -> Quantization | None:
-        """The output's parameters where ``scale`` is ``fixed``: in int8 as given; in int16 1/32768 around zero.
-
-        Every operator of a fixed scale has results within [−1, 1].
-        """
-        return self.fixed if dtype is DType.INT8 or self.fixed is None else Quantization.per_tensor(dtype, 2.0**-15)
+        """The output's parameters where ``scale`` is ``fixed``: in int8 as given, in int16 :data:`FIXED_INT16`."""
+        return self.fixed if dtype is DType.INT8 or self.fixed is None else FIXED_INT16
 
     def scale_rule(self, scaling: Scaling) -> ScaleRule:
         """How the output scale comes about in an arithmetic."""

@@ -19,7 +19,7 @@ from edgeq.ir import DType, Quantization
 from edgeq.numerics.scaling import SCALINGS
 from edgeq.onnxio.qdq_form import REQUANTIZE, fused_activation
 from edgeq.onnxio.states import states_of
-from edgeq.ops import OnnxForm, ScaleRule, onnx_forms
+from edgeq.ops import FIXED_INT16, OnnxForm, ScaleRule, onnx_forms
 from edgeq.quant.parameters import Headroom, measure_headroom, weight_peaks
 
 if TYPE_CHECKING:
@@ -181,7 +181,6 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     sharing.fixed.update(fixed_states(model, mode, kept))
     operands: dict[Operand, tuple[onnx_ir.Value, str | None]] = {}
     neighbours: dict[str, list[str]] = {}
-    prescribing: dict[str, OnnxForm] = {}
     layers: list[Layer] = []
     sources: set[str] = set()
     for value in model.graph.inputs:
@@ -200,7 +199,6 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
             sources.update(outputs)
         if found.rule == "fixed" and form.fixed is not None:
             sharing.fixed.update(dict.fromkeys(outputs, form.fixed))
-            prescribing.update(dict.fromkeys(outputs, form))
         elif found.rule == "same" and outputs:
             sharing.join(outputs, inputs, free=found.adds_values)
         for index, value in found.constants:
@@ -217,11 +215,7 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     given = [str(value.name) for value in model.graph.inputs if str(value.name) in fed]
     wide = {number[name] for name in _matching(int16, [*number], given)}
     dtypes = tuple(DType.INT16 if index in wide else DType.INT8 for index in range(len(groups)))
-    fixed = {
-        name: params
-        for name, form in prescribing.items()
-        if (params := form.fixed_for(dtypes[number[name]])) is not None
-    }
+    fixed = {name: FIXED_INT16 if number[name] in wide else params for name, params in sharing.fixed.items()}
     operand_dtypes = {
         key: DType.INT16 if wide.intersection(number[name] for name in neighbours[key[0]]) else DType.INT8
         for key in placed

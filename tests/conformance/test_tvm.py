@@ -24,11 +24,11 @@ from edgeq.folder import Compiled
 from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.numerics.array import Array
-from edgeq.numerics.scaling import MODES, Mode
+from edgeq.numerics.scaling import Mode
 from edgeq.ops import BY_NAME
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
-from tests.conformance.zoo import FAMILIES, NETWORK, input_sets, network, zoo
+from tests.conformance.zoo import FAMILIES, KINDS, NETWORK, Types, input_sets, network, zoo
 
 GRAPHS = (*FAMILIES, NETWORK)
 MODELS = {"ad": "ad_autoencoder", "ic": "ic_resnet8", "kws": "kws_dscnn", "vww": "vww_mobilenetv1_025"}
@@ -71,17 +71,18 @@ def check(graph: Graph, inputs: list[list[Array]], folder: Path) -> None:
         assert not [symbol for symbol in symbols if "Workspace" in symbol]
 
 
-def graph_of(family: str, mode: Mode) -> Graph:
+def graph_of(family: str, mode: Mode, types: Types) -> Graph:
     """The integer graph of a family, or of the small network."""
-    return network(mode) if family == NETWORK else zoo(family, mode).graph
+    return network(mode, types) if family == NETWORK else zoo(family, mode, types).graph
 
 
 @pytest.mark.parametrize("family", GRAPHS)
 @pytest.mark.parametrize(
-    "mode", [pytest.param(mode, marks=pytest.mark.slow) if mode != "highmul" else mode for mode in MODES]
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow if kind[0] != "highmul" else (), id="-".join(kind)) for kind in KINDS],
 )
-def test_module_has_the_reference_bits(mode: Mode, family: str, tmp_path: Path) -> None:
-    graph = graph_of(family, mode)
+def test_module_has_the_reference_bits(kind: tuple[Mode, Types], family: str, tmp_path: Path) -> None:
+    graph = graph_of(family, *kind)
     check(graph, input_sets(graph), tmp_path)
 
 

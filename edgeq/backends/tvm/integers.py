@@ -18,11 +18,6 @@ Expression = Any
 Buffer = Any
 
 
-def i8(value: Expression) -> Expression:
-    """Cast to int8."""
-    return tirx.Cast("int8", value)
-
-
 def i32(value: Expression | int) -> Expression:
     """Cast to int32, or a constant."""
     return tirx.IntImm("int32", value) if isinstance(value, int) else tirx.Cast("int32", value)
@@ -72,13 +67,13 @@ def when(condition: Expression | None) -> Iterator[None]:
 
 
 def saturate(value: Expression, low: int, high: int, dtype: str) -> Expression:
-    """``clamp(value, low, high)`` as int8, for a value of type `dtype`."""
-    return i8(tirx.min(tirx.max(value, tirx.const(low, dtype)), tirx.const(high, dtype)))
+    """``clamp(value, low, high)`` for a value of type `dtype`."""
+    return tirx.min(tirx.max(value, tirx.const(low, dtype)), tirx.const(high, dtype))
 
 
 def scale_highmul(acc: Expression, multiplier: Expression, shift: int) -> Expression:
-    """``((acc << shift)·m + 2^31) >> 32`` in int64 (``numerics.highmul.requantize``)."""
-    shifted = acc << i32(shift) if shift else acc
+    """``((acc << shift)·m + 2^31) >> 32`` in int64; below zero, int64 ``acc >> -shift``: as ``highmul.requantize``."""
+    shifted = acc >> i64(-shift) if shift < 0 else acc << i32(shift) if shift else acc
     return (i64(shifted) * i64(multiplier) + i64(1 << 31)) >> i64(32)
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from tvm import tirx
 from tvm.tirx.script import builder
 
 from edgeq.backends.tvm.integers import (
     Buffer,
     Expression,
     Variable,
+    i32,
     i64,
     saturate,
     scale_highmul,
@@ -42,7 +44,7 @@ def _double(acc: Expression, factor: Sequence[Expression], shift: int) -> Expres
 
 
 _SCALED: Final[Mapping[str, Scaled]] = {"double": _double, "highmul": _highmul, "single": _single}
-"""int64 from an int32 accumulator, the constants of its factor and the node's shift; by formula."""
+"""int64 from an accumulator, the constants of its factor and the node's shift; by formula."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,14 @@ class Step:
         operands: its inputs, constants included.
         inputs: a buffer for each operand, of the operand's shape.
         outputs: a buffer for each result.
+        result_type: type of the first output.
     """
 
     node: Node
     operands: Sequence[Tensor]
     inputs: Sequence[Buffer]
     outputs: Sequence[Buffer]
+    result_type: str
 
     @property
     def formula(self) -> str:
@@ -86,14 +90,31 @@ class Step:
         """The first output."""
         return self.outputs[0]
 
+    @property
+    def accumulator(self) -> str:
+        """Type of the node's sums."""
+        return "int64" if self.node.attrs.get("acc") == "i64" else "int32"
+
+    def sum_of(self, value: Expression | int) -> Variable:
+        """A variable of the accumulator's type; :meth:`term` makes what is added to it."""
+        return Variable(self.term(i32(value)), self.accumulator)
+
+    def term(self, value: Expression) -> Expression:
+        """An int32 value in the accumulator's type."""
+        return i64(value) if self.accumulator == "int64" else value
+
+    def cast(self, value: Expression) -> Expression:
+        """A value in the type of the first output."""
+        return tirx.Cast(self.result_type, value)
+
     def store(self, value: Expression, *index: Expression) -> None:
-        """Write one element of the first output."""
+        """Write one element of the first output, of its type."""
         builder.buffer_store(self.result, value, list(index))
 
     def store_clamped(self, value: Expression, *index: Expression, dtype: str = "int32") -> None:
         """Write one element of the first output: a value of type `dtype`, within the node's clamp."""
         low, high = self.node.integer("clamp_min"), self.node.integer("clamp_max")
-        self.store(saturate(value, low, high, dtype), *index)
+        self.store(self.cast(saturate(value, low, high, dtype)), *index)
 
     def store_scaled(
         self,
@@ -104,7 +125,7 @@ class Step:
         """Requantize an accumulator as the node says, and write it.
 
         Args:
-            acc: int32.
+            acc: of the node's accumulator.
             index: where in the first output.
             channel: which factor, where there are several.
         """

@@ -98,7 +98,8 @@ def _lower(graph: Graph, node: Node, symbol: str, form: Form) -> TvmStep:
         given = [(f"in{number}", tensor) for number, tensor in enumerate(operands)]
         wanted = [(f"out{number}", tensor) for number, tensor in enumerate(results)]
         buffers = _parameters([*given, *wanted], form)
-        LOWERINGS[node.op](Step(node, operands, buffers[: len(operands)], buffers[len(operands) :]))
+        inputs, outputs = buffers[: len(operands)], buffers[len(operands) :]
+        LOWERINGS[node.op](Step(node, operands, inputs, outputs, results[0].dtype.value))
     macs = BY_NAME[node.op].macs(node, operands)
     return TvmStep(node, symbol, function.get(), node.inputs, node.outputs, macs)
 

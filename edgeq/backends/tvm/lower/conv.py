@@ -17,7 +17,7 @@ def _conv2d(step: Step) -> None:
     pads, dilations = node.integers("pads"), node.integers("dilations")
     window = Window((step.shape[1], step.shape[2]), node.integers("strides"), pads, dilations)
     with loops(*step.extents) as (image, top, left, channel):
-        acc = Variable(bias[channel])
+        acc = step.sum_of(bias[channel])
         with loops(rows, columns) as (row, column):
             place = window.position(0, top, row), window.position(1, left, column)
             inside = window.inside(*place)
@@ -41,7 +41,7 @@ def _accumulate(step: Step, acc: Variable, place: tuple[Expression, ...] | None,
     first = 0 if per_group == outputs else (tap[0] // per_group) * depth
     with loops(depth) as (k,):
         value = i32(step.node.integer("pad_value")) if place is None else i32(x[(*place, first + k)])
-        acc.add(value * i32(weight[(*tap, k)]))
+        acc.add(step.term(value * i32(weight[(*tap, k)])))
 
 
 LOWERINGS: Final = {"conv2d": _conv2d}

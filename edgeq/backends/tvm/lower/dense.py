@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from edgeq.backends.tvm.integers import Variable, i32, loops
+from edgeq.backends.tvm.integers import i32, loops
 from edgeq.backends.tvm.step import Step
 
 
@@ -12,9 +12,9 @@ def _dense(step: Step) -> None:
     x, weight, bias = (step.buffers[name] for name in ("x", "weight", "bias"))
     rows, depth = step.shape
     with loops(rows, step.operands[1].shape[0]) as (row, channel):
-        acc = Variable(bias[channel])
+        acc = step.sum_of(bias[channel])
         with loops(depth) as (k,):
-            acc.add(i32(x[row, k]) * i32(weight[channel, k]))
+            acc.add(step.term(i32(x[row, k]) * i32(weight[channel, k])))
         step.store_scaled(acc.value, (row, channel), channel)
 
 
@@ -23,9 +23,9 @@ def _matmul(step: Step) -> None:
     *batch, rows, depth = step.shape
     a_zero, b_zero = step.node.integer("a_zero"), step.node.integer("b_zero")
     with loops(*batch, rows, step.operands[1].shape[-1]) as (*image, row, column):
-        acc = Variable(i32(0))
+        acc = step.sum_of(0)
         with loops(depth) as (k,):
-            acc.add((i32(a[(*image, row, k)]) - a_zero) * (i32(b[(*image, k, column)]) - b_zero))
+            acc.add(step.term((i32(a[(*image, row, k)]) - a_zero) * (i32(b[(*image, k, column)]) - b_zero)))
         step.store_scaled(acc.value, (*image, row, column))
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from edgeq.backends.tvm.integers import Expression, Variable, i32, i64, loops, scale_twice
 from edgeq.backends.tvm.step import Step
+from edgeq.ir import DType
 
 
 def _element(step: Step, operand: int, index: Sequence[Expression]) -> Expression:
@@ -27,11 +28,12 @@ def _sum(sign: int) -> Callable[[Step], None]:
 
 
 def _add_highmul(step: Step, a: Expression, b: Expression, sign: int, index: Sequence[Expression]) -> None:
-    """``(a·ma ± b·mb + offset) >> shift``, all of it int32 (``numerics.addition``)."""
+    """``(a·ma ± b·mb + offset) >> shift``, all of it int32, of int16 int64 (``numerics.addition``)."""
     node = step.node
-    total = Variable(a * i32(node.integer("a_multiplier")) + i32(node.integer("offset")))
-    total.add(b * i32(sign * node.integer("b_multiplier")))
-    step.store_clamped(total.value >> i32(node.integer("shift")), *index)
+    wide, dtype = (i32, "int32") if step.operands[0].dtype is DType.INT8 else (i64, "int64")
+    total = Variable(wide(a) * wide(node.integer("a_multiplier")) + wide(node.integer("offset")), dtype)
+    total.add(wide(b) * wide(sign * node.integer("b_multiplier")))
+    step.store_clamped(total.value >> wide(node.integer("shift")), *index, dtype=dtype)
 
 
 def _add_double(step: Step, a: Expression, b: Expression, sign: int, index: Sequence[Expression]) -> None:

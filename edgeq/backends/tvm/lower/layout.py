@@ -7,7 +7,7 @@ from typing import Final
 from tvm import tirx
 from tvm.tirx.script import builder
 
-from edgeq.backends.tvm.integers import Expression, i8, i32, loops
+from edgeq.backends.tvm.integers import Expression, i32, loops
 from edgeq.backends.tvm.step import Step
 
 
@@ -35,7 +35,7 @@ def _pad(step: Step) -> None:
             with builder.Then():
                 step.store(step.inputs[0][tuple(place)], *index)
             with builder.Else():
-                step.store(i8(i32(step.node.integer("value"))), *index)
+                step.store(step.cast(i32(step.node.integer("value"))), *index)
 
 
 def _slice(step: Step) -> None:

@@ -19,11 +19,11 @@ def _average_pool(step: Step) -> None:
     rows, columns = node.integers("kernel")
     counts = node.integers("counts")
     with loops(*step.extents) as (image, top, left, channel):
-        total = Variable(i32(0))
+        total = step.sum_of(0)
         with loops(rows, columns) as (row, column):
             place = window.position(0, top, row), window.position(1, left, column)
             with when(window.inside(*place)):
-                total.add(i32(x[image, place[0], place[1], channel]))
+                total.add(step.term(i32(x[image, place[0], place[1], channel])))
         count: Expression = i32(counts[0])
         if len(counts) > 1:
             count = Variable(window.valid(0, top, rows) * window.valid(1, left, columns)).value
@@ -33,7 +33,7 @@ def _average_pool(step: Step) -> None:
 
 def _scaled_mean(step: Step, total: Expression, count: Expression, index: Sequence[Expression]) -> None:
     position = sum((i32(count > known) for known in step.node.integers("counts")[:-1]), i32(0))
-    step.store_scaled(total - count * step.node.integer("in_zero"), index, position)
+    step.store_scaled(total - step.term(count * step.node.integer("in_zero")), index, position)
 
 
 def _integer_mean(step: Step, total: Expression, count: Expression, index: Sequence[Expression]) -> None:
@@ -50,7 +50,7 @@ def _max_pool(step: Step) -> None:
     node, x = step.node, step.inputs[0]
     window = Window((step.shape[1], step.shape[2]), node.integers("strides"), node.integers("pads"))
     with loops(*step.extents) as (image, top, left, channel):
-        best = Variable(i32(-128))
+        best = Variable(i32(step.operands[0].dtype.min))
         with loops(*node.integers("kernel")) as (row, column):
             place = window.position(0, top, row), window.position(1, left, column)
             with when(window.inside(*place)):
@@ -63,11 +63,11 @@ def _mean(step: Step) -> None:
     kept = [axis for axis in range(len(shape)) if axis not in axes]
     count = prod(shape[axis] for axis in axes)
     with loops(*(shape[axis] for axis in kept)) as outer:
-        total = Variable(i32(-count * node.integer("in_zero")))
+        total = step.sum_of(-count * node.integer("in_zero"))
         at = dict(zip(kept, outer, strict=True))
         with loops(*(shape[axis] for axis in axes)) as inner:
             at |= dict(zip(axes, inner, strict=True))
-            total.add(i32(step.inputs[0][tuple(at[axis] for axis in range(len(shape)))]))
+            total.add(step.term(i32(step.inputs[0][tuple(at[axis] for axis in range(len(shape)))])))
         # An axis that was summed stays as one element where the node keeps it.
         index = [at[axis] if axis in kept else 0 for axis in sorted(at) if axis in kept or node.integer("keepdims")]
         step.store_scaled(total.value, index)

@@ -19,6 +19,7 @@ from edgeq.backends.tvm.integers import (
     when,
 )
 from edgeq.backends.tvm.step import Step
+from edgeq.ir import DType
 from edgeq.numerics.softmax import ROW_MAX_UINT32
 
 _DIFF_INTEGER_BITS: Final = 5
@@ -36,27 +37,34 @@ _INT32_MAX: Final = 2**31 - 1
 def _softmax(step: Step) -> None:
     *rows, length = step.shape
     with loops(*rows) as row:
-        largest = Variable(i32(-128))
+        largest = Variable(i32(step.operands[0].dtype.min))
         with loops(length) as (k,):
             largest.set(tirx.max(largest.value, i32(step.inputs[0][(*row, k)])))
         _ROWS[step.formula](step, row, length, largest)
 
 
 def _row_table(step: Step, row: tuple[Expression, ...], length: int, largest: Variable) -> None:
-    """``min(255, ((T << 8) + (S >> 1)) / S) - 128`` in unsigned integers."""
-    dtype = "uint32" if length <= ROW_MAX_UINT32 else "uint64"
+    """``min(255, ((T << 8) + (S >> 1)) / S) - 128`` in unsigned integers; of int16 with 15 bits and without the 128."""
     x, table = step.inputs
+    narrow = step.operands[0].dtype is DType.INT8
+    dtype = "uint32" if not narrow or length <= ROW_MAX_UINT32 else "uint64"
+    bits, most, zero = (8, 255, 128) if narrow else (15, 32767, 0)
 
     def exponential(k: Expression) -> Expression:
-        return tirx.Cast(dtype, table[largest.value - i32(x[(*row, k)])])
+        below = largest.value - i32(x[(*row, k)])
+        if narrow:
+            return tirx.Cast(dtype, table[below])
+        low = tirx.Cast(dtype, table[i32(256) + (below & i32(255))])
+        product = tirx.Cast(dtype, table[below >> i32(8)]) * low
+        return (product + tirx.const(1 << 15, dtype)) >> tirx.const(16, dtype)
 
     total = Variable(tirx.const(0, dtype), dtype)
     with loops(length) as (k,):
         total.add(exponential(k))
     with loops(length) as (k,):
-        dividend = (exponential(k) << tirx.const(8, dtype)) + (total.value >> tirx.const(1, dtype))
-        quotient = tirx.min(tirx.truncdiv(dividend, total.value), tirx.const(255, dtype))
-        step.store(tirx.Cast("int8", i32(quotient) - 128), *row, k)
+        dividend = (exponential(k) << tirx.const(bits, dtype)) + (total.value >> tirx.const(1, dtype))
+        quotient = tirx.min(tirx.truncdiv(dividend, total.value), tirx.const(most, dtype))
+        step.store(step.cast(i32(quotient) - zero), *row, k)
 
 
 def _row_fixed_point(step: Step, row: tuple[Expression, ...], length: int, largest: Variable) -> None:
@@ -86,7 +94,7 @@ def _row_fixed_point(step: Step, row: tuple[Expression, ...], length: int, large
         with when(tirx.all(below.value >= lowest, shift.value <= 31)):
             product = Variable(high_product(reciprocal.value, exponential(below).value), "int64")
             result.set(divide_by_power(product.value, shift.value) - i64(128))
-        step.store(saturate(result.value, -128, 127, "int64"), *row, k)
+        step.store(step.cast(saturate(result.value, -128, 127, "int64")), *row, k)
 
 
 def _saturating_shift_left(value: Expression, count: int) -> Expression:
