@@ -65,11 +65,26 @@ def steps_apart(graph: Graph, name: str, real: Array, integers: Array) -> float:
     return float(apart[np.isfinite(real)].max(initial=0.0))
 
 
+def half_a_bias_step(graph: Graph, case: str) -> float:
+    """How far rounding the bias of a case's layer from int8 to int16 moves its result, in steps: s_x·s_w/(2·s_y)."""
+    found = 0.0
+    for node in graph.nodes:
+        if node.attrs.get("result") == "int16" and node.op in {"conv2d", "dense"} and node.name.startswith(case):
+            x, weight, result = (graph.tensors[name].quant for name in (*node.inputs[:2], node.outputs[0]))
+            assert x is not None
+            assert weight is not None
+            assert result is not None
+            found = max(found, x.scale[0] * max(weight.scale) / result.scale[0] / 2)
+    return found
+
+
 @pytest.mark.parametrize(("kind", "family", "case"), CASES)
 def test_reference_is_onnxruntime_within_tolerance(kind: tuple[Mode, Types], family: str, case: str) -> None:
     allowed = zoo(family, *kind).cases[case].tolerance
     if kind[1] != "s8":
-        allowed += _ALLOWED_INT16 + _INTERPOLATED.get(case, 0.0)
+        if kind[1] == "s8s16" and case in _INTERPOLATED:
+            allowed *= 128  # what it reads is rounded to int8
+        allowed += _ALLOWED_INT16 + _INTERPOLATED.get(case, 0.0) + half_a_bias_step(zoo(family, *kind).lowered, case)
     assert differences(family, *kind)[case] <= allowed
 
 
