@@ -90,7 +90,7 @@ def _wide_activations(model: onnx_ir.Model, mode: Mode) -> list[Problem]:
             where=f"node {node.name}",
             got=mode,
             allowed=", ".join(name for name, scaling in SCALINGS.items() if 16 in scaling.activation_bits),
-            hint=f"leave out --requantize {mode}, or quantize to int8",
+            hint="compile with --requantize highmul and without --backend tflite, or quantize to int8",
         )
         for node in wide[:1]
     ]

@@ -403,6 +403,30 @@ def test_models_of_onnxruntimes_quantizer_are_taken(tmp_path: Path, activation: 
     check_same(given, samples)
 
 
+def test_models_of_onnxruntimes_quantizer_with_int16_activations_are_taken(tmp_path: Path) -> None:
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    model = residual_net()
+    samples = samples_for(model)
+    write_model(model, tmp_path / "float.onnx")
+    logging.getLogger().setLevel(logging.ERROR)
+    quantize_static(
+        str(tmp_path / "float.onnx"),
+        str(tmp_path / "qdq.onnx"),
+        type("R", (Reader, CalibrationDataReader), {})(samples),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QInt16,
+        weight_type=QuantType.QInt8,
+        extra_options={"ActivationSymmetric": True},
+    )
+    given = normalize_structure(read_model(tmp_path / "qdq.onnx"))
+    found = normalize_qdq(given)
+    assert np.abs(outputs(found, samples) - outputs(given, samples)).max() <= 2.001 / 32768
+    graph = lower(found, mode="highmul", name="net")
+    assert {graph.results(node)[0].dtype for node in graph.nodes} == {DType.INT16}
+
+
 def test_a_quantized_model_is_not_quantized_again(
     root: Path, example: Any, tmp_path: Path, run_edgeq: Callable[..., Any]
 ) -> None:
