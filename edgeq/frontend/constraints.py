@@ -64,8 +64,8 @@ def of_signature(node: ir.Node) -> Iterator[Problem]:
         return
     op, form = found
     shape = known_shape(operand(node, 0))
-    if shape is not None and form.rank not in (None, len(shape)):
-        what = f"{node.op_type} is supported for rank {form.rank} only"
+    if shape is not None and op.rank not in (None, len(shape)):
+        what = f"{node.op_type} is supported for rank {op.rank} only"
         yield Problem("EQ0307", what, where=place(node), got=f"shape {list(shape)}")
     elif shape is not None and op.one_sample and shape[0] != 1:
         yield Problem(

@@ -12,7 +12,7 @@ import numpy as np
 from edgeq.errors import EdgeqError, Problem
 from edgeq.numerics.array import Array
 from edgeq.onnxio.attributes import attribute_values
-from edgeq.ops import onnx_forms
+from edgeq.ops import OnnxForm, Op, onnx_forms
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -41,8 +41,8 @@ def scalars(node: onnx_ir.Node) -> dict[str, float | int | str]:
     return {name: value for name, value in attribute_values(node).items() if not isinstance(value, tuple)}
 
 
-def require_implemented(node: onnx_ir.Node) -> None:
-    """Refuse a node that says what its lowering rule would not hear.
+def require_implemented(node: onnx_ir.Node) -> tuple[Op, OnnxForm]:
+    """The operator of a node and how ONNX spells it, unless the node says what the lowering rule would not hear.
 
     Raises:
         EdgeqError: EQ0355 the operator has no integer form, EQ0360 an attribute, EQ0361 a rank that is not implemented.
@@ -55,7 +55,7 @@ def require_implemented(node: onnx_ir.Node) -> None:
             where=f"node {node.name}",
             hint="`edgeq ops` lists what has one",
         )
-    _, form = known
+    op, form = known
     problems = [
         Problem(
             "EQ0360",
@@ -68,19 +68,20 @@ def require_implemented(node: onnx_ir.Node) -> None:
         for name, value, allowed in form.refuse(attribute_values(node))
     ]
     x = node.inputs[0]
-    if form.rank is not None and x is not None and x.shape is not None and len(x.shape) != form.rank:
+    if x is not None and x.shape is not None and len(x.shape) != (op.rank or len(x.shape)):
         problems.append(
             Problem(
                 "EQ0361",
                 f"a {node.op_type} of this rank is not implemented",
                 where=f"node {node.name}",
                 got=f"shape {list(x.shape)}",
-                allowed=f"rank {form.rank}",
+                allowed=f"rank {op.rank}",
                 hint="reshape around it",
             )
         )
     if problems:
         raise EdgeqError.of(problems)
+    return op, form
 
 
 def constant_array(node: onnx_ir.Node, index: int) -> Array | None:

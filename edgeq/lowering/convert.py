@@ -25,7 +25,7 @@ from edgeq.numerics.array import Array
 from edgeq.numerics.scale_range import ScaleRangeError
 from edgeq.numerics.scaling import SCALINGS, Mode, Scaling
 from edgeq.onnxio.states import kept_outputs, states_of
-from edgeq.ops import infer, onnx_forms, onnx_types
+from edgeq.ops import infer, onnx_types
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -133,14 +133,13 @@ def _lower_quantize(ctx: Context, node: onnx_ir.Node) -> None:
         ctx.activations[result] = at_scale(ctx, ctx.activation(node, 0), quant, "rescaled").name
         return
     core, target = _target(ctx, value, quant)
-    require_implemented(core)
     ctx.activations[result] = _lower_operator(ctx, core, target).name
 
 
 def _lower_operator(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """An operator that wants one type computes in int16 where an operand or the result is int16 and others are not."""
-    op, form = onnx_forms()[node.op_type]
-    rule = RULES[node.op_type]
+    op, form = require_implemented(node)
+    rule = RULES[op.name]
     if form.scale == "same" or op.signature.mixes_activations:
         return rule(ctx, node, target)
     indices = range(len(node.inputs)) if form.activations is None else form.activations

@@ -1,4 +1,4 @@
-"""Which rule lowers which ONNX operator: one sorted table."""
+"""Which rule lowers the ONNX forms of which operator: one sorted table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from edgeq.lowering.layout import (
 from edgeq.lowering.pool import lower_average_pool, lower_max_pool, lower_mean
 from edgeq.lowering.softmax import lower_softmax
 from edgeq.lowering.unary import lower_unary
-from edgeq.ops import BY_NAME
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -29,27 +28,21 @@ if TYPE_CHECKING:
 Rule = Callable[[Context, "onnx_ir.Node", Target], Tensor]
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys((form.type for form in BY_NAME["lookup"].onnx), lower_unary),
-    "Add": lower_add,
-    "AveragePool": lower_average_pool,
-    "Concat": lower_concat,
-    "Conv": lower_conv,
-    "Flatten": lower_reshape,
-    "Gemm": lower_gemm,
-    "GlobalAveragePool": lower_average_pool,
-    "GlobalMaxPool": lower_max_pool,
-    "Identity": lower_reshape,
-    "MatMul": lower_matmul,
-    "MaxPool": lower_max_pool,
-    "Mul": lower_mul,
-    "Pad": lower_pad,
-    "ReduceMean": lower_mean,
-    "Reshape": lower_reshape,
-    "Resize": lower_resize,
-    "Slice": lower_slice,
-    "Softmax": lower_softmax,
-    "Squeeze": lower_reshape,
-    "Sub": lower_sub,
-    "Transpose": lower_transpose,
-    "Unsqueeze": lower_reshape,
+    "add": lower_add,
+    "average_pool": lower_average_pool,
+    "concat": lower_concat,
+    "conv2d": lower_conv,
+    "dense": lower_gemm,
+    "lookup": lower_unary,
+    "matmul": lower_matmul,
+    "max_pool": lower_max_pool,
+    "mean": lower_mean,
+    "mul": lower_mul,
+    "pad": lower_pad,
+    "reshape": lower_reshape,
+    "slice": lower_slice,
+    "softmax": lower_softmax,
+    "sub": lower_sub,
+    "transpose": lower_transpose,
+    "upsample": lower_resize,
 }

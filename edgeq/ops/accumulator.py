@@ -9,7 +9,7 @@ import numpy as np
 from edgeq.ir import Node
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import MODES, SCALINGS, Parameter, Scaling
-from edgeq.ops.base import Attribute
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm
 from edgeq.ops.signature import RESULT, scaling_of
 
 
@@ -41,11 +41,16 @@ REQUANT = (
     value_of(RESULT, "out_zero", "zero point of the result"),
     *CLAMP,
 )
-LAYER_CONSTANTS = {1: "weight", 2: "bias"}
 IN_ZERO = value_of("x", "in_zero", "zero point of the input")
 RESULT_TYPE = Attribute(
     RESULT, "str", "type of the result, where it is not that of x", values=("int8", "int16"), optional=True
 )
+
+
+def layer_form(onnx: str, *attributes: OnnxAttribute) -> OnnxForm:
+    """A layer with a constant weight, output channels first, and a bias: the second and third input."""
+    constants = {1: "weight", 2: "bias"}
+    return OnnxForm(onnx, weight=1, bias=2, constants=constants, fuses_clamp=True, attributes=attributes)
 
 
 def requantize(node: Node, acc: Array, operands: Sequence[Array], x: Array) -> Array:

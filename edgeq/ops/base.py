@@ -148,7 +148,6 @@ class OnnxForm:
         means: every result lies between the smallest and the largest of its operand, as it does with scale ``same``.
         nonnegative: no result is negative.
         attributes: everything that ONNX lets the operator say, and what of it lowering implements.
-        rank: the rank of its first operand; None for any.
     """
 
     type: str
@@ -166,7 +165,6 @@ class OnnxForm:
     means: bool = False
     nonnegative: bool = False
     attributes: tuple[OnnxAttribute, ...] = ()
-    rank: int | None = None
 
     @property
     def passes_range(self) -> bool:
@@ -241,6 +239,11 @@ class Op:
     limits: str = ""
     overwrites: bool = False
     one_sample: bool = False
+
+    @property
+    def rank(self) -> int | None:
+        """The rank of its first operand, which is that of the ONNX operator's; None for any."""
+        return self.signature.slots[0].rank
 
     def infer(self, node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:
         """Shape and type of each result.

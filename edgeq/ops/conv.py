@@ -9,8 +9,8 @@ import numpy as np
 
 from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array, matmul_exact, product_max
-from edgeq.ops.accumulator import LAYER_CONSTANTS, REQUANT, RESULT_TYPE, requantize, value_of
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample
+from edgeq.ops.accumulator import REQUANT, RESULT_TYPE, layer_form, requantize, value_of
+from edgeq.ops.base import Attribute, OnnxAttribute, Op, Sample
 from edgeq.ops.signature import FACTORS, WEIGHTED, Shape, Signature, Slot, invalid
 from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, window_output, windows
 
@@ -157,18 +157,11 @@ CONV2D = Op(
     evaluate=_evaluate,
     macs=_macs,
     onnx=(
-        OnnxForm(
+        layer_form(
             "Conv",
-            weight=1,
-            bias=2,
-            constants=LAYER_CONSTANTS,
-            fuses_clamp=True,
-            rank=4,
-            attributes=(
-                *ONNX_WINDOW,
-                OnnxAttribute("dilations", "ints", low=1, count=2),
-                OnnxAttribute("group", "int", low=1),
-            ),
+            *ONNX_WINDOW,
+            OnnxAttribute("dilations", "ints", low=1, count=2),
+            OnnxAttribute("group", "int", low=1),
         ),
     ),
     one_sample=True,

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array, matmul_exact, product_max
-from edgeq.ops.accumulator import LAYER_CONSTANTS, REQUANT, RESULT_TYPE, requantize, value_of
+from edgeq.ops.accumulator import REQUANT, RESULT_TYPE, layer_form, requantize, value_of
 from edgeq.ops.axes import Axes
 from edgeq.ops.base import OnnxAttribute, OnnxForm, Op, Sample
 from edgeq.ops.signature import FACTORS, WEIGHTED, Shape, Signature, Slot, invalid
@@ -74,19 +74,12 @@ DENSE = Op(
     evaluate=_evaluate_dense,
     macs=_dense_macs,
     onnx=(
-        OnnxForm(
+        layer_form(
             "Gemm",
-            weight=1,
-            bias=2,
-            constants=LAYER_CONSTANTS,
-            fuses_clamp=True,
-            rank=2,
-            attributes=(
-                OnnxAttribute("alpha", "float", (1.0,)),
-                OnnxAttribute("beta", "float", (1.0,)),
-                OnnxAttribute("transA", "int", (0,)),
-                OnnxAttribute("transB", "int", (1,)),
-            ),
+            OnnxAttribute("alpha", "float", (1.0,)),
+            OnnxAttribute("beta", "float", (1.0,)),
+            OnnxAttribute("transA", "int", (0,)),
+            OnnxAttribute("transB", "int", (1,)),
         ),
     ),
     samples=(

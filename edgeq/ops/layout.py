@@ -291,7 +291,7 @@ UPSAMPLE = Op(
     shape=_upsample_shape,
     evaluate=_evaluate_upsample,
     macs=no_macs,
-    onnx=(OnnxForm("Resize", scale="same", constants={2: "list of scales"}, rank=4, attributes=_RESIZE),),
+    onnx=(OnnxForm("Resize", scale="same", constants={2: "list of scales"}, attributes=_RESIZE),),
     samples=(
         _upsample("by2-c3", (1, 3, 4, 5), 2, 2),
         _upsample("by3x2-c1", (1, 1, 3, 4), 3, 2),

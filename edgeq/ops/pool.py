@@ -135,10 +135,9 @@ AVERAGE_POOL = Op(
             "AveragePool",
             average=True,
             means=True,
-            rank=4,
             attributes=(*_ONNX_POOL, OnnxAttribute("count_include_pad", "int", (0, 1))),
         ),
-        OnnxForm("GlobalAveragePool", average=True, means=True, rank=4),
+        OnnxForm("GlobalAveragePool", average=True, means=True),
     ),
     one_sample=True,
     samples=(
@@ -172,10 +171,9 @@ MAX_POOL = Op(
         OnnxForm(
             "MaxPool",
             scale="same",
-            rank=4,
             attributes=(*_ONNX_POOL, OnnxAttribute("storage_order", "int", (0, 1))),
         ),
-        OnnxForm("GlobalMaxPool", scale="same", rank=4),
+        OnnxForm("GlobalMaxPool", scale="same"),
     ),
     one_sample=True,
     samples=(

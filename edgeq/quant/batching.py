@@ -253,16 +253,12 @@ def _const_rank(node: onnx_ir.Node, index: int) -> int:
 
 # By operator, else by family of the operator table.
 _RULES: Final[Mapping[str, Callable[[onnx_ir.Node], bool]]] = {
-    "AveragePool": _always,
     "Concat": _concat,
     "Conv": _layer,
     "Flatten": _flatten,
     "Gemm": _layer,
-    "GlobalAveragePool": _always,
-    "GlobalMaxPool": _always,
     "Identity": _always,
     "MatMul": _matmul,
-    "MaxPool": _always,
     "Pad": _pad,
     "ReduceMean": _listed_axes(1),
     "Reshape": _reshape,
@@ -274,4 +270,5 @@ _RULES: Final[Mapping[str, Callable[[onnx_ir.Node], bool]]] = {
     "Unsqueeze": _listed_axes(1),
     "elementwise": _elementwise,
     "lookup": _always,
+    "pool": _always,
 }

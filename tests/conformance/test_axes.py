@@ -11,10 +11,10 @@ import pytest
 from edgeq.interp import run
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.ir.verify import verify_graph
-from edgeq.numerics.scaling import MODES, Mode
+from edgeq.numerics.scaling import Mode
 from edgeq.ops import BY_NAME, OPS, Op, infer
 from edgeq.passes import cancel_transposes
-from tests.conformance.zoo import zoo
+from tests.conformance.zoo import KINDS, Types, zoo
 
 MOVABLE = [op for op in OPS if op.axes is not None]
 PERMUTATIONS = 4
@@ -55,13 +55,13 @@ def around(graph: Graph, node: Node, perm: tuple[int, ...]) -> Graph:
     return made
 
 
-def permuted_nodes(op: Op, mode: Mode) -> Iterator[tuple[Graph, Node, tuple[int, ...]]]:
+def permuted_nodes(op: Op, kind: tuple[Mode, Types]) -> Iterator[tuple[Graph, Node, tuple[int, ...]]]:
     """The nodes of an operator in the samples of its family, each with some orders of axes."""
     axes = op.axes
     assert axes is not None
     rng = np.random.default_rng(0)
     for family in dict.fromkeys((op.family, "elementwise", "pool")):
-        graph = zoo(family, mode).lowered
+        graph = zoo(family, *kind).lowered
         for node in graph.nodes:
             computed, rank = operands_of(graph, node)
             if node.op != op.name or not computed or rank < 2:
@@ -74,15 +74,18 @@ def permuted_nodes(op: Op, mode: Mode) -> Iterator[tuple[Graph, Node, tuple[int,
                 yield graph, node, perm
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @pytest.mark.parametrize("op", MOVABLE, ids=lambda op: op.name)
-def test_a_transpose_moves_through_the_operator(op: Op, mode: Mode) -> None:
+def test_a_transpose_moves_through_the_operator(op: Op, kind: tuple[Mode, Types]) -> None:
     rng = np.random.default_rng(1)
     moved = 0
-    for graph, node, perm in permuted_nodes(op, mode):
+    for graph, node, perm in permuted_nodes(op, kind):
         built = around(graph, node, perm)
         verify_graph(built, infer)
-        data = [rng.integers(-128, 128, built.tensors[name].shape).astype(np.int8) for name in built.inputs]
+        data = [
+            rng.integers(tensor.dtype.min, tensor.dtype.max, tensor.shape).astype(tensor.dtype.numpy)
+            for tensor in (built.tensors[name] for name in built.inputs)
+        ]
         wanted = run(built.copy(), data).outputs[0]
         cancel_transposes.run(built)
         verify_graph(built, infer)

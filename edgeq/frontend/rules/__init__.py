@@ -94,7 +94,6 @@ NOT_QUANTIZED: Final = {
     "lift_past_pad",
     "merge_chain",
     "sink_past_binary",
-    "sink_past_concat",
     "sink_past_unary",
     # Two roundings where the model states one: batchnorm_to_depthwise comes in its place.
     "batchnorm_to_affine",

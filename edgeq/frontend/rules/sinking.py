@@ -1,6 +1,7 @@
 """Reshape and Transpose move behind elementwise operators.
 
-This brings an activation next to the layer that it is fused with, and chains of layout changes next to each other.
+This brings an activation next to the layer that it is fused with. What is left, and stands around other operators, is
+a matter of the integer graph (``passes.cancel_transposes``).
 """
 
 from __future__ import annotations
@@ -123,24 +124,6 @@ def narrowed(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def sink_past_concat(node: ir.Node, edit: Edit) -> str | None:
-    """Concat of equal Transposes becomes the Transpose of a Concat."""
-    layouts = [_layout_before(value, edit) for value in node.inputs]
-    found = [layout for layout in layouts if layout is not None and layout.op_type == "Transpose"]
-    if len(found) != len(layouts) or len(layouts) < 2 or len(set(map(id, found))) != len(found):
-        return "not all operands are transposed"
-    perm = ints(found[0], "perm", ())
-    if any(ints(layout, "perm", ()) != perm for layout in found):
-        return "the operands are transposed differently"
-    result = node.outputs[0]
-    axis = perm[node.attributes["axis"].as_int() % len(perm)]
-    shape = [shape_of(result)[list(perm).index(old)] for old in range(len(perm))]
-    values = [required(layout, 0) for layout in found]
-    inner = edit.node("Concat", values, {"axis": axis}, base=f"{name_of(result)}_inner", shape=tuple(shape))
-    edit.hand_over(node, inner, edit.transpose(inner, perm, base=f"{name_of(result)}_transpose"))
-    return None
-
-
 def lift_past_pad(node: ir.Node, edit: Edit) -> str | None:
     """Transpose(Pad(x)) becomes Pad(Transpose(x)), next to the layer that takes the padding in."""
     pad = required(node, 0).producer()
@@ -169,6 +152,5 @@ def lift_past_pad(node: ir.Node, edit: Edit) -> str | None:
 RULES = (
     Rule("sink_past_unary", UNARY, sink_past_unary),
     Rule("sink_past_binary", BINARY, sink_past_binary),
-    Rule("sink_past_concat", ("Concat",), sink_past_concat),
     Rule("lift_past_pad", ("Transpose",), lift_past_pad),
 )
