@@ -79,8 +79,8 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
         "Lowering takes int8, uint8 and int16, and int32 for biases. Quantize the model again.",
     ),
     "EQ0364": (
-        "No int16 activations in this arithmetic",
-        "Only highmul has formulas for them: compile without --requantize, or with int8 activations.",
+        "No int16 in this arithmetic",
+        "highmul has formulas of all operators for int16, tflite of all but functions by table, tflm of none.",
     ),
     "EQ0365": (
         "A function of int16 is interpolated",

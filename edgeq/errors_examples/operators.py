@@ -59,7 +59,7 @@ OPERATORS: Final[dict[str, Example]] = {
     "EQ0362": Example("torch.onnx.export(model, torch.zeros(8, 3, 32, 32), ...)", "... torch.zeros(1, 3, 32, 32) ..."),
     "EQ0363": Example("a QDQ model with uint16 activations", "a QDQ model with int16 activations"),
     "EQ0364": Example(
-        "edgeq compile kws.onnx --scheme w8a16 --requantize tflite ...", "edgeq compile kws.onnx --scheme w8a16 ..."
+        "edgeq compile kws.onnx --scheme w8a16 --requantize tflm ...", "edgeq compile kws.onnx --scheme w8a16 ..."
     ),
     "EQ0365": Example("Floor(x) of an int16 x that spans 256 whole numbers", "--int16 for other tensors than x"),
     "EQ0380": Example("an operator beyond the limits that `edgeq ops` lists", "the same operator within them"),

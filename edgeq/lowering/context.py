@@ -127,6 +127,10 @@ class Context:
             )
         return self.constants[value.name]
 
+    def reach_of(self, op: str, x: Tensor, bound: int) -> int:
+        """What ``Scaling.choose`` is told of an accumulator: ``bound`` where it may be int64, else 0."""
+        return 0 if x.dtype is DType.INT8 or op in self.scaling.int32_sums else bound
+
     # --- emission ---------------------------------------------------------------------------------------------
 
     def emit(
@@ -202,11 +206,6 @@ class Context:
 def magnitude(tensor: Tensor) -> int:
     """The largest magnitude of an activation less its zero point: 255 in int8, 32768 in int16."""
     return 255 if tensor.dtype is DType.INT8 else -tensor.dtype.min
-
-
-def reach_of(tensor: Tensor, bound: int) -> int:
-    """What ``Scaling.choose`` is told of an accumulator: sums of int8 are int32, those of int16 may be int64."""
-    return 0 if tensor.dtype is DType.INT8 else bound
 
 
 def result_type(x: Tensor, quant: Quantization) -> dict[str, Attr]:

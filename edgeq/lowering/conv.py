@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.ir import Attr, Tensor
 from edgeq.lowering.attributes import integer, ints
-from edgeq.lowering.context import NCHW_TO_NHWC, Context, Target, reach_of, result_type, scalar_quant
+from edgeq.lowering.context import NCHW_TO_NHWC, Context, Target, result_type, scalar_quant
 from edgeq.lowering.requantize import add_factors
 from edgeq.numerics.accumulator import accumulator_range, signed_sums
 from edgeq.numerics.array import Array
@@ -57,12 +57,12 @@ def accumulate(
     rows = kernel.reshape(channels, -1).astype(np.int64)
     bias = ctx.constant(node, 2).value().astype(np.int64).reshape(-1) - x_zero * rows.sum(axis=1)
     assert weight.quant is not None  # it was dequantized
-    ratio = ctx.scaling.ratio(op, x_scale, weight.quant.scale, target.scale)
+    ratio = ctx.scaling.ratio(op, x_scale, weight.quant.scale, target.scale, x.dtype.numpy)
     ratio = np.array(np.broadcast_to(ratio, (channels,)))
     if ctx.scaling.shares_shift:
         bias, ratio = _coarsened_constants(rows, bias, ratio)
     reach = accumulator_range(signed_sums(rows), bias, 0, x.dtype.min, x.dtype.max)
-    factors = ctx.scaling.choose(ratio, reach_of(x, int(reach.magnitude.max(initial=0))))
+    factors = ctx.scaling.choose(ratio, ctx.reach_of(op, x, int(reach.magnitude.max(initial=0))))
     tables, attrs = add_factors(ctx, target.name, factors, reach.magnitude, target.sources)
     axis = None if len(weight.quant.scale) == 1 else 0
     names = (

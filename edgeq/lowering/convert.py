@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _CLAMPS: Final = onnx_types(lambda op, form: form.clamps)
 
+_HIGHMUL: Final = "compile with --requantize highmul and without --backend tflite, or quantize to int8"
+
 
 def lower(model: onnx_ir.Model, *, mode: Mode, name: str) -> Graph:
     """Lower a canonical QDQ model.
@@ -90,10 +92,14 @@ def _wide_activations(model: onnx_ir.Model, mode: Mode) -> list[Problem]:
             where=f"node {node.name}",
             got=mode,
             allowed=", ".join(name for name, scaling in SCALINGS.items() if 16 in scaling.activation_bits),
-            hint="compile with --requantize highmul and without --backend tflite, or quantize to int8",
+            hint=_HIGHMUL,
         )
         for node in wide[:1]
     ]
+
+
+def _has_int16(scaling: Scaling, op: str) -> bool:
+    return 16 in scaling.activation_bits and op not in scaling.int8_only
 
 
 def _is_int16(value: onnx_ir.Value | None) -> bool:
@@ -140,10 +146,19 @@ def _lower_operator(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """An operator that wants one type computes in int16 where an operand or the result is int16 and others are not."""
     op, form = require_implemented(node)
     rule = RULES[op.name]
-    if form.scale == "same" or op.signature.mixes_activations:
+    if form.scale == "same" or (op.signature.mixes_activations and ctx.scaling.mixes_types):
         return rule(ctx, node, target)
     indices = range(len(node.inputs)) if form.activations is None else form.activations
     dtypes = {ctx.activation(node, index).dtype for index in indices} | {target.dtype}
+    if DType.INT16 in dtypes and op.name in ctx.scaling.int8_only:
+        raise EdgeqError(
+            "EQ0364",
+            f"{node.op_type} of int16 is not in this arithmetic",
+            where=f"node {node.name}",
+            got=ctx.scaling.name,
+            allowed=", ".join(name for name, scaling in SCALINGS.items() if _has_int16(scaling, op.name)),
+            hint=_HIGHMUL,
+        )
     if len(dtypes) == 1:
         return rule(ctx, node, target)
     wide = WideContext(ctx.graph, ctx.scaling, ctx.activations, ctx.constants)

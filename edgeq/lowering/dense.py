@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.ir import Tensor
-from edgeq.lowering.context import Context, Target, magnitude, reach_of, scalar_quant
+from edgeq.lowering.context import Context, Target, magnitude, scalar_quant
 from edgeq.lowering.conv import accumulate
 from edgeq.lowering.requantize import add_factors
 
@@ -28,7 +28,9 @@ def lower_matmul(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     a, b = ctx.activation(node, 0), ctx.activation(node, 1)
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
     bound = a.shape[-1] * magnitude(a) ** 2
-    factors = ctx.scaling.choose(ctx.scaling.ratio("matmul", a_scale, [b_scale], target.scale), reach_of(a, bound))
+    factors = ctx.scaling.choose(
+        ctx.scaling.ratio("matmul", a_scale, [b_scale], target.scale), ctx.reach_of("matmul", a, bound)
+    )
     names, attrs = add_factors(ctx, target.name, factors, np.array([bound]), target.sources)
     attrs |= {
         "a_zero": a_zero,

@@ -9,7 +9,7 @@ import numpy as np
 from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, Source, Tensor
 from edgeq.lowering.attributes import constant_ints, integer, ints
-from edgeq.lowering.context import Context, Target, magnitude, reach_of, scalar_quant
+from edgeq.lowering.context import Context, Target, magnitude, scalar_quant
 from edgeq.lowering.requantize import add_factors, at_scale
 from edgeq.ops.pool import average_pool_counts
 
@@ -52,7 +52,7 @@ def lower_mean(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     kept = tuple(axis for axis in range(rank) if axis not in axes)
     ordered = ctx.transposed(x, kept + axes, "mean_order") if kept + axes != tuple(range(rank)) else x
     bound = magnitude(x) * count
-    factors = ctx.scaling.choose_mean(scale / target.scale, count, reach_of(x, bound))
+    factors = ctx.scaling.choose_mean(scale / target.scale, count, ctx.reach_of("mean", x, bound))
     names, attrs = add_factors(ctx, target.name, factors, np.array([bound]), target.sources)
     attrs |= {
         "axes": tuple(range(len(kept), rank)),
@@ -96,7 +96,9 @@ def _average(ctx: Context, x_nhwc: Tensor, window: dict[str, tuple[int, ...]], t
     scale, zero = scalar_quant(x_nhwc)
     counts = average_pool_counts(x_nhwc.shape, window["kernel"], window["strides"], window["pads"])
     bounds = np.asarray(counts, np.int64) * magnitude(x_nhwc)
-    factors = ctx.scaling.choose_average(scale, target.scale, counts, reach_of(x_nhwc, int(bounds.max())))
+    factors = ctx.scaling.choose_average(
+        scale, target.scale, counts, ctx.reach_of("average_pool", x_nhwc, int(bounds.max()))
+    )
     names, attrs = add_factors(ctx, target.name, factors, bounds, target.sources)
     attrs |= {**window, "counts": counts, "in_zero": zero}
     attrs |= {"out_zero": target.zero, "clamp_min": target.clamp_min, "clamp_max": target.clamp_max}

@@ -36,7 +36,7 @@ def add_factors(
         EdgeqError: EQ0353 where the accumulator, shifted, can leave int32.
     """
     reached, limit = int(bound.max(initial=0)), accumulator_limit(factors.shift)
-    if reached > limit:
+    if reached > limit and not factors.wide:
         raise EdgeqError(
             "EQ0353",
             "an accumulator can leave int32",
@@ -46,7 +46,7 @@ def add_factors(
             hint="use a larger output scale for this layer, or split its input channels",
         )
     names = tuple(ctx.add_constant(f"{name}.{operand}", values) for operand, values in factors.operands.items())
-    acc = "i64" if factors.shift < 0 else "i32"
+    acc = "i64" if factors.wide else "i32"
     return names, {"requant": ctx.scaling.name, "acc": acc, "shift": factors.shift}
 
 

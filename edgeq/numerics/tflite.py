@@ -17,6 +17,9 @@ from edgeq.numerics.array import INT32_MAX, Array, require_int32, saturate
 from edgeq.numerics.scale_range import ScaleRangeError
 
 ADD_LEFT_SHIFT = 20
+ADD_LEFT_SHIFT_INT16 = 15
+WIDE_MAX = 1 << 47
+WIDE_EXPONENT_MAX = 7
 _EXPONENT_MIN = -31
 _EXPONENT_MAX = 30
 
@@ -119,6 +122,22 @@ def multiply_once(value: Array, multiplier: Array | int, exponent: Array | int) 
     return result
 
 
+def multiply_wide(value: Array, multiplier: Array | int, exponent: Array | int) -> Array:
+    """A sum of int16 products, as LiteRT scales it: ``(value·q15 + 2^(14-e)) >> (15-e)``, int64.
+
+    The multiplier is reduced to 15 bits, rounded half up and at most 32 767.
+
+    Raises:
+        OverflowError: the value has 48 bits or more, or the exponent is above 7, which LiteRT does not define.
+    """
+    wide, exponents = value.astype(np.int64), np.asarray(exponent, dtype=np.int64)
+    if wide.size and (max(-int(wide.min()), int(wide.max())) >= WIDE_MAX or int(exponents.max()) > WIDE_EXPONENT_MAX):
+        raise OverflowError("a sum of int16 products leaves 48 bits, or its exponent is above 7")
+    reduced = np.minimum((np.asarray(multiplier, dtype=np.int64) + (1 << 15)) >> 16, (1 << 15) - 1)
+    result: Array = (wide * reduced + (np.int64(1) << (14 - exponents))) >> (15 - exponents)
+    return result
+
+
 @dataclass(frozen=True)
 class AddParameters:
     """The three factors of LiteRT's quantized addition, each as (q, e)."""
@@ -132,13 +151,14 @@ class AddParameters:
     left_shift: int = ADD_LEFT_SHIFT
 
 
-def add_parameters(a_scale: float, b_scale: float, out_scale: float) -> AddParameters:
-    """Factors of addition and subtraction: both operands at twice the larger scale, 20 bits up.
+def add_parameters(a_scale: float, b_scale: float, out_scale: float, left_shift: int = ADD_LEFT_SHIFT) -> AddParameters:
+    """Factors of addition and subtraction: both operands at twice the larger scale, 20 bits up, those of int16 15.
 
     Args:
         a_scale: float32 value, positive.
         b_scale: float32 value, positive.
         out_scale: float32 value, positive.
+        left_shift: the bits.
 
     Raises:
         ScaleRangeError: a scale is not positive and finite, or the factors are out of range.
@@ -149,16 +169,18 @@ def add_parameters(a_scale: float, b_scale: float, out_scale: float) -> AddParam
     return AddParameters(
         *quantize_multiplier(a_scale / twice_max),
         *quantize_multiplier(b_scale / twice_max),
-        *quantize_multiplier(twice_max / ((1 << ADD_LEFT_SHIFT) * out_scale)),
+        *quantize_multiplier(twice_max / ((1 << left_shift) * out_scale)),
+        left_shift,
     )
 
 
 def add(
     a: Array, b: Array, a_zero: int, b_zero: int, out_zero: int, p: AddParameters, low: int, high: int, sign: int = 1
 ) -> Array:
-    """LiteRT's quantized addition (``sign`` 1) or subtraction (``sign`` -1) of int8, numpy broadcasting.
+    """LiteRT's quantized addition (``sign`` 1) or subtraction (``sign`` -1) of one type, numpy broadcasting.
 
-    (x - zero) << 20 has at most 9 + 20 bits; after scaling by at most one half the sum has at most 29.
+    (x - zero) << 20 has at most 9 + 20 bits, in int16 16 + 15; after scaling by at most one half the sum has at most
+    as many.
     """
     scaled_a = multiply_by_quantized_multiplier(
         (a.astype(np.int64) - a_zero) << p.left_shift, p.a_multiplier, p.a_exponent
@@ -168,16 +190,24 @@ def add(
     )
     total = scaled_a + sign * scaled_b
     result = multiply_by_quantized_multiplier(total, p.out_multiplier, p.out_exponent)
-    return saturate(result + out_zero, low, high)
+    return saturate(result + out_zero, low, high, a.dtype)
 
 
 def requantize(
-    acc: Array, multiplier: Array, exponent: Array, zero: int, low: int, high: int, *, once: bool = False
+    acc: Array,
+    multiplier: Array,
+    exponent: Array,
+    zero: int,
+    low: int,
+    high: int,
+    *,
+    once: bool = False,
+    dtype: npt.DTypeLike = np.int8,
 ) -> Array:
-    """Scale accumulators to int8: double rounding, or a single one where ``once`` (fully connected).
+    """Scale accumulators: double rounding, or a single one where ``once`` (fully connected).
 
     Raises:
         OverflowError: an accumulator, shifted by its exponent, leaves int32.
     """
     scale = multiply_once if once else multiply_by_quantized_multiplier
-    return saturate(scale(acc, multiplier, exponent) + zero, low, high)
+    return saturate(scale(acc, multiplier, exponent) + zero, low, high, dtype)

@@ -13,7 +13,7 @@ import numpy as np
 
 
 def main(model: str, inputs: str, results: str) -> None:
-    """Run every sample with the reference kernels and store all int8 tensors that are computed."""
+    """Run every sample with the reference kernels and store all int8 and int16 tensors that are computed."""
     package = "ai_edge_litert" if find_spec("ai_edge_litert") else "tflite_runtime"
     module = import_module(f"{package}.interpreter")
     interpreter = module.Interpreter(
@@ -23,7 +23,8 @@ def main(model: str, inputs: str, results: str) -> None:
         experimental_preserve_all_tensors=True,
     )
     interpreter.allocate_tensors()
-    index = {entry["name"]: entry["index"] for entry in interpreter.get_tensor_details() if entry["dtype"] is np.int8}
+    details = interpreter.get_tensor_details()
+    index = {entry["name"]: entry["index"] for entry in details if entry["dtype"] in {np.int8, np.int16}}
     found: dict[str, list[np.ndarray]] = {name: [] for name in index if name}
     with np.load(inputs, allow_pickle=False) as given:
         arrays = {name: given[name] for name in given.files}

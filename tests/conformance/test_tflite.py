@@ -1,13 +1,14 @@
 """LiteRT judges every operator: each case written as .tflite, run by the reference kernels, every tensor compared.
 
-No operator is allowed to differ: what TFLite's own unary operators compute is what mode ``tflite`` has in its tables,
-and functions that it lacks are written as a gather from the table.
+int8 and int16 activations (16x8), and graphs of both. No operator is allowed to differ: what TFLite's own unary
+operators compute is what mode ``tflite`` has in its tables, and functions that it lacks are written as a gather.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -18,10 +19,11 @@ from edgeq.errors import EdgeqError
 from edgeq.extras import missing
 from edgeq.interp import run
 from edgeq.ir import Graph
-from edgeq.ops import BY_NAME
+from edgeq.numerics.scaling import SCALINGS
+from edgeq.ops import BY_NAME, onnx_forms
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
-from tests.conformance.zoo import FAMILIES, NETWORK, all_cases, build, cases_of, input_sets, network, zoo
+from tests.conformance.zoo import FAMILIES, NETWORK, Case, Types, all_cases, build, cases_of, input_sets, network, zoo
 
 needs_litert = pytest.mark.skipif(bool(missing("tflite")), reason="pip install 'edgeq[tflite]'")
 # What the format has no operator for: case → a word of the reason.
@@ -49,13 +51,19 @@ NAMED = {
 
 
 @cache
-def expressible(family: str) -> Graph:
+def expressible(family: str, types: Types = "s8") -> Graph:
     """A family's graph without the cases that TFLite cannot express."""
     if family == NETWORK:
-        return network("tflite")
+        return network("tflite", types)
     cases = cases_of(family, "tflite")
-    kept = [case for case in cases if case.id not in REFUSED]
-    return zoo(family, "tflite").graph if len(kept) == len(cases) else build(family, kept, "tflite").graph
+    kept = [case for case in cases if case.id not in REFUSED and (types == "s8" or not _looks_up(case))]
+    return zoo(family, "tflite").graph if len(kept) == len(cases) else build(family, kept, "tflite", types).graph
+
+
+def _looks_up(case: Case) -> bool:
+    """Whether an operator of a case has no formula for int16."""
+    forms = onnx_forms()
+    return any(kind in forms and forms[kind][0].name in SCALINGS["tflite"].int8_only for kind in case.types)
 
 
 def spec_of(graph: Graph, path: Path) -> ImageSpec:
@@ -69,9 +77,17 @@ def spec_of(graph: Graph, path: Path) -> ImageSpec:
 
 
 @needs_litert
-@pytest.mark.parametrize("family", [*FAMILIES, NETWORK])
-def test_litert_has_the_reference_bits(family: str, tmp_path: Path) -> None:
-    graph = expressible(family)
+@pytest.mark.parametrize(
+    ("family", "types"),
+    [
+        (family, types)
+        for types in get_args(Types)
+        for family in (*FAMILIES, NETWORK)
+        if types == "s8" or family != "lookup"
+    ],
+)
+def test_litert_has_the_reference_bits(family: str, types: Types, tmp_path: Path) -> None:
+    graph = expressible(family, types)
     path = tmp_path / "model.tflite"
     path.write_bytes(emit_tflite(graph, graph.outputs))
     spec, inputs = spec_of(graph, path), input_sets(graph)

@@ -83,6 +83,15 @@ def test_types_meet_at_requantize_nodes() -> None:
         assert result.quant.scale[0] * 128 == x.quant.scale[0]
 
 
+def test_functions_of_int16_are_refused_by_name_where_the_arithmetic_has_none() -> None:
+    model = floats("g (float[1,40] x) => (float[1,40] y) { s = Mul(x, x)\n y = Tanh(s) }")
+    options = QuantizeOptions(observer="minmax", bias_correction="off", mode="tflite", scheme="w8a16")
+    quantized = quantize(model, samples_for(model), options).model
+    with pytest.raises(EdgeqError, match="Tanh of int16") as caught:
+        to_integer_graph(quantized, "tflite", "net")
+    assert [problem.code for problem in caught.value.problems] == ["EQ0364"]
+
+
 def test_a_softmax_of_int16_may_give_int8() -> None:
     graph = graph_of(residual_net(), "l")
     assert graph.results(nodes_of(graph, "softmax")[0])[0].dtype is DType.INT16

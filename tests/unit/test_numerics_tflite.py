@@ -102,7 +102,8 @@ def test_addition_gives_what_litert_gave(
 ) -> None:
     a = np.array([-128, -100, -61, -7, 0, 5, 64, 127], dtype=np.int8)
     b = np.array([127, -3, 50, -90, 0, 17, -128, 127], dtype=np.int8)
-    parameters = tflite.add_parameters(*map(f32, scales))
+    a_scale, b_scale, out_scale = map(f32, scales)
+    parameters = tflite.add_parameters(a_scale, b_scale, out_scale)
     assert tflite.add(a, b, *zeros, parameters, -128, 127, sign).tolist() == expected
 
 
@@ -153,3 +154,14 @@ def test_softmax_is_close_to_float(length: int, scale: float, seed: int) -> None
 def test_softmax_refuses_a_scale_that_is_too_small() -> None:
     with pytest.raises(ValueError, match="too small"):
         softmax_parameters(2.0**-26)
+
+
+def test_wide_sums_have_a_multiplier_of_15_bits() -> None:
+    value = np.array([2**40, -(2**40), 3, -3, 0])
+    q, e = tflite.quantize_multipliers([2.0**-26])
+    assert tflite.multiply_wide(value, q, e).tolist() == [2**14, -(2**14), 0, 0, 0]
+    # The reduced multiplier does not reach 2^15.
+    assert tflite.multiply_wide(np.array([1 << 15]), np.array([2**31 - 1]), np.array([0])).tolist() == [32767]
+    for bad in ((1 << 47, 0), (1, 8)):
+        with pytest.raises(OverflowError):
+            tflite.multiply_wide(np.array([bad[0]]), np.array([1 << 30]), np.array([bad[1]]))

@@ -344,7 +344,7 @@ def test_int16_is_taken_over_where_it_is_symmetric() -> None:
     with pytest.raises(EdgeqError, match="not symmetric"):
         normalize_qdq(foreign(body, signature, {"zx": np.int16(3)}))
     with pytest.raises(EdgeqError, match="no int16 activations") as caught:
-        lower(imported, mode="tflite", name="m")
+        lower(imported, mode="tflm", name="m")
     assert caught.value.problems[0].code == "EQ0364"
 
 

@@ -105,7 +105,7 @@ def test_a_name_that_nothing_has_is_refused_with_a_suggestion() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [QuantizeOptions(scheme="w8a16", mode="tflite"), QuantizeOptions(int16=("x",), mode="tflm")]
+    "options", [QuantizeOptions(scheme="w8a16", mode="tflm"), QuantizeOptions(int16=("x",), mode="tflm")]
 )
 def test_arithmetics_without_int16_are_refused(options: QuantizeOptions) -> None:
     with pytest.raises(EdgeqError, match="no int16 activations") as caught:

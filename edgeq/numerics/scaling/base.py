@@ -46,10 +46,12 @@ class Factors:
         operands: the constant operands of a node by name, in the order in which the node has them; int32, [channels].
         shift: left shift of the accumulator before the multiplication; the shifted accumulator must fit int32. Below
             zero, the accumulator is int64 and shifted right.
+        wide: the accumulator is int64, and proven to fit what the arithmetic asks of it.
     """
 
     operands: Mapping[str, Array]
     shift: int = 0
+    wide: bool = False
 
 
 class Scaling(ABC):
@@ -60,6 +62,9 @@ class Scaling(ABC):
         summary: how it rounds and what it equals, in one line.
         operands: names of the constant operands by which a node scales its accumulator.
         activation_bits: the widths of activations that it has formulas for.
+        mixes_types: a layer's operand and result may have different types.
+        int8_only: integer operators that it has no formula of for int16.
+        int32_sums: integer operators whose sums of int16 products must fit int32.
         shares_shift: all channels of a node have one shift, so that a channel of a far smaller factor loses precision.
         averages_integers: an average pool keeps the scale of its input and averages the integers as they are.
         sum_parameters: the attributes of a sum or difference.
@@ -75,6 +80,9 @@ class Scaling(ABC):
     summary: ClassVar[str]
     operands: ClassVar[tuple[str, ...]]
     activation_bits: ClassVar[tuple[int, ...]] = (8,)
+    mixes_types: ClassVar[bool] = False
+    int8_only: ClassVar[frozenset[str]] = frozenset()
+    int32_sums: ClassVar[frozenset[str]] = frozenset()
     shares_shift: ClassVar[bool] = False
     averages_integers: ClassVar[bool] = False
     sum_parameters: ClassVar[tuple[Parameter, ...]]
@@ -99,7 +107,7 @@ class Scaling(ABC):
     # --- accumulators: convolution, dense, matmul, mul, mean, requantize ------------------------------------------
 
     @abstractmethod
-    def ratio(self, op: str, left: float, right: npt.ArrayLike, out: float) -> Array:
+    def ratio(self, op: str, left: float, right: npt.ArrayLike, out: float, dtype: npt.DTypeLike = np.int8) -> Array:
         """The real factor left·right/out, float64, in the float types in which the arithmetic computes it.
 
         Args:
@@ -107,6 +115,7 @@ class Scaling(ABC):
             left: scale of the first operand, float32 value.
             right: scales of the second operand, float32 values; [channels] for weights per channel.
             out: scale of the result, float32 value.
+            dtype: type of the first operand.
         """
 
     @abstractmethod

@@ -21,6 +21,7 @@ class HighMul(Scaling):
     summary = "one rounding, edgeq's own; fastest and nearest to exact"
     operands = ("multiplier",)
     activation_bits = (8, 16)
+    mixes_types = True
     shares_shift = True
     sum_parameters: ClassVar = (
         Parameter("a_multiplier", "factor of a"),
@@ -31,15 +32,15 @@ class HighMul(Scaling):
     softmax_table = True
     default_formula = "highmul"
 
-    def ratio(self, op: str, left: float, right: npt.ArrayLike, out: float) -> Array:
+    def ratio(self, op: str, left: float, right: npt.ArrayLike, out: float, dtype: npt.DTypeLike = np.int8) -> Array:
         """In float64 throughout."""
-        del op
+        del op, dtype
         return np.asarray(np.float64(left) * np.asarray(right, np.float64) / np.float64(out))
 
     def choose(self, ratio: Array, reach: int = 0) -> Factors:
         """31-bit multipliers with one shift for all of them."""
         multiplier, shift = highmul.choose_multipliers(ratio, reach)
-        return Factors({"multiplier": multiplier}, shift)
+        return Factors({"multiplier": multiplier}, shift, wide=shift < 0)
 
     def apply(
         self,

@@ -38,12 +38,13 @@ class TFLM(TFLite):
     name = "tflm"
     summary = "as TFLite Micro's reference kernels"
     runtime = "TFLite Micro"
+    activation_bits = (8,)
     tabulated = frozenset()
     formulas: ClassVar = {key: formula for key, formula in TFLite.formulas.items() if key != "dense"}
 
-    def ratio(self, op: str, left: float, right: npt.ArrayLike, out: float) -> Array:
+    def ratio(self, op: str, left: float, right: npt.ArrayLike, out: float, dtype: npt.DTypeLike = np.int8) -> Array:
         """In float64 throughout."""
-        del op
+        del op, dtype
         return np.asarray(np.float64(left) * np.asarray(right, np.float64) / np.float64(out))
 
     def lookup_table(

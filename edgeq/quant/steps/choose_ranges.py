@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from edgeq.ir import DType, Quantization
 from edgeq.quant.observers import OBSERVERS, Observer
 from edgeq.quant.parameters import integer_parameters
 from edgeq.quant.properties import CALIBRATED, RANGED
@@ -14,20 +15,30 @@ from edgeq.quant.specification import array_of
 from edgeq.quant.step import Step
 
 if TYPE_CHECKING:
-    from edgeq.ir import Quantization
     from edgeq.quant.state import State
     from edgeq.quant.statistics import Wanted
 
 
+# Of 16 bits one is given away, so that values beyond those of the calibration data are not cut.
+INT16_MARGIN: Final = 2.0
+
+
 def choose_ranges(observe: Observer, state: State) -> None:
-    """The union of the ranges of a group's values, of the constants that share its scale, and of zero."""
+    """The union of the ranges of a group's values, of the constants that share its scale, and of zero.
+
+    In int16 a range is that of the values seen, with a margin, whatever the observer.
+    """
     specification, given = state.specification, state.given.activations
     extents: list[tuple[float, float]] = []
     decided: list[Quantization | None] = []
-    for group in specification.groups:
+    for group, dtype in zip(specification.groups, specification.dtypes, strict=True):
         fixed = [specification.fixed[name] for name in group if name in specification.fixed]
         fixed += [given[name] for name in group if name in given]
-        observed = [observe(state.histogram(name)) for name in group]
+        seen = [state.histogram(name) for name in group]
+        if dtype is DType.INT16:
+            observed = [(INT16_MARGIN * low, INT16_MARGIN * high) for low, high in map(OBSERVERS["minmax"], seen)]
+        else:
+            observed = [observe(histogram) for histogram in seen]
         # Ends beyond zero are moved there at last; a tensor without elements has an empty range.
         low, high = min(low for low, _ in observed), max(high for _, high in observed)
         extents.append((min(low, 0.0), max(high, 0.0)))

@@ -18,8 +18,8 @@ from edgeq.ir import DType, Node, Quantization, Tensor
 def write_conv2d(draft: Draft, node: Node) -> None:
     """Weights [O,KH,KW,I]; depthwise [1,KH,KW,O]. Explicit PAD where neither SAME nor VALID fits."""
     x, weight, result = (draft.graph.tensors[name] for name in (*node.inputs[:2], node.outputs[0]))
-    in_scale, in_zero = scalar_quant(x)
-    check_layer(draft, node, in_scale, weight)
+    _, in_zero = scalar_quant(x)
+    check_layer(draft, node, x, weight)
     require_equal(node, "pad_value", node.integer("pad_value"), in_zero)
     strides, dilations, group = node.integers("strides"), node.integers("dilations"), node.integer("group")
     kernel = weight.shape[1:3]
@@ -86,7 +86,7 @@ def weight_quant(weight: Tensor) -> Quantization:
     return weight.quant
 
 
-def check_layer(draft: Draft, node: Node, in_scale: float, weight: Tensor) -> None:
+def check_layer(draft: Draft, node: Node, x: Tensor, weight: Tensor) -> None:
     """Compare a multiply-accumulate layer's output zero point and factors with what the runtime derives.
 
     Raises:
@@ -94,7 +94,8 @@ def check_layer(draft: Draft, node: Node, in_scale: float, weight: Tensor) -> No
     """
     out_scale, out_zero = scalar_quant(draft.graph.tensors[node.outputs[0]])
     require_equal(node, "out_zero", node.integer("out_zero"), out_zero)
-    ratio = draft.scaling.ratio(node.op, in_scale, weight_quant(weight).scale, out_scale)
+    in_scale, _ = scalar_quant(x)
+    ratio = draft.scaling.ratio(node.op, in_scale, weight_quant(weight).scale, out_scale, x.dtype.numpy)
     require_factors(draft, node, draft.scaling.choose(np.broadcast_to(ratio, weight.shape[:1])))
 
 

@@ -16,8 +16,7 @@ _MATMUL_RANK: Final = 5
 def write_dense(draft: Draft, node: Node) -> None:
     """Weights [O,K], per channel or per tensor."""
     x, weight = (draft.graph.tensors[name] for name in node.inputs[:2])
-    in_scale, _ = scalar_quant(x)
-    check_layer(draft, node, in_scale, weight)
+    check_layer(draft, node, x, weight)
     names = constants(draft, node)
 
     def append(name: str, activation: str) -> None:

@@ -17,12 +17,11 @@ def write_sum(draft: Draft, node: Node) -> None:
     """ADD or SUB: both operands at a common scale, three roundings."""
     a, b, result = _operands(draft, node)
     quants = [scalar_quant(tensor) for tensor in (a, b, result)]
-    if a.dtype is DType.INT8:
-        (a_scale, b_scale, out_scale), (a_zero, b_zero, out_zero) = zip(*quants, strict=True)
-        scales, zeros = (a_scale, b_scale, out_scale), (a_zero, b_zero, out_zero)
-        derived = draft.scaling.choose_sum(scales, zeros, -1 if node.op == "sub" else 1)
-        for key, value in derived.items():
-            require_equal(node, key, node.integer(key), value)
+    (a_scale, b_scale, out_scale), (a_zero, b_zero, out_zero) = zip(*quants, strict=True)
+    scales, zeros = (a_scale, b_scale, out_scale), (a_zero, b_zero, out_zero)
+    derived = draft.scaling.choose_sum(scales, zeros, -1 if node.op == "sub" else 1, a.dtype.numpy)
+    for key, value in derived.items():
+        require_equal(node, key, node.integer(key), value)
     fields: dict[str, Field] = {"PotScaleInt16": False} if a.dtype is DType.INT16 else {}
     code = node.op.upper()
 

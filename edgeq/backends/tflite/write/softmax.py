@@ -11,9 +11,9 @@ from edgeq.ir import Node
 
 
 def write_softmax(draft: Draft, node: Node) -> None:
-    """SOFTMAX with beta 1, result of scale 1/256, zero point -128."""
+    """SOFTMAX with beta 1, result of scale 1/256, zero point -128; of int16 1/32768 and 0."""
     x = draft.graph.tensors[node.inputs[0]]
-    _, derived = draft.scaling.choose_softmax(scalar_quant(x)[0])
+    _, derived = draft.scaling.choose_softmax(scalar_quant(x)[0], x.dtype.numpy)
     for key, value in derived.items():
         require_equal(node, key, node.integer(key), value)
     draft.append("SOFTMAX", by_type(x, 2, 3), (x.name,), node.outputs[0], "SoftmaxOptions", Beta=1.0)
