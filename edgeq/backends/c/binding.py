@@ -124,6 +124,7 @@ class Binding:
         matches: None where the kernel fits a node that scales by its formula, else the reason why it does not.
         bind: builds the call; only for nodes that match.
         formula: how the kernel scales (``Scaling.formula``); None where it scales nothing.
+        accumulators: the types of the node's accumulator that the kernel has.
     """
 
     op: str
@@ -131,6 +132,7 @@ class Binding:
     matches: Matches
     bind: Bind
     formula: str | None = None
+    accumulators: tuple[str, ...] = ("i32",)
 
     def refusal(self, node: Node, graph: Graph, isa: Isa) -> str | None:
         """Why the kernel cannot serve a node of its operator, or None."""
@@ -139,6 +141,6 @@ class Binding:
             if found != self.formula:
                 return f"scales by {self.formula}, not by {found}"
             acc = node.attrs.get("acc", "i32")
-            if acc != "i32":
-                return f"accumulates in {acc}, not i32"
+            if acc not in self.accumulators:
+                return f"accumulates in {acc}, not {' or '.join(self.accumulators)}"
         return self.matches(node, graph, isa)

@@ -96,6 +96,18 @@ def pack_rows(weights: Array, isa: Isa) -> Array:
     return np.concatenate([blocks.reshape(-1), padded[whole:].reshape(-1)])
 
 
+def halfword_order(weights: Array, isa: Isa) -> Array:
+    """Weights [..., depth] in the order for int16 activations.
+
+    DSP: padded with zeros to a multiple of four; per four places 0, 2, 1, 3, so that SXTB16 makes pairs of neighbours.
+    Elsewhere the same array.
+    """
+    if provider(isa, "columns") != "dsp":
+        return weights
+    padded = pad_last(weights, 4)
+    return padded.reshape(*padded.shape[:-1], -1, 4)[..., (0, 2, 1, 3)].reshape(padded.shape)
+
+
 def pack_lanes(values: Array, isa: Isa) -> Array:
     """Bias or multiplier of a depthwise convolution: int32 [channels] → flat; MVE: blocks of 16 in lane order."""
     if provider(isa, "taps") != "mve":

@@ -9,7 +9,7 @@
  *   eq_requantize_narrow  the same value, for callers that know |acc * 2^shift * multiplier| < 2^47 - 2^40; `narrow` says
  *                         at compile time whether they do, so that one call serves both
  *   eq_clamp              lo <= result <= hi
- *   eq_saturate_s8        clamp to [-128, 127]
+ *   eq_saturate_s8, _s16  clamp to the type's range
  *
  * This file: cores with the DSP extension. SMMLAR takes the zero point as its accumulate operand.
  */
@@ -35,10 +35,19 @@ EQ_INLINE int32_t eq_saturate_s8(int32_t value) {
   return result;
 }
 
+EQ_INLINE int32_t eq_saturate_s16(int32_t value) {
+  int32_t result;
+  __asm__("ssat %0, #16, %1" : "=r"(result) : "r"(value) : "cc");
+  return result;
+}
+
 /* One SSAT where the bounds are the type's own at compile time. */
 EQ_INLINE int32_t eq_clamp(int32_t value, int32_t lo, int32_t hi) {
   if (__builtin_constant_p(lo) && __builtin_constant_p(hi) && lo == -128 && hi == 127) {
     return eq_saturate_s8(value);
+  }
+  if (__builtin_constant_p(lo) && __builtin_constant_p(hi) && lo == -32768 && hi == 32767) {
+    return eq_saturate_s16(value);
   }
   const int32_t low = value < lo ? lo : value;
   return low > hi ? hi : low;

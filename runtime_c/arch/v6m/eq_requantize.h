@@ -9,7 +9,7 @@
  *   eq_requantize_narrow  the same value, for callers that know |acc * 2^shift * multiplier| < 2^47 - 2^40; `narrow` says
  *                         at compile time whether they do, so that one call serves both
  *   eq_clamp              lo <= result <= hi
- *   eq_saturate_s8        clamp to [-128, 127]
+ *   eq_saturate_s8, _s16  clamp to the type's range
  *
  * This file: ARMv6-M, whose only multiplication is 32x32->32. Four MULS; three where `narrow` is set.
  */
@@ -51,5 +51,7 @@ EQ_INLINE int32_t eq_clamp(int32_t value, int32_t lo, int32_t hi) {
 }
 
 EQ_INLINE int32_t eq_saturate_s8(int32_t value) { return eq_clamp(value, -128, 127); }
+
+EQ_INLINE int32_t eq_saturate_s16(int32_t value) { return eq_clamp(value, -32768, 32767); }
 
 #endif

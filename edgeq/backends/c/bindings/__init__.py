@@ -7,6 +7,7 @@ from edgeq.backends.c.bindings import (
     conv,
     dense,
     elementwise,
+    int16,
     layout,
     lookup,
     pool,
@@ -16,6 +17,7 @@ from edgeq.backends.c.bindings import (
 BINDINGS: tuple[Binding, ...] = (
     *conv.BINDINGS,
     *dense.BINDINGS,
+    *int16.BINDINGS,
     *elementwise.BINDINGS,
     *pool.BINDINGS,
     *lookup.BINDINGS,

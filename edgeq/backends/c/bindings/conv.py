@@ -45,7 +45,8 @@ def requantization(node: Node, weights: Array, bias: Array, multiplier: Array) -
     }
 
 
-def _is_pointwise(node: Node, graph: Graph) -> bool:
+def is_pointwise(node: Node, graph: Graph) -> bool:
+    """Whether a convolution is one matrix product over pixels."""
     kernel = graph.operands(node)[1].shape[1:3]
     return kernel == (1, 1) and node.integer("group") == 1 and not any(node.integers("pads"))
 
@@ -63,7 +64,7 @@ def _match_pointwise_direct(node: Node, graph: Graph, isa: Isa) -> str | None:
 
 
 def _match_one_by_one(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if not _is_pointwise(node, graph):
+    if not is_pointwise(node, graph):
         return "the kernel is not 1x1 without padding and groups"
     return refuse_common(node, graph, isa)
 
@@ -100,7 +101,7 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
-def _geometry(node: Node, graph: Graph) -> dict[str, int]:
+def geometry(node: Node, graph: Graph) -> dict[str, int]:
     """Sizes, strides, padding, dilation and groups."""
     (_, in_h, in_w, in_c), (_, out_h, out_w, out_c) = graph.operands(node)[0].shape, graph.results(node)[0].shape
     kernel_h, kernel_w = graph.operands(node)[1].shape[1:3]
@@ -139,7 +140,7 @@ def _match_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
 
 def _bind_depthwise(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
-    sizes = _geometry(node, graph)
+    sizes = geometry(node, graph)
     channels = bias.shape[0]
     for key in ("in_c", "out_c", "group"):
         del sizes[key]
@@ -166,7 +167,7 @@ def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
     stored = packing.stored_channels(out_c // group, isa)
     return Call(
         kernel="eq_conv2d_s8",
-        record={**_geometry(node, graph), "depth": depth, **requantization(node, weights, bias, multiplier)},
+        record={**geometry(node, graph), "depth": depth, **requantization(node, weights, bias, multiplier)},
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={
@@ -189,7 +190,7 @@ def _bind_double(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     return Call(
         kernel="eq_conv2d_tflite_s8",
-        record={**_geometry(node, graph), "out_zero": node.integer("out_zero"), **clamp_fields(node)},
+        record={**geometry(node, graph), "out_zero": node.integer("out_zero"), **clamp_fields(node)},
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants=exponent_constants(node, graph),

@@ -10,19 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.scaling import (
     centred_limit,
     clamp_fields,
     formula_of,
-    int8_refusal,
+    scalar,
     scalar_fields,
+    type_refusal,
 )
 from edgeq.backends.c.bindings.strides import LOOPS, broadcast
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import Graph, Node, Tensor
+from edgeq.ir import DType, Graph, Node, Tensor
 
 Fields = dict[str, int]
 Side = str  # "a" or "b": the node's operand
@@ -47,8 +46,8 @@ def _operands(node: Node, graph: Graph) -> _Operands:
     return _Operands("b", "a", (b, a)) if a.is_constant else _Operands("a", "b", (a, b))
 
 
-def _binary_refusal(node: Node, graph: Graph) -> str | None:
-    reason = int8_refusal(node, graph, inputs=2)
+def _binary_refusal(node: Node, graph: Graph, dtype: DType) -> str | None:
+    reason = type_refusal(node, graph, 2, dtype)
     if reason:
         return reason
     found = _operands(node, graph)
@@ -76,23 +75,32 @@ def _call(kernel: str, node: Node, graph: Graph, found: _Operands, fields: Field
         record=fields,
         inputs=tuple(tensor.name for tensor in passed),
         outputs=node.outputs,
-        constants={} if found.constant is None else {"b": found.constant.value().astype(np.int8)},
+        constants={} if found.constant is None else {"b": found.constant.value()},
         in_place=tuple((index, 0) for index, tensor in enumerate(passed) if tensor.elements == out.elements),
     )
 
 
 def _sum_highmul(kernel: str, node: Node, graph: Graph) -> Call:
     found = _operands(node, graph)
+    fields = _sum_fields(node, graph, found) | {"offset": node.integer("offset")}
+    return _call(kernel, node, graph, found, fields | clamp_fields(node))
+
+
+def _sum_int16(kernel: str, node: Node, graph: Graph) -> Call:
+    """Without zero points the offset is the rounding alone, which the kernel knows."""
+    found = _operands(node, graph)
+    return _call(kernel, node, graph, found, _sum_fields(node, graph, found) | clamp_fields(node))
+
+
+def _sum_fields(node: Node, graph: Graph, found: _Operands) -> Fields:
     multipliers = {"a": node.integer("a_multiplier"), "b": node.integer("b_multiplier")}
     if node.op == "sub":
         multipliers["b"] = -multipliers["b"]
-    fields = _loop_fields(node, graph, found) | {
+    return _loop_fields(node, graph, found) | {
         "a_multiplier": multipliers[found.first],
         "b_multiplier": multipliers[found.second],
-        "offset": node.integer("offset"),
         "shift": node.integer("shift"),
     }
-    return _call(kernel, node, graph, found, fields | clamp_fields(node))
 
 
 def _sum_double(kernel: str, node: Node, graph: Graph) -> Call:
@@ -118,11 +126,18 @@ def _product(kernel: str, node: Node, graph: Graph) -> Call:
     return _call(kernel, node, graph, found, fields | clamp_fields(node))
 
 
-def _binary(op: str, kernel: str, formula: str, bind: Callable[[str, Node, Graph], Call]) -> Binding:
+def _product_int16(kernel: str, node: Node, graph: Graph) -> Call:
+    found = _operands(node, graph)
+    fields = _loop_fields(node, graph, found) | clamp_fields(node)
+    fields |= {"multiplier": scalar(graph, node.inputs[-1]), "shift": node.integer("shift")}
+    return _call(kernel, node, graph, found, fields)
+
+
+def _binary(op: str, kernel: str, formula: str, dtype: DType, bind: Callable[[str, Node, Graph], Call]) -> Binding:
     return Binding(
         op,
         kernel,
-        lambda node, graph, isa: _binary_refusal(node, graph),
+        lambda node, graph, isa: _binary_refusal(node, graph, dtype),
         lambda node, graph, isa: bind(kernel, node, graph),
         formula,
     )
@@ -130,7 +145,7 @@ def _binary(op: str, kernel: str, formula: str, bind: Callable[[str, Node, Graph
 
 def _requantize_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
     del isa
-    return int8_refusal(node, graph)
+    return type_refusal(node, graph)
 
 
 def _requantize(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -142,17 +157,40 @@ def _requantize(node: Node, graph: Graph, isa: Isa) -> Call:
     return Call(kernel, fields, node.inputs[:1], node.outputs, in_place=((0, 0),))
 
 
-_SUMS: Final = (("eq_add_s8", "highmul", _sum_highmul), ("eq_add_tflite_s8", "double", _sum_double))
-_PRODUCTS: Final = (("eq_mul_s8", "highmul", _product), ("eq_mul_tflite_s8", "double", _product))
+def _refuse_other_widths(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    kinds = graph.operands(node)[0].dtype, graph.results(node)[0].dtype
+    if DType.INT16 not in kinds or not set(kinds) <= {DType.INT8, DType.INT16}:
+        return "input and output must be int8 or int16, and one of them int16"
+    return None
+
+
+def _requantize_widths(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    x, out = graph.operands(node)[0], graph.results(node)[0]
+    fields: Fields = {"elements": out.elements, "x_bytes": x.dtype.size_bytes, "out_bytes": out.dtype.size_bytes}
+    fields |= {key: node.integer(key) for key in ("in_zero", "shift", "out_zero")} | clamp_fields(node)
+    fields["multiplier"] = scalar(graph, node.inputs[-1])
+    same = ((0, 0),) if x.dtype is out.dtype else ()
+    return Call("eq_requantize_s16", fields, node.inputs[:1], node.outputs, in_place=same)
+
+
+_SUMS: Final = (
+    ("eq_add_s8", "highmul", DType.INT8, _sum_highmul),
+    ("eq_add_tflite_s8", "double", DType.INT8, _sum_double),
+    ("eq_add_s16", "highmul", DType.INT16, _sum_int16),
+)
+_PRODUCTS: Final = (
+    ("eq_mul_s8", "highmul", DType.INT8, _product),
+    ("eq_mul_tflite_s8", "double", DType.INT8, _product),
+    ("eq_mul_s16", "highmul", DType.INT16, _product_int16),
+)
 _REQUANTIZE: Final = {"highmul": "eq_requantize_s8", "double": "eq_requantize_tflite_s8"}
 BINDINGS: tuple[Binding, ...] = (
-    *(
-        _binary(op, kernel, formula, bind)
-        for op, kernels in (("add", _SUMS), ("sub", _SUMS), ("mul", _PRODUCTS))
-        for kernel, formula, bind in kernels
-    ),
+    *(_binary(op, *each) for op, kernels in (("add", _SUMS), ("sub", _SUMS), ("mul", _PRODUCTS)) for each in kernels),
     *(
         Binding("requantize", kernel, _requantize_refusal, _requantize, formula)
         for formula, kernel in _REQUANTIZE.items()
     ),
+    Binding("requantize", "eq_requantize_s16", _refuse_other_widths, _requantize_widths, "highmul"),
 )

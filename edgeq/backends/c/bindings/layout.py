@@ -11,9 +11,10 @@ from math import prod
 import numpy as np
 
 from edgeq.backends.c.binding import Binding, Call
+from edgeq.backends.c.bindings.scaling import type_refusal
 from edgeq.backends.c.bindings.strides import LOOPS, Loops, collapse, dense_strides
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import Graph, Node
+from edgeq.ir import DType, Graph, Node
 from edgeq.numerics.array import Array
 
 Fields = dict[str, int]
@@ -93,11 +94,22 @@ def _pad_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
     del isa
     if len(_padded_axes(node, graph)) > LOOPS:
         return f"needs more than {LOOPS} nested loops"
+    return _value_refusal(node, graph)
+
+
+def _value_refusal(node: Node, graph: Graph) -> str | None:
     item = graph.operands(node)[0].dtype.size_bytes
     value = node.integer("value") & ((1 << (8 * item)) - 1)
     if len(set(value.to_bytes(item, "little"))) > 1:
         return f"the bytes of the padding value {node.integer('value')} differ"
     return None
+
+
+def _pad_int16_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
+    if len(_padded_axes(node, graph)) > LOOPS:
+        return f"needs more than {LOOPS} nested loops"
+    return type_refusal(node, graph, dtype=DType.INT16)
 
 
 def _pad(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -109,8 +121,9 @@ def _pad(node: Node, graph: Graph, isa: Isa) -> Call:
     fields |= {f"s{level}": strides[level] for level in range(LOOPS - 1)}
     fields["start"] = sum(axis.before * step for axis, step in zip(axes, strides, strict=True))
     fields["out_bytes"] = _bytes(graph, node.outputs[0])
-    fields["value"] = node.integer("value") & 0xFF
-    return Call("eq_pad", fields, node.inputs[:1], node.outputs)
+    bytewise = _value_refusal(node, graph) is None
+    fields["value"] = node.integer("value") & 0xFF if bytewise else node.integer("value")
+    return Call("eq_pad" if bytewise else "eq_pad_s16", fields, node.inputs[:1], node.outputs)
 
 
 # -- concat ----------------------------------------------------------------------------------------------------------
@@ -188,6 +201,7 @@ def _upsample(node: Node, graph: Graph, isa: Isa) -> Call:
 BINDINGS: tuple[Binding, ...] = (
     Binding("concat", "eq_concat", _concat_refusal, _concat),
     Binding("pad", "eq_pad", _pad_refusal, _pad),
+    Binding("pad", "eq_pad_s16", _pad_int16_refusal, _pad),
     Binding("slice", "eq_strided_copy", _gather_refusal, _gather),
     Binding("transpose", "eq_strided_copy", _gather_refusal, _gather),
     Binding("upsample", "eq_upsample", _always, _upsample),

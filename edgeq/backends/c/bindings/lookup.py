@@ -1,18 +1,20 @@
-"""lookup: any function of one int8 value, as a table of 256 entries."""
+"""lookup: any function of one value, as a table of 256 entries, or of 513 with lines between them for int16."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.scaling import constant, int8_refusal
+from edgeq.backends.c.bindings.scaling import constant, type_refusal
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import Graph, Node
+from edgeq.ir import DType, Graph, Node
 
 
-def _refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+def _refusal(node: Node, graph: Graph, isa: Isa, dtype: DType = DType.INT8) -> str | None:
     del isa
-    return int8_refusal(node, graph)
+    return type_refusal(node, graph, dtype=dtype)
 
 
 def _lookup(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -23,4 +25,14 @@ def _lookup(node: Node, graph: Graph, isa: Isa) -> Call:
     return Call("eq_lookup_s8", record, node.inputs[:1], node.outputs, {"table": table}, in_place=((0, 0),))
 
 
-BINDINGS: tuple[Binding, ...] = (Binding("lookup", "eq_lookup_s8", _refusal, _lookup),)
+def _interpolate(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    record = {"elements": graph.results(node)[0].elements}
+    table = {"table": constant(graph, node.inputs[1])}
+    return Call("eq_lookup_s16", record, node.inputs[:1], node.outputs, table, in_place=((0, 0),))
+
+
+BINDINGS: tuple[Binding, ...] = (
+    Binding("lookup", "eq_lookup_s8", _refusal, _lookup),
+    Binding("lookup", "eq_lookup_s16", partial(_refusal, dtype=DType.INT16), _interpolate),
+)

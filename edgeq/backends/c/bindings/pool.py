@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from typing import Final
 
@@ -14,11 +15,13 @@ from edgeq.backends.c.bindings.scaling import (
     constant,
     formula_of,
     highmul_fields,
-    int8_refusal,
+    scalar,
     scalar_fields,
+    type_refusal,
+    wide_fields,
 )
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import Graph, Node
+from edgeq.ir import DType, Graph, Node
 from edgeq.numerics.array import Array
 
 Fields = dict[str, int]
@@ -51,9 +54,9 @@ def _batch_refusal(node: Node, graph: Graph) -> str | None:
     return None if len(shape) == 4 and shape[0] == 1 else f"the input has shape {list(shape)}, not [1, H, W, C]"
 
 
-def _average_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+def _average_refusal(node: Node, graph: Graph, isa: Isa, dtype: DType = DType.INT8) -> str | None:
     del isa
-    reason = int8_refusal(node, graph) or _batch_refusal(node, graph)
+    reason = type_refusal(node, graph, dtype=dtype) or _batch_refusal(node, graph)
     if reason is None and max(node.integers("counts")) > MAX_WINDOW:
         reason = f"a window has more than {MAX_WINDOW} positions"
     return reason
@@ -64,17 +67,31 @@ def _average_highmul(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     counts, multipliers = node.integers("counts"), constant(graph, node.inputs[1]).astype(np.int64)
     in_zero = node.integer("in_zero")
-    table: Array | None = None
-    if len(counts) > 1:
-        table = np.zeros(max(counts) + 1, np.int32)
-        table[list(counts)] = multipliers
     # The sum over n positions times the multiplier of n: the largest product decides `narrow`.
     products = [(count * centred_limit(in_zero), int(m)) for count, m in zip(counts, multipliers, strict=True)]
     fields = _window_fields(node, graph) | {"in_zero": in_zero}
     largest = max(products, key=lambda pair: pair[0] * pair[1])
     fields |= highmul_fields(node, int(multipliers[0]), largest)
     fields |= clamp_fields(node)
-    return Call("eq_average_pool_s8", fields, node.inputs[:1], node.outputs, {"multipliers": table})
+    return Call("eq_average_pool_s8", fields, node.inputs[:1], node.outputs, {"multipliers": _by_count(node, graph)})
+
+
+def _by_count(node: Node, graph: Graph) -> Array | None:
+    """The multiplier at each number of valid positions; None where there is one number."""
+    counts = node.integers("counts")
+    if len(counts) == 1:
+        return None
+    table = np.zeros(max(counts) + 1, np.int32)
+    table[list(counts)] = constant(graph, node.inputs[1])
+    return table
+
+
+def _average_int16(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    multiplier = int(constant(graph, node.inputs[1]).reshape(-1)[0])
+    fields = _window_fields(node, graph) | {"multiplier": multiplier, "shift": node.integer("shift")}
+    fields |= clamp_fields(node)
+    return Call("eq_average_pool_s16", fields, node.inputs[:1], node.outputs, {"multipliers": _by_count(node, graph)})
 
 
 def _average_integers(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -89,9 +106,9 @@ def _mean_loops(node: Node, graph: Graph) -> tuple[int, int, int]:
     return prod(shape[: axes[0]]), prod(shape[axis] for axis in axes), prod(shape[axes[-1] + 1 :])
 
 
-def _mean_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+def _mean_refusal(node: Node, graph: Graph, isa: Isa, dtype: DType = DType.INT8) -> str | None:
     del isa
-    reason = int8_refusal(node, graph)
+    reason = type_refusal(node, graph, dtype=dtype)
     if reason:
         return reason
     axes = node.integers("axes")
@@ -112,21 +129,34 @@ def _mean(node: Node, graph: Graph, isa: Isa) -> Call:
     return Call(kernel, fields, node.inputs[:1], node.outputs)
 
 
-def _max_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+def _mean_int16(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
-    return int8_refusal(node, graph) or _batch_refusal(node, graph)
+    outer, reduce, inner = _mean_loops(node, graph)
+    fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "multiplier": scalar(graph, node.inputs[-1])}
+    fields |= wide_fields(node) | clamp_fields(node)
+    return Call("eq_mean_s16", fields, node.inputs[:1], node.outputs)
+
+
+def _max_refusal(node: Node, graph: Graph, isa: Isa, dtype: DType = DType.INT8) -> str | None:
+    del isa
+    return type_refusal(node, graph, dtype=dtype) or _batch_refusal(node, graph)
 
 
 def _max(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     fields = _window_fields(node, graph) | clamp_fields(node)
-    return Call("eq_max_pool_s8", fields, node.inputs[:1], node.outputs)
+    return Call(_MAXIMA[graph.results(node)[0].dtype], fields, node.inputs[:1], node.outputs)
 
 
+_MAXIMA: Final = {DType.INT8: "eq_max_pool_s8", DType.INT16: "eq_max_pool_s16"}
 _MEANS: Final = {"highmul": "eq_mean_s8", "double": "eq_mean_tflite_s8"}
 BINDINGS: tuple[Binding, ...] = (
     Binding("average_pool", "eq_average_pool_s8", _average_refusal, _average_highmul, "highmul"),
     Binding("average_pool", "eq_average_pool_tflite_s8", _average_refusal, _average_integers, "integer_mean"),
-    Binding("max_pool", "eq_max_pool_s8", _max_refusal, _max),
+    Binding(
+        "average_pool", "eq_average_pool_s16", partial(_average_refusal, dtype=DType.INT16), _average_int16, "highmul"
+    ),
+    *(Binding("max_pool", kernel, partial(_max_refusal, dtype=dtype), _max) for dtype, kernel in _MAXIMA.items()),
     *(Binding("mean", kernel, _mean_refusal, _mean, formula) for formula, kernel in _MEANS.items()),
+    Binding("mean", "eq_mean_s16", partial(_mean_refusal, dtype=DType.INT16), _mean_int16, "highmul", ("i32", "i64")),
 )

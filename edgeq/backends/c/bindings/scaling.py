@@ -31,12 +31,17 @@ def formula_of(node: Node) -> str:
     return scaling_of(node).formula(node.op)
 
 
-def int8_refusal(node: Node, graph: Graph, inputs: int = 1) -> str | None:
-    """Why a kernel for int8 data cannot serve the node (its first ``inputs`` inputs and its results), or None."""
+def type_refusal(node: Node, graph: Graph, inputs: int = 1, dtype: DType = DType.INT8) -> str | None:
+    """Why a kernel for one type cannot serve the node (its first ``inputs`` inputs and its results), or None."""
     for tensor in (*graph.operands(node)[:inputs], *graph.results(node)):
-        if tensor.dtype is not DType.INT8:
-            return f"{tensor.name} is {tensor.dtype.value}, not int8"
+        if tensor.dtype is not dtype:
+            return f"{tensor.name} is {tensor.dtype.value}, not {dtype.value}"
     return None
+
+
+def wide_fields(node: Node) -> dict[str, int]:
+    """``wide`` and ``shift`` of a kernel whose accumulator may be int64, which is shifted to the right."""
+    return {"wide": int(node.text("acc") == "i64"), "shift": abs(node.integer("shift"))}
 
 
 def clamp_fields(node: Node) -> dict[str, int]:

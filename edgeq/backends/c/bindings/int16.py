@@ -1,0 +1,175 @@
+"""conv2d and dense with int16 on either side: pointwise, depthwise and rows of int16, then the general kernel.
+
+The general one widens what it gathers, so that it also serves int8 inputs with int16 results.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.backends.c import packing
+from edgeq.backends.c.binding import Binding, Call
+from edgeq.backends.c.bindings.conv import constants, geometry, is_pointwise
+from edgeq.backends.c.bindings.scaling import clamp_fields, wide_fields
+from edgeq.backends.c.runtime import Isa
+from edgeq.ir import DType, Graph, Node
+from edgeq.numerics.array import Array
+
+_ACTIVATIONS = (DType.INT8, DType.INT16)
+_ACCUMULATORS = ("i32", "i64")
+# EQ_SUM_BLOCK of eq_channels_s16.h.
+_TAPS_MAX = 504
+
+
+def _refuse(node: Node, graph: Graph, isa: Isa) -> str | None:
+    """Why no kernel for int16 takes the node."""
+    del isa
+    x, *constant = graph.operands(node)
+    if any(not operand.is_constant for operand in constant):
+        return "weights, bias and multiplier must be constants"
+    kinds = x.dtype, graph.results(node)[0].dtype
+    if constant[0].dtype is not DType.INT8 or DType.INT16 not in kinds or not set(kinds) <= set(_ACTIVATIONS):
+        return "weights must be int8, input and output int8 or int16, and one of them int16"
+    return None
+
+
+def _refuse_input(node: Node, graph: Graph, isa: Isa) -> str | None:
+    x = graph.operands(node)[0]
+    return f"{x.name} is {x.dtype.value}, not int16" if x.dtype is not DType.INT16 else _refuse(node, graph, isa)
+
+
+def _refuse_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if not is_pointwise(node, graph):
+        return "the kernel is not 1x1 without padding and groups"
+    depth = graph.operands(node)[0].shape[3]
+    if packing.column_segment(depth, isa) != depth:
+        return f"{depth} channels are not a multiple of 4"
+    return _refuse_input(node, graph, isa)
+
+
+def _refuse_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
+    channels, (_, height, width, _) = graph.operands(node)[0].shape[3], graph.operands(node)[1].shape
+    if not node.integer("group") == channels == graph.results(node)[0].shape[3]:
+        return "not one output channel per input channel with a group each"
+    if height * width > _TAPS_MAX:
+        return f"{height * width} taps are more than {_TAPS_MAX}"
+    return _refuse(node, graph, isa)
+
+
+def _bytes(node: Node, graph: Graph) -> dict[str, int]:
+    return {
+        "x_bytes": graph.operands(node)[0].dtype.size_bytes,
+        "out_bytes": graph.results(node)[0].dtype.size_bytes,
+    }
+
+
+def _requantization(node: Node) -> dict[str, int]:
+    return {**wide_fields(node), "out_zero": node.integer("out_zero"), **clamp_fields(node)}
+
+
+def _columns(weights: Array, bias: Array, multiplier: Array, isa: Isa) -> dict[str, Array]:
+    """Constants of eq_columns_s16.h, from weights [group, channels, segments, length]; channels padded to 2."""
+    group, channels = weights.shape[:2]
+    even = np.pad(weights, ((0, 0), (0, channels % 2), (0, 0), (0, 0)))
+    return {
+        "weights": packing.pack_columns(packing.halfword_order(even, isa), isa),
+        "bias": packing.pad_last(bias.reshape(group, channels), 2).reshape(-1),
+        "multiplier": packing.pad_last(multiplier.reshape(group, channels), 2).reshape(-1),
+    }
+
+
+def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    (_, _, in_w, depth), (_, out_h, out_w, out_c) = graph.operands(node)[0].shape, graph.results(node)[0].shape
+    stride_h, stride_w = node.integers("strides")
+    if (stride_h, stride_w) == (1, 1):
+        in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
+    record = {"in_w": in_w, "depth": depth, "out_h": out_h, "out_w": out_w, "out_c": out_c}
+    record |= {"stride_h": stride_h, "stride_w": stride_w, "out_bytes": _bytes(node, graph)["out_bytes"]}
+    return Call(
+        "eq_pointwise_s16",
+        record | _requantization(node),
+        node.inputs[:1],
+        node.outputs,
+        _columns(weights.reshape(1, out_c, 1, depth), bias, multiplier, isa),
+    )
+
+
+def _bind_depthwise(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    weights, bias, multiplier = constants(node, graph)
+    sizes = geometry(node, graph)
+    sizes["channels"] = sizes.pop("in_c")
+    for key in ("out_c", "group"):
+        del sizes[key]
+    return Call(
+        "eq_depthwise_s16",
+        sizes | _bytes(node, graph) | _requantization(node),
+        node.inputs[:1],
+        node.outputs,
+        {
+            "weights": np.ascontiguousarray(weights.reshape(bias.shape[0], -1).T).reshape(-1),
+            "bias": bias,
+            "multiplier": multiplier,
+        },
+    )
+
+
+def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    out_c, kernel_h, kernel_w, group_c = weights.shape
+    sizes = geometry(node, graph)
+    group = sizes["group"]
+    whole_rows = group == 1 and sizes["dilation_w"] == 1
+    segments, length = (kernel_h, kernel_w * group_c) if whole_rows else (kernel_h * kernel_w, group_c)
+    depth = segments * packing.column_segment(length, isa)
+    packed = _columns(weights.reshape(group, out_c // group, segments, length), bias, multiplier, isa)
+    return Call(
+        "eq_conv2d_s16",
+        sizes | {"depth": depth} | _bytes(node, graph) | _requantization(node),
+        node.inputs[:1],
+        node.outputs,
+        packed,
+    )
+
+
+def _bind_dense(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    out_c, depth = weights.shape
+    record = {"rows": graph.operands(node)[0].elements // depth, "depth": depth, "out_c": out_c}
+    record |= {"out_bytes": _bytes(node, graph)["out_bytes"]}
+    return Call(
+        "eq_dense_s16",
+        record | _requantization(node),
+        node.inputs[:1],
+        node.outputs,
+        {
+            "weights": packing.pack_rows(packing.halfword_order(weights, isa), isa),
+            "bias": bias,
+            "multiplier": multiplier,
+        },
+    )
+
+
+def _bind_dense_columns(node: Node, graph: Graph, isa: Isa) -> Call:
+    """A dense layer as a 1x1 convolution over its rows, which widens int8 inputs."""
+    weights, bias, multiplier = constants(node, graph)
+    out_c, depth = weights.shape
+    rows = graph.operands(node)[0].elements // depth
+    record = dict.fromkeys(("in_h", "out_h", "kernel_h", "kernel_w", "stride_h", "stride_w"), 1)
+    record |= {"dilation_h": 1, "dilation_w": 1, "group": 1, "pad_top": 0, "pad_left": 0, "pad_value": 0}
+    record |= {"in_w": rows, "out_w": rows, "in_c": depth, "out_c": out_c}
+    record |= {"depth": packing.column_segment(depth, isa)}
+    packed = _columns(weights.reshape(1, out_c, 1, depth), bias, multiplier, isa)
+    record |= _bytes(node, graph) | _requantization(node)
+    return Call("eq_conv2d_s16", record, node.inputs[:1], node.outputs, packed)
+
+
+BINDINGS: tuple[Binding, ...] = (
+    Binding("conv2d", "eq_pointwise_s16", _refuse_pointwise, _bind_pointwise, "highmul", _ACCUMULATORS),
+    Binding("conv2d", "eq_depthwise_s16", _refuse_depthwise, _bind_depthwise, "highmul", _ACCUMULATORS),
+    Binding("conv2d", "eq_conv2d_s16", _refuse, _bind_conv2d, "highmul", _ACCUMULATORS),
+    Binding("dense", "eq_dense_s16", _refuse_input, _bind_dense, "highmul", _ACCUMULATORS),
+    Binding("dense", "eq_conv2d_s16", _refuse, _bind_dense_columns, "highmul", _ACCUMULATORS),
+)
+"""First match wins: the special kernels stand before the general one."""

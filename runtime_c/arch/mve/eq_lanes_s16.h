@@ -1,0 +1,65 @@
+/*
+ * int32 lanes to int8 or int16 outputs, four at a time: what the multiply-accumulate headers of this folder share.
+ *   eq_finish_lanes_s16  sums of channels c … c + n - 1 (wide ones already shifted) to outputs
+ *   eq_finish_four_s16   the same for four lanes of which `left` exist
+ * Their manual is eq_channels_s16.h.
+ */
+#ifndef EQ_LANES_S16_H
+#define EQ_LANES_S16_H
+
+#include <arm_mve.h>
+
+#include <eq_channels_s16.h>
+
+/* clang-format off */
+#define EQ_FINISH_LANES_S16(scale, store)                                                                \
+  __asm__ volatile(                                                                                      \
+      "dlstp.32 lr, %[n]\n\t"                                                                            \
+      "1:\n\t"                                                                                           \
+      "vldrw.32 q0, [%[acc]], #16\n\t"                                                                   \
+      "vldrw.32 q1, [%[m]], #16\n\t" scale                                                               \
+      "vrmulh.s32 q0, q0, q1\n\t"                                                                        \
+      "vadd.i32 q0, q0, %[zero]\n\t"                                                                     \
+      "vmax.s32 q0, q0, %q[low]\n\t"                                                                     \
+      "vmin.s32 q0, q0, %q[high]\n\t" store                                                              \
+      "letp lr, 1b"                                                                                      \
+      : [acc] "+r"(acc), [m] "+r"(multiplier), [out] "+l"(to)                                            \
+      : [n] "r"(n), [shift] "r"(shift), [zero] "r"(p->out_zero), [low] "w"(low), [high] "w"(high)        \
+      : "q0", "q1", "lr", "memory")
+/* clang-format on */
+#define EQ_SHIFT_LANES_S16 "vshl.s32 q0, %[shift]\n\t"
+#define EQ_STORE_BYTES_S16 "vstrb.32 q0, [%[out]], #4\n\t"
+#define EQ_STORE_HALVES_S16 "vstrh.32 q0, [%[out]], #8\n\t"
+
+EQ_INLINE void eq_finish_lanes_s16(void *out, int32_t c, const int32_t *acc, int32_t n, const eq_channels_s16_t *p) {
+  const int32x4_t low = vdupq_n_s32(p->clamp_min);
+  const int32x4_t high = vdupq_n_s32(p->clamp_max);
+  const int32_t *multiplier = p->multiplier + c;
+  const int32_t shift = p->wide ? 0 : p->shift;
+  int8_t *to = (int8_t *)out + c * p->out_bytes;
+  if (p->out_bytes == 2) {
+    if (__builtin_constant_p(shift) && shift == 0) {
+      EQ_FINISH_LANES_S16("", EQ_STORE_HALVES_S16);
+    } else {
+      EQ_FINISH_LANES_S16(EQ_SHIFT_LANES_S16, EQ_STORE_HALVES_S16);
+    }
+  } else if (__builtin_constant_p(shift) && shift == 0) {
+    EQ_FINISH_LANES_S16("", EQ_STORE_BYTES_S16);
+  } else {
+    EQ_FINISH_LANES_S16(EQ_SHIFT_LANES_S16, EQ_STORE_BYTES_S16);
+  }
+}
+
+EQ_INLINE void eq_finish_four_s16(void *out, int32_t c, int32x4_t sums, int32_t left, const eq_channels_s16_t *p) {
+  const mve_pred16_t exist = vctp32q((uint32_t)left);
+  const int32x4_t multiplier = vldrwq_z_s32(p->multiplier + c, exist);
+  int32x4_t y = eq_requantize_x4(sums, multiplier, p->wide ? 0 : p->shift, p->out_zero);
+  y = vminq_s32(vmaxq_s32(y, vdupq_n_s32(p->clamp_min)), vdupq_n_s32(p->clamp_max));
+  if (p->out_bytes == 2) {
+    vstrhq_p_s32((int16_t *)out + c, y, exist);
+  } else {
+    vstrbq_p_s32((int8_t *)out + c, y, exist);
+  }
+}
+
+#endif

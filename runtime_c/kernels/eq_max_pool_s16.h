@@ -1,0 +1,41 @@
+/*
+ * eq_max_pool_s16: maximum of int16 over windows of the image; input and output share one scale.
+ *
+ *     out = clamp(max of the window's positions inside the image, clamp_min, clamp_max)
+ *
+ * Padding never wins: positions outside the image do not take part.
+ *
+ * Layout  x: in_height x in_width x channels; out: out_height x out_width x channels; both int16, channels innermost.
+ *         Output (y, x) covers kernel_height x kernel_width positions from (y*stride_y - pad_top, x*stride_x -
+ *         pad_left).
+ * Ranges  every window holds at least one position; -32768 <= clamp_min <= clamp_max <= 32767.
+ * Aliasing  none: out must not overlap x.
+ * Scratch none.
+ */
+#ifndef EQ_MAX_POOL_S16_H
+#define EQ_MAX_POOL_S16_H
+
+#include "eq_pool_s16.h"
+#include "eq_window.h"
+
+typedef struct {
+  int32_t in_height, in_width, channels;
+  int32_t out_height, out_width;
+  int32_t kernel_height, kernel_width, stride_y, stride_x, pad_top, pad_left;
+  int32_t clamp_min, clamp_max;
+} eq_max_pool_s16_t;
+
+EQ_INLINE void eq_max_pool_s16(int16_t *out, const int16_t *x, const eq_max_pool_s16_t *p) {
+  const int32_t row = p->in_width * p->channels;
+  for (int32_t y = 0; y < p->out_height; y++) {
+    const eq_range_t v = eq_clip_window(y * p->stride_y - p->pad_top, p->kernel_height, p->in_height);
+    for (int32_t i = 0; i < p->out_width; i++) {
+      const eq_range_t h = eq_clip_window(i * p->stride_x - p->pad_left, p->kernel_width, p->in_width);
+      eq_max_window_s16(out, x + (v.first * row + h.first * p->channels), v.length, h.length, row, p->channels,
+                        p->channels, p->clamp_min, p->clamp_max);
+      out += p->channels;
+    }
+  }
+}
+
+#endif
