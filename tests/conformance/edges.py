@@ -19,7 +19,6 @@ from edgeq.ops import infer
 from edgeq.ops.pool import average_pool_counts
 
 Attributes = Mapping[str, int | str | tuple[int, ...]]
-QUANT = Quantization.per_tensor(DType.INT8, 0.5, 0)
 # Both bounds, and each alone.
 CLAMPS = ((-20, 31), (-128, 40), (-50, 127))
 ZEROS = (-128, 127, 5)
@@ -39,11 +38,11 @@ class Edges:
         self.graph = Graph(f"edges_{mode}")
         self.random = np.random.default_rng(11)
 
-    def input(self, *shape: int) -> str:
+    def input(self, *shape: int, dtype: DType = DType.INT8) -> str:
         """A further model input."""
         name = f"x{len(self.graph.inputs)}"
         self.graph.inputs += (name,)
-        return self.graph.add_tensor(Tensor(name, shape, DType.INT8, quant=QUANT))
+        return self.graph.add_tensor(Tensor(name, shape, dtype, quant=Quantization.per_tensor(dtype, 0.5, 0)))
 
     def constant(self, values: Array | Sequence[int], dtype: type[np.generic] = np.int32) -> str:
         """A constant."""
@@ -64,11 +63,13 @@ class Edges:
             del attrs["acc"]
         if op in {"add", "sub"} and self.mode == "highmul":
             del attrs["out_zero"]
+        if op == "pad":
+            attrs = {}
         if op == "max_pool":
             attrs = {"clamp_min": clamp[0], "clamp_max": clamp[1]}
         node = Node(op, name, tuple(inputs), (name,), attrs | dict(attributes), (f"onnx/{name}",))
         ((shape, dtype),) = infer(node, self.graph.operands(node))
-        self.graph.add_tensor(Tensor(name, shape, dtype, quant=QUANT))
+        self.graph.add_tensor(Tensor(name, shape, dtype, quant=Quantization.per_tensor(dtype, 0.5, 0)))
         self.graph.nodes.append(node)
         self.graph.outputs += (name,)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from edgeq.errors import EdgeqError
-from edgeq.numerics.scaling import MODES
 from tests.conformance.compilers import (
     chip_harness,
     chip_image,
@@ -19,7 +19,7 @@ from tests.conformance.compilers import (
 )
 from tests.conformance.images import EVERY, FEWEST
 from tests.conformance.test_images import GRAPHS, graph_of
-from tests.conformance.zoo import input_sets
+from tests.conformance.zoo import KINDS, Kind, Types, input_sets
 
 HOST_FLAGS = {
     "O0": ("-O0",),
@@ -53,6 +53,7 @@ CHIPS: dict[str, tuple[str, tuple[str, ...]]] = {
 # Cores whose kernels may load words from any address.
 TRAPPING = {"m3": "mps2-an385", "m4": "mps2-an386", "m7": "mps2-an500", "m33": "mps2-an505", "m55": "mps3-an547"}
 QUICK = ("conv", "dense", "pool")
+WIDTHS: tuple[Types, ...] = ("s8", "s16")
 NEEDS = {"gcc": ("arm-none-eabi-gcc",), "clang": ("clang", "arm-none-eabi-gcc")}
 
 
@@ -78,7 +79,7 @@ def test_host_has_the_reference_bits(
     if link_flags(compiler, given):
         needs_program("ld.lld")
     for number, family in enumerate(GRAPHS):
-        graph = graph_of(family, MODES[number % len(MODES)])
+        graph = graph_of(family, KINDS[number % len(KINDS)])
         delivered = deliver(graph, "native", tmp_path / family, FEWEST if number % 3 else EVERY)
         program = host_program(delivered, [compiler, *given], link_flags(compiler, given))
         found = delivered.compare(input_sets(graph), "native", program)
@@ -95,10 +96,10 @@ def test_chip_has_the_reference_bits(
 ) -> None:
     for program in (*NEEDS[compiler], "qemu-system-arm"):
         needs_program(program)
-    for number, family in enumerate(GRAPHS):
-        graph = graph_of(family, "highmul")
+    for number, (family, types) in enumerate(product(GRAPHS, WIDTHS)):
+        graph = graph_of(family, ("highmul", types))
         board, cpu = CHIPS[core]
-        delivered = deliver(graph, board, tmp_path / family, FEWEST if number % 2 else EVERY, flags=cpu)
+        delivered = deliver(graph, board, tmp_path / str(number), FEWEST if number % 4 < 2 else EVERY, flags=cpu)
         command = chip_compiler(compiler, (*delivered.flags, *CHIP_FLAGS[flags]))
         image = chip_image(delivered, chip_harness(delivered), command, compiler)
         found = delivered.compare(input_sets(graph), "qemu", image)
@@ -107,13 +108,13 @@ def test_chip_has_the_reference_bits(
 
 @pytest.mark.slow
 @pytest.mark.qemu
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
 def test_big_endian_computer_has_the_reference_bits(
-    mode: str, tmp_path: Path, needs_program: Callable[[str], str]
+    kind: Kind, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
     compiler, emulator = needs_program("s390x-linux-gnu-gcc"), needs_program("qemu-s390x")
     for family in GRAPHS:
-        graph = graph_of(family, mode)
+        graph = graph_of(family, kind)
         delivered = deliver(graph, "native", tmp_path / family, FEWEST)
         program = wrapped(host_program(delivered, [compiler, "-O2"], ["-static"]), emulator)
         found = delivered.compare(input_sets(graph), "native", program)
@@ -129,8 +130,9 @@ def test_frame_pointer_leaves_enough_registers(
     for program in NEEDS[compiler]:
         needs_program(program)
     board, cpu = CHIPS[core]
-    for family in ("conv", "dense"):
-        delivered = deliver(graph_of(family, "highmul"), board, tmp_path / family, FEWEST, flags=cpu)
+    for family, types in product(("conv", "dense", "elementwise"), WIDTHS):
+        graph = graph_of(family, ("highmul", types))
+        delivered = deliver(graph, board, tmp_path / family / types, FEWEST, flags=cpu)
         for flags in (("-O0",), ("-O2", "-fno-omit-frame-pointer")):
             command = chip_compiler(compiler, (*delivered.flags, *flags))
             compile_model(delivered, [*command, "-std=c11", "-ffreestanding"], compiler)
@@ -138,18 +140,21 @@ def test_frame_pointer_leaves_enough_registers(
 
 @pytest.mark.qemu
 @pytest.mark.parametrize(
-    ("core", "family"),
+    ("core", "family", "types"),
     [
-        pytest.param(core, family, marks=() if core == "m4" and family in QUICK else pytest.mark.slow)
+        pytest.param(core, family, types, marks=() if core == "m4" and family in QUICK else pytest.mark.slow)
         for core in TRAPPING
         for family in GRAPHS
+        for types in WIDTHS
     ],
 )
-def test_aligned_loads_never_trap(core: str, family: str, tmp_path: Path, needs_program: Callable[[str], str]) -> None:
+def test_aligned_loads_never_trap(
+    core: str, family: str, types: Types, tmp_path: Path, needs_program: Callable[[str], str]
+) -> None:
     """Start-up of an image without unaligned accesses makes the CPU trap them."""
     for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
         needs_program(program)
-    graph = graph_of(family, "highmul")
+    graph = graph_of(family, ("highmul", types))
     delivered = deliver(graph, TRAPPING[core], tmp_path / "aligned", FEWEST, aligned=True)
     harness = chip_harness(delivered)
     image = chip_image(delivered, harness, chip_compiler("gcc", (*delivered.flags, "-O2")), "gcc")

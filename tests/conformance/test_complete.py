@@ -29,7 +29,7 @@ BEYOND_OPSET = {"Swish"}
 def bound_kernels() -> frozenset[tuple[str, str]]:
     """Every (operator, kernel) that some case uses on some instruction set."""
     isas = {load_board(board).target.isa for board, _ in CORES.values()} | {load_board("native").target.isa}
-    graphs = [zoo(family, mode).graph for family in FAMILIES for mode in MODES]
+    graphs = [zoo(family, *kind).graph for family in FAMILIES for kind in KINDS]
     return frozenset(
         (step.node.op, step.call.kernel) for graph in graphs for isa in isas for step in bind_kernels(graph, isa)
     )

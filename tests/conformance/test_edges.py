@@ -17,6 +17,7 @@ from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import BY_NAME
 from edgeq.target import load_board
 from tests.conformance.edges import WINDOWS, edges, elementwise_edges
+from tests.conformance.edges_int16 import int16_edges
 from tests.conformance.images import EVERY, FEWEST, WAYS, compare_on
 from tests.conformance.test_images import CORES, need_tools
 from tests.conformance.zoo import input_sets
@@ -69,6 +70,17 @@ def test_core_has_the_reference_bits_with_constants(
     """Shifts and bounds known at compile time take instructions of their own: saturation that shifts."""
     need_tools(core, needs_program)
     check(CORES[core][0], elementwise_edges("highmul"), tmp_path, EVERY)
+
+
+def test_native_has_the_reference_bits_of_int16(tmp_path: Path) -> None:
+    check("native", int16_edges(), tmp_path, FEWEST, sanitize=True)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("core", [*NORMAL, pytest.param("m3", marks=pytest.mark.slow)])
+def test_core_has_the_reference_bits_of_int16(core: str, tmp_path: Path, needs_program: Callable[[str], str]) -> None:
+    need_tools(core, needs_program)
+    check(CORES[core][0], int16_edges(), tmp_path, FEWEST)
 
 
 @pytest.mark.parametrize("mode", MODES)

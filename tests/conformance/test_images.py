@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from edgeq.ir import Graph
-from edgeq.numerics.scaling import MODES, Mode
 from edgeq.target import load_board
 from tests.conformance.images import EVERY, FEWEST, WAYS, compare_on
-from tests.conformance.zoo import FAMILIES, NETWORK, input_sets, network, zoo
+from tests.conformance.zoo import FAMILIES, KINDS, NETWORK, Kind, input_sets, network, zoo
 
 GRAPHS = (*FAMILIES, NETWORK)
 # Every core; they share out the ways of emitting a call, since a compiler's mistake may show in one way only. The whole
@@ -38,51 +37,52 @@ def need_tools(core: str, needs_program: Callable[[str], str]) -> None:
         needs_program(program)
 
 
-def graph_of(family: str, mode: Mode) -> Graph:
+def graph_of(family: str, kind: Kind) -> Graph:
     """The integer graph of a family, or of the small network."""
-    return network(mode) if family == NETWORK else zoo(family, mode).graph
+    return network(*kind) if family == NETWORK else zoo(family, *kind).graph
 
 
-def check(board: str, family: str, mode: Mode, folder: Path, code_bytes: int | None, *, sanitize: bool = False) -> None:
+def check(board: str, family: str, kind: Kind, folder: Path, code_bytes: int | None, *, sanitize: bool = False) -> None:
     """Build an image and compare it."""
-    graph = graph_of(family, mode)
+    graph = graph_of(family, kind)
     found = compare_on(board, graph, input_sets(graph), folder, code_bytes=code_bytes, sanitize=sanitize)
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
     assert found.names >= set(graph.outputs)
 
 
 @pytest.mark.parametrize("family", GRAPHS)
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @pytest.mark.parametrize("code_bytes", [None, EVERY])
-def test_native_has_the_reference_bits(code_bytes: int | None, mode: Mode, family: str, tmp_path: Path) -> None:
-    check("native", family, mode, tmp_path, code_bytes)
+def test_native_has_the_reference_bits(code_bytes: int | None, kind: Kind, family: str, tmp_path: Path) -> None:
+    check("native", family, kind, tmp_path, code_bytes)
 
 
 @pytest.mark.parametrize("family", GRAPHS)
-@pytest.mark.parametrize("mode", MODES)
-def test_native_has_the_reference_bits_under_sanitizers(mode: Mode, family: str, tmp_path: Path) -> None:
-    check("native", family, mode, tmp_path, FEWEST, sanitize=True)
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+def test_native_has_the_reference_bits_under_sanitizers(kind: Kind, family: str, tmp_path: Path) -> None:
+    check("native", family, kind, tmp_path, FEWEST, sanitize=True)
 
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("family", GRAPHS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind[0] == "highmul"], ids="-".join)
 @pytest.mark.parametrize("core", CORES)
 def test_core_has_the_reference_bits(
-    core: str, family: str, tmp_path: Path, needs_program: Callable[[str], str]
+    core: str, kind: Kind, family: str, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
     need_tools(core, needs_program)
     board, code_bytes = CORES[core]
-    check(board, family, "highmul", tmp_path, code_bytes)
+    check(board, family, kind, tmp_path, code_bytes)
 
 
 @pytest.mark.slow
 @pytest.mark.qemu
 @pytest.mark.parametrize("family", GRAPHS)
 @pytest.mark.parametrize("code_bytes", WAYS)
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @pytest.mark.parametrize("core", CORES)
 def test_core_has_the_reference_bits_emitted_otherwise(
-    core: str, mode: Mode, code_bytes: int | None, family: str, tmp_path: Path, needs_program: Callable[[str], str]
+    core: str, kind: Kind, code_bytes: int | None, family: str, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
     need_tools(core, needs_program)
-    check(CORES[core][0], family, mode, tmp_path, code_bytes)
+    check(CORES[core][0], family, kind, tmp_path, code_bytes)

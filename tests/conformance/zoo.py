@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 NETWORK = "network"
 Types = Literal["s8", "s16", "s16s8", "s8s16"]
-KINDS: tuple[tuple[Mode, Types], ...] = (
+Kind = tuple[Mode, Types]
+KINDS: tuple[Kind, ...] = (
     *((mode, "s8") for mode in MODES),
     ("highmul", "s16"),
     ("highmul", "s16s8"),

@@ -19,7 +19,7 @@ from tests.conformance.zoo import input_sets
 
 
 def test_declarations_state_what_definitions_have(tmp_path: Path) -> None:
-    delivered = deliver(graph_of("conv", "highmul"), "native", tmp_path, None)
+    delivered = deliver(graph_of("conv", ("highmul", "s8")), "native", tmp_path, None)
     header = (tmp_path / "conv_weights.h").read_text()
     declared = re.findall(r"^extern (.*);$", header, re.MULTILINE)
     defined = re.findall(r"^(.*\]) = \{$", (tmp_path / "conv_weights.c").read_text(), re.MULTILINE)
@@ -32,7 +32,7 @@ def test_declarations_state_what_definitions_have(tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", ["conv", "dense"])
 def test_clang_reads_no_more_than_is_aligned(family: str, tmp_path: Path, needs_program: Callable[[str], str]) -> None:
     clang = needs_program("clang")
-    graph = graph_of(family, "highmul")
+    graph = graph_of(family, ("highmul", "s8"))
     delivered = deliver(graph, "native", tmp_path, EVERY)
     found = delivered.compare(input_sets(graph), "native", host_program(delivered, [clang, "-O2"]))
     assert found.first is None
