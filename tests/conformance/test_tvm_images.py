@@ -12,19 +12,18 @@ import pytest
 
 pytest.importorskip("tvm", reason="the extra `tvm` is not installed")
 
-from edgeq.numerics.scaling import MODES, Mode
 from tests.conformance.images import compare_on
 from tests.conformance.test_images import CORES, GRAPHS, graph_of, need_tools
-from tests.conformance.zoo import NETWORK, input_sets
+from tests.conformance.zoo import KINDS, NETWORK, Kind, input_sets
 
 pytestmark = pytest.mark.qemu
 # One core of each architecture that TVM has instructions of its own for.
 USUAL = ("aarch64", "m0", "m4", "m55")
 
 
-def check(core: str, family: str, mode: Mode, folder: Path) -> None:
+def check(core: str, family: str, kind: Kind, folder: Path) -> None:
     """Build an image and compare it."""
-    graph = graph_of(family, mode)
+    graph = graph_of(family, kind)
     found = compare_on(CORES[core][0], graph, input_sets(graph), folder, tvm=True)
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
     assert found.names >= set(graph.outputs)
@@ -33,15 +32,15 @@ def check(core: str, family: str, mode: Mode, folder: Path) -> None:
 @pytest.mark.parametrize("core", USUAL)
 def test_network_has_the_reference_bits(core: str, tmp_path: Path, needs_program: Callable[[str], str]) -> None:
     need_tools(core, needs_program)
-    check(core, NETWORK, "highmul", tmp_path)
+    check(core, NETWORK, ("highmul", "s8"), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", GRAPHS)
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @pytest.mark.parametrize("core", CORES)
 def test_family_has_the_reference_bits(
-    core: str, mode: Mode, family: str, tmp_path: Path, needs_program: Callable[[str], str]
+    core: str, kind: Kind, family: str, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
     need_tools(core, needs_program)
-    check(core, family, mode, tmp_path)
+    check(core, family, kind, tmp_path)

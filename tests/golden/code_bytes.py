@@ -71,6 +71,8 @@ def _graphs(models: Path) -> Iterator[Graph]:
     for mode in MODES:
         for name in (EXAMPLE, *REAL, *zoo.FAMILIES):
             yield to_integer_graph(quantized_model(name, mode, models), mode, "model")
+    for family in zoo.FAMILIES:
+        yield from (zoo.zoo(family, *kind).graph for kind in zoo.KINDS if kind[1] != "s8")
 
 
 def _sizes(graph: Graph, steps: Sequence[Step], target: Target, *, special: bool) -> Iterator[tuple[str, bool, int]]:
