@@ -26,7 +26,8 @@ CLIP_BOUNDS = {1: "min", 2: "max"}
 def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """A table lookup; the fused clamp is part of the table.
 
-    The attribute ``function`` names the ONNX operator and its attributes, as in ``LeakyRelu(alpha=0.25)``.
+    The attribute ``function`` names the ONNX operator and its attributes, as in ``LeakyRelu(alpha=0.25)``; for int16 it
+    states the largest error of the lines, too.
     """
     x = ctx.activation(node, 0)
     scale, zero = scalar_quant(x)
@@ -38,7 +39,11 @@ def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
                 attributes[key] = float(bound.reshape(-1)[0])
     function = _spelled(node.op_type, attributes)
     if x.dtype is DType.INT16:
-        table = _interpolated(node.op_type, attributes, scale, target, function)
+        given = (node.op_type, attributes, scale, target.scale, target.clamp_min, target.clamp_max)
+        table = interpolated_table(*given)
+        steps = interpolation_error(table, *given)
+        _tell_of_error(steps, function, target)
+        function += f", up to {steps:.1f} steps off"
     else:
         table = _tabulated(ctx, node.op_type, attributes, (scale, zero), target)
     name = ctx.add_constant(f"{target.name}.table", table)
@@ -54,14 +59,6 @@ def _tabulated(
     if table is None:
         return unary_table(function, attributes, *parameters, target.clamp_min, target.clamp_max)
     return np.clip(table, np.int8(target.clamp_min), np.int8(target.clamp_max))
-
-
-def _interpolated(function: str, attributes: FunctionAttributes, scale: float, target: Target, spelled: str) -> Array:
-    """The 513 entries of int16; a note says where lines between them are far from the function."""
-    given = (function, attributes, scale, target.scale, target.clamp_min, target.clamp_max)
-    table = interpolated_table(*given)
-    _tell_of_error(interpolation_error(table, *given), spelled, target)
-    return table
 
 
 def _tell_of_error(steps: float, function: str, target: Target) -> None:

@@ -102,7 +102,9 @@ def test_far_interpolation_is_told() -> None:
     model = floats("g (float[1,40] x) => (float[1,40] y) { y = Floor(x) }")
     notes: list[object] = []
     with gathered(notes):  # type: ignore[arg-type]
-        graph_of(model, "*")
+        graph = graph_of(model, "*")
+    (node,) = nodes_of(graph, "lookup")
+    assert node.text("function").startswith("Floor, up to ")
     (found,) = notes
     assert getattr(found, "code", None) == "EQ0365"
     assert "steps of the result" in str(found)
