@@ -78,10 +78,12 @@ class WideContext(Context):
     """The lowering of one operator that wants all activations in int16: int8 operands are requantized in front."""
 
     def activation(self, node: onnx_ir.Node, index: int) -> Tensor:
-        """As :meth:`Context.activation`, in int16."""
+        """As :meth:`Context.activation`, in int16; what several operators read is requantized once."""
         tensor = super().activation(node, index)
         assert tensor.quant is not None  # every activation carries its scale
-        return at_scale(self, tensor, widened(tensor.quant), "int16")
+        quant = widened(tensor.quant)
+        made = self.graph.tensors.get(f"{tensor.name}.int16")
+        return made if made is not None and made.quant == quant else at_scale(self, tensor, quant, "int16")
 
 
 def widened(quant: Quantization) -> Quantization:

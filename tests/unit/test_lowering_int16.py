@@ -83,6 +83,12 @@ def test_types_meet_at_requantize_nodes() -> None:
         assert result.quant.scale[0] * 128 == x.quant.scale[0]
 
 
+def test_what_two_operators_read_in_int16_is_requantized_once() -> None:
+    model = floats("g (float[1,40] x) => (float[1,40] y, float[1,40] z) { y = Add(x, x)\n z = Mul(x, x) }")
+    graph = graph_of(model, "y", "z")
+    assert [node.op for node in graph.nodes if "requantize" in node.op] == ["requantize"]
+
+
 def test_functions_of_int16_are_refused_by_name_where_the_arithmetic_has_none() -> None:
     model = floats("g (float[1,40] x) => (float[1,40] y) { s = Mul(x, x)\n y = Tanh(s) }")
     options = QuantizeOptions(observer="minmax", bias_correction="off", mode="tflite", scheme="w8a16")
