@@ -61,7 +61,7 @@ class Signature:
 
     def described(self) -> list[str]:
         """The type tuples for people: ``x int8, weight int8, bias int32 -> int8``."""
-        free = [f"{slot.name}…" if slot.repeated else slot.name for slot in self.slots if slot.type is None]
+        free = [f"{slot.name}.." if slot.repeated else slot.name for slot in self.slots if slot.type is None]
         return [
             ", ".join(f"{name} {type_}" for name, type_ in zip(free, row, strict=False)) + f" -> {row[-1]}"
             for row in self.types
