@@ -16,6 +16,7 @@ from edgeq.backends.c.declarations import SCRATCH, Kernel, Parameter, kernel
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import DType, Graph, Node
 from edgeq.numerics.array import Array
+from edgeq.ops import BY_NAME
 from edgeq.ops.signature import scaling_of
 
 Shape = tuple[str, tuple[int, ...], tuple[str, ...]]
@@ -121,7 +122,8 @@ class Binding:
     Attributes:
         op: the operator's name.
         kernel: the C function, for the manifest.
-        matches: None where the kernel fits a node that scales by its formula, else the reason why it does not.
+        matches: None where the kernel fits a node of its types that scales by its formula, else the reason why it does
+            not; None for all of them.
         bind: builds the call; only for nodes that match.
         formula: how the kernel scales (``Scaling.formula``); None where it scales nothing.
         accumulators: the types of the node's accumulator that the kernel has.
@@ -129,7 +131,7 @@ class Binding:
 
     op: str
     kernel: str
-    matches: Matches
+    matches: Matches | None
     bind: Bind
     formula: str | None = None
     accumulators: tuple[str, ...] = ("i32",)
@@ -143,4 +145,14 @@ class Binding:
             acc = node.attrs.get("acc", "i32")
             if acc not in self.accumulators:
                 return f"accumulates in {acc}, not {' or '.join(self.accumulators)}"
-        return self.matches(node, graph, isa)
+        other = self._other_type(node, graph)
+        return other if other is not None or self.matches is None else self.matches(node, graph, isa)
+
+    def _other_type(self, node: Node, graph: Graph) -> str | None:
+        """Which operand or result has another type than the kernel's parameter of its name, if any."""
+        declared = {parameter.name: parameter.type for parameter in kernel(self.kernel).parameters}
+        bound = BY_NAME[node.op].signature.bind(node, graph.operands(node)) | {"out": graph.results(node)[0]}
+        for name, tensor in bound.items():
+            if declared.get(name, "void") not in {"void", tensor.dtype.c_name}:
+                return f"{tensor.name} is {tensor.dtype.c_name}, not {declared[name]}"
+        return None

@@ -9,28 +9,16 @@ import numpy as np
 
 from edgeq.backends.c import packing
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.scaling import clamp_fields
+from edgeq.backends.c.bindings.scaling import clamp_fields, constant
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import DType, Graph, Node
+from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
-
-
-def refuse_common(node: Node, graph: Graph, isa: Isa) -> str | None:
-    """Why no kernel that multiplies by constant weights takes the node."""
-    del isa
-    operands = graph.operands(node)
-    if any(not operand.is_constant for operand in operands[1:]):
-        return "weights, bias and multiplier must be constants"
-    kinds = (operands[0].dtype, operands[1].dtype, graph.results(node)[0].dtype)
-    if kinds != (DType.INT8,) * 3:
-        return "input, weights and output must be int8, not " + ", ".join(kind.value for kind in kinds)
-    return None
 
 
 def constants(node: Node, graph: Graph) -> tuple[Array, Array, Array]:
     """Weights as they are, bias and multiplier as int32 [out_channels]."""
-    _, weight, bias, multiplier = graph.operands(node)[:4]
-    return weight.value(), bias.value(), np.broadcast_to(multiplier.value(), bias.shape).astype(np.int32)
+    weight, bias, multiplier = (constant(node, graph, slot) for slot in ("weight", "bias", "multiplier"))
+    return weight, bias, np.broadcast_to(multiplier, bias.shape).astype(np.int32)
 
 
 def requantization(node: Node, weights: Array, bias: Array, multiplier: Array) -> dict[str, int]:
@@ -54,19 +42,17 @@ def is_pointwise(node: Node, graph: Graph) -> bool:
 def _match_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
     if packing.provider(isa, "columns") != "dsp":
         return "the input is read in place"
-    return _match_one_by_one(node, graph, isa)
+    return _match_one_by_one(node, graph)
 
 
 def _match_pointwise_direct(node: Node, graph: Graph, isa: Isa) -> str | None:
     if packing.provider(isa, "columns") == "dsp":
         return "columns are widened with the DSP extension"
-    return _match_one_by_one(node, graph, isa)
+    return _match_one_by_one(node, graph)
 
 
-def _match_one_by_one(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if not is_pointwise(node, graph):
-        return "the kernel is not 1x1 without padding and groups"
-    return refuse_common(node, graph, isa)
+def _match_one_by_one(node: Node, graph: Graph) -> str | None:
+    return None if is_pointwise(node, graph) else "the kernel is not 1x1 without padding and groups"
 
 
 def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -132,9 +118,6 @@ def _match_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
     channels = graph.operands(node)[0].shape[3]
     if not node.integer("group") == channels == graph.results(node)[0].shape[3]:
         return "not one output channel per input channel with a group each"
-    refused = refuse_common(node, graph, isa)
-    if refused is not None:
-        return refused
     return packing.refuse_taps(constants(node, graph)[0].reshape(channels, -1).T, isa)
 
 
@@ -181,7 +164,7 @@ def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
 def exponent_constants(node: Node, graph: Graph) -> dict[str, Array]:
     """The constants of a kernel with an exponent for each channel, in logical order."""
     weights, bias, multiplier = constants(node, graph)
-    exponent = np.broadcast_to(graph.operands(node)[4].value(), bias.shape).astype(np.int32)
+    exponent = np.broadcast_to(constant(node, graph, "exponent"), bias.shape).astype(np.int32)
     flat = np.ascontiguousarray(weights).reshape(-1)
     return {"weights": flat, "bias": bias, "multiplier": multiplier, "exponent": exponent}
 
@@ -201,7 +184,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_pointwise_direct_s8", _match_pointwise_direct, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_depthwise_s8", _match_depthwise, _bind_depthwise, "highmul"),
-    Binding("conv2d", "eq_conv2d_s8", refuse_common, _bind_conv2d, "highmul"),
-    Binding("conv2d", "eq_conv2d_tflite_s8", refuse_common, _bind_double, "double"),
+    Binding("conv2d", "eq_conv2d_s8", None, _bind_conv2d, "highmul"),
+    Binding("conv2d", "eq_conv2d_tflite_s8", None, _bind_double, "double"),
 )
 """First match wins: the special kernels stand before the general one."""

@@ -5,7 +5,6 @@ Neither is safe in place: every output reads the whole input row.
 
 from __future__ import annotations
 
-from functools import partial
 from math import prod
 from typing import Final
 
@@ -14,7 +13,6 @@ from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.conv import (
     constants,
     exponent_constants,
-    refuse_common,
     requantization,
 )
 from edgeq.backends.c.bindings.scaling import (
@@ -60,14 +58,12 @@ def _bind_dense_exponent(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
-def _refuse_matmul(node: Node, graph: Graph, isa: Isa, dtype: DType = DType.INT8) -> str | None:
+def _refuse_matmul(node: Node, graph: Graph, isa: Isa) -> str | None:
     del isa
     a, b = graph.operands(node)[:2]
     if a.is_constant or b.is_constant:
         return "both operands must be computed"
-    if (a.dtype, b.dtype, graph.results(node)[0].dtype) != (dtype,) * 3:
-        return f"operands and output must be {dtype.value}"
-    if dtype is DType.INT8 and a.shape[-1] > _MATMUL_DEPTH_MAX:
+    if a.dtype is DType.INT8 and a.shape[-1] > _MATMUL_DEPTH_MAX:
         return f"the depth is {a.shape[-1]}, more than {_MATMUL_DEPTH_MAX}"
     return None
 
@@ -102,20 +98,20 @@ def _bind_matmul_int16(node: Node, graph: Graph, isa: Isa) -> Call:
     a, b = graph.operands(node)[:2]
     rows, depth = a.shape[-2:]
     record = {"batches": prod(a.shape[:-2]), "rows": rows, "depth": depth, "columns": b.shape[-1]}
-    record |= {"multiplier": scalar(graph, node.inputs[-1])} | wide_fields(node) | clamp_fields(node)
+    record |= {"multiplier": scalar(node, graph, "multiplier")} | wide_fields(node) | clamp_fields(node)
     return Call("eq_matmul_s16", record, node.inputs[:2], node.outputs)
 
 
 _EXPONENT: Final = {"single": "eq_dense_tflite_s8", "double": "eq_dense_tflm_s8"}
 _MATMULS: Final = {"highmul": "eq_matmul_s8", "double": "eq_matmul_tflite_s8"}
 BINDINGS: tuple[Binding, ...] = (
-    Binding("dense", "eq_dense_s8", refuse_common, _bind_dense, "highmul"),
-    *(Binding("dense", kernel, refuse_common, _bind_dense_exponent, formula) for formula, kernel in _EXPONENT.items()),
+    Binding("dense", "eq_dense_s8", None, _bind_dense, "highmul"),
+    *(Binding("dense", kernel, None, _bind_dense_exponent, formula) for formula, kernel in _EXPONENT.items()),
     *(Binding("matmul", kernel, _refuse_matmul, _bind_matmul, formula) for formula, kernel in _MATMULS.items()),
     Binding(
         "matmul",
         "eq_matmul_s16",
-        partial(_refuse_matmul, dtype=DType.INT16),
+        _refuse_matmul,
         _bind_matmul_int16,
         "highmul",
         ("i32", "i64"),

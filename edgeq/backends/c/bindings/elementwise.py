@@ -17,11 +17,10 @@ from edgeq.backends.c.bindings.scaling import (
     formula_of,
     scalar,
     scalar_fields,
-    type_refusal,
 )
 from edgeq.backends.c.bindings.strides import LOOPS, broadcast
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import DType, Graph, Node, Tensor
+from edgeq.ir import Graph, Node, Tensor
 
 Fields = dict[str, int]
 Side = str  # "a" or "b": the node's operand
@@ -46,10 +45,8 @@ def _operands(node: Node, graph: Graph) -> _Operands:
     return _Operands("b", "a", (b, a)) if a.is_constant else _Operands("a", "b", (a, b))
 
 
-def _binary_refusal(node: Node, graph: Graph, dtype: DType) -> str | None:
-    reason = type_refusal(node, graph, 2, dtype)
-    if reason:
-        return reason
+def _binary_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del isa
     found = _operands(node, graph)
     if found.tensors[0].is_constant:
         return "both operands are constants"
@@ -129,23 +126,18 @@ def _product(kernel: str, node: Node, graph: Graph) -> Call:
 def _product_int16(kernel: str, node: Node, graph: Graph) -> Call:
     found = _operands(node, graph)
     fields = _loop_fields(node, graph, found) | clamp_fields(node)
-    fields |= {"multiplier": scalar(graph, node.inputs[-1]), "shift": node.integer("shift")}
+    fields |= {"multiplier": scalar(node, graph, "multiplier"), "shift": node.integer("shift")}
     return _call(kernel, node, graph, found, fields)
 
 
-def _binary(op: str, kernel: str, formula: str, dtype: DType, bind: Callable[[str, Node, Graph], Call]) -> Binding:
+def _binary(op: str, kernel: str, formula: str, bind: Callable[[str, Node, Graph], Call]) -> Binding:
     return Binding(
         op,
         kernel,
-        lambda node, graph, isa: _binary_refusal(node, graph, dtype),
+        _binary_refusal,
         lambda node, graph, isa: bind(kernel, node, graph),
         formula,
     )
-
-
-def _requantize_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
-    return type_refusal(node, graph)
 
 
 def _requantize(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -157,40 +149,29 @@ def _requantize(node: Node, graph: Graph, isa: Isa) -> Call:
     return Call(kernel, fields, node.inputs[:1], node.outputs, in_place=((0, 0),))
 
 
-def _refuse_other_widths(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
-    kinds = graph.operands(node)[0].dtype, graph.results(node)[0].dtype
-    if DType.INT16 not in kinds or not set(kinds) <= {DType.INT8, DType.INT16}:
-        return "input and output must be int8 or int16, and one of them int16"
-    return None
-
-
 def _requantize_widths(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     x, out = graph.operands(node)[0], graph.results(node)[0]
     fields: Fields = {"elements": out.elements, "x_bytes": x.dtype.size_bytes, "out_bytes": out.dtype.size_bytes}
     fields |= {key: node.integer(key) for key in ("in_zero", "shift", "out_zero")} | clamp_fields(node)
-    fields["multiplier"] = scalar(graph, node.inputs[-1])
+    fields["multiplier"] = scalar(node, graph, "multiplier")
     same = ((0, 0),) if x.dtype is out.dtype else ()
     return Call("eq_requantize_s16", fields, node.inputs[:1], node.outputs, in_place=same)
 
 
 _SUMS: Final = (
-    ("eq_add_s8", "highmul", DType.INT8, _sum_highmul),
-    ("eq_add_tflite_s8", "double", DType.INT8, _sum_double),
-    ("eq_add_s16", "highmul", DType.INT16, _sum_int16),
+    ("eq_add_s8", "highmul", _sum_highmul),
+    ("eq_add_tflite_s8", "double", _sum_double),
+    ("eq_add_s16", "highmul", _sum_int16),
 )
 _PRODUCTS: Final = (
-    ("eq_mul_s8", "highmul", DType.INT8, _product),
-    ("eq_mul_tflite_s8", "double", DType.INT8, _product),
-    ("eq_mul_s16", "highmul", DType.INT16, _product_int16),
+    ("eq_mul_s8", "highmul", _product),
+    ("eq_mul_tflite_s8", "double", _product),
+    ("eq_mul_s16", "highmul", _product_int16),
 )
 _REQUANTIZE: Final = {"highmul": "eq_requantize_s8", "double": "eq_requantize_tflite_s8"}
 BINDINGS: tuple[Binding, ...] = (
     *(_binary(op, *each) for op, kernels in (("add", _SUMS), ("sub", _SUMS), ("mul", _PRODUCTS)) for each in kernels),
-    *(
-        Binding("requantize", kernel, _requantize_refusal, _requantize, formula)
-        for formula, kernel in _REQUANTIZE.items()
-    ),
-    Binding("requantize", "eq_requantize_s16", _refuse_other_widths, _requantize_widths, "highmul"),
+    *(Binding("requantize", kernel, None, _requantize, formula) for formula, kernel in _REQUANTIZE.items()),
+    Binding("requantize", "eq_requantize_s16", None, _requantize_widths, "highmul"),
 )

@@ -12,30 +12,12 @@ from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.conv import constants, geometry, is_pointwise
 from edgeq.backends.c.bindings.scaling import clamp_fields, wide_fields
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import DType, Graph, Node
+from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
 
-_ACTIVATIONS = (DType.INT8, DType.INT16)
 _ACCUMULATORS = ("i32", "i64")
 # EQ_SUM_BLOCK of eq_channels_s16.h.
 _TAPS_MAX = 504
-
-
-def _refuse(node: Node, graph: Graph, isa: Isa) -> str | None:
-    """Why no kernel for int16 takes the node."""
-    del isa
-    x, *constant = graph.operands(node)
-    if any(not operand.is_constant for operand in constant):
-        return "weights, bias and multiplier must be constants"
-    kinds = x.dtype, graph.results(node)[0].dtype
-    if constant[0].dtype is not DType.INT8 or DType.INT16 not in kinds or not set(kinds) <= set(_ACTIVATIONS):
-        return "weights must be int8, input and output int8 or int16, and one of them int16"
-    return None
-
-
-def _refuse_input(node: Node, graph: Graph, isa: Isa) -> str | None:
-    x = graph.operands(node)[0]
-    return f"{x.name} is {x.dtype.value}, not int16" if x.dtype is not DType.INT16 else _refuse(node, graph, isa)
 
 
 def _refuse_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
@@ -44,7 +26,7 @@ def _refuse_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
     depth = graph.operands(node)[0].shape[3]
     if packing.column_segment(depth, isa) != depth:
         return f"{depth} channels are not a multiple of 4"
-    return _refuse_input(node, graph, isa)
+    return None
 
 
 def _refuse_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
@@ -53,7 +35,7 @@ def _refuse_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
         return "not one output channel per input channel with a group each"
     if height * width > _TAPS_MAX:
         return f"{height * width} taps are more than {_TAPS_MAX}"
-    return _refuse(node, graph, isa)
+    return None
 
 
 def _bytes(node: Node, graph: Graph) -> dict[str, int]:
@@ -168,8 +150,8 @@ def _bind_dense_columns(node: Node, graph: Graph, isa: Isa) -> Call:
 BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_s16", _refuse_pointwise, _bind_pointwise, "highmul", _ACCUMULATORS),
     Binding("conv2d", "eq_depthwise_s16", _refuse_depthwise, _bind_depthwise, "highmul", _ACCUMULATORS),
-    Binding("conv2d", "eq_conv2d_s16", _refuse, _bind_conv2d, "highmul", _ACCUMULATORS),
-    Binding("dense", "eq_dense_s16", _refuse_input, _bind_dense, "highmul", _ACCUMULATORS),
-    Binding("dense", "eq_conv2d_s16", _refuse, _bind_dense_columns, "highmul", _ACCUMULATORS),
+    Binding("conv2d", "eq_conv2d_s16", None, _bind_conv2d, "highmul", _ACCUMULATORS),
+    Binding("dense", "eq_dense_s16", None, _bind_dense, "highmul", _ACCUMULATORS),
+    Binding("dense", "eq_conv2d_s16", None, _bind_dense_columns, "highmul", _ACCUMULATORS),
 )
 """First match wins: the special kernels stand before the general one."""

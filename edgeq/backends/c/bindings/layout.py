@@ -11,10 +11,9 @@ from math import prod
 import numpy as np
 
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.scaling import type_refusal
 from edgeq.backends.c.bindings.strides import LOOPS, Loops, collapse, dense_strides
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import DType, Graph, Node
+from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
 
 Fields = dict[str, int]
@@ -23,10 +22,6 @@ MAX_CONCAT = 8
 
 def _bytes(graph: Graph, name: str) -> int:
     return graph.tensors[name].size_bytes
-
-
-def _always(node: Node, graph: Graph, isa: Isa) -> None:
-    del node, graph, isa
 
 
 # -- transpose and slice ---------------------------------------------------------------------------------------------
@@ -92,24 +87,19 @@ def _padded_axes(node: Node, graph: Graph) -> list[_Axis]:
 
 def _pad_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
     del isa
-    if len(_padded_axes(node, graph)) > LOOPS:
-        return f"needs more than {LOOPS} nested loops"
-    return _value_refusal(node, graph)
+    return f"needs more than {LOOPS} nested loops" if len(_padded_axes(node, graph)) > LOOPS else None
 
 
-def _value_refusal(node: Node, graph: Graph) -> str | None:
+def _pad_bytes_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if not _is_bytewise(node, graph):
+        return f"the bytes of the padding value {node.integer('value')} differ"
+    return _pad_refusal(node, graph, isa)
+
+
+def _is_bytewise(node: Node, graph: Graph) -> bool:
     item = graph.operands(node)[0].dtype.size_bytes
     value = node.integer("value") & ((1 << (8 * item)) - 1)
-    if len(set(value.to_bytes(item, "little"))) > 1:
-        return f"the bytes of the padding value {node.integer('value')} differ"
-    return None
-
-
-def _pad_int16_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
-    if len(_padded_axes(node, graph)) > LOOPS:
-        return f"needs more than {LOOPS} nested loops"
-    return type_refusal(node, graph, dtype=DType.INT16)
+    return len(set(value.to_bytes(item, "little"))) == 1
 
 
 def _pad(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -121,7 +111,7 @@ def _pad(node: Node, graph: Graph, isa: Isa) -> Call:
     fields |= {f"s{level}": strides[level] for level in range(LOOPS - 1)}
     fields["start"] = sum(axis.before * step for axis, step in zip(axes, strides, strict=True))
     fields["out_bytes"] = _bytes(graph, node.outputs[0])
-    bytewise = _value_refusal(node, graph) is None
+    bytewise = _is_bytewise(node, graph)
     fields["value"] = node.integer("value") & 0xFF if bytewise else node.integer("value")
     return Call("eq_pad" if bytewise else "eq_pad_s16", fields, node.inputs[:1], node.outputs)
 
@@ -200,9 +190,9 @@ def _upsample(node: Node, graph: Graph, isa: Isa) -> Call:
 
 BINDINGS: tuple[Binding, ...] = (
     Binding("concat", "eq_concat", _concat_refusal, _concat),
-    Binding("pad", "eq_pad", _pad_refusal, _pad),
-    Binding("pad", "eq_pad_s16", _pad_int16_refusal, _pad),
+    Binding("pad", "eq_pad", _pad_bytes_refusal, _pad),
+    Binding("pad", "eq_pad_s16", _pad_refusal, _pad),
     Binding("slice", "eq_strided_copy", _gather_refusal, _gather),
     Binding("transpose", "eq_strided_copy", _gather_refusal, _gather),
-    Binding("upsample", "eq_upsample", _always, _upsample),
+    Binding("upsample", "eq_upsample", None, _upsample),
 )

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.scaling import constant, type_refusal
+from edgeq.backends.c.bindings.scaling import constant
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import DType, Graph, Node
-
-
-def _refusal(node: Node, graph: Graph, isa: Isa, dtype: DType = DType.INT8) -> str | None:
-    del isa
-    return type_refusal(node, graph, dtype=dtype)
+from edgeq.ir import Graph, Node
 
 
 def _lookup(node: Node, graph: Graph, isa: Isa) -> Call:
     """The graph's table starts at x = -128; the kernel's is indexed by x modulo 256, which saves the addition."""
     del isa
-    table = np.roll(constant(graph, node.inputs[1]).astype(np.int8), -128)
+    table = np.roll(constant(node, graph, "table").astype(np.int8), -128)
     record = {"elements": graph.results(node)[0].elements}
     return Call("eq_lookup_s8", record, node.inputs[:1], node.outputs, {"table": table}, in_place=((0, 0),))
 
@@ -28,11 +21,11 @@ def _lookup(node: Node, graph: Graph, isa: Isa) -> Call:
 def _interpolate(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     record = {"elements": graph.results(node)[0].elements}
-    table = {"table": constant(graph, node.inputs[1])}
+    table = {"table": constant(node, graph, "table")}
     return Call("eq_lookup_s16", record, node.inputs[:1], node.outputs, table, in_place=((0, 0),))
 
 
 BINDINGS: tuple[Binding, ...] = (
-    Binding("lookup", "eq_lookup_s8", _refusal, _lookup),
-    Binding("lookup", "eq_lookup_s16", partial(_refusal, dtype=DType.INT16), _interpolate),
+    Binding("lookup", "eq_lookup_s8", None, _lookup),
+    Binding("lookup", "eq_lookup_s16", None, _interpolate),
 )

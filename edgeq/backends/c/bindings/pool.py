@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from math import prod
 from typing import Final
 
@@ -17,7 +16,6 @@ from edgeq.backends.c.bindings.scaling import (
     highmul_fields,
     scalar,
     scalar_fields,
-    type_refusal,
     wide_fields,
 )
 from edgeq.backends.c.runtime import Isa
@@ -49,23 +47,16 @@ def _window_fields(node: Node, graph: Graph) -> Fields:
     }
 
 
-def _batch_refusal(node: Node, graph: Graph) -> str | None:
-    shape = graph.operands(node)[0].shape
-    return None if len(shape) == 4 and shape[0] == 1 else f"the input has shape {list(shape)}, not [1, H, W, C]"
-
-
-def _average_refusal(node: Node, graph: Graph, isa: Isa, dtype: DType = DType.INT8) -> str | None:
-    del isa
-    reason = type_refusal(node, graph, dtype=dtype) or _batch_refusal(node, graph)
-    if reason is None and max(node.integers("counts")) > MAX_WINDOW:
-        reason = f"a window has more than {MAX_WINDOW} positions"
-    return reason
+def _average_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del graph, isa
+    large = max(node.integers("counts")) > MAX_WINDOW
+    return f"a window has more than {MAX_WINDOW} positions" if large else None
 
 
 def _average_highmul(node: Node, graph: Graph, isa: Isa) -> Call:
     """The multiplier by the number of valid positions: folded where there is one, else a table indexed by it."""
     del isa
-    counts, multipliers = node.integers("counts"), constant(graph, node.inputs[1]).astype(np.int64)
+    counts, multipliers = node.integers("counts"), constant(node, graph, "multiplier").astype(np.int64)
     in_zero = node.integer("in_zero")
     # The sum over n positions times the multiplier of n: the largest product decides `narrow`.
     products = [(count * centred_limit(in_zero), int(m)) for count, m in zip(counts, multipliers, strict=True)]
@@ -82,13 +73,13 @@ def _by_count(node: Node, graph: Graph) -> Array | None:
     if len(counts) == 1:
         return None
     table = np.zeros(max(counts) + 1, np.int32)
-    table[list(counts)] = constant(graph, node.inputs[1])
+    table[list(counts)] = constant(node, graph, "multiplier")
     return table
 
 
 def _average_int16(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
-    multiplier = int(constant(graph, node.inputs[1]).reshape(-1)[0])
+    multiplier = scalar(node, graph, "multiplier")
     fields = _window_fields(node, graph) | {"multiplier": multiplier, "shift": node.integer("shift")}
     fields |= clamp_fields(node)
     return Call("eq_average_pool_s16", fields, node.inputs[:1], node.outputs, {"multipliers": _by_count(node, graph)})
@@ -106,17 +97,9 @@ def _mean_loops(node: Node, graph: Graph) -> tuple[int, int, int]:
     return prod(shape[: axes[0]]), prod(shape[axis] for axis in axes), prod(shape[axes[-1] + 1 :])
 
 
-def _mean_refusal(node: Node, graph: Graph, isa: Isa, dtype: DType = DType.INT8) -> str | None:
+def _mean_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
     del isa
-    reason = type_refusal(node, graph, dtype=dtype)
-    if reason:
-        return reason
-    axes = node.integers("axes")
-    if axes != tuple(range(axes[0], axes[0] + len(axes))):
-        return f"the axes {list(axes)} are not neighbours"
-    if _mean_loops(node, graph)[1] > MAX_MEAN:
-        return f"a mean has more than {MAX_MEAN} terms"
-    return None
+    return f"a mean has more than {MAX_MEAN} terms" if _mean_loops(node, graph)[1] > MAX_MEAN else None
 
 
 def _mean(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -132,14 +115,9 @@ def _mean(node: Node, graph: Graph, isa: Isa) -> Call:
 def _mean_int16(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     outer, reduce, inner = _mean_loops(node, graph)
-    fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "multiplier": scalar(graph, node.inputs[-1])}
+    fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "multiplier": scalar(node, graph, "multiplier")}
     fields |= wide_fields(node) | clamp_fields(node)
     return Call("eq_mean_s16", fields, node.inputs[:1], node.outputs)
-
-
-def _max_refusal(node: Node, graph: Graph, isa: Isa, dtype: DType = DType.INT8) -> str | None:
-    del isa
-    return type_refusal(node, graph, dtype=dtype) or _batch_refusal(node, graph)
 
 
 def _max(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -153,10 +131,8 @@ _MEANS: Final = {"highmul": "eq_mean_s8", "double": "eq_mean_tflite_s8"}
 BINDINGS: tuple[Binding, ...] = (
     Binding("average_pool", "eq_average_pool_s8", _average_refusal, _average_highmul, "highmul"),
     Binding("average_pool", "eq_average_pool_tflite_s8", _average_refusal, _average_integers, "integer_mean"),
-    Binding(
-        "average_pool", "eq_average_pool_s16", partial(_average_refusal, dtype=DType.INT16), _average_int16, "highmul"
-    ),
-    *(Binding("max_pool", kernel, partial(_max_refusal, dtype=dtype), _max) for dtype, kernel in _MAXIMA.items()),
+    Binding("average_pool", "eq_average_pool_s16", _average_refusal, _average_int16, "highmul"),
+    *(Binding("max_pool", kernel, None, _max) for kernel in _MAXIMA.values()),
     *(Binding("mean", kernel, _mean_refusal, _mean, formula) for formula, kernel in _MEANS.items()),
-    Binding("mean", "eq_mean_s16", partial(_mean_refusal, dtype=DType.INT16), _mean_int16, "highmul", ("i32", "i64")),
+    Binding("mean", "eq_mean_s16", _mean_refusal, _mean_int16, "highmul", ("i32", "i64")),
 )

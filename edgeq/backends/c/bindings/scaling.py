@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from edgeq.backends.c.packing import NARROW_LIMIT
-from edgeq.ir import DType, Graph, Node
+from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
+from edgeq.ops import BY_NAME
 from edgeq.ops.signature import scaling_of
 
 
@@ -16,27 +17,19 @@ def centred_limit(zero_point: int) -> int:
     return max(127 - zero_point, zero_point + 128)
 
 
-def constant(graph: Graph, name: str) -> Array:
-    """The data of a constant tensor."""
-    return graph.tensors[name].value()
+def constant(node: Node, graph: Graph, slot: str) -> Array:
+    """The data of a constant operand."""
+    return BY_NAME[node.op].signature.bind(node, graph.operands(node))[slot].value()
 
 
-def scalar(graph: Graph, name: str) -> int:
-    """The value of a constant tensor with one element."""
-    return int(constant(graph, name).reshape(-1)[0])
+def scalar(node: Node, graph: Graph, slot: str) -> int:
+    """The first value of a constant operand."""
+    return int(constant(node, graph, slot).reshape(-1)[0])
 
 
 def formula_of(node: Node) -> str:
     """How a node scales: the key of every table of kernels or fields by formula."""
     return scaling_of(node).formula(node.op)
-
-
-def type_refusal(node: Node, graph: Graph, inputs: int = 1, dtype: DType = DType.INT8) -> str | None:
-    """Why a kernel for one type cannot serve the node (its first ``inputs`` inputs and its results), or None."""
-    for tensor in (*graph.operands(node)[:inputs], *graph.results(node)):
-        if tensor.dtype is not dtype:
-            return f"{tensor.name} is {tensor.dtype.value}, not {dtype.value}"
-    return None
 
 
 def wide_fields(node: Node) -> dict[str, int]:
@@ -63,14 +56,14 @@ def highmul_fields(node: Node, multiplier: int, largest: tuple[int, int]) -> dic
 
 
 def _highmul(node: Node, graph: Graph, largest: int) -> dict[str, int]:
-    multiplier = scalar(graph, node.inputs[-1])
+    multiplier = scalar(node, graph, "multiplier")
     return highmul_fields(node, multiplier, (largest, multiplier))
 
 
 def _double(node: Node, graph: Graph, largest: int) -> dict[str, int]:
     del largest
-    multiplier, exponent = (scalar(graph, name) for name in node.inputs[-2:])
-    return {"multiplier": multiplier, "exponent": exponent, "out_zero": node.integer("out_zero")}
+    factor = {name: scalar(node, graph, name) for name in ("multiplier", "exponent")}
+    return factor | {"out_zero": node.integer("out_zero")}
 
 
 _SCALAR_FIELDS: Final[Mapping[str, Callable[[Node, Graph, int], dict[str, int]]]] = {
@@ -83,7 +76,7 @@ def scalar_fields(node: Node, graph: Graph, largest: int) -> dict[str, int]:
     """The fields of a kernel with one factor, from ``multiplier`` to ``out_zero`` or ``narrow``.
 
     Args:
-        node: its last inputs are the factor's constants.
+        node: has one factor.
         graph: holds them.
         largest: the largest absolute accumulator.
     """
