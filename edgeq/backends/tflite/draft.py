@@ -17,6 +17,8 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import DType, Graph, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import Scaling
+from edgeq.ops import BY_NAME
+from edgeq.ops.signature import RESULT
 
 Field = int | float | bool | str | tuple[int, ...]
 
@@ -58,6 +60,12 @@ class Draft:
     scaling: Scaling
     tensors: dict[str, Tensor] = field(default_factory=dict)
     operators: list[Operator] = field(default_factory=list)
+
+    def of(self, node: Node, *slots: str) -> list[Tensor]:
+        """The tensors in these slots of a node; ``result`` is its result."""
+        named = BY_NAME[node.op].signature.bind(node, self.graph.operands(node))
+        (named[RESULT],) = self.graph.results(node)
+        return [named[slot] for slot in slots]
 
     def use(self, name: str) -> Tensor:
         """Take over a tensor of the graph, constants with their data; again is the same tensor."""

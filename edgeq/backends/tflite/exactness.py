@@ -36,7 +36,7 @@ def require_arithmetic(draft: Draft, node: Node) -> None:
 
 
 def require_factors(draft: Draft, node: Node, factors: Factors) -> None:
-    """Compare the last operands of a node with what the runtime derives.
+    """Compare the factors of a node with what the runtime derives.
 
     Args:
         draft: holds the graph.
@@ -46,12 +46,11 @@ def require_factors(draft: Draft, node: Node, factors: Factors) -> None:
     Raises:
         EdgeqError: EQ0906 where they differ.
     """
-    derived = factors.operands.values()
-    for name, wanted in zip(node.inputs[-len(derived) :], derived, strict=True):
-        stated = draft.graph.tensors[name].value()
+    for factor, wanted in zip(draft.of(node, *factors.operands), factors.operands.values(), strict=True):
+        stated = factor.value()
         if not np.array_equal(np.broadcast_to(stated, wanted.shape), wanted):
             channel = int(np.argmax(np.broadcast_to(stated, wanted.shape) != wanted))
-            raise _differs(node, f"{name}[{channel}]", stated[min(channel, stated.size - 1)], wanted[channel])
+            raise _differs(node, f"{factor.name}[{channel}]", stated[min(channel, stated.size - 1)], wanted[channel])
 
 
 def require_equal(node: Node, what: str, stated: object, derived: object) -> None:

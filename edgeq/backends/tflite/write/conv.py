@@ -17,7 +17,7 @@ from edgeq.ir import DType, Node, Quantization, Tensor
 
 def write_conv2d(draft: Draft, node: Node) -> None:
     """Weights [O,KH,KW,I]; depthwise [1,KH,KW,O]. Explicit PAD where neither SAME nor VALID fits."""
-    x, weight, result = (draft.graph.tensors[name] for name in (*node.inputs[:2], node.outputs[0]))
+    x, weight, result = draft.of(node, "x", "weight", "result")
     _, in_zero = scalar_quant(x)
     check_layer(draft, node, x, weight)
     require_equal(node, "pad_value", node.integer("pad_value"), in_zero)
@@ -55,7 +55,7 @@ def constants(draft: Draft, node: Node, *, depthwise: bool = False) -> tuple[str
     Raises:
         EdgeqError: EQ0906 where a weight has no scale or the bias leaves its type.
     """
-    x, weight, bias = (draft.graph.tensors[name] for name in node.inputs[:3])
+    x, weight, bias = draft.of(node, "x", "weight", "bias")
     scale, zero = scalar_quant(x)
     quant = weight_quant(weight)
     values = weight.value()

@@ -15,7 +15,7 @@ _MATMUL_RANK: Final = 5
 
 def write_dense(draft: Draft, node: Node) -> None:
     """Weights [O,K], per channel or per tensor."""
-    x, weight = (draft.graph.tensors[name] for name in node.inputs[:2])
+    x, weight = draft.of(node, "x", "weight")
     check_layer(draft, node, x, weight)
     names = constants(draft, node)
 
@@ -35,7 +35,7 @@ def write_dense(draft: Draft, node: Node) -> None:
 
 def write_matmul(draft: Draft, node: Node) -> None:
     """Both operands computed; no fused activation."""
-    a, b, result = (draft.graph.tensors[name] for name in (*node.inputs[:2], node.outputs[0]))
+    a, b, result = draft.of(node, "a", "b", "result")
     if len(result.shape) > _MATMUL_RANK:
         raise too_many_axes(node, result.shape, _MATMUL_RANK)
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)

@@ -48,7 +48,7 @@ def write_mul(draft: Draft, node: Node) -> None:
 
 
 def _operands(draft: Draft, node: Node) -> tuple[Tensor, Tensor, Tensor]:
-    a, b, result = (draft.graph.tensors[name] for name in (*node.inputs[:2], node.outputs[0]))
+    a, b, result = draft.of(node, "a", "b", "result")
     for key, tensor in (("a_zero", a), ("b_zero", b), ("out_zero", result)):
         require_equal(node, key, node.integer(key), scalar_quant(tensor)[1])
     if a.shape != b.shape and len(result.shape) > _BROADCAST_RANK[node.op]:

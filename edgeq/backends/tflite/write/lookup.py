@@ -63,7 +63,7 @@ class Function:
 
 def write_lookup(draft: Draft, node: Node) -> None:
     """The operator that the function names, or the table itself."""
-    x, table, result = (draft.graph.tensors[name] for name in (*node.inputs, node.outputs[0]))
+    x, table, result = draft.of(node, "x", "table", "result")
     if x.dtype is not DType.INT8:
         raise cannot(node, "a table of 16-bit values", got=x.dtype.value, allowed="int8", hint="use int8 activations")
     function = Function.read(node.text("function"))

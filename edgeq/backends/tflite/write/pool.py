@@ -15,7 +15,7 @@ from edgeq.ir import Node
 
 def write_max_pool(draft: Draft, node: Node) -> None:
     """MAX_POOL_2D; where neither SAME nor VALID fits, behind a PAD with the smallest value, which never wins."""
-    x = draft.graph.tensors[node.inputs[0]]
+    (x,) = draft.of(node, "x")
     scheme = _scheme(draft, node)
     source = x.name if scheme is not None else pad_image(draft, node, x, x.dtype.min)
     _append_pool(draft, node, "MAX_POOL_2D", source, node.integers("strides"), scheme or "VALID")
@@ -27,7 +27,7 @@ def write_average_pool(draft: Draft, node: Node) -> None:
     Where neither SAME nor VALID places the windows so, SAME with strides of 1 holds a window for every pixel, from
     which a slice picks: more work, the same bits.
     """
-    x, result = (draft.graph.tensors[name] for name in (node.inputs[0], node.outputs[0]))
+    x, result = draft.of(node, "x", "result")
     require_equal(node, "scale", scalar_quant(result), scalar_quant(x))
     scheme = _scheme(draft, node)
     if scheme is not None:
@@ -52,7 +52,7 @@ def write_average_pool(draft: Draft, node: Node) -> None:
 
 def write_mean(draft: Draft, node: Node) -> None:
     """MEAN; no fused activation."""
-    x, result = (draft.graph.tensors[name] for name in (node.inputs[0], node.outputs[0]))
+    x, result = draft.of(node, "x", "result")
     (in_scale, in_zero), (out_scale, out_zero) = scalar_quant(x), scalar_quant(result)
     require_equal(node, "in_zero", node.integer("in_zero"), in_zero)
     require_equal(node, "out_zero", node.integer("out_zero"), out_zero)
@@ -69,7 +69,7 @@ def write_mean(draft: Draft, node: Node) -> None:
 
 
 def _scheme(draft: Draft, node: Node) -> str | None:
-    x, result = (draft.graph.tensors[name] for name in (node.inputs[0], node.outputs[0]))
+    x, result = draft.of(node, "x", "result")
     height, width = node.integers("kernel")
     return padding_scheme(node, x.shape[1:3], result.shape[1:3], (height, width))  # type: ignore[arg-type]
 
@@ -78,7 +78,7 @@ def _append_pool(
     draft: Draft, node: Node, code: str, source: str, strides: tuple[int, ...], padding: str, result: str | None = None
 ) -> None:
     height, width = node.integers("kernel")
-    version = by_type(draft.graph.tensors[node.inputs[0]], 2, 3)
+    version = by_type(draft.of(node, "x")[0], 2, 3)
 
     def append(name: str, activation: str) -> None:
         draft.append(

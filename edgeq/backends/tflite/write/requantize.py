@@ -14,7 +14,7 @@ from edgeq.ir import Node
 
 def write_requantize(draft: Draft, node: Node) -> None:
     """QUANTIZE; no fused activation."""
-    x, result = (draft.graph.tensors[name] for name in (node.inputs[0], node.outputs[0]))
+    x, result = draft.of(node, "x", "result")
     (in_scale, in_zero), (out_scale, out_zero) = scalar_quant(x), scalar_quant(result)
     require_equal(node, "in_zero", node.integer("in_zero"), in_zero)
     require_equal(node, "out_zero", node.integer("out_zero"), out_zero)

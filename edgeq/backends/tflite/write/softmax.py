@@ -12,7 +12,7 @@ from edgeq.ir import Node
 
 def write_softmax(draft: Draft, node: Node) -> None:
     """SOFTMAX with beta 1, result of scale 1/256, zero point -128; of int16 1/32768 and 0."""
-    x = draft.graph.tensors[node.inputs[0]]
+    (x,) = draft.of(node, "x")
     _, derived = draft.scaling.choose_softmax(scalar_quant(x)[0], x.dtype.numpy)
     for key, value in derived.items():
         require_equal(node, key, node.integer(key), value)
