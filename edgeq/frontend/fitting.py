@@ -62,26 +62,22 @@ _Faults = Iterator[tuple[str, object, object]]
 
 
 def _conv(node: ir.Node, first: Shape, others: Sequence[Shape | None], result: Shape) -> _Faults:
-    del node, result
     if others and others[0] is not None and len(others[0]) != len(first):
         yield "a convolution's weights have another rank than its input", list(others[0]), f"rank {len(first)}"
 
 
 def _gemm(node: ir.Node, first: Shape, others: Sequence[Shape | None], result: Shape) -> _Faults:
-    del node, first
     third = others[1] if len(others) > 1 else None
     if third is not None and not _broadcasts(third, result):
         yield "the third operand of a Gemm does not fit its result", list(third), list(result)
 
 
 def _reshape(node: ir.Node, first: Shape, others: Sequence[Shape | None], result: Shape) -> _Faults:
-    del node, others
     if prod(first) != prod(result):
         yield "a Reshape changes the number of elements", list(first), list(result)
 
 
 def _transpose(node: ir.Node, first: Shape, others: Sequence[Shape | None], result: Shape) -> _Faults:
-    del others, result
     order = ints(node, "perm", tuple(reversed(range(len(first)))))
     if sorted(order) != list(range(len(first))):
         yield "the order of a Transpose is none of its input's axes", list(order), f"an order of {len(first)} axes"

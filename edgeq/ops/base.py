@@ -258,11 +258,9 @@ class Op:
 
 def no_macs(node: Node, operands: Sequence[Tensor]) -> int:
     """Operators without multiply-accumulates."""
-    del node, operands
     return 0
 
 
 def same_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
     """Operators whose result has the shape of the first operand."""
-    del node
     return operands[0].shape

@@ -30,7 +30,6 @@ def _evaluate_dense(node: Node, arrays: Sequence[Array]) -> list[Array]:
 
 
 def _dense_macs(node: Node, operands: Sequence[Tensor]) -> int:
-    del node
     return operands[0].shape[0] * prod(operands[1].shape)
 
 
@@ -50,7 +49,6 @@ def _evaluate_matmul(node: Node, arrays: Sequence[Array]) -> list[Array]:
 
 
 def _matmul_macs(node: Node, operands: Sequence[Tensor]) -> int:
-    del node
     return operands[0].elements * operands[1].shape[-1]
 
 

@@ -76,7 +76,6 @@ def _shape(node: Node, operands: Sequence[Tensor]) -> Shape:
 
 
 def _evaluate(node: Node, arrays: Sequence[Array]) -> list[Array]:
-    del node
     x, table = arrays
     if x.dtype == np.int16:
         return [interpolate(x, table)]

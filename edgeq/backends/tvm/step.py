@@ -34,12 +34,10 @@ def _highmul(acc: Expression, factor: Sequence[Expression], shift: int) -> Expre
 
 
 def _single(acc: Expression, factor: Sequence[Expression], shift: int) -> Expression:
-    del shift
     return scale_once(i64(acc), i64(factor[0]), i64(factor[1]))
 
 
 def _double(acc: Expression, factor: Sequence[Expression], shift: int) -> Expression:
-    del shift
     return scale_twice(i64(acc), i64(factor[0]), i64(factor[1]))
 
 

@@ -233,7 +233,6 @@ class Scaling(ABC):
 
         None where it has none: then the table holds the rounded real function.
         """
-        del function, attributes, in_scale, in_zero, out_scale, out_zero
         return None
 
     @abstractmethod

@@ -34,7 +34,6 @@ class HighMul(Scaling):
 
     def ratio(self, op: str, left: float, right: npt.ArrayLike, out: float, dtype: npt.DTypeLike = np.int8) -> Array:
         """In float64 throughout."""
-        del op, dtype
         return np.asarray(np.float64(left) * np.asarray(right, np.float64) / np.float64(out))
 
     def choose(self, ratio: Array, reach: int = 0) -> Factors:
@@ -54,7 +53,6 @@ class HighMul(Scaling):
         dtype: npt.DTypeLike = np.int8,
     ) -> Array:
         """``clamp((((acc << shift)·m + 2^31) >> 32) + zero)``."""
-        del op
         return highmul.requantize(acc, operands[0], shift, zero, low, high, dtype)
 
     def choose_average(self, in_scale: float, out_scale: float, counts: Sequence[int], reach: int = 0) -> Factors:
@@ -86,7 +84,6 @@ class HighMul(Scaling):
 
     def apply_softmax(self, x: Array, table: Array | None, constants: Mapping[str, int]) -> Array:
         """One division of a table entry by the row's sum."""
-        del constants
         assert table is not None  # the operator has checked its operands
         return softmax.softmax(x, table)
 

@@ -69,7 +69,6 @@ class TFLite(Scaling):
 
     def choose_mean(self, ratio: float, count: int, reach: int = 0) -> Factors:
         """The ratio is quantized first, then divided by the count and truncated."""
-        del reach
         found = tflite.mean_multiplier(float(ratio), count)
         return Factors({name: np.array([value], np.int32) for name, value in zip(self.operands, found, strict=True)})
 
@@ -85,7 +84,6 @@ class TFLite(Scaling):
         dtype: npt.DTypeLike = np.int8,
     ) -> Array:
         """One rounding in a dense layer, two elsewhere; int64 sums have a multiplier of 15 bits."""
-        del shift
         if op in _INT64_SUMS and np.dtype(dtype) == np.int16:
             return saturate(tflite.multiply_wide(acc, operands[0], operands[1]) + zero, low, high, dtype)
         once = self.formula(op) == "single"
@@ -93,7 +91,6 @@ class TFLite(Scaling):
 
     def choose_average(self, in_scale: float, out_scale: float, counts: Sequence[int], reach: int = 0) -> Factors:
         """No factor: the node has a multiplier that nothing reads."""
-        del in_scale, out_scale, counts, reach
         return Factors({"multiplier": np.zeros(1, np.int32)})
 
     def choose_sum(
@@ -104,7 +101,6 @@ class TFLite(Scaling):
         dtype: npt.DTypeLike = np.int8,
     ) -> dict[str, int]:
         """Both operands at twice the larger scale, 20 bits up, those of int16 15."""
-        del sign
         left_shift = tflite.ADD_LEFT_SHIFT_INT16 if np.dtype(dtype) == np.int16 else tflite.ADD_LEFT_SHIFT
         return {
             **vars(tflite.add_parameters(*scales, left_shift)),
@@ -125,7 +121,6 @@ class TFLite(Scaling):
 
     def apply_softmax(self, x: Array, table: Array | None, constants: Mapping[str, int]) -> Array:
         """Fixed point with 5 integer bits (``numerics.tflite_softmax``)."""
-        del table
         if x.dtype == np.int16:
             return tflite_softmax.softmax_int16(x, constants["input_multiplier"], constants["input_left_shift"])
         return tflite_softmax.softmax(x, **constants)

@@ -44,7 +44,6 @@ class TFLM(TFLite):
 
     def ratio(self, op: str, left: float, right: npt.ArrayLike, out: float, dtype: npt.DTypeLike = np.int8) -> Array:
         """In float64 throughout."""
-        del op, dtype
         return np.asarray(np.float64(left) * np.asarray(right, np.float64) / np.float64(out))
 
     def lookup_table(

@@ -170,7 +170,6 @@ def exponent_constants(node: Node, graph: Graph) -> dict[str, Array]:
 
 
 def _bind_double(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     return Call(
         kernel="eq_conv2d_tflite_s8",
         record={**geometry(node, graph), "out_zero": node.integer("out_zero"), **clamp_fields(node)},

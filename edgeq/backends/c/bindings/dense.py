@@ -48,7 +48,6 @@ def _bind_dense(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _bind_dense_exponent(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     return Call(
         kernel=_EXPONENT[formula_of(node)],
         record={**_dense_sizes(node, graph), "out_zero": node.integer("out_zero"), **clamp_fields(node)},
@@ -59,7 +58,6 @@ def _bind_dense_exponent(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _refuse_matmul(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
     a, b = graph.operands(node)[:2]
     if a.is_constant or b.is_constant:
         return "both operands must be computed"
@@ -69,7 +67,6 @@ def _refuse_matmul(node: Node, graph: Graph, isa: Isa) -> str | None:
 
 
 def _bind_matmul(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     a, b = graph.operands(node)[:2]
     rows, depth = a.shape[-2:]
     limits = centred_limit(node.integer("a_zero")), centred_limit(node.integer("b_zero"))
@@ -94,7 +91,6 @@ def _bind_matmul(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _bind_matmul_int16(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     a, b = graph.operands(node)[:2]
     rows, depth = a.shape[-2:]
     record = {"batches": prod(a.shape[:-2]), "rows": rows, "depth": depth, "columns": b.shape[-1]}

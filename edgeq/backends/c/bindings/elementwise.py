@@ -46,7 +46,6 @@ def _operands(node: Node, graph: Graph) -> _Operands:
 
 
 def _binary_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
     found = _operands(node, graph)
     if found.tensors[0].is_constant:
         return "both operands are constants"
@@ -141,7 +140,6 @@ def _binary(op: str, kernel: str, formula: str, bind: Callable[[str, Node, Graph
 
 
 def _requantize(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     kernel = _REQUANTIZE[formula_of(node)]
     in_zero = node.integer("in_zero")
     fields: Fields = {"elements": graph.results(node)[0].elements, "in_zero": in_zero}
@@ -150,7 +148,6 @@ def _requantize(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _requantize_widths(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     x, out = graph.operands(node)[0], graph.results(node)[0]
     fields: Fields = {"elements": out.elements, "x_bytes": x.dtype.size_bytes, "out_bytes": out.dtype.size_bytes}
     fields |= {key: node.integer(key) for key in ("in_zero", "shift", "out_zero")} | clamp_fields(node)

@@ -78,7 +78,6 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _bind_depthwise(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     weights, bias, multiplier = constants(node, graph)
     sizes = geometry(node, graph)
     sizes["channels"] = sizes.pop("in_c")

@@ -41,12 +41,10 @@ def _gathered(node: Node, graph: Graph) -> tuple[Loops | None, int]:
 
 
 def _gather_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
     return f"needs more than {LOOPS} nested loops" if _gathered(node, graph)[0] is None else None
 
 
 def _gather(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     loops, start = _gathered(node, graph)
     assert loops is not None, "matches() refused this node"
     fields: Fields = {f"n{level}": size for level, size in enumerate(loops.sizes)}
@@ -86,7 +84,6 @@ def _padded_axes(node: Node, graph: Graph) -> list[_Axis]:
 
 
 def _pad_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
     return f"needs more than {LOOPS} nested loops" if len(_padded_axes(node, graph)) > LOOPS else None
 
 
@@ -103,7 +100,6 @@ def _is_bytewise(node: Node, graph: Graph) -> bool:
 
 
 def _pad(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     axes = _padded_axes(node, graph)
     axes = [_Axis(1, 0, 0)] * (LOOPS - len(axes)) + axes
     strides = [prod(axis.padded for axis in axes[level + 1 :]) for level in range(LOOPS)]
@@ -139,7 +135,6 @@ def _parts(node: Node, graph: Graph) -> list[_Part]:
 
 
 def _concat_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
     parts = _parts(node, graph)
     constants = sum(part.constant for part in parts)
     if constants > 1:
@@ -150,7 +145,6 @@ def _concat_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
 
 
 def _concat(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     out, axis = graph.results(node)[0], node.integer("axis")
     axis %= len(out.shape)
     rows = prod(out.shape[:axis])
@@ -179,7 +173,6 @@ def _concat(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _upsample(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     (x,) = graph.operands(node)
     _, rows, columns, channels = x.shape
     row_factor, column_factor = node.integers("factors")

@@ -48,14 +48,12 @@ def _window_fields(node: Node, graph: Graph) -> Fields:
 
 
 def _average_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del graph, isa
     large = max(node.integers("counts")) > MAX_WINDOW
     return f"a window has more than {MAX_WINDOW} positions" if large else None
 
 
 def _average_highmul(node: Node, graph: Graph, isa: Isa) -> Call:
     """The multiplier by the number of valid positions: folded where there is one, else a table indexed by it."""
-    del isa
     counts, multipliers = node.integers("counts"), constant(node, graph, "multiplier").astype(np.int64)
     in_zero = node.integer("in_zero")
     # The sum over n positions times the multiplier of n: the largest product decides `narrow`.
@@ -78,7 +76,6 @@ def _by_count(node: Node, graph: Graph) -> Array | None:
 
 
 def _average_int16(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     multiplier = scalar(node, graph, "multiplier")
     fields = _window_fields(node, graph) | {"multiplier": multiplier, "shift": node.integer("shift")}
     fields |= clamp_fields(node)
@@ -86,7 +83,6 @@ def _average_int16(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _average_integers(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     fields = _window_fields(node, graph) | clamp_fields(node)
     return Call("eq_average_pool_tflite_s8", fields, node.inputs[:1], node.outputs)
 
@@ -98,12 +94,10 @@ def _mean_loops(node: Node, graph: Graph) -> tuple[int, int, int]:
 
 
 def _mean_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    del isa
     return f"a mean has more than {MAX_MEAN} terms" if _mean_loops(node, graph)[1] > MAX_MEAN else None
 
 
 def _mean(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     outer, reduce, inner = _mean_loops(node, graph)
     in_zero = node.integer("in_zero")
     fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "in_zero": in_zero}
@@ -113,7 +107,6 @@ def _mean(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _mean_int16(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     outer, reduce, inner = _mean_loops(node, graph)
     fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "multiplier": scalar(node, graph, "multiplier")}
     fields |= wide_fields(node) | clamp_fields(node)
@@ -121,7 +114,6 @@ def _mean_int16(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _max(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     fields = _window_fields(node, graph) | clamp_fields(node)
     return Call(_MAXIMA[graph.results(node)[0].dtype], fields, node.inputs[:1], node.outputs)
 

@@ -61,7 +61,6 @@ def _highmul(node: Node, graph: Graph, largest: int) -> dict[str, int]:
 
 
 def _double(node: Node, graph: Graph, largest: int) -> dict[str, int]:
-    del largest
     factor = {name: scalar(node, graph, name) for name in ("multiplier", "exponent")}
     return factor | {"out_zero": node.integer("out_zero")}
 

@@ -16,14 +16,12 @@ def _rows(node: Node, graph: Graph) -> dict[str, int]:
 
 
 def _table(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     kernel, dtype = _TABLES[graph.results(node)[0].dtype]
     table = {"table": constant(node, graph, "table").astype(dtype)}
     return Call(kernel, _rows(node, graph), node.inputs[:1], node.outputs, table, in_place=((0, 0),))
 
 
 def _fixed_point(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     record = _rows(node, graph)
     record |= {key: node.integer(key) for key in ("input_multiplier", "input_left_shift", "diff_min")}
     return Call("eq_softmax_tflite_s8", record, node.inputs[:1], node.outputs, in_place=((0, 0),))
