@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from math import prod
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from edgeq.onnxio.qdq_form import REQUANTIZE
 from edgeq.ops.signature import Shape
 from tests.conformance.images import EVERY, FEWEST, WAYS, compare_on
 from tests.conformance.test_images import CORES, need_tools
-from tests.conformance.zoo import FAMILIES, Case, build, input_sets
+from tests.conformance.zoo import FAMILIES, Case, Types, build, input_sets
 
 Draw = Callable[[np.random.Generator, str], Case]
 
@@ -249,9 +250,17 @@ def _draw_all(family: str, seed: int) -> Iterator[Case]:
             number += 1
 
 
-def check(executor: str, name: str, cases: Sequence[Case], mode: Mode, code_bytes: int | None, folder: Path) -> None:
+def check(
+    executor: str,
+    name: str,
+    cases: Sequence[Case],
+    mode: Mode,
+    code_bytes: int | None,
+    folder: Path,
+    types: Types = "s8",
+) -> None:
     """Build an image of some cases and compare it; a failure says which case it is."""
-    zoo = build(name, cases, mode)
+    zoo = build(name, cases, mode, types)
     sanitize = executor == SANITIZED
     board = SANITIZED if sanitize else CORES[executor][0]
     found = compare_on(board, zoo.graph, input_sets(zoo.graph), folder, code_bytes=code_bytes, sanitize=sanitize)
@@ -264,16 +273,17 @@ def test_every_family_has_a_draw() -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.parametrize("types", get_args(Types))
 @pytest.mark.parametrize("executor", [SANITIZED, "m4"])
 def test_random_cases_of_all_families_have_the_reference_bits(
-    executor: str, tmp_path: Path, needs_program: Callable[[str], str]
+    executor: str, types: Types, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
     if executor != SANITIZED:
         need_tools(executor, needs_program)
     # A change of scale is one between quantized operators only; it would be nothing in the float model of the others.
     families = [family for family in DRAWS if family != "requantize"]
     cases = [case for family in families for case in draw_cases(family, _MIXED_CASES, SEED)]
-    check(executor, "mixed", cases, "highmul", FEWEST if executor == SANITIZED else EVERY, tmp_path)
+    check(executor, "mixed", cases, "highmul", FEWEST if executor == SANITIZED else EVERY, tmp_path, types)
 
 
 @pytest.mark.slow
