@@ -25,7 +25,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 import onnx_ir
@@ -36,13 +36,14 @@ from edgeq.frontend import normalize_qdq, normalize_structure
 from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.lowering import lower
+from edgeq.numerics import DEFAULT_MODE
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import OPS
 from edgeq.passes import PASSES, run_passes
 from tests.conformance.images import WAYS, compare_on
 from tests.conformance.test_fuzz import draw_cases
 from tests.conformance.test_images import CORES
-from tests.conformance.zoo import FAMILIES, build, input_sets
+from tests.conformance.zoo import FAMILIES, Types, build, input_sets
 from tests.quantized.random_models import RandomModel
 
 BATCH: Final = 20
@@ -50,6 +51,8 @@ BEHIND: Final = "passes"
 HOST: Final = "native"
 EMULATED: Final = ("m0", "m4", "m55")
 REQUANTIZE: Final = "requantize"
+TYPES: Final[tuple[Types, ...]] = get_args(Types)
+"""Of the operators side by side, where the arithmetic has them all: int8, int16, and both."""
 _MOST_FAMILIES: Final = 3
 # An operator that this many graphs do not contain is not drawn at all.
 _ENOUGH: Final = 200
@@ -113,7 +116,8 @@ def draw_graph(seed: int) -> tuple[Graph, Graph]:
     # A change of scale alone is nothing in the float model that the other families are quantized from.
     others = [] if first == REQUANTIZE else [family for family in others if family != REQUANTIZE]
     families = [first, *others[: draw.integers(_MOST_FAMILIES)]]
-    zoo = build(name, [case for family in families for case in draw_cases(family, 1, seed)], mode)
+    types: Types = TYPES[seed % len(TYPES)] if mode == DEFAULT_MODE else "s8"
+    zoo = build(name, [case for family in families for case in draw_cases(family, 1, seed)], mode, types)
     return zoo.lowered, zoo.graph
 
 
