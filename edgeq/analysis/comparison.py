@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.interp import run
-from edgeq.ir import Graph, Node
+from edgeq.ir import Graph, Node, Tensor
 from edgeq.numerics.array import Array
 from edgeq.runners.base import ImageSpec, RunResult
 
@@ -147,7 +147,9 @@ class BeforePasses:
             expected: all tensors of the graph after the passes.
         """
         # The states before a run are among its tensors, under the same names in both graphs.
-        states = {state.input: expected[state.input] for state in self.after.states}
+        states = {
+            state.input: _in_onnx(self.after.tensors[state.input], expected[state.input]) for state in self.after.states
+        }
         return run(self.before, inputs, states, known=self._reuse(expected)).tensors
 
     def _reuse(self, expected: Mapping[str, Array]) -> Callable[[Node, Sequence[Array]], Sequence[Array] | None]:
@@ -173,19 +175,27 @@ class BeforePasses:
             expected: all tensors of the graph after the passes.
         """
         in_onnx_layout = {
-            source.name: np.transpose(values[tensor.name], source.permutation).reshape(source.shape)
+            tensor.source.name: _in_onnx(tensor, values[tensor.name])
             for tensor in self.before.tensors.values()
-            if (source := tensor.source) is not None and tensor.name in values
+            if tensor.source is not None and tensor.name in values
         }
         for name, value in expected.items():
-            source = self.after.tensors[name].source
-            if source is not None and source.name in in_onnx_layout:
-                laid_out = np.transpose(value, source.permutation).reshape(source.shape)
-                result.compare(sample, None, name, in_onnx_layout[source.name], laid_out)
+            tensor = self.after.tensors[name]
+            if tensor.source is not None and tensor.source.name in in_onnx_layout:
+                result.compare(sample, None, name, in_onnx_layout[tensor.source.name], _in_onnx(tensor, value))
             elif name in values and values[name].shape == value.shape:
                 result.compare(sample, None, name, values[name], value)
-        for old, new in zip(self.before.sinks(), self.after.sinks(), strict=True):
+        for old, new in zip(self.before.outputs, self.after.outputs, strict=True):
             result.compare(sample, None, new, values[old], expected[new])
+        for one, other in zip(self.before.states, self.after.states, strict=True):
+            carried = _in_onnx(self.after.tensors[other.input], expected[other.output])
+            result.compare(sample, None, other.output, values[one.output], carried)
+
+
+def _in_onnx(tensor: Tensor, value: Array) -> Array:
+    """A value in the layout of the ONNX value that its tensor stands for."""
+    source = tensor.source
+    return value if source is None else np.transpose(value, source.permutation).reshape(source.shape)
 
 
 def _same(one: Array, other: Array) -> bool:

@@ -285,8 +285,11 @@ def _memory_comment(target: Target) -> list[str]:
 
 def _border(tensor: Tensor, onnx_name: str, plan: Plan, macro: str) -> list[str]:
     shape = "x".join(map(str, tensor.shape))
+    order = list(tensor.source.permutation) if tensor.source is not None else []
+    # A state may be kept in another order of axes.
+    layout = "laid out as in the ONNX model" if order == sorted(order) else f"ONNX's axes are {order} of these"
     lines = [
-        f"/* {comment(onnx_name)}: {tensor.dtype.value} {shape}, laid out as in the ONNX model */",
+        f"/* {comment(onnx_name)}: {tensor.dtype.value} {shape}, {layout} */",
         f"#define {macro}_TYPE {tensor.dtype.c_name}",
         f"#define {macro}_OFFSET {plan.offsets[tensor.name]}",
         f"#define {macro}_BYTES {tensor.size_bytes}",

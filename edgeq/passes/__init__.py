@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgeq.passes import (
     cancel_transposes,
     compose_lookups,
+    lay_out_states,
     order_nodes,
     place_states,
     remove_dead_nodes,
@@ -12,6 +13,7 @@ from edgeq.passes import (
 from edgeq.passes.base import Pass, run_passes
 
 PASSES: tuple[Pass, ...] = (
+    lay_out_states.PASS,
     cancel_transposes.PASS,
     compose_lookups.PASS,
     remove_dead_nodes.PASS,

@@ -3,7 +3,7 @@
 Lowering puts NCHW→NHWC and back around every operator that wants NHWC. An operator that treats axes alike, or names
 them, gives the same bits in any layout (``ops.axes``): it is rewritten to read the value before the transpose. Two
 transposes in a row become one; one in front of a flattened dense layer is folded into its weight. A transpose that only
-moves axes of size 1 is a reshape.
+moves axes of size 1 is a reshape; a reshape that adds or drops such axes does not keep two transposes apart.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _NHWC = (0, 3, 1, 2)
 def run(graph: Graph) -> int:
     """Rewrite until nothing changes; return the number of rewrites.
 
-    Only then transposes that move nothing become reshapes, through which others do not sink; where a reshape goes,
-    transposes may meet again.
+    Only then transposes that move nothing become reshapes, and reshapes are merged; where one goes, transposes may meet
+    again.
     """
     rewriter = Rewriter(graph)
     return rewriter.run(_SINKING) + rewriter.run({**_SINKING, **_TURNING})
@@ -117,8 +117,34 @@ def _transpose(rewriter: Rewriter, node: Node) -> list[Node] | str | None:
     if perm is not None:
         both = tuple(perm[axis] for axis in node.integers("perm"))
         return [node.with_(inputs=(_before(rewriter, source),)).with_attrs(perm=both)]
+    through = _through_reshape(rewriter, source)
+    if through is not None:
+        reshape, perm = through
+        return [
+            reshape,
+            node.with_(inputs=reshape.outputs).with_attrs(perm=tuple(perm[i] for i in node.integers("perm"))),
+        ]
     ordered = list(node.integers("perm")) == sorted(node.integers("perm"))
     return source if ordered and rewriter.may_substitute(result, source) else None
+
+
+def _through_reshape(rewriter: Rewriter, name: str) -> tuple[Node, Perm] | None:
+    """The reshape and the perm of reshape(transpose(x)) = transpose(reshape(x)), where only axes of size 1 change."""
+    graph, node = rewriter.graph, rewriter.producer(name)
+    perm = _perm_of(rewriter, node.inputs[0]) if node is not None and node.op == "reshape" else None
+    if node is None or perm is None:
+        return None
+    x, result = graph.tensors[_before(rewriter, node.inputs[0])], graph.tensors[name].shape
+    long = [axis for axis in perm if x.shape[axis] != 1]  # of x, in the order of the result
+    if [x.shape[axis] for axis in long] != [size for size in result if size != 1]:
+        return None
+    # The axes of size 1 stand in front, then those of x in its own order.
+    ones, others = iter(range(len(result))), iter(long)
+    first = len(result) - len(long)
+    turned = tuple(next(ones) if size == 1 else first + sorted(long).index(next(others)) for size in result)
+    shape = (1,) * first + tuple(x.shape[axis] for axis in sorted(long))
+    inner = graph.add_tensor(x.with_(name=graph.fresh_name(f"{name}.untransposed"), shape=shape, source=None))
+    return Node("reshape", inner, (x.name,), (inner,), {"shape": shape}, node.source), turned
 
 
 def _dense(rewriter: Rewriter, node: Node) -> list[Node] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +120,28 @@ def test_runners_that_reset_no_states_are_refused(folder: Compiled) -> None:
         with pytest.raises(EdgeqError, match="EQ0391"):
             require_image(folder, name)
     assert len(random_inputs(folder, 3).runs) == 3 * (random_inputs(folder, 3).length or 0)
+
+
+@pytest.mark.qemu
+def test_commands_of_the_readme(
+    root: Path, model: bytes, tmp_path: Path, run_edgeq: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    (tmp_path / "vad.onnx").write_bytes(model)
+    np.savez(tmp_path / "calib.npz", x=sequences(8)["x"])
+    np.savez(tmp_path / "eval.npz", **sequences(4, seed=5))  # type: ignore[arg-type]
+    section = (root / "README.md").read_text("utf-8").partition("## Streaming models")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    told = []
+    for line in block.strip().splitlines():
+        done = run_edgeq(*shlex.split(line)[1:], cwd=tmp_path)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        told.append(done.stdout)
+    compiled, verified, evaluated, emulated = told
+    assert "h_next=h_prev" in compiled  # told
+    assert "states 48" in compiled
+    assert "native and qemu agree with the reference" in verified
+    assert f"auc of 4 sequences of {TIME_STEPS} time steps, max of each" in evaluated
+    assert f"0.{TIME_STEPS - 1}  y" in emulated
 
 
 PROGRAM = """

@@ -21,6 +21,14 @@ from edgeq.passes.order_nodes import peak_bytes
 from edgeq.passes.remove_dead_nodes import NO_DEAD_NODES
 
 
+def frames_as_an_image() -> Graph:
+    """A reshape that adds an axis of size 1 stands between two transposes that are inverse but for it."""
+    b = Build(1, 9, 4)
+    channels_first = b.node("transpose", "t", "x", perm=(0, 2, 1))
+    image = b.node("reshape", "r", channels_first, shape=(1, 4, 1, 9))
+    return b.done(b.conv("y", b.node("transpose", "n", image, perm=TO_NHWC), 3, 1, 3))
+
+
 def elementwise_between_transposes() -> Graph:
     b = Build(1, 4, 5, 6)
     inner = b.lookup("a", b.node("transpose", "x.nhwc", "x", perm=TO_NHWC), 1)

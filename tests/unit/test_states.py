@@ -14,11 +14,12 @@ from streaming_models import CHANNELS, FRAMES, TIME_STEPS, sequences, streaming_
 
 import edgeq
 from edgeq import frontend
+from edgeq.analysis.comparison import BeforePasses, Comparison
 from edgeq.arguments import state_pairs
 from edgeq.backends.c import bind_kernels, plan_steps
 from edgeq.errors import EdgeqError
 from edgeq.interp import run, zero_states
-from edgeq.ir import DType, Graph, Quantization, State, Tensor
+from edgeq.ir import DType, Graph, Quantization, Source, State, Tensor
 from edgeq.lowering import lower
 from edgeq.notes import gathered
 from edgeq.numerics.array import Array
@@ -27,7 +28,7 @@ from edgeq.onnxio.rolling import with_rolled_states
 from edgeq.onnxio.samples import InputSpec, Samples
 from edgeq.onnxio.sequences import Sequences
 from edgeq.onnxio.states import KEY, kept_outputs, set_states, states_of
-from edgeq.passes import PASSES, place_states, run_passes
+from edgeq.passes import PASSES, lay_out_states, place_states, run_passes
 from edgeq.quant import QuantizeOptions
 from edgeq.quant import quantize as quantize_model
 from edgeq.quant.specification import specify
@@ -425,6 +426,54 @@ def test_placed_states_keep_every_bit(name: str) -> None:
         states = [one.states, other.states]
         for key, value in one.states.items():
             np.testing.assert_array_equal(value, other.states[key])
+
+
+def ring() -> Graph:
+    """A ring of frames in front of a convolution, as lowered, with a constant frame behind them."""
+    b = Build(1, 4, 2)
+    source = Source("ring", (0, 1, 2), (1, 4, 3))
+    b.graph.add_tensor(b.graph.tensors["x"].with_(name="ring", shape=(1, 4, 3), source=source))
+    b.graph.states = (State("ring", "x"),)
+    last = b.constant("last", np.arange(4, dtype=np.int8).reshape(1, 4, 1))
+    joined = b.node("concat", "joined", "ring", "x", last, axis=2)
+    kept = b.node("slice", "kept", joined, starts=(0, 0, 2), ends=(1, 4, 5), steps=(1, 1, 1))
+    image = b.node("transpose", "nhwc", b.node("reshape", "image", joined, shape=(1, 4, 1, 6)), perm=(0, 2, 3, 1))
+    return carried(b, b.node("transpose", "y", b.conv("c", image, 3, 1, 1), perm=(0, 3, 1, 2)), ring=kept)
+
+
+def test_a_ring_of_frames_is_kept_channels_last() -> None:
+    before, after = ring(), ring()
+    run_passes(after, PASSES)
+    assert after.tensors["ring"].shape == (1, 3, 4)
+    (moved, _) = [node.inputs[0] for node in after.nodes if node.op == "transpose"]  # and the output
+    assert moved == "x"
+    plan_steps(after, bind_kernels(after, ISA))
+    compared, found = BeforePasses(before, after), Comparison("passes")
+    generator = np.random.default_rng(4)
+    states = [zero_states(before), zero_states(after)]
+    for number in range(6):
+        x = generator.integers(-128, 128, (1, 4, 2)).astype(np.int8)
+        one, other = run(before, [x], states[0]), run(after, [x], states[1])
+        np.testing.assert_array_equal(one.outputs[0], other.outputs[0])
+        np.testing.assert_array_equal(one.states["ring"], other.states["ring"].transpose(0, 2, 1))
+        compared.compare(found, number, compared.run([x], other.tensors), other.tensors)
+        states = [one.states, other.states]
+    assert found.mismatches == 0
+    assert after.states[0].output in found.names
+    x = np.zeros((1, 4, 2), np.int8)
+    tensors = run(after, [x]).tensors
+    spoilt = {**tensors, after.states[0].output: tensors[after.states[0].output] ^ 1}
+    compared.compare(found, 6, compared.run([x], tensors), spoilt)
+    assert found.mismatches > 0
+
+
+def test_a_state_is_kept_as_it_is_where_nothing_is_gained() -> None:
+    b = Build(1, 4, 2)
+    b.graph.add_tensor(b.graph.tensors["x"].with_(name="h"))
+    total = b.node("add", "sum", "x", "h", **ADD)
+    graph = carried(b, b.lookup("y", total, 1), h=total)
+    assert lay_out_states.run(graph) == 0
+    assert graph.tensors["h"].shape == (1, 4, 2)
 
 
 def test_states_are_overwritten_by_kernels_that_may() -> None:
