@@ -74,17 +74,12 @@ def schedules(draw: st.DrawFn, *, plain: bool = False) -> Schedule:
     if plain:
         return Schedule(tuple(regions), buffers, tuple(given_names), kept, tuple(steps))
     regions += [Region("fast", draw(st.integers(0, 400)), 4), Region("shared", 128), Region("kept")]
-    # The next value of the state is written by its last reader or behind it.
-    last = max((number for number, step in enumerate(steps) if "state" in step.reads), default=0)
-    number = draw(st.integers(last, len(steps) - 1))
+    # The next value of the state is written behind all its readers, or by the last of them.
     buffers["next"] = buffers["state"]
-    pairs = (("state", "next"),) if "state" in steps[number].reads else ()
-    steps[number] = replace(
-        steps[number],
-        writes=(*steps[number].writes, "next"),
-        in_place=(*steps[number].in_place, *pairs),
-        is_alias=False,
-    )
+    last = Step("next", (names[-1],), ("next",))
+    if draw(st.booleans()):
+        last = replace(last, reads=tuple(dict.fromkeys((names[-1], "state"))), in_place=(("state", "next"),))
+    steps.append(last)
     return Schedule(tuple(regions), buffers, tuple(given_names), (*kept, "next"), tuple(steps), (("state", "next"),))
 
 
