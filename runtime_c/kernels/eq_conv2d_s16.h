@@ -34,20 +34,6 @@ typedef struct {
 
 #define EQ_CONV2D_S16_SCRATCH(depth) (4 * (depth))
 
-/* n values as int16, with whole words where both sides have them: the columns' other readers take pairs. */
-EQ_INLINE int16_t *eq_conv2d_s16_copy(int16_t *to, const void *x, int32_t n, int32_t bytes) {
-  if (bytes == 2) {
-    (void)__builtin_memcpy(to, x, 2 * (size_t)n);
-    return to + n;
-  }
-  const int8_t *from = (const int8_t *)x;
-  EQ_NO_UNROLL
-  for (; n > 0; --n) {
-    *to++ = *from++;
-  }
-  return to;
-}
-
 EQ_INLINE int16_t *eq_conv2d_s16_fill(int16_t *to, int32_t value, int32_t n) {
   EQ_NO_UNROLL
   for (; n > 0; --n) {
@@ -76,7 +62,7 @@ EQ_INLINE void eq_conv2d_s16_gather(int16_t *column, const void *x, int32_t y0, 
       int16_t *to = eq_conv2d_s16_fill(column, p->pad_value, left * c);
       if (right > left) {
         const int32_t at = (iy * p->in_w + ix + left) * p->in_c;
-        to = eq_conv2d_s16_copy(to, eq_element_at(x, at, p->x_bytes), (right - left) * c, p->x_bytes);
+        to = eq_column_copy_s16(to, eq_element_at(x, at, p->x_bytes), (right - left) * c, p->x_bytes);
       }
       (void)eq_conv2d_s16_fill(to, p->pad_value, (taps - right) * c);
       column += eq_segment_s16(taps * c);

@@ -4,8 +4,9 @@
  * A *column* is the input window of one output pixel as int16, gathered in the order of the weights. It is made of
  * segments (a kernel row, or a tap), each of which takes eq_segment_s16(n) places.
  *   eq_segment_s16           places that a segment of n values takes
+ *   eq_column_copy_s16       n >= 1 values of x_bytes (1 or 2) as int16; the place behind them
  *   eq_columns_channels_s16  channels that are stored for n channels: an even number
- *   eq_columns_multiply_s16  all channels of both pixels. Stores pixel 1 before pixel 0: a lone pixel passes itself twice
+ *   eq_columns_multiply_s16  all channels of both pixels; a lone pixel passes itself twice
  * Columns are aligned to 4 bytes, and start at a multiple of EQ_PAIR_UNIT places from one another.
  *
  * This file: pairs of channels by eq_pair_s16.h; the weights of a pair take 2 * depth bytes in its order, an odd last
@@ -20,6 +21,19 @@
 EQ_INLINE int32_t eq_segment_s16(int32_t n) { return (n + EQ_PAIR_UNIT - 1) / EQ_PAIR_UNIT * EQ_PAIR_UNIT; }
 
 EQ_INLINE int32_t eq_columns_channels_s16(int32_t n) { return (n + 1) & ~1; }
+
+EQ_INLINE int16_t *eq_column_copy_s16(int16_t *to, const void *x, int32_t n, int32_t x_bytes) {
+  if (x_bytes == 2) {
+    (void)__builtin_memcpy(to, x, 2 * (size_t)n);
+    return to + n;
+  }
+  const int8_t *from = (const int8_t *)x;
+  EQ_NO_UNROLL
+  for (; n > 0; --n) {
+    *to++ = *from++;
+  }
+  return to;
+}
 
 /* The four sums of a channel pair, bias included, in 64 bits and shifted. */
 EQ_INLINE void eq_pair_wide_s16(int32_t acc[4], const int16_t *x0, const int16_t *x1, const int8_t *w,

@@ -52,15 +52,15 @@ EQ_INLINE void eq_add_row_s16(int16_t *out, const int16_t *a, const int16_t *b, 
       "vmla.s32 %q[left], %q[right], %[hb]\n\t"
       "vshr.s32 %q[low], %q[low], #16\n\t"
       "vadd.i32 %q[left], %q[left], %q[low]\n\t"
-      "vrshl.s32 %q[left], %[down]\n\t"
+      "vrshl.s32 %q[left], %q[left], %q[down]\n\t"
       "vmax.s32 %q[left], %q[left], %q[lo]\n\t"
       "vmin.s32 %q[left], %q[left], %q[hi]\n\t"
       "vstrh.32 %q[left], [%[out]], #8\n\t"
       "letp lr, 1b\n"
       "2:"
       : [out] "+l"(out), [a] "+l"(a), [b] "+l"(b), [left] "=&w"(left), [right] "=&w"(right), [low] "=&w"(low)
-      : [n] "r"(n), [la] "r"(la), [lb] "r"(lb), [hb] "r"(high_b), [down] "r"(16 - s.shift), [ha] "w"(high_a),
-        [lo] "w"(lo), [hi] "w"(hi)
+      : [n] "r"(n), [la] "r"(la), [lb] "r"(lb), [hb] "r"(high_b), [down] "w"(vdupq_n_s32(16 - s.shift)),
+        [ha] "w"(high_a), [lo] "w"(lo), [hi] "w"(hi)
       : "lr", "memory");
 }
 

@@ -1,7 +1,7 @@
 /*
  * int32 lanes to int8 or int16 outputs, four at a time: what the multiply-accumulate headers of this folder share.
- *   eq_finish_lanes_s16  sums of channels c … c + n - 1 (wide ones already shifted) to outputs
- *   eq_finish_four_s16   the same for four lanes of which `left` exist
+ *   eq_finish_lanes_s16  sums of channels c … c + n - 1 of two pixels (wide ones already shifted) to outputs, n <= 16
+ *   eq_finish_four_s16   four lanes of one pixel, of which `left` exist
  * Their manual is eq_channels_s16.h.
  */
 #ifndef EQ_LANES_S16_H
@@ -11,42 +11,51 @@
 
 #include <eq_channels_s16.h>
 
+/* Sums of pixel 1 lie 64 bytes behind those of pixel 0; q2 is pixel 1. */
 /* clang-format off */
-#define EQ_FINISH_LANES_S16(scale, store)                                                                \
+#define EQ_FINISH_LANES_S16(scale, range, store)                                                         \
   __asm__ volatile(                                                                                      \
       "dlstp.32 lr, %[n]\n\t"                                                                            \
       "1:\n\t"                                                                                           \
-      "vldrw.32 q0, [%[acc]], #16\n\t"                                                                   \
-      "vldrw.32 q1, [%[m]], #16\n\t" scale                                                               \
-      "vrmulh.s32 q0, q0, q1\n\t"                                                                        \
-      "vadd.i32 q0, q0, %[zero]\n\t"                                                                     \
-      "vmax.s32 q0, q0, %q[low]\n\t"                                                                     \
-      "vmin.s32 q0, q0, %q[high]\n\t" store                                                              \
+      "vldrw.32 q1, [%[m]], #16\n\t"                                                                     \
+      "vldrw.32 q2, [%[acc], #64]\n\t"                                                                   \
+      "vldrw.32 q0, [%[acc]], #16\n\t" scale                                                             \
+      "vrmulh.s32 q2, q2, q1\n\t"                                                                        \
+      "vrmulh.s32 q0, q0, q1\n\t" range store                                                            \
       "letp lr, 1b"                                                                                      \
-      : [acc] "+r"(acc), [m] "+r"(multiplier), [out] "+l"(to)                                            \
+      : [acc] "+r"(acc), [m] "+r"(multiplier), [out0] "+l"(to0), [out1] "+l"(to1)                        \
       : [n] "r"(n), [shift] "r"(shift), [zero] "r"(p->out_zero), [low] "w"(low), [high] "w"(high)        \
-      : "q0", "q1", "lr", "memory")
+      : "q0", "q1", "q2", "lr", "memory")
+#define EQ_SHIFT_LANES_S16 "vshl.s32 q2, %[shift]\n\tvshl.s32 q0, %[shift]\n\t"
+#define EQ_ADD_ZERO_S16 "vadd.i32 q2, q2, %[zero]\n\tvadd.i32 q0, q0, %[zero]\n\t"
+#define EQ_CLAMP_LANES_S16                                                                               \
+  "vmax.s32 q2, q2, %q[low]\n\tvmax.s32 q0, q0, %q[low]\n\t"                                             \
+  "vmin.s32 q2, q2, %q[high]\n\tvmin.s32 q0, q0, %q[high]\n\t"
+#define EQ_SATURATE_LANES_S16 "vqmovnb.s32 q2, q2\n\tvqmovnb.s32 q0, q0\n\t"
+#define EQ_STORE_BYTES_S16 "vstrb.32 q2, [%[out1]], #4\n\tvstrb.32 q0, [%[out0]], #4\n\t"
+#define EQ_STORE_HALVES_S16 "vstrh.32 q2, [%[out1]], #8\n\tvstrh.32 q0, [%[out0]], #8\n\t"
+#define EQ_FINISH_RANGE_S16(range, store)                                                                \
+  if (__builtin_constant_p(shift) && shift == 0) {                                                       \
+    EQ_FINISH_LANES_S16("", range, store);                                                               \
+  } else {                                                                                               \
+    EQ_FINISH_LANES_S16(EQ_SHIFT_LANES_S16, range, store);                                               \
+  }
 /* clang-format on */
-#define EQ_SHIFT_LANES_S16 "vshl.s32 q0, %[shift]\n\t"
-#define EQ_STORE_BYTES_S16 "vstrb.32 q0, [%[out]], #4\n\t"
-#define EQ_STORE_HALVES_S16 "vstrh.32 q0, [%[out]], #8\n\t"
 
-EQ_INLINE void eq_finish_lanes_s16(void *out, int32_t c, const int32_t *acc, int32_t n, const eq_channels_s16_t *p) {
+EQ_INLINE void eq_finish_lanes_s16(void *out0, void *out1, int32_t c, const int32_t *acc, int32_t n,
+                                   const eq_channels_s16_t *p) {
   const int32x4_t low = vdupq_n_s32(p->clamp_min);
   const int32x4_t high = vdupq_n_s32(p->clamp_max);
   const int32_t *multiplier = p->multiplier + c;
   const int32_t shift = p->wide ? 0 : p->shift;
-  int8_t *to = (int8_t *)out + c * p->out_bytes;
-  if (p->out_bytes == 2) {
-    if (__builtin_constant_p(shift) && shift == 0) {
-      EQ_FINISH_LANES_S16("", EQ_STORE_HALVES_S16);
-    } else {
-      EQ_FINISH_LANES_S16(EQ_SHIFT_LANES_S16, EQ_STORE_HALVES_S16);
-    }
-  } else if (__builtin_constant_p(shift) && shift == 0) {
-    EQ_FINISH_LANES_S16("", EQ_STORE_BYTES_S16);
+  int8_t *to0 = (int8_t *)out0 + c * p->out_bytes;
+  int8_t *to1 = (int8_t *)out1 + c * p->out_bytes;
+  if (p->out_bytes == 1) {
+    EQ_FINISH_RANGE_S16(EQ_ADD_ZERO_S16 EQ_CLAMP_LANES_S16, EQ_STORE_BYTES_S16)
+  } else if (p->clamp_min == -32768 && p->clamp_max == 32767) {
+    EQ_FINISH_RANGE_S16(EQ_SATURATE_LANES_S16, EQ_STORE_HALVES_S16)
   } else {
-    EQ_FINISH_LANES_S16(EQ_SHIFT_LANES_S16, EQ_STORE_BYTES_S16);
+    EQ_FINISH_RANGE_S16(EQ_CLAMP_LANES_S16, EQ_STORE_HALVES_S16)
   }
 }
 
