@@ -34,6 +34,11 @@ typedef struct {
   int32_t clamp_max;
 } eq_channels_s16_t;
 
+/* (a + b) >> shift in 64 bits, shift >= 1: half the sum always fits int32. */
+EQ_INLINE int32_t eq_shifted_sum(int32_t a, int32_t b, int32_t shift) {
+  return ((a & b) + ((a ^ b) >> 1)) >> (shift - 1);
+}
+
 /* Element `at` of int8 (bytes = 1) or int16 (bytes = 2) data. */
 EQ_INLINE int32_t eq_load_element(const void *x, int32_t at, int32_t bytes) {
   return bytes == 1 ? ((const int8_t *)x)[at] : ((const int16_t *)x)[at];

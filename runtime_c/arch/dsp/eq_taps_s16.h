@@ -25,7 +25,7 @@ EQ_MAC_HALVES(eq_mac_top_top, "smlatt")
 
 /* One channel: the sum of its products, without the bias where it is wide, to its output. */
 EQ_INLINE void eq_taps_finish_s16(void *out, int32_t c, int32_t sum, const eq_channels_s16_t *p) {
-  const int32_t acc = p->wide ? (int32_t)(((int64_t)p->bias[c] + sum) >> p->shift) : sum;
+  const int32_t acc = p->wide ? eq_shifted_sum(p->bias[c], sum, p->shift) : sum;
   eq_finish_s16(out, c, acc, p->multiplier[c], p);
 }
 

@@ -38,6 +38,14 @@ EQ_INLINE int16_t *eq_column_copy_s16(int16_t *to, const void *x, int32_t n, int
 /* The four sums of a channel pair, bias included, in 64 bits and shifted. */
 EQ_INLINE void eq_pair_wide_s16(int32_t acc[4], const int16_t *x0, const int16_t *x1, const int8_t *w,
                                 const eq_channels_s16_t *p) {
+  if (p->depth <= EQ_SUM_BLOCK) {
+    int32_t products[4] = {0, 0, 0, 0};
+    eq_pair_s16(products, x0, x1, w, p->depth, 0, p->depth);
+    for (int32_t i = 0; i < 4; ++i) {
+      acc[i] = eq_shifted_sum(acc[i], products[i], p->shift);
+    }
+    return;
+  }
   int64_t sums[4] = {acc[0], acc[1], acc[2], acc[3]};
   EQ_NO_UNROLL
   for (int32_t at = 0; at < p->depth; at += EQ_SUM_BLOCK) {

@@ -126,6 +126,15 @@ EQ_STATIC_ASSERT(EQ_BLOCK_S16 == 16, "offsets are 4 * EQ_BLOCK_S16 - 8 above, 4 
 EQ_INLINE void eq_pairs_wide_s16(int32_t *to, const int32_t *bias, const int16_t *x0, const int16_t *x1,
                                  const int8_t *w, const eq_channels_s16_t *p, int32_t pairs) {
   const int32_t zeros[EQ_BLOCK_S16] = {0};
+  if (p->depth <= EQ_SUM_BLOCK) {
+    eq_pairs_s16(to, zeros, x0, x1, w, p->depth, p->depth, pairs);
+    for (int32_t i = 0; i < 2 * pairs; i += 4) {
+      const int32x4_t start = vldrwq_z_s32(bias + i, vctp32q((uint32_t)(2 * pairs - i)));
+      vstrwq_s32(to + i, eq_shifted_sum_x4(start, vldrwq_s32(to + i), p->shift));
+      vstrwq_s32(to + EQ_BLOCK_S16 + i, eq_shifted_sum_x4(start, vldrwq_s32(to + EQ_BLOCK_S16 + i), p->shift));
+    }
+    return;
+  }
   int64_t sums[2 * EQ_BLOCK_S16];
   for (int32_t i = 0; i < EQ_BLOCK_S16; ++i) {
     sums[i] = sums[i + EQ_BLOCK_S16] = i < 2 * pairs ? bias[i] : 0;

@@ -11,6 +11,11 @@
 
 #include <eq_channels_s16.h>
 
+/* eq_shifted_sum of four lanes: VHADD halves without overflow. */
+EQ_INLINE int32x4_t eq_shifted_sum_x4(int32x4_t a, int32x4_t b, int32_t shift) {
+  return vshlq_r_s32(vhaddq_s32(a, b), 1 - shift);
+}
+
 /* Sums of pixel 1 lie 64 bytes behind those of pixel 0; q2 is pixel 1. */
 /* clang-format off */
 #define EQ_FINISH_LANES_S16(scale, range, store)                                                         \

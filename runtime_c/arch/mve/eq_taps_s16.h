@@ -11,22 +11,10 @@
 
 #include <eq_lanes_s16.h>
 
-/* Four channels from `c`, of which `left` exist: the sum in 64 bits, shifted. */
-EQ_INLINE int32x4_t eq_taps_wide_s16(int32x4_t sums, int32_t c, int32_t left, const eq_channels_s16_t *p) {
-  int32_t acc[4];
-  vstrwq_s32(acc, sums);
-  for (int32_t i = 0; i < 4; ++i) {
-    acc[i] = i < left ? (int32_t)(((int64_t)p->bias[c + i] + acc[i]) >> p->shift) : 0;
-  }
-  return vldrwq_s32(acc);
-}
-
+/* Four channels from `c`, of which `left` exist: products to outputs. */
 EQ_INLINE void eq_taps_finish_s16(void *out, int32_t c, int32x4_t sums, int32_t left, const eq_channels_s16_t *p) {
-  if (p->wide) {
-    sums = eq_taps_wide_s16(sums, c, left, p);
-  } else {
-    sums = vaddq_s32(sums, vldrwq_z_s32(p->bias + c, vctp32q((uint32_t)left)));
-  }
+  const int32x4_t bias = vldrwq_z_s32(p->bias + c, vctp32q((uint32_t)left));
+  sums = p->wide ? eq_shifted_sum_x4(bias, sums, p->shift) : vaddq_s32(bias, sums);
   eq_finish_four_s16(out, c, sums, left, p);
 }
 
