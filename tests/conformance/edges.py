@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeq.ir import Attr, DType, Graph, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
-from edgeq.numerics.scaling import Mode
+from edgeq.numerics.scaling import SCALINGS, Mode
 from edgeq.ops import infer
 from edgeq.ops.pool import average_pool_counts
 
@@ -161,7 +161,8 @@ def _average(made: Edges, shape: tuple[int, ...], window: tuple[int, int], zero:
     counts = average_pool_counts(shape, window, (1, 1), (0, 0, 0, 0))
     scaling, attributes = made.scaling(3.5 / counts[0], len(counts))
     given = {**geometry, **attributes, "counts": counts, "in_zero": 3}
-    made.node("average_pool", (made.input(*shape), *scaling), given, zero, clamp)
+    read = scaling[: 1 if SCALINGS[made.mode].averages_integers else None]
+    made.node("average_pool", (made.input(*shape), *read), given, zero, clamp)
 
 
 def _pools(made: Edges, zero: int, clamp: tuple[int, int]) -> None:
