@@ -55,7 +55,8 @@ def emit_c(
     steps = bind_kernels(graph, target.isa)
     plan = plan_steps(graph, steps)
     special = special_shapes(steps, target.isa, code_bytes)
-    _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
+    if code_bytes:
+        _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
     constants = Constants(name)
     files = {
         f"{name}.c": model_source(graph, steps, plan, name, target, special, constants).encode(),
@@ -69,8 +70,8 @@ def emit_c(
     return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants)
 
 
-def _tell_excess(estimate: int, budget: int | None) -> None:
-    if budget and estimate > budget:
+def _tell_excess(estimate: int, budget: int) -> None:
+    if estimate > budget:
         note(
             "EQ0403",
             "the kernels take more code than their budget",
