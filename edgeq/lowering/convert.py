@@ -23,7 +23,7 @@ from edgeq.lowering.requantize import WideContext, at_scale, copy_constant, emit
 from edgeq.lowering.rules import RULES
 from edgeq.numerics.array import Array
 from edgeq.numerics.scale_range import ScaleRangeError
-from edgeq.numerics.scaling import SCALINGS, Mode, Scaling
+from edgeq.numerics.scaling import INT16_MODES, SCALINGS, Mode, Scaling
 from edgeq.onnxio.states import kept_outputs, states_of
 from edgeq.ops import infer, onnx_types
 
@@ -56,7 +56,7 @@ def lower_named(model: onnx_ir.Model, *, mode: Mode, name: str) -> tuple[Graph, 
     """As :func:`lower`, and the tensor of the graph that holds each quantized or dequantized value, by ONNX name."""
     ctx = Context(Graph(name), SCALINGS[mode])
     problems: list[Problem] = []
-    if 16 not in ctx.scaling.activation_bits:
+    if mode not in INT16_MODES:
         problems += _wide_activations(model, mode)
     _take_constants(ctx, model)
     _take_integer_inputs(ctx, model)
@@ -91,15 +91,11 @@ def _wide_activations(model: onnx_ir.Model, mode: Mode) -> list[Problem]:
             "this arithmetic has no int16 activations",
             where=f"node {node.name}",
             got=mode,
-            allowed=", ".join(name for name, scaling in SCALINGS.items() if 16 in scaling.activation_bits),
+            allowed=", ".join(INT16_MODES),
             hint=_HIGHMUL,
         )
         for node in wide[:1]
     ]
-
-
-def _has_int16(scaling: Scaling, op: str) -> bool:
-    return 16 in scaling.activation_bits and op not in scaling.int8_only
 
 
 def _is_int16(value: onnx_ir.Value | None) -> bool:
@@ -156,7 +152,7 @@ def _lower_operator(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
             f"{node.op_type} of int16 is not in this arithmetic",
             where=f"node {node.name}",
             got=ctx.scaling.name,
-            allowed=", ".join(name for name, scaling in SCALINGS.items() if _has_int16(scaling, op.name)),
+            allowed=", ".join(name for name in INT16_MODES if op.name not in SCALINGS[name].int8_only),
             hint=_HIGHMUL,
         )
     if len(dtypes) == 1:

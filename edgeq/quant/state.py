@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from edgeq.errors import EdgeqError, unknown_name
 from edgeq.numerics import DEFAULT_MODE
-from edgeq.numerics.scaling import MODES, SCALINGS, Mode
+from edgeq.numerics.scaling import INT16_MODES, MODES, Mode
 from edgeq.onnxio.qdq_form import QdqPlan
 from edgeq.quant.observers import OBSERVERS
 from edgeq.quant.statistics import Histogram, Wanted
@@ -73,13 +73,13 @@ class QuantizeOptions:
         ):
             if got not in allowed:
                 raise unknown_name("EQ0107", f"there is no such {what}", got, allowed, where=flag)
-        if self.patterns and 16 not in SCALINGS[self.mode].activation_bits:
+        if self.patterns and self.mode not in INT16_MODES:
             raise EdgeqError(
                 "EQ0364",
                 "this arithmetic has no int16 activations",
                 where="--requantize",
                 got=self.mode,
-                allowed=", ".join(mode for mode, scaling in SCALINGS.items() if 16 in scaling.activation_bits),
+                allowed=", ".join(INT16_MODES),
                 hint=f"leave out --requantize {self.mode}, or --scheme and --int16",
             )
 

@@ -13,10 +13,12 @@ from edgeq.numerics.scaling.highmul import HighMul
 from edgeq.numerics.scaling.tflite import TFLite
 from edgeq.numerics.scaling.tflm import TFLM
 
-__all__ = ["MODES", "SCALINGS", "Factors", "Mode", "Parameter", "Scaling"]
+__all__ = ["INT16_MODES", "MODES", "SCALINGS", "Factors", "Mode", "Parameter", "Scaling"]
 
 Mode = str
 """The name of an arithmetic in the table: ``--requantize`` on the command line, ``requant`` in nodes."""
 
 SCALINGS: Final[dict[Mode, Scaling]] = {scaling.name: scaling for scaling in (HighMul(), TFLite(), TFLM())}
 MODES: Final[tuple[Mode, ...]] = tuple(SCALINGS)
+INT16_MODES: Final[tuple[Mode, ...]] = tuple(mode for mode in MODES if 16 in SCALINGS[mode].activation_bits)
+"""Those that have int16 activations."""
