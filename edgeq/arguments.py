@@ -25,7 +25,7 @@ _BLOCK_BYTES: Final = 1 << 20
 # Files beyond this are refused by the reader whatever they hold.
 _SCANNED_BYTES: Final = 1 << 31
 # A part of the name of every operator that makes a model a quantized one.
-_QUANTIZED: Final = (b"uantizeLinear", b"QLinear", b"ConvInteger")
+_QUANTIZED: Final = (b"uantizeLinear", b"QLinear", b"QGemm", b"Integer", b"DynamicQuantizeMatMul")
 _LONGEST_WORD: Final = 32
 # The name of samples that are given without one.
 _X: Final = "x"

@@ -146,7 +146,7 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0252": (
         "Operators on integers",
-        "QLinearConv and its kin are another format: export QDQ (quant_format=QuantFormat.QDQ in onnxruntime).",
+        "They are read where every scale is constant. Export QDQ (quant_format=QuantFormat.QDQ in onnxruntime).",
     ),
     "EQ0253": (
         "Bad quantization parameters",

@@ -88,7 +88,7 @@ MODEL: Final[dict[str, Example]] = {
     "EQ0251": Example(
         "y = Relu(x)    (x is a float input of a QDQ model)", "y = Relu(DequantizeLinear(QuantizeLinear(x)))"
     ),
-    "EQ0252": Example("quantize_static(..., quant_format=QuantFormat.QOperator)", _STATIC),
+    "EQ0252": Example("y = MatMulInteger(x, w)    (int32, multiplied by no scale)", _STATIC),
     "EQ0253": Example("QuantizeLinear(x, scale 0)", "QuantizeLinear(x, scale 0.05)"),
     "EQ0254": Example(
         "QuantizeLinear(x, scale of 3 values, axis 1) on an activation", "QuantizeLinear(x, one scale) on an activation"

@@ -20,6 +20,7 @@ from edgeq.frontend.floats import read_integer_inputs, use_float32
 from edgeq.frontend.fold import clear_annotations, fold_constants, lift_constants
 from edgeq.frontend.memory import check_memory
 from edgeq.frontend.outputs import make_outputs
+from edgeq.frontend.qoperator import INTEGER_OPERATORS, write_out_integer_operators
 from edgeq.frontend.rules import PHASES, STRUCTURE
 from edgeq.frontend.shapes import (
     drop_constant_inputs,
@@ -33,9 +34,7 @@ from edgeq.notes import note
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.writer import IR_VERSION, OPSET
 
-_QUANTIZED: Final = frozenset(
-    ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger")
-)
+_QUANTIZED: Final = INTEGER_OPERATORS | {"QuantizeLinear", "DequantizeLinear"}
 
 
 def is_quantized(model: ir.Model) -> bool:
@@ -78,10 +77,12 @@ def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) 
     """
     from edgeq.frontend.qdq_read import unknown_integers  # a float model needs none of that
 
-    problems = unknown_integers(model)
+    written = model.clone()
+    write_out_integer_operators(written)
+    problems = unknown_integers(written)
     if problems:
         raise EdgeqError.of(problems)
-    work = _static(model, dims or {})
+    work = _static(written, dims or {})
     make_outputs(work)
     require_static(work)
     check_fitting(work)

@@ -178,11 +178,14 @@ def _plan_layer(found: Recovery, plan: QdqPlan, node: ir.Node, form: OnnxForm) -
     assert form.bias is not None
     x = node.inputs[0]
     weight, bias = _constant(found, node, form.weight), _constant(found, node, form.bias)
-    params = None if x is None else found.params.get(x)
-    if weight is None or bias is None or params is None:
+    if weight is None or bias is None:
         return  # reported already, or by the support check
-    name = str(node.name)
+    name, params = str(node.name), None if x is None else found.params.get(x)
     rounded = weight_of(weight, form.weight_axis, f"node {name}")
+    if params is None:
+        if isinstance(weight, QuantizedConstant):  # calibration finds the input's scale, and with it the bias
+            plan.constants[name, form.weight] = rounded
+        return
     activation = fused_activation(node)
     quantized = found.params.get(node.outputs[0])
     if quantized is None and activation is not None:

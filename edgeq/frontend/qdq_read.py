@@ -28,6 +28,7 @@ from edgeq.frontend.qdq_nodes import (
     signed_integers,
     type_of,
 )
+from edgeq.frontend.qoperator import INTEGER_OPERATORS
 from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import Array
 from edgeq.onnxio.limits import shown
@@ -36,7 +37,6 @@ from edgeq.ops import onnx_types
 
 # onnxruntime keeps QuantizeLinear and DequantizeLinear with the same meaning in a domain of its own.
 _DOMAINS: Final = ("", "ai.onnx", "com.microsoft")
-_DYNAMIC: Final = ("DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul")
 _ON_INTEGERS: Final = (
     "Clip",
     *onnx_types(lambda op, form: form.scale == "same" and form.type != REQUANTIZE),
@@ -92,13 +92,13 @@ def read_quantization(model: ir.Model) -> Recovery:
 
 
 def integer_operators(model: ir.Model) -> list[Problem]:
-    """One problem for each operator of onnxruntime's QOperator format and of dynamic quantization."""
+    """One problem for each operator on integers that :mod:`edgeq.frontend.qoperator` could not write in QDQ form."""
     problems = []
     for node in model.graph:
-        if node.op_type in _DYNAMIC:
+        if node.op_type.startswith("DynamicQuantize"):
             what, hint = "scales are computed at run time", "quantize statically, with calibration data"
-        elif node.op_type.startswith(("QLinear", "QGemm", "QAttention")) or node.op_type.endswith("Integer"):
-            what = "this operator computes on integers itself"
+        elif node.op_type in INTEGER_OPERATORS or node.op_type == "QAttention":
+            what = "integers are computed with whose scales are not stated as constants"
             hint = "export the QDQ format (in onnxruntime: quant_format=QuantFormat.QDQ)"
         else:
             continue

@@ -61,8 +61,8 @@ def eq0251_input_without_quantization() -> ModelProto:
 
 
 def eq0252_operator_on_integers() -> ModelProto:
-    body = "xq = QuantizeLinear(x, s, z)\n q = QLinearMatMul(xq, s, z, w, t, o, s, z)\n y = DequantizeLinear(q, s, z)"
-    return build(body, o=np.int8(0))
+    body = "xq = QuantizeLinear(x, s, z)\n q = MatMulInteger(xq, w, z, o)\n c = Cast<to=1>(q)\n r = Relu(c)"
+    return build(body + OUT, o=np.int8(0))
 
 
 def eq0253_scale_of_zero() -> ModelProto:

@@ -307,18 +307,11 @@ def test_the_last_softmax_gets_its_usual_scale() -> None:
     assert np.abs(outputs(found, samples) - outputs(model, samples)).max() <= 1 / 256
 
 
-QLINEAR = """
-    xq = QuantizeLinear(x, sx, zx)
-    yq = QLinearConv(xq, sx, zx, w, sw, zw, sy, zy, b)
-    y = DequantizeLinear(yq, sy, zy)
-"""
-
-
 @pytest.mark.parametrize(
     ("body", "extra", "code"),
     [
-        (QLINEAR, {}, "EQ0252"),
-        ("xq, s, z = DynamicQuantizeLinear(x)\n y = DequantizeLinear(xq, s, z)", {}, "EQ0252"),
+        ("xq, s, z = DynamicQuantizeLinear(x)\n y = DequantizeLinear(xq, s, zx)", {"zx": np.uint8(3)}, "EQ0252"),
+        ("xq, s, z = DynamicQuantizeLinear(x)\n y = DequantizeLinear(xq, s, z)", {}, "EQ0250"),
         ("xq = QuantizeLinear(x, sx, zx)\n n = Abs(xq)\n y = DequantizeLinear(n, sx, zx)", {}, "EQ0257"),
         ("xq = QuantizeLinear(x, sx, zx)\n y = DequantizeLinear(xq, sy, zx)", {}, "EQ0256"),
         ("xq = QuantizeLinear(x, sx, zx)\n y = DequantizeLinear(xq, sx, zx)", {"sx": np.float32(0)}, "EQ0253"),
