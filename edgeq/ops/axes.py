@@ -44,7 +44,7 @@ class Axes:
             return None
         inverse = np.argsort(perm)
         attrs: dict[str, Attr] = {
-            key: tuple(np.asarray(node.integers(key)).reshape(-1, rank)[:, inverse].reshape(-1).tolist())
+            key: tuple(np.asarray(node.integers(key)).reshape(-1, max(rank, 1))[:, inverse].reshape(-1).tolist())
             for key in self.each
         }
         if self.named is None:

@@ -93,8 +93,7 @@ NOT_QUANTIZED: Final = {
     "lift_over_transpose",
     "lift_past_pad",
     "merge_chain",
-    "sink_past_binary",
-    "sink_past_unary",
+    "sink_past_elementwise",
     # Two roundings where the model states one: batchnorm_to_depthwise comes in its place.
     "batchnorm_to_affine",
     # The order of operands is the model's own.

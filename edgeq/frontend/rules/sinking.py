@@ -1,4 +1,4 @@
-"""Reshape and Transpose move behind elementwise operators.
+"""Reshape and Transpose move behind elementwise operators, and Transpose in front of Pad.
 
 This brings an activation next to the layer that it is fused with. What is left, and stands around other operators, is
 a matter of the integer graph (``passes.cancel_transposes``).
@@ -13,15 +13,13 @@ import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import Shape, ints, is_op, name_of, operand, required, shape_of
+from edgeq.ir import Node
 from edgeq.ops import onnx_types
 from edgeq.ops.axes import Axes
+from edgeq.ops.layout import PAD
 
-_ELEMENTWISE = Axes()
-UNARY = onnx_types(lambda op, form: op.axes == _ELEMENTWISE and form.activations is not None)
-BINARY = (
-    *onnx_types(lambda op, form: op.axes == _ELEMENTWISE and form.activations is None),
-    "Div", "Max", "Min", "Pow",
-)  # fmt: skip
+_PAD = PAD.axes or Axes()
+ELEMENTWISE = onnx_types(lambda op, form: op.axes == Axes())
 _MAX_SPREAD_CONSTANT = 1 << 20
 
 
@@ -41,65 +39,44 @@ def _again(layout: ir.Node, value: ir.Value, result: ir.Value, edit: Edit) -> ir
     return edit.reshape(value, shape_of(layout.outputs[0]), base=base)
 
 
-def sink_past_unary(node: ir.Node, edit: Edit) -> str | None:
-    """f(Reshape(x)) becomes Reshape(f(x))."""
-    layout = _layout_before(operand(node, 0), edit)
-    if layout is None:
-        return "no Reshape or Transpose of its own before it"
-    if any(value is not None and edit.array(value) is None for value in node.inputs[1:]):
-        return "a bound is computed"
-    value, result = required(layout, 0), node.outputs[0]
-    inner = edit.node(
-        node.op_type,
-        [value, *node.inputs[1:]],
-        base=f"{name_of(result)}_inner",
-        shape=shape_of(value),
-        dtype=result.dtype,
-    )
-    maker = inner.producer()
-    if maker is not None:
-        for attribute in node.attributes.values():
-            maker.attributes.add(attribute)
-    edit.hand_over(node, inner, _again(layout, inner, result, edit))
-    return None
-
-
-def sink_past_binary(node: ir.Node, edit: Edit) -> str | None:
-    """Reshape(x) + c becomes Reshape(x + c'), and Reshape(a) + Reshape(b) becomes Reshape(a + b)."""
+def sink_past_elementwise(node: ir.Node, edit: Edit) -> str | None:
+    """f(Reshape(x)) becomes Reshape(f(x)), Reshape(x) + c becomes Reshape(x + c'), Reshape(a) + Reshape(b) likewise."""
     result = node.outputs[0]
-    left, right = _layout_before(operand(node, 0), edit), _layout_before(operand(node, 1), edit)
-    if left is not None and right is not None:
-        return _sink_both(node, left, right, edit)
-    side = 0 if left is not None else 1
-    layout = left or right
-    constant = edit.array(operand(node, 1 - side))
-    if layout is None or constant is None:
-        return "no Reshape or Transpose beside a constant"
+    computed = [value for value in node.inputs if value is not None and edit.array(value) is None]
+    layouts = {value: _layout_before(value, edit) for value in computed}
+    layout = next(iter(layouts.values()), None)
+    if layout is None or any(not _is_alike(other, layout) for other in layouts.values()):
+        return "no Reshape or Transpose of its own before each operand, all alike"
     if shape_of(layout.outputs[0]) != shape_of(result):
-        return "the constant makes the tensor larger"
-    value = required(layout, 0)
-    moved = _constant_before(constant, layout, shape_of(value))
-    if moved is None:
-        return "the constant does not fit before the Reshape"
-    other = edit.constant(moved, f"{name_of(result)}_operand") if moved is not constant else required(node, 1 - side)
-    operands = [value, other] if side == 0 else [other, value]
-    inner = edit.node(
-        node.op_type, operands, base=f"{name_of(result)}_inner", shape=shape_of(value), dtype=result.dtype
-    )
+        return "a constant makes the tensor larger"
+    shape = shape_of(layout.inputs[0])
+    operands: list[ir.Value | None] = []
+    for value in node.inputs:
+        constant = edit.array(value)
+        if constant is None:
+            before = None if value is None else layouts[value]
+            operands.append(None if before is None else before.inputs[0])
+            continue
+        moved = _constant_before(constant, layout, shape)
+        if moved is None:
+            return "the constant does not fit before the Reshape"
+        operands.append(value if moved is constant else edit.constant(moved, f"{name_of(result)}_operand"))
+    inner = edit.node(node.op_type, operands, base=f"{name_of(result)}_inner", shape=shape, dtype=result.dtype)
+    maker = inner.producer()
+    assert maker is not None  # edit.node has made it
+    maker.attributes.update(node.attributes)
     edit.hand_over(node, inner, _again(layout, inner, result, edit))
     return None
 
 
-def _sink_both(node: ir.Node, left: ir.Node, right: ir.Node, edit: Edit) -> str | None:
-    a, b, result = required(left, 0), required(right, 0), node.outputs[0]
-    same = left.op_type == right.op_type and shape_of(a) == shape_of(b) and left is not right
-    if not same or shape_of(left.outputs[0]) != shape_of(right.outputs[0]):
-        return "the two operands are laid out differently"
-    if left.op_type == "Transpose" and ints(left, "perm", ()) != ints(right, "perm", ()):
-        return "the two operands are transposed differently"
-    inner = edit.node(node.op_type, [a, b], base=f"{name_of(result)}_inner", shape=shape_of(a), dtype=result.dtype)
-    edit.hand_over(node, inner, _again(left, inner, result, edit))
-    return None
+def _is_alike(layout: ir.Node | None, other: ir.Node) -> bool:
+    """Whether two nodes lay out tensors of one shape in the same way."""
+    if layout is None or layout.op_type != other.op_type or ints(layout, "perm", ()) != ints(other, "perm", ()):
+        return False
+    return all(
+        shape_of(one) == shape_of(two)
+        for one, two in ((layout.inputs[0], other.inputs[0]), (layout.outputs[0], other.outputs[0]))
+    )
 
 
 def _constant_before(constant: np.ndarray, layout: ir.Node, source: Shape) -> np.ndarray | None:
@@ -131,26 +108,26 @@ def lift_past_pad(node: ir.Node, edit: Edit) -> str | None:
         return "no Pad of its own before it"
     pads = edit.array(operand(pad, 1))
     value, result = required(pad, 0), node.outputs[0]
-    rank = len(shape_of(value))
-    if pads is None or pads.size != 2 * rank or operand(pad, 3) is not None:
+    if pads is None or pads.size != 2 * len(shape_of(value)) or operand(pad, 3) is not None:
         return "the pads are not constant"
     perm = ints(node, "perm", ())
-    moved = np.concatenate([pads[list(perm)], pads[[axis + rank for axis in perm]]]).astype(np.int64)
+    # Where a transpose goes through a Pad, its inverse comes back through it.
+    inverse = tuple(int(axis) for axis in np.argsort(perm))
+    exchanged = _PAD.exchange(Node("pad", "", (), (), {"pads": tuple(pads.tolist())}), inverse)
+    assert exchanged is not None  # a Pad goes with any order of axes
     turned = edit.transpose(value, perm, base=f"{name_of(result)}_transpose")
-    amounts = edit.constant(moved, f"{name_of(result)}_pads")
+    amounts = edit.constant(np.array(exchanged[0]["pads"], np.int64), f"{name_of(result)}_pads")
     padded = edit.node(
         "Pad", [turned, amounts, *pad.inputs[2:3]], base=f"{name_of(result)}_pad", shape=shape_of(result)
     )
     maker = padded.producer()
-    if maker is not None:
-        for attribute in pad.attributes.values():
-            maker.attributes.add(attribute)
+    assert maker is not None  # edit.node has made it
+    maker.attributes.update(pad.attributes)
     edit.supersede(result, padded)
     return None
 
 
 RULES = (
-    Rule("sink_past_unary", UNARY, sink_past_unary),
-    Rule("sink_past_binary", BINARY, sink_past_binary),
+    Rule("sink_past_elementwise", ELEMENTWISE, sink_past_elementwise),
     Rule("lift_past_pad", ("Transpose",), lift_past_pad),
 )
