@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 _CONSTANT_BIAS_MAX = 1 << 23
 
 
-def lower_conv(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_conv(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
     """Conv with int8 weights [O, I/g, KH, KW] and int32 bias [O]."""
-    x = ctx.activation(node, 0)
     weight = ctx.constant(node, 1)
     x_nhwc = ctx.to_nhwc(x)
     kernel = np.ascontiguousarray(weight.value().transpose(NCHW_TO_NHWC))
@@ -56,7 +55,6 @@ def accumulate(
     channels = kernel.shape[0]
     rows = kernel.reshape(channels, -1).astype(np.int64)
     bias = ctx.constant(node, 2).value().astype(np.int64).reshape(-1) - x_zero * rows.sum(axis=1)
-    assert weight.quant is not None  # it was dequantized
     ratio = ctx.scaling.ratio(op, x_scale, weight.quant.scale, target.scale, x.dtype.numpy)
     ratio = np.array(np.broadcast_to(ratio, (channels,)))
     if ctx.scaling.shares_shift:

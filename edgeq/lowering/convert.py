@@ -19,7 +19,7 @@ from edgeq.ir import DType, Graph, Quantization, Source, State, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering.attributes import constant_array, require_implemented
 from edgeq.lowering.context import Context, Target
-from edgeq.lowering.requantize import WideContext, at_scale, copy_constant, emit_requantize, narrowed, widened
+from edgeq.lowering.requantize import at_scale, copy_constant, emit_requantize, in_int16, requantized, widened
 from edgeq.lowering.rules import RULES
 from edgeq.numerics.array import Array
 from edgeq.numerics.scale_range import ScaleRangeError
@@ -142,10 +142,15 @@ def _lower_operator(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """An operator that wants one type computes in int16 where an operand or the result is int16 and others are not."""
     op, form = require_implemented(node)
     rule = RULES[op.name]
-    if form.scale == "same" or (op.signature.mixes_activations and ctx.scaling.mixes_types):
-        return rule(ctx, node, target)
     indices = range(len(node.inputs)) if form.activations is None else form.activations
-    dtypes = {ctx.activation(node, index).dtype for index in indices} | {target.dtype}
+    operands = [ctx.activation(node, index) for index in indices]
+    if form.scale == "same":
+        label = "rescaled" if form.activations is not None else "rescaled_{}"
+        scaled = [at_scale(ctx, x, target.quant, label.format(number)) for number, x in enumerate(operands)]
+        return rule(ctx, node, target, *scaled)
+    if op.signature.mixes_activations and ctx.scaling.mixes_types:
+        return rule(ctx, node, target, *operands)
+    dtypes = {operand.dtype for operand in operands} | {target.dtype}
     if DType.INT16 in dtypes and op.name in ctx.scaling.int8_only:
         raise EdgeqError(
             "EQ0364",
@@ -156,13 +161,13 @@ def _lower_operator(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
             hint=_HIGHMUL,
         )
     if len(dtypes) == 1:
-        return rule(ctx, node, target)
-    wide = WideContext(ctx.graph, ctx.scaling, ctx.activations, ctx.constants)
+        return rule(ctx, node, target, *operands)
+    wide = [in_int16(ctx, operand) for operand in operands]
     if target.dtype is DType.INT16:
-        return rule(wide, node, target)
+        return rule(ctx, node, target, *wide)
     quant = form.fixed_for(DType.INT16) or widened(target.quant)
     inner = replace(target, name=f"{target.name}.int16", quant=quant, clamp_min=quant.q_min, clamp_max=quant.q_max)
-    return narrowed(ctx, rule(wide, node, inner), target)
+    return requantized(ctx, rule(ctx, node, inner, *wide), target)
 
 
 def _target(ctx: Context, value: onnx_ir.Value, quant: Quantization) -> tuple[onnx_ir.Node, Target]:

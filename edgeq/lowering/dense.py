@@ -15,17 +15,15 @@ if TYPE_CHECKING:
     import onnx_ir
 
 
-def lower_gemm(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_gemm(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
     """Gemm in its normalized form: transB, alpha = beta = 1, weight [O, K], bias [O]."""
-    x = ctx.activation(node, 0)
     weight = ctx.constant(node, 1)
     names, attrs = accumulate(ctx, "dense", node, target, x, weight, np.ascontiguousarray(weight.value()))
     return ctx.emit_result("dense", target, (x.name, *names), attrs)
 
 
-def lower_matmul(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_matmul(ctx: Context, node: onnx_ir.Node, target: Target, a: Tensor, b: Tensor) -> Tensor:
     """MatMul of two operands of one type with equal batch dimensions."""
-    a, b = ctx.activation(node, 0), ctx.activation(node, 1)
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
     bound = a.shape[-1] * magnitude(a) ** 2
     factors = ctx.scaling.choose(

@@ -14,19 +14,18 @@ if TYPE_CHECKING:
     import onnx_ir
 
 
-def lower_add(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_add(ctx: Context, node: onnx_ir.Node, target: Target, a: Tensor, b: Tensor) -> Tensor:
     """A sum, scaled as a whole."""
-    return _addition(ctx, node, target, "add", 1)
+    return _addition(ctx, target, a, b, "add", 1)
 
 
-def lower_sub(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_sub(ctx: Context, node: onnx_ir.Node, target: Target, a: Tensor, b: Tensor) -> Tensor:
     """A difference, scaled as a whole."""
-    return _addition(ctx, node, target, "sub", -1)
+    return _addition(ctx, target, a, b, "sub", -1)
 
 
-def lower_mul(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_mul(ctx: Context, node: onnx_ir.Node, target: Target, a: Tensor, b: Tensor) -> Tensor:
     """A product, requantized."""
-    a, b = ctx.activation(node, 0), ctx.activation(node, 1)
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
     factors = ctx.scaling.choose(ctx.scaling.ratio("mul", a_scale, [b_scale], target.scale))
     names, attrs = add_factors(ctx, target.name, factors, np.array([magnitude(a) ** 2]), target.sources)
@@ -34,8 +33,7 @@ def lower_mul(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     return ctx.emit_result("mul", target, (a.name, b.name, *names), attrs | _clamp(target))
 
 
-def _addition(ctx: Context, node: onnx_ir.Node, target: Target, op: str, sign: int) -> Tensor:
-    a, b = ctx.activation(node, 0), ctx.activation(node, 1)
+def _addition(ctx: Context, target: Target, a: Tensor, b: Tensor, op: str, sign: int) -> Tensor:
     (a_scale, a_zero), (b_scale, b_zero) = scalar_quant(a), scalar_quant(b)
     scales, zeros = (a_scale, b_scale, target.scale), (a_zero, b_zero, target.zero)
     attrs: dict[str, Attr] = {"requant": ctx.scaling.name, **ctx.scaling.choose_sum(scales, zeros, sign, a.dtype.numpy)}

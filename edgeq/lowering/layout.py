@@ -1,4 +1,4 @@
-"""Operators that move elements and change none: they need one scale for input and output."""
+"""Operators that move elements and change none: operands come at the scale of the result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Tensor
 from edgeq.lowering.attributes import constant_array, constant_ints, integer, ints, text
 from edgeq.lowering.context import Context, Target
-from edgeq.lowering.requantize import at_scale
 from edgeq.ops.layout import repeats_neighbours
 
 if TYPE_CHECKING:
@@ -20,25 +19,19 @@ if TYPE_CHECKING:
 CONCAT_ACTIVATIONS: Final = 8
 
 
-def lower_reshape(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_reshape(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
     """Reshape, Squeeze, Unsqueeze, Flatten, Identity: the result's static shape says it all."""
-    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
     return ctx.emit_result("reshape", target, (x.name,), {"shape": target.shape})
 
 
-def lower_transpose(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_transpose(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
     """Transpose by a constant permutation."""
-    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
     perm = ints(node, "perm", tuple(reversed(range(len(x.shape)))))
     return ctx.emit_result("transpose", target, (x.name,), {"perm": perm})
 
 
-def lower_concat(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
-    """Concat; an input at another scale is requantized first."""
-    parts = [
-        at_scale(ctx, ctx.activation(node, index), target.quant, f"rescaled_{index}")
-        for index in range(len(node.inputs))
-    ]
+def lower_concat(ctx: Context, node: onnx_ir.Node, target: Target, *parts: Tensor) -> Tensor:
+    """Concat of any number of operands."""
     axis = integer(node, "axis", 0) % len(target.shape)
     joined = _few_parts(ctx, [part for part in parts if part.elements] or parts[:1], axis, target)
     return ctx.emit_result("concat", target, tuple(part.name for part in joined), {"axis": axis})
@@ -82,27 +75,17 @@ def _merged_constants(ctx: Context, parts: Sequence[Tensor], axis: int, target: 
     return merged
 
 
-def lower_pad(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_pad(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
     """Pad with a constant, which is rounded to the scale of the tensor."""
-    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
-    rank = len(x.shape)
     pads = constant_ints(node, 1) or ()
-    axes = constant_ints(node, 3)
-    if axes is not None:
-        full = [0] * (2 * rank)
-        for position, axis in enumerate(axes):
-            full[axis % rank] = pads[position]
-            full[axis % rank + rank] = pads[position + len(axes)]
-        pads = tuple(full)
     constant = constant_array(node, 2)
     real = 0.0 if constant is None or constant.size == 0 else float(constant.reshape(-1)[0])
     value = min(target.quant.q_max, max(target.quant.q_min, round(real / target.scale) + target.zero))
     return ctx.emit_result("pad", target, (x.name,), {"pads": pads, "value": value})
 
 
-def lower_slice(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_slice(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
     """Slice with constant bounds and positive steps."""
-    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
     rank = len(x.shape)
     starts, ends = constant_ints(node, 1) or (), constant_ints(node, 2) or ()
     axes = constant_ints(node, 3) or tuple(range(len(starts)))
@@ -126,7 +109,7 @@ def lower_slice(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     return ctx.emit_result("slice", target, (x.name,), attrs)
 
 
-def lower_resize(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_resize(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
     """Resize by whole factors to the nearest neighbour."""
     modes = (
         text(node, "coordinate_transformation_mode", "half_pixel"),
@@ -140,7 +123,6 @@ def lower_resize(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
             got=" and ".join(modes),
             allowed="asymmetric and floor, or half_pixel and round_prefer_…",
         )
-    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
     factors = (target.shape[2] // x.shape[2], target.shape[3] // x.shape[3])
     return ctx.emit_result_nhwc("upsample", target, (ctx.to_nhwc(x).name,), {"factors": factors})
 

@@ -19,27 +19,19 @@ if TYPE_CHECKING:
 SPATIAL = (2, 3)
 
 
-def lower_max_pool(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_max_pool(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
     """MaxPool, GlobalMaxPool: the window's largest value; padding never wins."""
-    x = at_scale(ctx, ctx.activation(node, 0), target.quant, "rescaled")
     attrs: dict[str, Attr] = {**_window(node, x), "clamp_min": target.clamp_min, "clamp_max": target.clamp_max}
     return ctx.emit_result_nhwc("max_pool", target, (ctx.to_nhwc(x).name,), attrs)
 
 
-def lower_average_pool(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
-    """AveragePool, GlobalAveragePool."""
-    x = ctx.activation(node, 0)
-    window = _window(node, x)
-    x_nhwc = ctx.to_nhwc(x)
-    if integer(node, "count_include_pad", 0) and any(window["pads"]):
-        x_nhwc = _padded(ctx, x_nhwc, window["pads"])
-        window["pads"] = (0, 0, 0, 0)
-    return _average(ctx, x_nhwc, window, target)
+def lower_average_pool(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
+    """AveragePool, GlobalAveragePool; padding never counts."""
+    return _average(ctx, ctx.to_nhwc(x), _window(node, x), target)
 
 
-def lower_mean(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_mean(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
     """ReduceMean over any axes; over height and width it is a pool over the whole image."""
-    x = ctx.activation(node, 0)
     rank = len(x.shape)
     given = constant_ints(node, 1)
     if not given and integer(node, "noop_with_empty_axes", 0):
@@ -112,10 +104,3 @@ def _window(node: onnx_ir.Node, x: Tensor) -> dict[str, tuple[int, ...]]:
         "strides": ints(node, "strides", (1, 1)),
         "pads": ints(node, "pads", (0, 0, 0, 0)),
     }
-
-
-def _padded(ctx: Context, x_nhwc: Tensor, pads: tuple[int, ...]) -> Tensor:
-    top, left, bottom, right = pads
-    attrs: dict[str, Attr] = {"pads": (0, top, left, 0, 0, bottom, right, 0), "value": scalar_quant(x_nhwc)[1]}
-    assert x_nhwc.quant is not None  # every activation carries its scale
-    return ctx.emit("pad", f"{x_nhwc.name}.padded", (x_nhwc.name,), attrs, quant=x_nhwc.quant, sources=())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from edgeq.errors import EdgeqError
@@ -12,9 +10,6 @@ from edgeq.lowering.context import Context, Target, magnitude, result_type, scal
 from edgeq.numerics.accumulator import accumulator_limit
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import Factors
-
-if TYPE_CHECKING:
-    import onnx_ir
 
 
 def add_factors(
@@ -74,16 +69,12 @@ def at_scale(ctx: Context, tensor: Tensor, quant: Quantization, label: str) -> T
     return emit_requantize(ctx, tensor, quant, f"{tensor.name}.{label}")
 
 
-class WideContext(Context):
-    """The lowering of one operator that wants all activations in int16: int8 operands are requantized in front."""
-
-    def activation(self, node: onnx_ir.Node, index: int) -> Tensor:
-        """As :meth:`Context.activation`, in int16; what several operators read is requantized once."""
-        tensor = super().activation(node, index)
-        assert tensor.quant is not None  # every activation carries its scale
-        quant = widened(tensor.quant)
-        made = self.graph.tensors.get(f"{tensor.name}.int16")
-        return made if made is not None and made.quant == quant else at_scale(self, tensor, quant, "int16")
+def in_int16(ctx: Context, tensor: Tensor) -> Tensor:
+    """An activation in int16, requantized where it is int8; what several operators read is requantized once."""
+    assert tensor.quant is not None  # every activation carries its scale
+    quant = widened(tensor.quant)
+    made = ctx.graph.tensors.get(f"{tensor.name}.int16")
+    return made if made is not None and made.quant == quant else at_scale(ctx, tensor, quant, "int16")
 
 
 def widened(quant: Quantization) -> Quantization:
@@ -93,12 +84,12 @@ def widened(quant: Quantization) -> Quantization:
     return Quantization.per_tensor(DType.INT16, quant.scale[0] / 128)
 
 
-def narrowed(ctx: Context, tensor: Tensor, target: Target) -> Tensor:
-    """The int16 result of an operator as its target wants it, clamped."""
-    scale, _ = scalar_quant(tensor)
+def requantized(ctx: Context, tensor: Tensor, target: Target) -> Tensor:
+    """The result of an operator as its target wants it, clamped."""
+    scale, zero = scalar_quant(tensor)
     factors = ctx.scaling.choose(np.array([scale / target.scale]))
     inputs, attrs = add_factors(ctx, target.name, factors, np.array([magnitude(tensor)]), target.sources)
-    attrs |= {"in_zero": 0, "out_zero": target.zero, "clamp_min": target.clamp_min, "clamp_max": target.clamp_max}
+    attrs |= {"in_zero": zero, "out_zero": target.zero, "clamp_min": target.clamp_min, "clamp_max": target.clamp_max}
     return ctx.emit_result("requantize", target, (tensor.name, *inputs), attrs | result_type(tensor, target.quant))
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from edgeq.ir import Tensor
-from edgeq.lowering.context import Context, Target
 from edgeq.lowering.conv import lower_conv
 from edgeq.lowering.dense import lower_gemm, lower_matmul
 from edgeq.lowering.elementwise import lower_add, lower_mul, lower_sub
@@ -22,10 +20,8 @@ from edgeq.lowering.pool import lower_average_pool, lower_max_pool, lower_mean
 from edgeq.lowering.softmax import lower_softmax
 from edgeq.lowering.unary import lower_unary
 
-if TYPE_CHECKING:
-    import onnx_ir
-
-Rule = Callable[[Context, "onnx_ir.Node", Target], Tensor]
+Rule = Callable[..., Tensor]
+"""From context, ONNX node, target and the activations that the node reads, in order, to the result."""
 
 RULES: dict[str, Rule] = {
     "add": lower_add,

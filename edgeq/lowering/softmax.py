@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, Tensor
-from edgeq.lowering.attributes import integer
 from edgeq.lowering.context import Context, Target, scalar_quant
-from edgeq.lowering.requantize import at_scale
+from edgeq.lowering.requantize import requantized
 from edgeq.numerics import DEFAULT_MODE
 from edgeq.ops import onnx_forms
 
@@ -22,11 +20,8 @@ _, RESULT_FORM = onnx_forms()["Softmax"]
 FINEST_SHARE = 256 / 500
 
 
-def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
-    """Softmax over any axis, brought last by transposes."""
-    x = ctx.activation(node, 0)
-    rank = len(x.shape)
-    axis = integer(node, "axis", -1) % rank
+def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
+    """Softmax over the last axis."""
     scale, _ = scalar_quant(x)
     given = RESULT_FORM.fixed_for(x.dtype)
     assert given is not None  # a softmax has a result of fixed scale
@@ -42,33 +37,20 @@ def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
             f"{given.zero_point[0]}, the range of a probability",
         )
     longest = ctx.scaling.softmax_row_max
-    if longest is not None and x.shape[axis] > longest:
+    if longest is not None and x.shape[-1] > longest:
         raise EdgeqError(
             "EQ0359",
             f"a Softmax row is too long for the integer softmax of {ctx.scaling.name}",
             where=f"node {node.name}",
-            got=x.shape[axis],
+            got=x.shape[-1],
             allowed=f"at most {longest} elements",
             hint=f"compile with --requantize {DEFAULT_MODE}, which has no such limit",
         )
     table, chosen = ctx.scaling.choose_softmax(scale, x.dtype.numpy)
     attrs: dict[str, Attr] = {"requant": ctx.scaling.name, **chosen}
     constants = () if table is None else (ctx.add_constant(f"{target.name}.table", table),)
-    fixed = replace(target, quant=given)
-    rescaled = target.quant != given or target.is_clamped
-    if axis == rank - 1 and not rescaled:
-        return ctx.emit_result("softmax", fixed, (x.name, *constants), attrs)
-    # The swap of two axes is its own inverse.
-    order = list(range(rank))
-    order[axis], order[-1] = order[-1], order[axis]
-    swapped = ctx.transposed(x, tuple(order), "axis_last")
-    row = ctx.emit(
-        "softmax",
-        f"{target.name}.rows",
-        (swapped.name, *constants),
-        attrs,
-        quant=given,
-        sources=target.sources,
-    )
-    result = at_scale(ctx, row, target.quant, "rescaled")
-    return ctx.emit_result("transpose", target, (result.name,), {"perm": tuple(order)})
+    if target.quant == given and not target.is_clamped:
+        return ctx.emit_result("softmax", target, (x.name, *constants), attrs)
+    rows = f"{target.name}.rows"
+    row = ctx.emit("softmax", rows, (x.name, *constants), attrs, quant=given, sources=target.sources)
+    return requantized(ctx, row, target)

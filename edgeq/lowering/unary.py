@@ -23,13 +23,12 @@ TOLD_STEPS = 16.0
 CLIP_BOUNDS = {1: "min", 2: "max"}
 
 
-def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
+def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
     """A table lookup; the fused clamp is part of the table.
 
     The attribute ``function`` names the ONNX operator and its attributes, as in ``LeakyRelu(alpha=0.25)``; for int16 it
     states the largest error of the lines, too.
     """
-    x = ctx.activation(node, 0)
     scale, zero = scalar_quant(x)
     attributes = scalars(node)
     if node.op_type == "Clip":

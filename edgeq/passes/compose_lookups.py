@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgeq.ir import DType, Graph, Node, Tensor
+from edgeq.ops import BY_NAME
 from edgeq.passes.base import Pass
 from edgeq.passes.rewriting import Rewriter
 
@@ -19,7 +20,8 @@ def _compose(rewriter: Rewriter, node: Node) -> list[Node] | None:
     graph = rewriter.graph
     if graph.tensors[node.inputs[0]].dtype is not DType.INT8:
         return None  # lines between the entries of int16 do not compose
-    inner, outer = (graph.tensors[step.inputs[1]].value() for step in (first, node))
+    signature = BY_NAME["lookup"].signature
+    inner, outer = (signature.bind(step, graph.operands(step))["table"].value() for step in (first, node))
     table = Tensor.constant(graph.fresh_name(f"{node.outputs[0]}.table"), outer[inner.astype(int) + 128])
     composed = node.with_(inputs=(first.inputs[0], graph.add_tensor(table)), source=first.source + node.source)
     return [composed.with_attrs(function=f"{first.text('function')}, {node.text('function')}")]

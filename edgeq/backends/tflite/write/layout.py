@@ -10,6 +10,7 @@ import numpy as np
 from edgeq.backends.tflite.draft import Draft, Writer, by_type, int32, too_many_axes
 from edgeq.backends.tflite.write.window import append_pad
 from edgeq.ir import Node, Tensor
+from edgeq.ops.signature import RESULT
 
 _PAD_RANK: Final = 5
 _SLICE_RANK: Final = 5
@@ -18,14 +19,14 @@ _TRANSPOSE_RANK: Final = 6
 
 def write_concat(draft: Draft, node: Node) -> None:
     """CONCATENATION."""
-    x = draft.graph.tensors[node.inputs[0]]
-    version, axis = by_type(x, 2, 3), node.integer("axis")
+    (first,) = draft.of(node, "part0")
+    version, axis = by_type(first, 2, 3), node.integer("axis")
     draft.append("CONCATENATION", version, node.inputs, node.outputs[0], "ConcatenationOptions", Axis=axis)
 
 
 def write_pad(draft: Draft, node: Node) -> None:
     """PAD with the zero point, PADV2 with another value."""
-    x, pads = draft.graph.tensors[node.inputs[0]], node.integers("pads")
+    (x,), pads = draft.of(node, "x"), node.integers("pads")
     rank = len(x.shape)
     if rank > _PAD_RANK:
         raise too_many_axes(node, x.shape, _PAD_RANK)
@@ -42,14 +43,13 @@ def write_reshape(draft: Draft, node: Node) -> None:
 
 def write_slice(draft: Draft, node: Node) -> None:
     """SLICE, or STRIDED_SLICE where a step is not 1."""
-    x = draft.graph.tensors[node.inputs[0]]
+    x, result = draft.of(node, "x", RESULT)
     starts, ends, steps = (node.integers(key) for key in ("starts", "ends", "steps"))
     if len(x.shape) > _SLICE_RANK:
         raise too_many_axes(node, x.shape, _SLICE_RANK)
     if any(step != 1 for step in steps):
-        append_strided_slice(draft, x, node.outputs[0], starts, ends, steps)
+        append_strided_slice(draft, x, result.name, starts, ends, steps)
         return
-    result = draft.graph.tensors[node.outputs[0]]
     begin = draft.constant(f"{result.name}.begin", int32(*starts))
     size = draft.constant(f"{result.name}.size", int32(*result.shape))
     version = 5 if len(x.shape) > 4 else by_type(x, 2, 4)
@@ -68,7 +68,7 @@ def append_strided_slice(
 
 def write_transpose(draft: Draft, node: Node) -> None:
     """TRANSPOSE."""
-    x = draft.graph.tensors[node.inputs[0]]
+    (x,) = draft.of(node, "x")
     if len(x.shape) > _TRANSPOSE_RANK:
         raise too_many_axes(node, x.shape, _TRANSPOSE_RANK)
     perm = draft.constant(f"{node.outputs[0]}.perm", int32(*node.integers("perm")))
@@ -81,7 +81,7 @@ def write_upsample(draft: Draft, node: Node) -> None:
 
     By whole factors, centres of pixels never meet a border, so they are right where corners, rounded, are not.
     """
-    x, factors = draft.graph.tensors[node.inputs[0]], node.integers("factors")
+    (x,), factors = draft.of(node, "x"), node.integers("factors")
     sizes = x.shape[1] * factors[0], x.shape[2] * factors[1]
     centres = not all(_finds_corners(x.shape[1 + axis], sizes[axis]) for axis in (0, 1))
     size = draft.constant(f"{node.outputs[0]}.size", int32(*sizes))
