@@ -75,11 +75,11 @@ class Edit:
 
     def fresh_value(self, base: str) -> str:
         """A value name that is not taken: ``base``, or that with a number from 2 on behind it."""
-        return _fresh(base, self._values)
+        return fresh(base, self._values)
 
     def fresh_node(self, base: str) -> str:
         """A node name that is not taken."""
-        return _fresh(base, self._nodes)
+        return fresh(base, self._nodes)
 
     def rename(self, value: ir.Value, name: str) -> None:
         """Give a value a name that was released before or is its own."""
@@ -330,7 +330,8 @@ class Edit:
                 self._values.discard(name)
 
 
-def _fresh(base: str, taken: set[str]) -> str:
+def fresh(base: str, taken: set[str]) -> str:
+    """A name that is not taken, and is from now on: ``base``, or that with a number from 2 on behind it."""
     name, number = base, 1
     while not name or name in taken:
         number += 1

@@ -48,21 +48,13 @@ class Addition:
         return reach * 0.5 / (1 << self.shift)
 
 
-def choose_addition(
-    scales: tuple[float, float, float],
-    zeros: tuple[int, int, int],
-    sign: int = 1,
-    a_range: tuple[int, int] = _INT8,
-    b_range: tuple[int, int] = _INT8,
-) -> Addition:
+def choose_addition(scales: tuple[float, float, float], zeros: tuple[int, int, int], sign: int = 1) -> Addition:
     """The constants with the largest k <= 22 for which every partial sum fits int32, in whatever order it is added.
 
     Args:
         scales: s_a, s_b, s_y, float32 values, positive.
         zeros: z_a, z_b, z_y.
         sign: 1 for a + b, -1 for a - b.
-        a_range: smallest and largest a; narrower than int8 where a is constant.
-        b_range: likewise for b.
 
     Raises:
         ScaleRangeError: a scale is not positive and finite, or not even k = 0 fits.
@@ -70,7 +62,7 @@ def choose_addition(
     _require_scales(scales)
     for shift in range(SHIFT_MAX, -1, -1):
         found = _with_shift(scales, zeros, sign, shift)
-        if _fits(found, a_range, b_range):
+        if _fits(found):
             return found
     raise _too_large(scales)
 
@@ -113,10 +105,10 @@ def _with_shift(scales: tuple[float, float, float], zeros: tuple[int, int, int],
     return Addition(a_multiplier, b_multiplier, offset, shift, sign)
 
 
-def _fits(found: Addition, a_range: tuple[int, int], b_range: tuple[int, int]) -> bool:
+def _fits(found: Addition) -> bool:
     terms = [
-        tuple(sorted(value * found.a_multiplier for value in a_range)),
-        tuple(sorted(found.sign * value * found.b_multiplier for value in b_range)),
+        tuple(sorted(value * found.a_multiplier for value in _INT8)),
+        tuple(sorted(found.sign * value * found.b_multiplier for value in _INT8)),
         (found.offset, found.offset),
     ]
     partial_sums = [chosen for count in (1, 2, 3) for chosen in combinations(terms, count)]

@@ -45,7 +45,7 @@ def interpolated_table(
         ValueError: an unknown function, or a scale that is not positive and finite.
     """
     positions = range(_LOW, -_LOW + 1, _STEP)
-    results = real_results(((function, attributes),), in_scale, 0, out_scale, positions)
+    results = real_results(function, attributes, in_scale, 0, out_scale, positions)
     return np.array([quantized(value, 0, low, high) for value in results], dtype=np.int16)
 
 
@@ -91,7 +91,7 @@ def interpolation_error(
     """
     positions = range(_LOW + _STEP // 2, -_LOW, _STEP)
     got = interpolate(np.array(positions, dtype=np.int16), table)
-    results = real_results(((function, attributes),), in_scale, 0, out_scale, positions)
+    results = real_results(function, attributes, in_scale, 0, out_scale, positions)
     return max(0.5, *(abs(float(int(y) - _clamped(value, low, high))) for y, value in zip(got, results, strict=True)))
 
 

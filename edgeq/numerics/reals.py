@@ -75,19 +75,6 @@ def sqrt(value: Real) -> Real:
     return decimal(value).sqrt()
 
 
-def power(base: Real, exponent: Fraction) -> Real:
-    """base^exponent; zero where the real power does not exist, infinity for 0 to a negative power."""
-    if not base:
-        return Fraction(int(exponent == 0)) if exponent >= 0 else Decimal("Infinity")
-    if exponent.denominator == 1 and abs(exponent) <= 64:
-        return fraction(base) ** exponent.numerator
-    if exponent == Fraction(1, 2):
-        return sqrt(base)
-    if exponent.denominator == 1:
-        return decimal(base) ** exponent.numerator
-    return decimal(base) ** decimal(exponent) if base > 0 else Fraction(0)
-
-
 def sigmoid(value: Real) -> Real:
     """1/(1 + e^-x), below 1."""
     if not value:

@@ -10,7 +10,7 @@ Functions carry ONNX's names and attributes; defaults are ONNX's, as float32 whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor, isfinite
@@ -24,7 +24,6 @@ from edgeq.numerics.rounding import round_half_even
 from edgeq.numerics.scale_range import ScaleRangeError
 
 Attributes = Mapping[str, int | float | str]
-Step = tuple[str, Attributes]
 _Function = Callable[[Real, Attributes], Real]
 
 _ZERO, _HALF, _ONE = Fraction(0), Fraction(1, 2), Fraction(1)
@@ -46,7 +45,7 @@ def unary_table(
 
     Args:
         function: a key of :data:`FUNCTIONS`.
-        attributes: ONNX attributes; ``Add``, ``Sub``, ``Mul``, ``Div`` and ``Pow`` take ``constant`` and ``reversed``.
+        attributes: ONNX attributes; the bounds of ``Clip`` are ``min`` and ``max``.
         in_scale: s_x, float32 value, positive.
         in_zero: z_x.
         out_scale: s_y, float32 value, positive.
@@ -57,29 +56,12 @@ def unary_table(
     Raises:
         ValueError: an unknown function, or a scale that is not positive and finite.
     """
-    return chain_table(((function, attributes),), in_scale, in_zero, out_scale, out_zero, low, high)
-
-
-def chain_table(
-    steps: Sequence[Step],
-    in_scale: float,
-    in_zero: int,
-    out_scale: float,
-    out_zero: int,
-    low: int = -128,
-    high: int = 127,
-) -> Array:
-    """The table of several functions applied one after the other, rounded once at the end.
-
-    Raises:
-        ValueError: as :func:`unary_table`.
-    """
-    results = real_results(steps, in_scale, in_zero, out_scale, range(-128, 128))
+    results = real_results(function, attributes, in_scale, in_zero, out_scale, range(-128, 128))
     return np.array([quantized(value, out_zero, low, high) for value in results], dtype=np.int8)
 
 
 def real_results(
-    steps: Sequence[Step], in_scale: float, in_zero: int, out_scale: float, positions: Iterable[int]
+    function: str, attributes: Attributes, in_scale: float, in_zero: int, out_scale: float, positions: Iterable[int]
 ) -> list[Real]:
     """f(s_x·(q − z_x))/s_y for the integers q in ``positions``: exact, or to 80 digits, or infinite.
 
@@ -88,15 +70,12 @@ def real_results(
     """
     if not all(isfinite(scale) and scale > 0 for scale in (in_scale, out_scale)):
         raise ScaleRangeError("scales must be positive and finite")
-    unknown = [name for name, _ in steps if name not in FUNCTIONS]
-    if unknown:
-        raise ValueError(f"no table for {unknown[0]}")
+    if function not in FUNCTIONS:
+        raise ValueError(f"no table for {function}")
     results = []
     with reals.precision():
         for q in positions:
-            value: Real = Fraction(in_scale) * (q - in_zero)
-            for name, attributes in steps:
-                value = FUNCTIONS[name](value, attributes)
+            value = FUNCTIONS[function](Fraction(in_scale) * (q - in_zero), attributes)
             results.append(fraction(value) / Fraction(out_scale) if isfinite(value) else value)
     return results
 
@@ -211,43 +190,15 @@ def _thresholded_relu(x: Real, a: Attributes) -> Real:
     return x if x > _number(a, "alpha", 1.0) else _ZERO
 
 
-def _with_constant(operation: Callable[[Real, Real], Real]) -> _Function:
-    """A binary operator with a scalar ``constant`` on its right, or on its left where ``reversed`` is 1."""
-
-    def apply(x: Real, a: Attributes) -> Real:
-        constant = _number(a, "constant", 0.0)
-        return operation(constant, x) if a.get("reversed", 0) else operation(x, constant)
-
-    return apply
-
-
-def _power(left: Real, right: Real) -> Real:
-    return reals.power(left, fraction(right))
-
-
-def _difference(left: Real, right: Real) -> Real:
-    return _sum(left, -right)
-
-
-def _maximum(left: Real, right: Real) -> Real:
-    return max(left, right)
-
-
-def _minimum(left: Real, right: Real) -> Real:
-    return min(left, right)
-
-
 FUNCTIONS: dict[str, _Function] = {
     "Abs": _plain(reals.magnitude),
     "Acos": _plain(reals.acos),
-    "Add": _with_constant(_sum),
     "Asin": _plain(reals.asin),
     "Atan": _plain(reals.atan),
     "Ceil": _rounded(ceil),
     "Celu": _celu,
     "Clip": _clip,
     "Cos": _plain(reals.cos),
-    "Div": _with_constant(_quotient),
     "Elu": _elu,
     "Erf": _plain(reals.erf),
     "Exp": _plain(reals.exp),
@@ -255,15 +206,10 @@ FUNCTIONS: dict[str, _Function] = {
     "Gelu": _gelu,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _hard_swish,
-    "Identity": lambda x, a: x,
     "LeakyRelu": _leaky_relu,
     "Log": _plain(reals.log),
-    "Max": _with_constant(_maximum),
-    "Min": _with_constant(_minimum),
     "Mish": _mish,
-    "Mul": _with_constant(_product),
     "Neg": lambda x, a: -x,
-    "Pow": _with_constant(_power),
     "Reciprocal": lambda x, a: _quotient(_ONE, x),
     "Relu": lambda x, a: max(x, _ZERO),
     "Round": _rounded(round_half_even),
@@ -274,7 +220,6 @@ FUNCTIONS: dict[str, _Function] = {
     "Softplus": _plain(reals.softplus),
     "Softsign": lambda x, a: _quotient(x, _sum(_ONE, reals.magnitude(x))),
     "Sqrt": _plain(reals.sqrt),
-    "Sub": _with_constant(_difference),
     "Swish": _swish,
     "Tan": _plain(reals.tan),
     "Tanh": _plain(reals.tanh),

@@ -78,12 +78,12 @@ class Table:
         kind = f"an integer from {low:#x} to {high:#x}"
         return cast(int, self._take(key, default, lambda v: _is_int(v) and low <= cast(int, v) <= high, kind))
 
-    def optional_number(self, key: str, *, low: int = 0, high: int = 0xFFFFFFFF) -> int | None:
-        """An integer in [low, high], or None when absent."""
+    def optional_number(self, key: str, *, low: int = 0) -> int | None:
+        """An integer of 32 bits from ``low`` up, or None when absent."""
         if key not in self._values:
             self._known.append(key)
             return None
-        return self.number(key, low=low, high=high)
+        return self.number(key, low=low)
 
     def flag(self, key: str, default: bool = False) -> bool:
         """A truth value."""
