@@ -57,7 +57,7 @@ def measure(models: Path) -> Bytes:
         for isa, target in TARGETS.items():
             steps = bind_kernels(graph, target.isa)
             for special in (False, True):
-                for kernel, varies, size in _sizes(graph, steps, target, special=special):
+                for kernel, varies, size in sizes_of(graph, steps, target, special=special):
                     (shared if varies else own)[kernel, isa].append(size)
     result: Bytes = {}
     for (kernel, isa), sizes in sorted(own.items()):
@@ -75,7 +75,7 @@ def _graphs(models: Path) -> Iterator[Graph]:
         yield from (zoo.zoo(family, *kind).graph for kind in zoo.KINDS if kind[1] != "s8")
 
 
-def _sizes(graph: Graph, steps: Sequence[Step], target: Target, *, special: bool) -> Iterator[tuple[str, bool, int]]:
+def sizes_of(graph: Graph, steps: Sequence[Step], target: Target, *, special: bool) -> Iterator[tuple[str, bool, int]]:
     """Kernel, whether several shapes share it, and bytes of each instance of a program."""
     shapes = {step.call.shape for step in steps if special}
     constants, plan = Constants("model"), plan_steps(graph, list(steps))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ import pytest
 from edgeq.backends.c import bind_kernels
 from edgeq.backends.c.bindings import BINDINGS
 from edgeq.backends.c.instances import estimated_bytes, special_shapes
+from edgeq.firmware.toolchain import find_toolchain
 from edgeq.integers import to_integer_graph
 from edgeq.target import load_board
 from tests.golden.code_bytes import FILE as ESTIMATES
+from tests.golden.code_bytes import sizes_of
 from tests.golden.digests import EXAMPLE, REAL, quantized_model
 from tests.golden.instructions import BOARDS, CODE, COMPILER, FILE, costs_of, exceeded
 
@@ -62,6 +66,23 @@ def test_kernels_take_about_the_estimated_bytes(name: str, board: str, request: 
     estimate = estimated_bytes(steps, special_shapes(steps, isa, None), isa)
     measured = STATED[name][board][CODE]
     assert 0.75 * measured - 64 * len(steps) <= estimate <= measured
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_estimates_are_those_of_kernels_compiled_now(board: str, needs_program: Callable[[str], str]) -> None:
+    """Both files could be old: the example's kernels are compiled for it, each shape with an instance of its own."""
+    needs_program("arm-none-eabi-gcc")
+    target = load_board(board).target
+    if find_toolchain(target).name != STATED[COMPILER]:
+        pytest.skip(f"the estimates are those of {STATED[COMPILER]}, which is not installed")
+    graph = to_integer_graph(quantized_model(EXAMPLE, "highmul", None), "highmul", "model")
+    found = defaultdict[str, list[int]](list)
+    for kernel, _, size in sizes_of(graph, bind_kernels(graph, target.isa), target, special=True):
+        found[kernel].append(size)
+    estimates = json.loads(ESTIMATES.read_text(encoding="utf-8"))
+    assert len(found) >= 4
+    for kernel, sizes in found.items():
+        assert median(sizes) == pytest.approx(estimates[kernel][target.isa[0]][0], rel=0.25), kernel
 
 
 def test_every_kernel_has_estimates() -> None:
