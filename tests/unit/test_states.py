@@ -288,6 +288,62 @@ def test_foreign_scales_are_joined_by_a_requantize() -> None:
         assert graph.tensors[state.input].quant == graph.tensors[state.output].quant
 
 
+def integer_state(kind: str, body: str) -> ir.Model:
+    """A model whose state is an input and an output of integers."""
+    text = f"""g (float[1,4] x, {kind}[1,4] h) => (float[1,4] y, {kind}[1,4] h_out) {{
+        xq = QuantizeLinear (x, s, z)
+        xd = DequantizeLinear (xq, s, z)
+        {body}
+        td = DequantizeLinear (t, s, z)
+        r = Relu (td)
+        rq = QuantizeLinear (r, s, z)
+        y = DequantizeLinear (rq, s, z)
+    }}"""
+    zero = np.uint8(131) if kind == "uint8" else np.int8(3)
+    return parse(text, {"s": np.float32(0.05), "z": zero, "one": np.ones((1, 4), np.int32)})
+
+
+ACCUMULATES = """hd = DequantizeLinear (h, s, z)
+        sum = Add (xd, hd)
+        t = QuantizeLinear (sum, s, z)
+        h_out = Identity (t)"""
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+def test_a_state_of_quantized_integers_is_kept_and_begins_at_the_real_zero(kind: str) -> None:
+    """The reference, the compiled C and onnxruntime, rolled by hand, give the same; integer zero is another number."""
+    model = integer_state(kind, ACCUMULATES)
+    compiled = edgeq.compile(model_bytes(model), board="native", name="net")
+    (state,) = compiled.manifest.states
+    assert (state.input, state.output, state.dtype, state.zero_point) == ("h", "h_out", "int8", 3)
+    assert compiled.verify("native", samples=2).ok
+    x = normal(1, 7, 4, seed=5)
+    session, level = Session(model), np.full((1, 4), 131 if kind == "uint8" else 3, np.dtype(kind))
+    emulated = compiled.emulate({"x": x}, "native")
+    assert len(emulated.outputs) == 7
+    for step, found in enumerate(emulated.outputs):
+        given = session.run({"x": x[0, step : step + 1], "h": level})
+        level = given["h_out"]
+        np.testing.assert_allclose(found["y"], given["y"], atol=1e-6)
+    assert (level != level.flat[0]).any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "code"),
+    [
+        ("int32", "t = QuantizeLinear (xd, s, z)\n h_out = Add (h, one)", "EQ0303"),
+        ("int32", "t = QuantizeLinear (xd, s, z)\n h_out = Identity (h)", "EQ0308"),
+        ("int8", "t = QuantizeLinear (xd, s, z)\n h_out = Identity (h)", "EQ0308"),
+    ],
+)
+def test_a_state_of_other_integers_is_refused(kind: str, body: str, code: str) -> None:
+    """Counters, and what is only handed on: nothing of them would be quantized."""
+    model = model_bytes(integer_state(kind, body))
+    assert {problem.code for problem in edgeq.check(model).problems} == {code}
+    with pytest.raises(EdgeqError, match=code):
+        edgeq.compile(model, board="native", sources_only=True)
+
+
 def test_states_survive_quantize_and_compile(tmp_path: Path) -> None:
     data, model = sequences(8), model_bytes(frontend.normalize(streaming_net()))
     made = edgeq.quantize(model, data, out=tmp_path / "q.onnx", observer="minmax", states={"loudness": "level"})
