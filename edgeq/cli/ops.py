@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edgeq.cli.options import common, filter_argument, matching
+from edgeq.report.documents import print_document
 from edgeq.report.tables import WIDTH
 
 
@@ -27,8 +28,6 @@ def command(wanted: str | None, markdown: bool, as_json: bool) -> None:
     """
     entries = matching(support_table(), wanted, lambda entry: (entry["op"], *entry["onnx"]))
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("ops", {"ops": entries})
         return
     from edgeq.report.tables import markdown_table
@@ -57,14 +56,24 @@ def _show(entries: Sequence[Mapping[str, Any]]) -> None:
                 click.echo(textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=" " * len(start)))
 
 
-HEADER = ("operator", "ONNX", "C kernels", "TVM", "TFLite", "limits")
+HEADER = ("operator", "ONNX", "activations", "C kernels", "TVM", "TFLite", "limits")
 
 
 def rows(entries: Sequence[Mapping[str, Any]]) -> list[list[object]]:
     """The lines of the table under :data:`HEADER`."""
+    from edgeq.ops import BY_NAME
+
     return [
-        [e["op"], ", ".join(e["onnx"]), ", ".join(e["kernels"]), e["tvm"] or "yes", e["tflite"] or "yes", e["limits"]]
-        for e in entries
+        [
+            entry["op"],
+            ", ".join(entry["onnx"]),
+            "; ".join(BY_NAME[entry["op"]].signature.activation_types),
+            ", ".join(entry["kernels"]),
+            entry["tvm"] or "yes",
+            entry["tflite"] or "yes",
+            entry["limits"],
+        ]
+        for entry in entries
     ]
 
 

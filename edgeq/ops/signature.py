@@ -68,13 +68,19 @@ class Signature:
         ]
 
     @property
+    def activation_types(self) -> list[str]:
+        """The tuples without what is constant: ``int8``, or ``int16 -> int8`` where operands and result differ."""
+        free = [slot for slot in self.slots if slot.type is None]
+        found = []
+        for *operands, result in self.types:
+            kinds = {kind for slot, kind in zip(free, operands, strict=True) if slot.role == "activation"}
+            found.append(result if kinds == {result} else f"{', '.join(sorted(kinds))} -> {result}")
+        return list(dict.fromkeys(found))
+
+    @property
     def mixes_activations(self) -> bool:
         """Whether operands and result may be activations of different widths."""
-        free = [slot for slot in self.slots if slot.type is None]
-        wide = [
-            {kind for slot, kind in zip(free, row, strict=False) if slot.role == "activation"} for row in self.types
-        ]
-        return any(kinds != {row[-1]} for kinds, row in zip(wide, self.types, strict=True))
+        return any("->" in words for words in self.activation_types)
 
     def slots_of(self, node: Node, count: int) -> dict[str, Slot]:
         """The slots that a node of ``count`` operands has in its arithmetic, by name, in order.
