@@ -54,7 +54,7 @@ def describe(job: Job) -> Manifest:
         backends=options.backends,
         main=options.main,
         options=Options(
-            mode=options.mode,
+            mode=options.requantize,
             observer=options.observer if job.quantization is not None else None,
             scheme=options.scheme if job.quantization is not None else None,
             int16=options.int16,

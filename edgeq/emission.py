@@ -31,8 +31,8 @@ def _emit(job: Job, entry: Entry, graph: Graph) -> Product:
     """A backend's files; where it lacks the arithmetic asked for, of a graph in its own, which is saved with them."""
     options, folder = job.options, job.folder / entry.folder
     folder.mkdir(exist_ok=True)
-    mode = entry.arithmetic(options.mode)
-    if mode != options.mode:
+    mode = entry.arithmetic(options.requantize)
+    if mode != options.requantize:
         assert job.qdq_model is not None  # emit_programs has looked
         graph = to_integer_graph(job.qdq_model, mode, options.name)
         save_graph(graph, folder / GRAPH_JSON, folder / GRAPH_NPZ)

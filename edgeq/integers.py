@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from edgeq.backends.table import check_states
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
-from edgeq.job import Job
+from edgeq.job import CompileOptions, Job
 from edgeq.lowering import lower
 from edgeq.notes import tell
 from edgeq.numerics.scaling import Mode
@@ -96,7 +96,7 @@ def quantize_model(job: Job) -> None:
     if job.blind:
         from edgeq.quant import quantize_blindly
 
-        job.qdq_model = quantize_blindly(model, job.options.mode, given)
+        job.qdq_model = quantize_blindly(model, job.options.quantization, given)
     else:
         job.qdq_model = _calibrated(job, model, given)
     if partial is not None:
@@ -107,7 +107,7 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
     from edgeq.data import Expectation, dead_layers, examine_calibration
     from edgeq.onnxio.rolling import with_rolled_states
     from edgeq.onnxio.samples import Samples
-    from edgeq.quant import QuantizeOptions, SavedCalibration, quantize
+    from edgeq.quant import SavedCalibration, quantize
 
     assert job.calibration is not None  # import_model has looked
     samples = with_rolled_states(model, Samples.open(job.calibration, model))
@@ -118,9 +118,7 @@ def _calibrated(job: Job, model: onnx_ir.Model, given: QdqPlan | None) -> onnx_i
     quantized = quantize(
         model,
         samples,
-        QuantizeOptions(
-            observer=job.options.observer, mode=job.options.mode, scheme=job.options.scheme, int16=job.options.int16
-        ),
+        job.options.quantization,
         progress=job.progress,
         given=given,
         saved=SavedCalibration.open(saved) if saved is not None else None,
@@ -148,13 +146,27 @@ def _save_calibration(path: Path, data: bytes) -> None:
 
 
 def _describe_unneeded_data(job: Job) -> None:
-    """A model that is quantized already keeps its ranges; data that is given all the same is held against them."""
-    if job.options.calibration is not None or job.options.save_calibration is not None:
+    """A model that is quantized already keeps its types and ranges; data given all the same is held against them.
+
+    Raises:
+        EdgeqError: EQ0230 something else is asked for.
+    """
+    options = job.options
+    asked = {
+        "--calibration": options.calibration is not None,
+        "--save-calibration": options.save_calibration is not None,
+        "--int16": bool(options.int16),
+        f"--scheme {options.scheme}": options.scheme != CompileOptions.scheme,
+    }
+    if any(asked.values()):
+        flags = ", ".join(flag for flag, given in asked.items() if given)
         raise EdgeqError(
             "EQ0230",
             "the model is quantized already",
             where=shown(job.source),
-            hint="compile it without --calibration and --save-calibration",
+            got=flags,
+            allowed="the types and ranges that it has",
+            hint=f"leave out {flags}, or take the float model",
         )
     if job.calibration is None or job.qdq_model is None:
         return
@@ -170,7 +182,7 @@ def _describe_unneeded_data(job: Job) -> None:
 def lower_model(job: Job) -> None:
     """Cross into the integer world, and rewrite the integer graph."""
     assert job.qdq_model is not None  # import_model or quantize_model has set it
-    job.graph = to_integer_graph(job.qdq_model, job.options.mode, job.options.name)
+    job.graph = to_integer_graph(job.qdq_model, job.options.requantize, job.options.name)
 
 
 def to_integer_graph(model: onnx_ir.Model, mode: Mode, name: str) -> Graph:

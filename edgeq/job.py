@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edgeq.data import DataReport, Expectation
     from edgeq.firmware import Images
     from edgeq.frontend import Recovered
-    from edgeq.quant import Report
+    from edgeq.quant import QuantizeOptions, Report
 
 Progress = Callable[[str, float | None], None]
 
@@ -40,7 +40,7 @@ class CompileOptions:
     Attributes:
         board: name of the board.
         name: prefix of the C symbols.
-        mode: the arithmetic, a name in ``edgeq.numerics.scaling``.
+        requantize: the arithmetic, a name in ``edgeq.numerics.scaling``.
         observer: name of the calibration observer.
         scheme: types of weights and activations, ``w8a8`` or ``w8a16``.
         int16: patterns of the names of further tensors that are int16.
@@ -59,7 +59,7 @@ class CompileOptions:
 
     board: str
     name: str
-    mode: Mode = DEFAULT_MODE
+    requantize: Mode = DEFAULT_MODE
     observer: str = "auto"
     scheme: str = "w8a8"
     int16: tuple[str, ...] = ()
@@ -79,6 +79,13 @@ class CompileOptions:
     def main(self) -> str:
         """The backend whose images are the folder's own."""
         return entries_of(self.backends)[0].name
+
+    @property
+    def quantization(self) -> QuantizeOptions:
+        """What the quantizer reads of it."""
+        from edgeq.quant import QuantizeOptions
+
+        return QuantizeOptions(observer=self.observer, mode=self.requantize, scheme=self.scheme, int16=self.int16)
 
 
 @dataclass

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from edgeq import budget
 from edgeq.arguments import data_source, model_source
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     States: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
     Data: TypeAlias = str | os.PathLike[str] | npt.ArrayLike | Named | Iterable[npt.ArrayLike | Named]
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -50,6 +52,30 @@ def limited(function: Callable[_P, _R]) -> Callable[_P, _R]:
             raise problem from error
 
     return inside
+
+
+def taking(choices: type) -> Callable[[_F], _F]:
+    """:func:`limited`, and a signature that spells out the keywords of a TypedDict; Python refuses all others."""
+    keywords = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=..., annotation=kind.__forward_arg__)
+        for name, kind in choices.__annotations__.items()
+    ]
+
+    def spelled(function: _F) -> _F:
+        given = signature(function)
+        own = [parameter for parameter in given.parameters.values() if parameter.kind is not Parameter.VAR_KEYWORD]
+        shown = given.replace(parameters=[*own, *keywords])
+
+        @limited
+        @wraps(function)
+        def inside(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - the function's
+            shown.bind(*arguments, **named)
+            return function(*arguments, **named)
+
+        inside.__signature__ = shown  # type: ignore[attr-defined]  # what help() and inspect read
+        return cast(_F, inside)
+
+    return spelled
 
 
 def names_of(names: str | Sequence[str]) -> tuple[str, ...]:

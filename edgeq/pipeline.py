@@ -18,10 +18,8 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.extras import require
 from edgeq.folder import check_replaceable, replace_folder
 from edgeq.integers import import_model, lower_model, quantize_model
-from edgeq.ir import State
 from edgeq.job import CompileOptions, CompileResult, Job, Progress, QuantizeResult, silent
 from edgeq.notes import gathered
-from edgeq.numerics.scaling import Mode
 from edgeq.sources import DataSource, ModelSource, path_of, shown
 from edgeq.target import board_file, load_board
 from edgeq.writing import check_apart, check_file, covers, disk_problem, keep_file, told_reads
@@ -101,19 +99,9 @@ def quantize_file(
     model: ModelSource,
     data: DataSource,
     output: Path | None,
-    *,
-    observer: str,
-    mode: Mode,
-    dims: Mapping[str, int],
-    scheme: str = "w8a8",
-    int16: tuple[str, ...] = (),
+    options: CompileOptions,
     progress: Progress = silent,
-    accept_data: bool = False,
     force: bool = False,
-    calibration: Path | None = None,
-    save_calibration: Path | None = None,
-    states: tuple[State, ...] = (),
-    recognize_states: bool = True,
 ) -> QuantizeResult:
     """The first two stages alone: a float model in, a QDQ model out.
 
@@ -121,18 +109,10 @@ def quantize_file(
         model: a float ONNX model.
         data: calibration data.
         output: the file to write; it appears whole or not at all. None: no file is written.
-        observer: as in :class:`CompileOptions`.
-        scheme: likewise.
-        int16: likewise.
-        mode: likewise.
-        dims: likewise.
+        options: the user's choices; the board is not looked at.
         progress: called with a stage's name and its share done.
-        accept_data: as in :class:`CompileOptions`.
-        force: a file at `output` that edgeq did not write is moved to ``OUTPUT.kept-N`` instead of being refused.
-        calibration: as in :class:`CompileOptions`.
-        save_calibration: likewise; `force` holds for it, too.
-        states: as in :class:`CompileOptions`.
-        recognize_states: likewise.
+        force: a file at `output` that edgeq did not write is moved to ``OUTPUT.kept-N`` instead of being refused; so is
+            one where the calibration is saved.
 
     Raises:
         EdgeqError: EQ0123 and EQ0124 where writing would lose a file; EQ0230 where the model is quantized already;
@@ -140,24 +120,14 @@ def quantize_file(
     """
     from edgeq.onnxio import write_model, wrote
 
-    inputs = {"the model": path_of(model), "the calibration data": path_of(data), "the saved calibration": calibration}
+    inputs = {
+        "the model": path_of(model),
+        "the calibration data": path_of(data),
+        "the saved calibration": options.calibration,
+    }
     if output is not None:
         check_file(output, wrote(output), force=force, inputs=inputs)
         _make_parent(output, "-o")
-    options = CompileOptions(
-        "native",
-        "model",
-        mode=mode,
-        observer=observer,
-        scheme=scheme,
-        int16=int16,
-        dims=dims,
-        accept_data=accept_data,
-        calibration=calibration,
-        save_calibration=save_calibration,
-        states=states,
-        recognize_states=recognize_states,
-    )
     _check_save(options, output, inputs, force=force)
     job = Job(model, data, options, load_board(options.board), Path(), progress)
     with budget.ensured(), gathered(job.notes), told_reads() as read:

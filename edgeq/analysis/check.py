@@ -6,7 +6,7 @@ any other. The arena and the weights are exact; code and stack need a compiler a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ from edgeq.backends.constants import ALIGN_BYTES
 from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError, Problem
 from edgeq.integers import import_model, lower_model, quantize_model
-from edgeq.ir import Graph, State
+from edgeq.ir import Graph
 from edgeq.job import CompileOptions, Job, silent
 from edgeq.notes import gathered, tell
 from edgeq.sources import ModelSource
@@ -122,28 +122,18 @@ class CheckResult:
         }
 
 
-def check_model(
-    model: ModelSource,
-    board: str | None,
-    dims: Mapping[str, int],
-    states: tuple[State, ...] = (),
-    *,
-    recognize_states: bool = True,
-) -> CheckResult:
+def check_model(model: ModelSource, board: str | None, options: CompileOptions) -> CheckResult:
     """Check a model's operators, shapes and types, and its fit on boards.
 
     Args:
         model: an ONNX model, float, QDQ, or quantized in part.
         board: a board's name or file, ``all``, or None.
-        dims: sizes of named dynamic dimensions.
-        states: outputs that carry on inputs, by the model's names.
-        recognize_states: take states by their names, too.
+        options: the user's choices, as for compiling; their board is not looked at.
 
     Raises:
         EdgeqError: EQ0184 for an unknown board; everything about the model itself is in the report.
     """
     with budget.ensured(), gathered() as notes:
-        options = CompileOptions("native", "checked", dims=dims, states=states, recognize_states=recognize_states)
         result = _checked(model, board, options)
     return replace(result, notes=tuple(notes))
 

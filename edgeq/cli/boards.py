@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from edgeq.cli.options import common, filter_argument, matching
+from edgeq.report.documents import print_document
 from edgeq.target import Board, list_boards, load_board
 
 
@@ -24,8 +25,6 @@ def command(wanted: str | None, as_json: bool) -> None:
     boards = [load_board(name) for name in list_boards()]
     boards = matching(boards, wanted, lambda board: (board.name, board.target.name, board.description))
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("boards", {"boards": [_entry(board) for board in boards]})
         return
     from edgeq.report.tables import Column, print_table

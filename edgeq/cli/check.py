@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from edgeq.api import CheckChoices, check
+from edgeq.cli.choices import choice_options
 from edgeq.cli.limits import budget_options
-from edgeq.cli.options import board_option, common, dim_option, model_argument, state_options
+from edgeq.cli.options import board_option, common, model_argument
 from edgeq.cli.problems import show_problems
 from edgeq.cli.talk import VERBOSE, talk
 from edgeq.errors import exit_code_of
+from edgeq.report.documents import print_document
 from edgeq.report.printable import printable
 
 if TYPE_CHECKING:
@@ -23,31 +26,20 @@ if TYPE_CHECKING:
 @click.command("check")
 @model_argument
 @board_option(required=False, text="Also check that it fits; `all` compares all boards.")
-@dim_option
-@state_options
+@choice_options(CheckChoices)
 @budget_options
 @common
-def command(
-    model: Path,
-    board: str | None,
-    dims: dict[str, int],
-    states: tuple[tuple[str, str], ...],
-    no_state: bool,
-    as_json: bool,
-) -> int:
+def command(model: Path, board: str | None, as_json: bool, **choices: Unpack[CheckChoices]) -> int:
     """Check MODEL: operators, shapes, types, and what each layer needs. Needs no data and no compiler.
 
     \b
     edgeq check kws.onnx
     edgeq check kws.onnx --board microbit-v1 --json
     edgeq check kws.onnx --board all
+    edgeq check kws.onnx --board microbit-v2 --scheme w8a16
     """
-    from edgeq import api
-
-    result = api.check(model, board=board, dims=dims, states=states, recognize_states=not no_state)
+    result = check(model, board=board, **choices)
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("check", result.to_json())
     elif result.layers:
         _show(result, model)

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from edgeq.arguments import OPTIMIZE
-from edgeq.cli.limits import accept_data_option, budget_options, show_data
-from edgeq.cli.options import (
-    board_option,
-    calibration_options,
-    common,
-    data_option,
-    dim_option,
-    force_option,
-    model_argument,
-    names_of,
-    quantization_options,
-    state_options,
-)
+from edgeq import api
+from edgeq.api import CompileChoices
+from edgeq.cli.choices import choice_options
+from edgeq.cli.limits import budget_options, show_data
+from edgeq.cli.options import board_option, common, data_option, force_option, model_argument
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 from edgeq.cli.talk import VERBOSE, talk
-from edgeq.cli.words import backend_words, completing_list
+from edgeq.report.documents import print_document
 from edgeq.report.printable import printable
 from edgeq.target import Board, load_board
 
@@ -41,30 +32,7 @@ if TYPE_CHECKING:
 @board_option(required=True, text="`edgeq boards` lists them.")
 @click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Replaced whole.")
 @click.option("--name", metavar="WORD", help="Prefix of the C symbols; by default from the file's name.")
-@quantization_options
-@calibration_options
-@click.option(
-    "--code-bytes",
-    type=int,
-    metavar="N",
-    help="Bytes that kernels may take; more is faster. By default layers with over 1/8 of the work get their own.",
-)
-@click.option("--optimize", type=click.Choice(OPTIMIZE), default="-O2", show_default=True, help="For gcc.")
-@click.option("--aligned-loads", is_flag=True, help="For memory that traps unaligned loads; slower on M4, M7, M33.")
-@click.option(
-    "--backend",
-    "backends",
-    metavar="NAME,...",
-    default="c",
-    show_default=True,
-    callback=names_of,
-    shell_complete=completing_list(backend_words),
-    help="What to emit: c, tflite, tvm, or several.",
-)
-@click.option("--sources-only", is_flag=True, help="Make no images; needs no compiler.")
-@dim_option
-@state_options
-@accept_data_option
+@choice_options(CompileChoices)
 @force_option
 @budget_options
 @common
@@ -74,23 +42,9 @@ def command(
     board: str,
     output: Path,
     name: str | None,
-    observer: str,
-    scheme: str,
-    int16: tuple[str, ...],
-    mode: str,
-    calibration: Path | None,
-    save_calibration: Path | None,
-    code_bytes: int | None,
-    optimize: str,
-    aligned_loads: bool,
-    backends: tuple[str, ...],
-    sources_only: bool,
-    dims: dict[str, int],
-    states: tuple[tuple[str, str], ...],
-    no_state: bool,
-    accept_data: bool,
     force: bool,
     as_json: bool,
+    **choices: Unpack[CompileChoices],
 ) -> None:
     """Compile MODEL, float or QDQ ONNX, into DIR: sources, images, manifest.
 
@@ -99,38 +53,13 @@ def command(
     edgeq compile kws.qdq.onnx --board microbit-v2 -o build/kws --code-bytes 12000
     edgeq compile kws.qdq.onnx --board mps2-an386 -o build/kws --backend c,tvm,tflite
     """
-    from edgeq import api
-
     with ProgressLine() as progress:
         compiled = api.compile(
-            model,
-            data,
-            board=board,
-            out=output,
-            name=name,
-            observer=observer,
-            scheme=scheme,
-            int16=int16,
-            requantize=mode,
-            backends=backends,
-            code_bytes=code_bytes,
-            optimize=optimize,
-            aligned_loads=aligned_loads,
-            sources_only=sources_only,
-            dims=dims,
-            states=states,
-            recognize_states=not no_state,
-            accept_data=accept_data,
-            force=force,
-            calibration=calibration,
-            save_calibration=save_calibration,
-            progress=progress,
+            model, data, board=board, out=output, name=name, force=force, progress=progress, **choices
         )
     result = compiled.result
     assert result is not None  # it was compiled just now
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("compile", result.to_json())
         show_problems(result.notes, err=True)
         return

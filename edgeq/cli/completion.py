@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from edgeq.cli.options import common
+from edgeq.report.documents import print_document
 
 SHELLS: Final = ("bash", "zsh", "fish")
 _VARIABLE: Final = "_EDGEQ_COMPLETE"
@@ -32,8 +33,6 @@ def command(shell: str, as_json: bool) -> None:
     # Not completion.source(): for bash that starts a bash, to warn where it is older than the running shell may be.
     script = completion.source_template % completion.source_vars()
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("completion", {"shell": shell, "script": script})
         return
     click.echo(script)

@@ -21,6 +21,7 @@ from edgeq.cli.options import common
 from edgeq.cli.talk import VERBOSE, talk
 from edgeq.errors import EXIT_TOOL, EdgeqError
 from edgeq.process import Tool as Program
+from edgeq.report.documents import print_document
 
 _APT: Final = "apt-get install --no-install-recommends"
 _PIP: Final = "pip install"
@@ -61,8 +62,6 @@ def command(as_json: bool) -> int:
     absent = [tool for tool in tools if found[tool.name] is None]
     line = install_line(missing or absent)
     if as_json:
-        from edgeq.report.documents import print_document
-
         entries = [
             {
                 "name": tool.name,

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from edgeq import api
 from edgeq.cli.limits import budget_options, show_data
 from edgeq.cli.options import common, folder_argument
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 from edgeq.cli.words import Word, runner_words
+from edgeq.report.documents import print_document
 from edgeq.report.printable import printable
 
 _SHOWN = 12
@@ -36,13 +38,9 @@ def command(folder: Path, data: Path | None, samples: int | None, runner: str | 
     edgeq emulate build/kws
     edgeq emulate build/kws --input eval.npz --samples 5
     """
-    from edgeq import api
-
     with ProgressLine() as progress:
         result = api.load(folder).emulate(data, runner, samples=samples, progress=progress)
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("emulate", result.to_json())
         show_problems(result.notes, err=True)
         return

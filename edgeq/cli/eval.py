@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
-from edgeq.cli.limits import accept_data_option, budget_options, show_data
-from edgeq.cli.options import common, data_option, folder_argument, names_option
+from edgeq import api
+from edgeq.cli.limits import budget_options, show_data
+from edgeq.cli.options import accept_data_option, common, data_option, folder_argument, names_option
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 from edgeq.cli.words import Word
+from edgeq.report.documents import print_document
 from edgeq.report.printable import printable
 
 
@@ -71,8 +73,6 @@ def command(
     edgeq eval build/kws --data eval.npz --on reference,native,qemu,float --samples 200
     edgeq eval build/kws --data eval.npz --float kws.onnx
     """
-    from edgeq import api
-
     with ProgressLine() as progress:
         result = api.load(folder).eval(
             data,
@@ -85,8 +85,6 @@ def command(
             progress=progress,
         )
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("eval", result.to_json())
         show_problems(result.notes, err=True)
         return

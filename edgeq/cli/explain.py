@@ -13,6 +13,7 @@ from edgeq.cli.words import code_words, completing
 from edgeq.errors import EdgeqError, exit_code_of
 from edgeq.errors_catalogue import CATALOGUE
 from edgeq.errors_examples import EXAMPLES
+from edgeq.report.documents import print_document
 
 _WIDTH: Final = 80
 _INDENT: Final = 9
@@ -34,8 +35,6 @@ def command(code: str | None, as_json: bool) -> None:
         return
     found = _entry(_full(code))
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("explain", {"codes": [found]})
         return
     click.echo(f"{found['code']}: {found['title']} (exit code {found['exit_code']})\n")
@@ -68,8 +67,6 @@ def _full(code: str) -> str:
 def _list(as_json: bool) -> None:
     entries = [_entry(code) for code in CATALOGUE]
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("explain", {"codes": entries})
         return
     from edgeq.report.tables import Column, print_table

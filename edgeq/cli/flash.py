@@ -9,6 +9,7 @@ import click
 from edgeq.cli.options import common, folder_argument
 from edgeq.cli.talk import QUIET, talk
 from edgeq.cli.words import Word, flasher_words
+from edgeq.report.documents import print_document
 
 
 @click.command("flash")
@@ -49,8 +50,6 @@ def command(
     request = FlashRequest(image.parent, compiled.board, drive=drive, server=server)
     result = flash(request, flasher, dry_run=dry_run)
     if as_json:
-        from edgeq.report.documents import print_document
-
         content = {
             "with": result.runner,
             "command": list(result.command),

@@ -38,12 +38,6 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic only since cli
         return int(size)
 
 
-def accept_data_option(function: Command) -> Command:
-    """``--accept-data``."""
-    text = "Go on where the data is all one value, bytes without a scale, or wrongly labelled."
-    return click.option("--accept-data", is_flag=True, help=text)(function)
-
-
 def show_data(report: DataReport | None, *, always: bool = False) -> None:
     """What the data file holds, a line for each input; only with ``--verbose`` where not ``always``."""
     if not always and talk() != VERBOSE:

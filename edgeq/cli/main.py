@@ -19,6 +19,7 @@ from edgeq.cli.streams import flush_output, guard_streams, say_last
 from edgeq.cli.talk import keep_json
 from edgeq.errors import EXIT_INTERNAL, EXIT_USAGE, EdgeqError, Problem
 from edgeq.notes import current, gathered
+from edgeq.report.documents import print_document
 from edgeq.version import __version__
 from edgeq.writing import sweep_scratch
 
@@ -213,8 +214,6 @@ def _report(problems: tuple[Problem, ...], as_json: bool) -> None:
 
 
 def _print_error(problems: tuple[Problem, ...]) -> None:
-    from edgeq.report.documents import print_document
-
     print_document("error", {"ok": False, "problems": [problem.to_json() for problem in problems]})
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from edgeq.cli.options import common
+from edgeq.report.documents import print_document
 
 _REFERENCE: Final = re.compile(r":data:`(\w+)`")
 
@@ -35,8 +36,6 @@ def command(as_json: bool) -> None:
         texts[name] = summary
     arithmetics = {name: scaling.summary for name, scaling in SCALINGS.items()}
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("methods", {"observers": texts, "arithmetics": arithmetics})
         return
     from edgeq.report.tables import Column, print_table

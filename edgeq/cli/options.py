@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from edgeq.cli.talk import QUIET, VERBOSE, keep_json, loudness
-from edgeq.cli.words import Word, board_words, completing, completing_list, executor_words
-from edgeq.errors import EdgeqError, unknown_name
-from edgeq.numerics import DEFAULT_MODE
+from edgeq.cli.words import board_words, completing, completing_list, executor_words
+from edgeq.errors import unknown_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Entry = TypeVar("Entry")
@@ -68,107 +67,16 @@ def data_option(required: bool = False, what: str = "Inputs, a .npz file.") -> C
     return click.option("--data", metavar="FILE.npz", type=click.Path(path_type=Path), required=required, help=what)
 
 
-def dim_option(function: Command) -> Command:
-    """``--dim NAME=N``, repeatable."""
-    text = "Size of a named dynamic dimension; may be repeated."
-    return click.option("--dim", "dims", metavar="NAME=N", multiple=True, callback=_dims, help=text)(function)
-
-
-def state_options(function: Command) -> Command:
-    """``--state OUT=IN``, repeatable, and ``--no-state``."""
-    function = click.option(
-        "--no-state", is_flag=True, help="Take no output as a state by its name, only those of --state."
-    )(function)
-    text = "Output that the next time step reads as an input; may be repeated."
-    return click.option("--state", "states", metavar="OUT=IN", multiple=True, callback=_states, help=text)(function)
-
-
-def _states(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    del ctx, parameter
-    found = []
-    for value in values:
-        output, separator, name = value.partition("=")
-        if not (separator and output and name):
-            raise EdgeqError(
-                "EQ0145", "a state has no output or no input", where="--state", got=value, allowed="OUT=IN"
-            )
-        found.append((output, name))
-    return tuple(found)
+def accept_data_option(function: Command) -> Command:
+    """``--accept-data``."""
+    text = "Go on where the data is all one value, bytes without a scale, or wrongly labelled."
+    return click.option("--accept-data", is_flag=True, help=text)(function)
 
 
 def force_option(function: Command) -> Command:
     """``--force``."""
     text = "Move what edgeq did not write at the output to OUTPUT.kept-N, instead of refusing."
     return click.option("--force", is_flag=True, help=text)(function)
-
-
-def quantization_options(function: Command) -> Command:
-    """``--observer``, ``--scheme``, ``--int16`` and ``--requantize``."""
-    function = click.option(
-        "--observer",
-        default="auto",
-        show_default=True,
-        metavar="NAME",
-        type=Word("observer", "EQ0107", _observers),
-        help="How ranges follow from the data; `edgeq methods` lists them.",
-    )(function)
-    function = click.option(
-        "--int16",
-        metavar="NAME",
-        multiple=True,
-        help="Tensors that are int16, a name or a pattern; `input` for all inputs of the model; may be repeated.",
-    )(function)
-    function = click.option(
-        "--scheme",
-        metavar="NAME",
-        type=Word("scheme", "EQ0107", _schemes),
-        default="w8a8",
-        show_default=True,
-        help="Bits of weights and activations: w8a8, or w8a16, where every activation is int16.",
-    )(function)
-    return click.option(
-        "--requantize",
-        "mode",
-        metavar="NAME",
-        type=Word("arithmetic", "EQ0107", _arithmetics),
-        default=DEFAULT_MODE,
-        show_default=True,
-        help="How requantization rounds, and so which runtime's bits: `edgeq methods` lists the arithmetics.",
-    )(function)
-
-
-def _arithmetics() -> Iterable[str]:
-    from edgeq.numerics.scaling import MODES
-
-    return MODES
-
-
-def calibration_options(function: Command) -> Command:
-    """``--calibration`` and ``--save-calibration``."""
-    function = click.option(
-        "--save-calibration",
-        metavar="FILE.npz",
-        type=click.Path(path_type=Path),
-        help="Save what calibration found out, for --calibration.",
-    )(function)
-    return click.option(
-        "--calibration",
-        metavar="FILE.npz",
-        type=click.Path(path_type=Path),
-        help="Continue from a calibration saved before, of the same MODEL and --data.",
-    )(function)
-
-
-def _schemes() -> Iterable[str]:
-    from edgeq.quant import SCHEMES
-
-    return SCHEMES
-
-
-def _observers() -> list[str]:
-    from edgeq.quant import AUTO, OBSERVERS
-
-    return [AUTO, *OBSERVERS]
 
 
 def board_option(required: bool, text: str) -> Callable[[Command], Command]:
@@ -188,21 +96,6 @@ def names_option(default: str) -> Callable[[Command], Command]:
         help=text,
         shell_complete=completing_list(executor_words),
     )
-
-
-def _dims(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
-    del ctx, parameter
-    found: dict[str, int] = {}
-    for value in values:
-        name, separator, number = value.rpartition("=")
-        usable = separator and name and number.isascii() and number.isdigit() and len(number) <= 9
-        if not usable or int(number) < 1:
-            raise EdgeqError(
-                "EQ0101", "a dimension has no usable size", where="--dim", got=value, allowed="NAME=N, N at least 1"
-            )
-        if found.setdefault(name, int(number)) != int(number):
-            raise EdgeqError("EQ0101", "a dimension has two sizes", where="--dim", got=value, allowed="one size")
-    return found
 
 
 def names_of(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:

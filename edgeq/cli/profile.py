@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeq import api
 from edgeq.cli.limits import budget_options, show_data
 from edgeq.cli.options import common, data_option, folder_argument
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 from edgeq.cli.talk import VERBOSE, talk
 from edgeq.cli.words import Word, runner_words
+from edgeq.report.documents import print_document
 
 if TYPE_CHECKING:
     from edgeq.analysis.profile import ProfileResult
@@ -40,13 +42,9 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
     edgeq profile build/kws
     edgeq profile build/kws --data eval.npz --json
     """
-    from edgeq import api
-
     with ProgressLine() as progress:
         result = api.load(folder).profile(runner, data, samples=samples, progress=progress)
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("profile", result.to_json())
         show_problems(result.notes, err=True)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from edgeq.cli.options import common
+from edgeq.report.documents import print_document
 from edgeq.target import list_targets, load_target
 
 
@@ -19,8 +20,6 @@ def command(as_json: bool) -> None:
     """
     targets = [load_target(name) for name in list_targets()]
     if as_json:
-        from edgeq.report.documents import print_document
-
         entries = [
             {"name": t.name, "description": t.description, "cpu": t.cpu, "flags": list(t.flags), "isa": list(t.isa)}
             for t in targets

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeq import api
 from edgeq.cli.limits import budget_options, show_data
 from edgeq.cli.options import common, data_option, folder_argument, names_option
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 from edgeq.errors import EXIT_GATE
 from edgeq.report.colour import paint
+from edgeq.report.documents import print_document
 from edgeq.report.printable import printable
 
 if TYPE_CHECKING:
@@ -38,13 +40,9 @@ def command(folder: Path, on: tuple[str, ...], data: Path | None, samples: int, 
     edgeq verify build/kws
     edgeq verify build/kws --on native,qemu --data eval.npz --samples 50
     """
-    from edgeq import api
-
     with ProgressLine() as progress:
         result = api.load(folder).verify(on, data, samples=samples, progress=progress)
     if as_json:
-        from edgeq.report.documents import print_document
-
         print_document("verify", result.to_json())
         show_problems(result.notes, err=True)
     else:

@@ -78,7 +78,10 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0228": ("An input or output without a name", "Inputs and outputs need names: they become part of the manifest."),
     "EQ0229": ("Normalization broke the model", _DEFECT),
-    "EQ0230": ("The model is quantized already", "Compile it as it is; `edgeq quantize` takes float models."),
+    "EQ0230": (
+        "The model is quantized already",
+        "It keeps its types and ranges. Compile it as it is; `edgeq quantize`, --int16 and --scheme take float models.",
+    ),
     "EQ0232": (
         "A node does not fit together",
         "Its operands and attributes contradict each other: it would fail anywhere. Export the model again.",

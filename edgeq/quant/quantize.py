@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edgeq.numerics.scaling import Mode
 from edgeq.onnxio.qdq_form import QdqPlan
 from edgeq.quant.report import Report, report_of
 from edgeq.quant.state import Progress, QuantizeOptions, State
@@ -99,17 +98,19 @@ def quantize(
     return Quantized(state.result, report_of(state))
 
 
-def quantize_blindly(model: onnx_ir.Model, mode: Mode, given: QdqPlan | None = None) -> onnx_ir.Model:
+def quantize_blindly(model: onnx_ir.Model, options: QuantizeOptions, given: QdqPlan | None = None) -> onnx_ir.Model:
     """A QDQ model of the right form, whose scales mean nothing.
 
     Args:
         model: normalized float model, every operator supported; it is not changed.
-        mode: the arithmetic, ``edgeq.numerics.scaling``.
+        options: the arithmetic, and what is int16.
         given: integers that are decided already (a partly quantized import); they are kept.
 
     Raises:
-        EdgeqError: EQ0330 operators without an integer form, EQ0331 a computed weight.
+        EdgeqError: EQ0107 no such option value, EQ0179 and EQ0364 what cannot be int16, EQ0330 operators without an
+            integer form, EQ0331 a computed weight.
     """
-    state = State(model, QuantizeOptions(mode=mode), BLIND_STEPS, given=given or QdqPlan())
+    options.check()
+    state = State(model, options, BLIND_STEPS, given=given or QdqPlan())
     run_steps(state, BLIND_STEPS)
     return state.result

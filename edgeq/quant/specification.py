@@ -239,7 +239,7 @@ def _matching(patterns: Iterable[str], names: Collection[str], inputs: Collectio
         if not found:
             near = did_you_mean(pattern, names)
             hint = f"{near} " * (near is not None) + f"`{INPUTS}` stands for all inputs, `*` for any letters"
-            allowed = f"a quantized tensor of the model, such as {', '.join([*inputs, *names][:4])}"
+            allowed = f"a quantized tensor of the model, such as {', '.join([*dict.fromkeys([*inputs, *names])][:4])}"
             problems.append(Problem("EQ0179", "the model has no such tensor", "--int16", pattern, allowed, hint))
     if problems:
         raise EdgeqError.of(problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import json
 import re
 import subprocess
@@ -161,16 +162,55 @@ def test_quantized_model_is_plain_onnx_and_compiles_without_data(
     again = edgeq.compile(quantized.model, board="native", sources_only=True)
     assert (again.quantization, again.manifest.quantization) == (None, None)
     assert edgeq.check(quantized.content).ok
+    for asked in ({"int16": "input"}, {"scheme": "w8a16"}):
+        with pytest.raises(edgeq.EdgeqError, match="EQ0230"):
+            edgeq.compile(quantized.model, board="native", sources_only=True, **asked)  # type: ignore[arg-type]
+        assert [problem.code for problem in edgeq.check(quantized.content, **asked).problems] == ["EQ0230"]  # type: ignore[arg-type]
 
 
 def test_check_returns_what_is_wrong(root: Path, example: Any) -> None:
     found = edgeq.check(root / "tests" / "invalid" / "models" / "unsupported_operators.onnx")
     assert not found.ok
     assert {problem.code for problem in found.problems} == {"EQ0302", "EQ0313"}
+    (unknown,) = edgeq.check(example.model, int16="inptu").problems
+    assert (unknown.code, unknown.where, unknown.got) == ("EQ0179", "--int16", "inptu")
     good = edgeq.check(onnx.load(example.model), board="all")
     assert good.ok
     assert len(good.boards) > 5
     assert good.peak is not None
+
+
+@pytest.mark.parametrize(
+    "choices", [{"scheme": "w8a16"}, {"int16": "input"}, {"int16": ["*/Relu_output_0"]}, {"requantize": "tflite"}], ids=str
+)
+def test_check_gives_the_bytes_of_the_firmware(
+    choices: edgeq.api.CheckChoices, example: Any, calibration: dict[str, Any]
+) -> None:
+    """Of the firmware that is compiled with the same choices, for a core with kernels of its own."""
+    made = edgeq.compile(
+        example.model, calibration, board="microbit-v2", observer="minmax", sources_only=True, **choices
+    ).manifest.program
+    found = edgeq.check(example.model, board="microbit-v2", **choices)
+    assert (found.ram_bytes, [layer.kernel for layer in found.layers]) == (
+        made.arena_bytes,
+        [step.kernel or "" for step in made.steps],
+    )
+    plain = edgeq.check(example.model, board="microbit-v2")
+    assert [layer.kernel for layer in plain.layers] != [layer.kernel for layer in found.layers]
+
+
+def test_choices_are_keywords_of_their_function_alone(example: Any) -> None:
+    """The signature says which, for help() and editors; Python refuses others."""
+    keywords = {
+        call.__name__: set(inspect.signature(call).parameters) for call in (edgeq.check, edgeq.quantize, edgeq.compile)
+    }
+    assert {"scheme", "int16", "states", "dims"} <= keywords["check"] < keywords["compile"]
+    assert "observer" in keywords["quantize"] - keywords["check"]
+    assert "backends" in keywords["compile"] - keywords["quantize"]
+    with pytest.raises(TypeError, match="'observer'"):
+        edgeq.check(example.model, observer="mse")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="'scheem'"):
+        edgeq.quantize(example.model, example.calibration, scheem="w8a16")  # type: ignore[call-arg]
 
 
 FAULTS: dict[str, tuple[Callable[[Any], object], str]] = {
@@ -183,6 +223,8 @@ FAULTS: dict[str, tuple[Callable[[Any], object], str]] = {
     "choice": (lambda e: edgeq.compile(e.model, e.calibration, board="native", optimize="-O9"), "EQ0193"),
     "observer": (lambda e: edgeq.quantize(e.model, e.calibration, observer="entropy"), "EQ0107"),
     "arithmetic": (lambda e: edgeq.compile(e.model, e.calibration, board="native", requantize="exact"), "EQ0107"),
+    "scheme": (lambda e: edgeq.check(e.model, scheme="w16a8"), "EQ0107"),
+    "no int16": (lambda e: edgeq.check(e.model, scheme="w8a16", requantize="tflm"), "EQ0364"),
     "damaged": (lambda e: edgeq.quantize(b"\x08\x0a", e.calibration), "EQ0204"),
     "shape": (lambda e: edgeq.quantize(e.model, np.zeros((4, 3), np.float32)), "EQ0113"),
     "text": (lambda e: edgeq.quantize(e.model, np.array(["a", "b"])), "EQ0113"),

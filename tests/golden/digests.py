@@ -26,7 +26,7 @@ from edgeq.ir import Graph
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio import read_model
 from edgeq.onnxio.qdq_form import REQUANTIZE
-from edgeq.quant import quantize_blindly
+from edgeq.quant import QuantizeOptions, quantize_blindly
 from edgeq.target import load_target
 from tests.conformance import zoo
 from tests.conformance.images import WAYS
@@ -84,12 +84,12 @@ def quantized_model(name: str, mode: Mode, models: Path | None) -> onnx_ir.Model
         return normalize_qdq(normalize_structure(read_model(HERE / f"{EXAMPLE}.qdq.onnx"), {}))
     if name in REAL:
         assert models is not None  # the test has looked
-        return quantize_blindly(normalize(read_model(models / f"{name}.onnx"), {}), mode)
+        return quantize_blindly(normalize(read_model(models / f"{name}.onnx"), {}), QuantizeOptions(mode=mode))
     cases = zoo.cases_of(name, mode)
     given = zoo.given_parameters(cases)
     model = zoo.float_model(name, cases, given)
     normal = model if REQUANTIZE in cases[0].types else normalize(model)
-    return quantize_blindly(normal, mode, given)
+    return quantize_blindly(normal, QuantizeOptions(mode=mode), given)
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ TEXT = """g (float[1,10] x) => (float[1,10] y) {
 def test_softmax_is_within_one_step_or_refused(scale: float, mode: Mode, tmp_path: Path) -> None:
     constants = {"s": np.float32(0.05), "z": np.int8(3), "t": np.float32(scale), "low": np.int8(-128)}
     write_model(parse(TEXT, constants), tmp_path / "m.onnx")
-    options = CompileOptions("native", "m", mode=mode)
+    options = CompileOptions("native", "m", requantize=mode)
     if scale < 1 / 500:
         with pytest.raises(EdgeqError, match="EQ0358"):
             compile_model(tmp_path / "m.onnx", None, tmp_path / "out", options)

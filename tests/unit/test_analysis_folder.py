@@ -26,10 +26,13 @@ from edgeq.analysis.verify import PASSES, verify_folder
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
 from edgeq.interp import run
+from edgeq.job import CompileOptions
 from edgeq.numerics.array import Array
 from edgeq.runners.base import RunResult
 from edgeq.runners.table import runner_entry
 from edgeq.target import list_boards, load_board
+
+OPTIONS = CompileOptions("native", "model")
 
 
 @pytest.fixture
@@ -299,7 +302,7 @@ def test_emulate_shows_integers_and_what_they_stand_for(compiled: Compiled, exam
 
 
 def test_check_gives_the_sizes_that_compile_finds(compiled: Compiled, example: Any) -> None:
-    found = check_model(example.model, compiled.manifest.board, {}).to_json()
+    found = check_model(example.model, compiled.manifest.board, OPTIONS).to_json()
     assert found["ok"]
     assert found["ram_bytes"] == compiled.manifest.program.arena_bytes
     assert compiled.manifest.program.sizes is not None
@@ -308,7 +311,7 @@ def test_check_gives_the_sizes_that_compile_finds(compiled: Compiled, example: A
 
 
 def test_check_counts_each_layer(example: Any, compiled: Compiled) -> None:
-    report = check_model(example.model, compiled.manifest.board, {})
+    report = check_model(example.model, compiled.manifest.board, OPTIONS)
     assert [layer.macs for layer in report.layers] == [step.macs for step in compiled.manifest.program.steps]
     assert report.peak is not None
     assert report.peak.ram_bytes == max(layer.ram_bytes for layer in report.layers)
@@ -318,7 +321,7 @@ def test_check_counts_each_layer(example: Any, compiled: Compiled) -> None:
 
 
 def test_check_compares_all_boards_those_that_are_sold_first(example: Any) -> None:
-    boards = check_model(example.model, "all", {}).boards
+    boards = check_model(example.model, "all", OPTIONS).boards
     names = [fit.board for fit in boards]
     assert sorted(names) == sorted(name for name in list_boards() if load_board(name).ram is not None)
     assert [fit.sold for fit in boards] == sorted((fit.sold for fit in boards), reverse=True)
@@ -331,7 +334,7 @@ def test_check_compares_all_boards_those_that_are_sold_first(example: Any) -> No
 
 
 def test_check_says_by_how_much_a_board_is_too_small(data_dir: Path) -> None:
-    report = check_model(data_dir / "models" / "ic_resnet8.onnx", "microbit-v1", {})
+    report = check_model(data_dir / "models" / "ic_resnet8.onnx", "microbit-v1", OPTIONS)
     (fit,) = report.boards
     assert not fit.fits
     assert [problem.code for problem in report.problems] == ["EQ0401"]
@@ -341,12 +344,12 @@ def test_check_says_by_how_much_a_board_is_too_small(data_dir: Path) -> None:
 
 def test_check_needs_no_data_where_compile_does(root: Path) -> None:
     """A Log is fine for the user's data; invented data would make it NaN."""
-    report = check_model(root / "tests" / "regression" / "log.onnx", None, {})
+    report = check_model(root / "tests" / "regression" / "log.onnx", None, OPTIONS)
     assert report.problems == ()
 
 
 def test_check_reports_every_unsupported_operator_at_once(root: Path) -> None:
-    found = check_model(root / "tests" / "invalid" / "models" / "unsupported_operators.onnx", None, {}).to_json()
+    found = check_model(root / "tests" / "invalid" / "models" / "unsupported_operators.onnx", None, OPTIONS).to_json()
     assert not found["ok"]
     assert len(found["problems"]) > 1
     assert found["ram_bytes"] is None

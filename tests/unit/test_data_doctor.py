@@ -18,6 +18,7 @@ from edgeq.archive import IN_MEMORY_BYTES
 from edgeq.data import DataReport, Expectation, Range, dead_layers, examine_calibration, examine_inputs, expectation_of
 from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend import normalize
+from edgeq.job import CompileOptions
 from edgeq.numerics.array import Array
 from edgeq.onnxio import read_model, read_model_bytes
 from edgeq.onnxio.samples import InputSpec, Samples
@@ -386,10 +387,7 @@ def test_a_dead_layer_of_the_example_is_named(tmp_path: Path, example: Any) -> N
         tmp_path / "dead.onnx",
         example.calibration,
         tmp_path / "q.onnx",
-        observer="minmax",
-        mode="highmul",
-        dims={},
-        progress=lambda stage, done: None,
+        CompileOptions("native", "model", observer="minmax"),
     )
     found = {note.code: note for note in report.notes}
     assert {"EQ0138", "EQ0139"} <= set(found)

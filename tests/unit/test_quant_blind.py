@@ -10,7 +10,8 @@ import pytest
 from quant_models import floats, normal, residual_net, samples_for
 
 from edgeq.integers import to_integer_graph
-from edgeq.ir import Graph
+from edgeq.ir import DType, Graph
+from edgeq.numerics.scaling import Mode
 from edgeq.quant import QuantizeOptions, quantize, quantize_blindly
 
 
@@ -24,17 +25,20 @@ def joined_net() -> ir.Model:
     return floats(text, {"k": np.float32(50), "w": normal(8, 3)})
 
 
-def shape_of(graph: Graph) -> list[tuple[str, list[tuple[int, ...]]]]:
-    return [(node.op, [tensor.shape for tensor in graph.results(node)]) for node in graph.nodes]
+def shape_of(graph: Graph) -> list[tuple[str, list[tuple[tuple[int, ...], DType]]]]:
+    return [(node.op, [(tensor.shape, tensor.dtype) for tensor in graph.results(node)]) for node in graph.nodes]
 
 
+@pytest.mark.parametrize("int16", [(), ("*",), ("x",), ("y",)], ids=["int8", "all", "input", "output"])
 @pytest.mark.parametrize("mode", ["highmul", "tflite"])
 @pytest.mark.parametrize("build", [joined_net, residual_net], ids=lambda build: build.__name__)
-def test_the_steps_are_those_of_the_calibrated_model(build: Callable[[], ir.Model], mode: str) -> None:
+def test_the_steps_are_those_of_the_calibrated_model(
+    build: Callable[[], ir.Model], mode: Mode, int16: tuple[str, ...]
+) -> None:
     model = build()
-    calibrated = quantize(model, samples_for(model), QuantizeOptions("minmax", mode, "off")).model
-    graphs = [
-        to_integer_graph(found, "highmul" if mode == "highmul" else "tflite", "net")
-        for found in (quantize_blindly(model, mode), calibrated)
-    ]
+    options = QuantizeOptions("minmax", mode, "off", int16=int16)
+    calibrated = quantize(model, samples_for(model), options).model
+    graphs = [to_integer_graph(found, mode, "net") for found in (quantize_blindly(model, options), calibrated)]
     assert shape_of(graphs[0]) == shape_of(graphs[1])
+    wide = {tensor.dtype for tensor in graphs[0].tensors.values() if not tensor.is_constant}
+    assert (DType.INT16 in wide, DType.INT8 in wide) == (bool(int16), int16 != ("*",))

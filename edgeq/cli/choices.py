@@ -1,0 +1,166 @@
+"""The keywords that :mod:`edgeq.api` takes as choices, as options of the command line: each is said once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from edgeq.arguments import OPTIMIZE
+from edgeq.cli.options import Command, accept_data_option, names_of
+from edgeq.cli.words import Word, backend_words, completing_list
+from edgeq.errors import EdgeqError
+from edgeq.numerics import DEFAULT_MODE
+
+
+def _dims(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
+    del ctx, parameter
+    found: dict[str, int] = {}
+    for value in values:
+        name, separator, number = value.rpartition("=")
+        usable = separator and name and number.isascii() and number.isdigit() and len(number) <= 9
+        if not usable or int(number) < 1:
+            raise EdgeqError(
+                "EQ0101", "a dimension has no usable size", where="--dim", got=value, allowed="NAME=N, N at least 1"
+            )
+        if found.setdefault(name, int(number)) != int(number):
+            raise EdgeqError("EQ0101", "a dimension has two sizes", where="--dim", got=value, allowed="one size")
+    return found
+
+
+def _states(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    del ctx, parameter
+    found = []
+    for value in values:
+        output, separator, name = value.partition("=")
+        if not (separator and output and name):
+            raise EdgeqError(
+                "EQ0145", "a state has no output or no input", where="--state", got=value, allowed="OUT=IN"
+            )
+        found.append((output, name))
+    return tuple(found)
+
+
+def _observers() -> list[str]:
+    from edgeq.quant import AUTO, OBSERVERS
+
+    return [AUTO, *OBSERVERS]
+
+
+def _schemes() -> Iterable[str]:
+    from edgeq.quant import SCHEMES
+
+    return SCHEMES
+
+
+def _arithmetics() -> Iterable[str]:
+    from edgeq.numerics.scaling import MODES
+
+    return MODES
+
+
+CHOICES: Final[Mapping[str, Callable[[Command], Command]]] = {
+    "requantize": click.option(
+        "--requantize",
+        metavar="NAME",
+        type=Word("arithmetic", "EQ0107", _arithmetics),
+        default=DEFAULT_MODE,
+        show_default=True,
+        help="How requantization rounds, and so which runtime's bits: `edgeq methods` lists the arithmetics.",
+    ),
+    "scheme": click.option(
+        "--scheme",
+        metavar="NAME",
+        type=Word("scheme", "EQ0107", _schemes),
+        default="w8a8",
+        show_default=True,
+        help="Bits of weights and activations: w8a8, or w8a16, where every activation is int16.",
+    ),
+    "int16": click.option(
+        "--int16",
+        metavar="NAME",
+        multiple=True,
+        help="Tensors that are int16, a name or a pattern; `input` for all inputs of the model; may be repeated.",
+    ),
+    "observer": click.option(
+        "--observer",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        type=Word("observer", "EQ0107", _observers),
+        help="How ranges follow from the data; `edgeq methods` lists them.",
+    ),
+    "calibration": click.option(
+        "--calibration",
+        metavar="FILE.npz",
+        type=click.Path(path_type=Path),
+        help="Continue from a calibration saved before, of the same MODEL and --data.",
+    ),
+    "save_calibration": click.option(
+        "--save-calibration",
+        metavar="FILE.npz",
+        type=click.Path(path_type=Path),
+        help="Save what calibration found out, for --calibration.",
+    ),
+    "code_bytes": click.option(
+        "--code-bytes",
+        type=int,
+        metavar="N",
+        help="Bytes that kernels may take; more is faster. By default layers with over 1/8 of the work get their own.",
+    ),
+    "optimize": click.option(
+        "--optimize", type=click.Choice(OPTIMIZE), default="-O2", show_default=True, help="For gcc."
+    ),
+    "aligned_loads": click.option(
+        "--aligned-loads", is_flag=True, help="For memory that traps unaligned loads; slower on M4, M7, M33."
+    ),
+    "backends": click.option(
+        "--backend",
+        "backends",
+        metavar="NAME,...",
+        default="c",
+        show_default=True,
+        callback=names_of,
+        shell_complete=completing_list(backend_words),
+        help="What to emit: c, tflite, tvm, or several.",
+    ),
+    "sources_only": click.option("--sources-only", is_flag=True, help="Make no images; needs no compiler."),
+    "dims": click.option(
+        "--dim",
+        "dims",
+        metavar="NAME=N",
+        multiple=True,
+        callback=_dims,
+        help="Size of a named dynamic dimension; may be repeated.",
+    ),
+    "states": click.option(
+        "--state",
+        "states",
+        metavar="OUT=IN",
+        multiple=True,
+        callback=_states,
+        help="Output that the next time step reads as an input; may be repeated.",
+    ),
+    "recognize_states": click.option(
+        "--no-state",
+        "recognize_states",
+        is_flag=True,
+        callback=lambda ctx, parameter, value: not value,
+        help="Take no output as a state by its name, only those of --state.",
+    ),
+    "accept_data": accept_data_option,
+}
+"""In the order of ``--help``."""
+
+
+def choice_options(choices: type) -> Callable[[Command], Command]:
+    """An option for each keyword of a TypedDict of :mod:`edgeq.api`."""
+
+    def add(function: Command) -> Command:
+        for name in sorted(choices.__annotations__, key=[*CHOICES].index, reverse=True):
+            function = CHOICES[name](function)
+        return function
+
+    return add
