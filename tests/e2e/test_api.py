@@ -181,7 +181,9 @@ def test_check_returns_what_is_wrong(root: Path, example: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "choices", [{"scheme": "w8a16"}, {"int16": "input"}, {"int16": ["*/Relu_output_0"]}, {"requantize": "tflite"}], ids=str
+    "choices",
+    [{"scheme": "w8a16"}, {"int16": "input"}, {"int16": ["*Relu_output_0"]}, {"requantize": "tflite"}],
+    ids=str,
 )
 def test_check_gives_the_bytes_of_the_firmware(
     choices: edgeq.api.CheckChoices, example: Any, calibration: dict[str, Any]
