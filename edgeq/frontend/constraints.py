@@ -12,9 +12,9 @@ import onnx_ir as ir
 
 from edgeq.errors import Problem
 from edgeq.frontend.facts import integer, ints, known_shape, operand, text
+from edgeq.numerics.resampling import COORDINATES
 from edgeq.onnxio.limits import shown
 from edgeq.ops import onnx_forms
-from edgeq.ops.layout import repeats_neighbours
 
 QDQ: Final = ("DequantizeLinear", "QuantizeLinear")
 _IMAGE_RANK: Final = 4
@@ -183,31 +183,20 @@ def _slice(node: ir.Node) -> Iterator[Problem]:
 
 
 def _resize(node: ir.Node) -> Iterator[Problem]:
-    if text(node, "mode", "nearest") != "nearest":
-        yield _attribute(node, "mode", text(node, "mode", "nearest"), "nearest", "upsample to the nearest neighbour")
+    mode, policy = text(node, "mode", "nearest"), text(node, "keep_aspect_ratio_policy", "stretch")
+    if mode not in ("linear", "nearest"):
+        yield _attribute(node, "mode", mode, "linear or nearest", "interpolate linearly")
+    if integer(node, "antialias", 0):
+        yield _attribute(node, "antialias", 1, 0, "shrink by AveragePool")
+    if policy != "stretch":
+        yield _attribute(node, "keep_aspect_ratio_policy", policy, "stretch", "state the sizes that come out")
+    coordinates = text(node, "coordinate_transformation_mode", "half_pixel")
+    if coordinates not in COORDINATES:
+        hint = "crop with Slice, and resize what is left"
+        yield _attribute(node, "coordinate_transformation_mode", coordinates, ", ".join(COORDINATES), hint)
     source, result = known_shape(operand(node, 0)), known_shape(node.outputs[0])
-    if source and result and len(source) == _IMAGE_RANK:
-        sizes = f"{list(source)} to {list(result)}"
-        if any(new % old for old, new in zip(source, result, strict=True)):
-            yield _attribute(node, "size", sizes, "an image, by whole factors")
-        elif source[:2] != result[:2]:
-            yield _attribute(node, "size", sizes, "rows and columns only")
-        else:
-            yield from _exact_scales(node, source, result)
-    how = (text(node, "coordinate_transformation_mode", "half_pixel"), text(node, "nearest_mode", "round_prefer_floor"))
-    if not repeats_neighbours(*how):
-        yield _attribute(node, "pair of modes", how, "asymmetric and floor, or half_pixel and round_prefer_…")
-
-
-def _exact_scales(node: ir.Node, source: tuple[int, ...], result: tuple[int, ...]) -> Iterator[Problem]:
-    """Scales are the whole factors themselves: 2.1 doubles six rows as 2 does, but takes other ones."""
-    scales = constant_of(operand(node, 2))
-    if scales is None or not scales.size:
-        return
-    axes = ints(node, "axes", tuple(range(len(source))))
-    wanted = [result[axis] / source[axis] for axis in axes]
-    if len(wanted) != scales.size or not np.array_equal(scales.reshape(-1).astype(np.float64), wanted):
-        yield _attribute(node, "list of scales", scales.reshape(-1).tolist(), "whole numbers")
+    if source and result and len(source) == _IMAGE_RANK and source[:2] != result[:2]:
+        yield _attribute(node, "size", f"{list(source)} to {list(result)}", "rows and columns only")
 
 
 def _clip(node: ir.Node) -> Iterator[Problem]:
@@ -222,6 +211,39 @@ def _clip(node: ir.Node) -> Iterator[Problem]:
         yield _attribute(node, "interval", f"{float(low.reshape(-1)[0])} to {float(high.reshape(-1)[0])}", "min <= max")
 
 
+def _div(node: ir.Node) -> Iterator[Problem]:
+    divisor = constant_of(operand(node, 1))
+    if divisor is not None:
+        yield _attribute(
+            node, "constant divisor", divisor.reshape(-1)[:4].tolist(), "numbers whose reciprocals are finite"
+        )
+
+
+def _of_one_number(what: str) -> Constraint:
+    """A second operand that is one number, so that the operator is a function of one value."""
+
+    def check(node: ir.Node) -> Iterator[Problem]:
+        array, shape = constant_of(operand(node, 1)), known_shape(operand(node, 0))
+        if array is None:
+            return
+        if array.size != 1 or known_shape(node.outputs[0]) != shape:
+            yield _attribute(
+                node, what, f"shape {list(array.shape)}", "one number", "split the tensor, one node a number"
+            )
+        elif not math.isfinite(float(array.reshape(-1)[0])):
+            yield _attribute(node, what, float(array.reshape(-1)[0]), "a finite number")
+        elif node.op_type == "Mod" and not integer(node, "fmod", 0):
+            yield _attribute(node, "fmod", 0, 1, "floating-point remainders have the sign of the dividend")
+
+    return check
+
+
+def _prelu(node: ir.Node) -> Iterator[Problem]:
+    x, slopes = known_shape(operand(node, 0)), known_shape(operand(node, 1))
+    if x is not None and slopes is not None and known_shape(node.outputs[0]) != x:
+        yield _misfit(node, x, slopes)
+
+
 def _quantization(node: ir.Node) -> Iterator[Problem]:
     yield from _computed(node, 1, "scale")
     yield from _computed(node, 2, "zero point")
@@ -233,12 +255,16 @@ CONSTRAINTS: Final[Mapping[str, Constraint]] = MappingProxyType(
         "Clip": _clip,
         "Conv": _conv,
         "DequantizeLinear": _quantization,
+        "Div": _div,
         "Gemm": _gemm,
         "GlobalAveragePool": _pool,
         "GlobalMaxPool": _pool,
         "MatMul": _matmul,
         "MaxPool": _pool,
+        "Mod": _of_one_number("divisor"),
+        "PRelu": _prelu,
         "Pad": _pad,
+        "Pow": _of_one_number("exponent"),
         "QuantizeLinear": _quantization,
         "Resize": _resize,
         "Slice": _slice,

@@ -177,6 +177,19 @@ class Edit:
             real = product.astype(array.dtype)
         return self._carried(real, None if integers is None else integers.scaled(factor), base)
 
+    def rearranged(self, value: ir.Value, move: Callable[[np.ndarray], np.ndarray], base: str) -> ir.Value:
+        """A constant with its elements elsewhere, or a part of them; scales per channel go along the first axis.
+
+        Args:
+            value: the constant.
+            move: takes the elements from an array of the constant's shape to their places.
+            base: the wanted name.
+        """
+        array, integers = self.array(value), self.integers.get(value)
+        assert array is not None
+        moved = None if integers is None else _rearranged(integers, move)
+        return self._carried(move(array), moved, base)
+
     def _carried(self, array: np.ndarray, integers: QuantizedConstant | None, base: str) -> ir.Value:
         made = self.constant(array, base)
         if integers is not None:
@@ -328,6 +341,24 @@ class Edit:
             if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
                 self.graph.initializers.pop(name)
                 self._values.discard(name)
+
+
+def _rearranged(integers: QuantizedConstant, move: Callable[[np.ndarray], np.ndarray]) -> QuantizedConstant | None:
+    """The integers elsewhere; None where a channel of the result has several scales."""
+    params, values = integers.quantization, move(integers.values)
+    if params.block is not None:
+        return None
+    if params.axis is None:
+        return QuantizedConstant(values, params)
+    shape = [-1 if axis == params.axis else 1 for axis in range(integers.values.ndim)]
+    channel = np.broadcast_to(np.arange(len(params.scale)).reshape(shape), integers.values.shape)
+    rows = move(channel).reshape(len(values), -1)
+    if (rows != rows[:, :1]).any():
+        return None
+    first = rows[:, 0].tolist()
+    zeros = tuple(params.zero_point[index] for index in first) if len(params.zero_point) > 1 else params.zero_point
+    scales = tuple(params.scale[index] for index in first)
+    return QuantizedConstant(values, replace(params, scale=scales, zero_point=zeros, axis=0))
 
 
 def fresh(base: str, taken: set[str]) -> str:

@@ -41,6 +41,7 @@ _ON_INTEGERS: Final = (
     "Clip",
     *onnx_types(lambda op, form: form.scale == "same" and form.type != REQUANTIZE),
 )
+_JOINING: Final = onnx_types(lambda op, form: form.scale == "same" and form.activations is None)
 _SUFFIX: Final = "_quantized"
 # Where the stated parameters are refused, any do: the other problems of the model shall be told apart from this one.
 _ANY: Final = Quantization.per_tensor(DType.INT8, 1.0, 0)
@@ -319,7 +320,7 @@ class _Reader:
         result = node.outputs[0]
         sources = [None if value is None else self.integers.get(value) for value in node.inputs]
         known = {self.found.params.get(value) for value in sources if value is not None}
-        spread = node.op_type == "Concat" and any(value is None for value in sources)
+        spread = node.op_type in _JOINING and any(value is None for value in sources)
         if not is_op(node, *_ON_INTEGERS) or sources[0] is None or len(known) != 1 or None in known or spread:
             hint = "put a DequantizeLinear before it and a QuantizeLinear behind it"
             self._problem("EQ0257", "an operator computes on integers", place_of(node), node.op_type, hint)

@@ -9,9 +9,8 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.ir import Tensor
-from edgeq.lowering.attributes import constant_array, constant_ints, integer, ints, text
+from edgeq.lowering.attributes import constant_array, constant_ints, integer, ints
 from edgeq.lowering.context import Context, Target
-from edgeq.ops.layout import repeats_neighbours
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -107,24 +106,6 @@ def lower_slice(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> 
         stride[axis % rank] = step
     attrs = {"starts": tuple(first), "ends": tuple(last), "steps": tuple(stride)}
     return ctx.emit_result("slice", target, (x.name,), attrs)
-
-
-def lower_resize(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
-    """Resize by whole factors to the nearest neighbour."""
-    modes = (
-        text(node, "coordinate_transformation_mode", "half_pixel"),
-        text(node, "nearest_mode", "round_prefer_floor"),
-    )
-    if not repeats_neighbours(*modes):
-        raise EdgeqError(
-            "EQ0360",
-            "this pair of modes of a Resize is not implemented",
-            where=f"node {node.name}",
-            got=" and ".join(modes),
-            allowed="asymmetric and floor, or half_pixel and round_prefer_…",
-        )
-    factors = (target.shape[2] // x.shape[2], target.shape[3] // x.shape[3])
-    return ctx.emit_result_nhwc("upsample", target, (ctx.to_nhwc(x).name,), {"factors": factors})
 
 
 def _clip(index: int, size: int) -> int:

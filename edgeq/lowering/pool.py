@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.errors import EdgeqError
-from edgeq.ir import Attr, Source, Tensor
-from edgeq.lowering.attributes import constant_ints, integer, ints
+from edgeq.ir import Attr, Tensor
+from edgeq.lowering.attributes import ints
 from edgeq.lowering.context import Context, Target, magnitude, scalar_quant
+from edgeq.lowering.reduce import emit_reduction, reduced_axes
 from edgeq.lowering.requantize import add_factors, at_scale
 from edgeq.ops.pool import average_pool_counts
 
@@ -33,37 +33,17 @@ def lower_average_pool(ctx: Context, node: onnx_ir.Node, target: Target, x: Tens
 def lower_mean(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
     """ReduceMean over any axes; over height and width it is a pool over the whole image."""
     rank = len(x.shape)
-    given = constant_ints(node, 1)
-    if not given and integer(node, "noop_with_empty_axes", 0):
-        raise EdgeqError("EQ0360", "a ReduceMean over no axes is not implemented", where=f"node {node.name}")
-    axes = tuple(sorted(axis % rank for axis in (given or range(rank))))
+    axes = reduced_axes(node, rank)
     if rank == 4 and axes == SPATIAL:
         return _spatial_mean(ctx, x, target)
     scale, zero = scalar_quant(x)
     count = int(np.prod([x.shape[axis] for axis in axes]))
-    kept = tuple(axis for axis in range(rank) if axis not in axes)
-    ordered = ctx.transposed(x, kept + axes, "mean_order") if kept + axes != tuple(range(rank)) else x
     bound = magnitude(x) * count
     factors = ctx.scaling.choose_mean(scale / target.scale, count, ctx.reach_of("mean", x, bound))
     names, attrs = add_factors(ctx, target.name, factors, np.array([bound]), target.sources)
-    attrs |= {
-        "axes": tuple(range(len(kept), rank)),
-        "keepdims": 0,
-        "in_zero": zero,
-        "out_zero": target.zero,
-        "clamp_min": target.clamp_min,
-        "clamp_max": target.clamp_max,
-    }
-    flat = ctx.emit(
-        "mean",
-        f"{target.name}.mean",
-        (ordered.name, *names),
-        attrs,
-        quant=target.quant,
-        sources=target.sources,
-        source=Source(target.name, tuple(range(len(kept))), target.shape),
-    )
-    return ctx.emit_result("reshape", target, (flat.name,), {"shape": target.shape})
+    attrs |= {"in_zero": zero, "out_zero": target.zero}
+    attrs |= {"clamp_min": target.clamp_min, "clamp_max": target.clamp_max}
+    return emit_reduction(ctx, "mean", x, axes, target, names, attrs)
 
 
 def _spatial_mean(ctx: Context, x: Tensor, target: Target) -> Tensor:

@@ -30,6 +30,23 @@ def add_factors(
     Raises:
         EdgeqError: EQ0353 where the accumulator, shifted, can leave int32.
     """
+    require_reach(factors, bound, where)
+    names = tuple(ctx.add_constant(f"{name}.{operand}", values) for operand, values in factors.operands.items())
+    acc = "i64" if factors.wide else "i32"
+    return names, {"requant": ctx.scaling.name, "acc": acc, "shift": factors.shift}
+
+
+def require_reach(factors: Factors, bound: Array, where: tuple[str, ...]) -> None:
+    """Refuse accumulators that leave int32 when shifted.
+
+    Args:
+        factors: what they are scaled by.
+        bound: int64 [C], the largest magnitude that the accumulator of a channel can reach.
+        where: names of the ONNX nodes, for messages.
+
+    Raises:
+        EdgeqError: EQ0353.
+    """
     reached, limit = int(bound.max(initial=0)), accumulator_limit(factors.shift)
     if reached > limit and not factors.wide:
         raise EdgeqError(
@@ -40,9 +57,6 @@ def add_factors(
             allowed=f"at most {limit}",
             hint="use a larger output scale for this layer, or split its input channels",
         )
-    names = tuple(ctx.add_constant(f"{name}.{operand}", values) for operand, values in factors.operands.items())
-    acc = "i64" if factors.wide else "i32"
-    return names, {"requant": ctx.scaling.name, "acc": acc, "shift": factors.shift}
 
 
 def emit_requantize(ctx: Context, tensor: Tensor, quant: Quantization, name: str) -> Tensor:

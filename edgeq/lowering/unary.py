@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import onnx_ir
 
 TOLD_STEPS = 16.0
-CLIP_BOUNDS = {1: "min", 2: "max"}
+CONSTANTS = {"Clip": {1: "min", 2: "max"}, "Mod": {1: "constant"}, "Pow": {1: "constant"}}
+"""By function, the numbers that are operands in ONNX and attributes here."""
 
 
 def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
@@ -31,11 +32,10 @@ def lower_unary(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> 
     """
     scale, zero = scalar_quant(x)
     attributes = scalars(node)
-    if node.op_type == "Clip":
-        for index, key in CLIP_BOUNDS.items():
-            bound = constant_array(node, index)
-            if bound is not None and bound.size:
-                attributes[key] = float(bound.reshape(-1)[0])
+    for index, key in CONSTANTS.get(node.op_type, {}).items():
+        number = constant_array(node, index)
+        if number is not None and number.size:
+            attributes[key] = float(number.reshape(-1)[0])
     function = _spelled(node.op_type, attributes)
     if x.dtype is DType.INT16:
         given = (node.op_type, attributes, scale, target.scale, target.clamp_min, target.clamp_max)

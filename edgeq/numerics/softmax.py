@@ -28,7 +28,7 @@ EXP_BITS = 23
 ROW_MAX_UINT32 = 511
 OUTPUT_SCALE = 1.0 / 256.0
 OUTPUT_ZERO = -128
-_FACTOR_INT16 = (1 << 16) - 1
+FACTOR_INT16 = (1 << 16) - 1
 ROW_MAX_INT16 = 1 << 16
 _DIGITS = 60
 
@@ -57,7 +57,7 @@ def exp_table_int16(scale: float) -> Array:
         ValueError: the scale is not positive and finite.
     """
     differences = [*range(0, 1 << 16, 256), *range(256)]
-    return np.array(_exponentials(scale, differences, _FACTOR_INT16), dtype=np.uint16)
+    return np.array(_exponentials(scale, differences, FACTOR_INT16), dtype=np.uint16)
 
 
 def _exponentials(scale: float, differences: Iterable[int], factor: int) -> list[int]:

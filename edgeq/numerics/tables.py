@@ -45,7 +45,7 @@ def unary_table(
 
     Args:
         function: a key of :data:`FUNCTIONS`.
-        attributes: ONNX attributes; the bounds of ``Clip`` are ``min`` and ``max``.
+        attributes: ONNX attributes; the bounds of ``Clip`` are ``min`` and ``max``, other operands ``constant``.
         in_scale: s_x, float32 value, positive.
         in_zero: z_x.
         out_scale: s_y, float32 value, positive.
@@ -182,6 +182,26 @@ def _sign(x: Real, a: Attributes) -> Real:
     return Fraction((x > 0) - (x < 0))
 
 
+def _shrink(x: Real, a: Attributes) -> Real:
+    lambd, bias = _number(a, "lambd", 0.5), _number(a, "bias", 0.0)
+    if reals.magnitude(x) <= lambd:
+        return _ZERO
+    return _sum(x, -bias if x > 0 else bias)
+
+
+def _power(x: Real, a: Attributes) -> Real:
+    return reals.power(x, _number(a, "constant", 1.0))
+
+
+def _remainder(x: Real, a: Attributes) -> Real:
+    """As C's fmod: of the dividend's sign; zero for a divisor of zero."""
+    divisor = abs(_number(a, "constant", 0.0))
+    if not divisor:
+        return _ZERO
+    rest = abs(fraction(x)) % divisor
+    return rest if x > 0 else -rest
+
+
 def _swish(x: Real, a: Attributes) -> Real:
     return _product(x, reals.sigmoid(_product(_number(a, "alpha", 1.0), x)))
 
@@ -193,12 +213,16 @@ def _thresholded_relu(x: Real, a: Attributes) -> Real:
 FUNCTIONS: dict[str, _Function] = {
     "Abs": _plain(reals.magnitude),
     "Acos": _plain(reals.acos),
+    "Acosh": _plain(reals.acosh),
     "Asin": _plain(reals.asin),
+    "Asinh": _plain(reals.asinh),
     "Atan": _plain(reals.atan),
+    "Atanh": _plain(reals.atanh),
     "Ceil": _rounded(ceil),
     "Celu": _celu,
     "Clip": _clip,
     "Cos": _plain(reals.cos),
+    "Cosh": _plain(reals.cosh),
     "Elu": _elu,
     "Erf": _plain(reals.erf),
     "Exp": _plain(reals.exp),
@@ -209,14 +233,18 @@ FUNCTIONS: dict[str, _Function] = {
     "LeakyRelu": _leaky_relu,
     "Log": _plain(reals.log),
     "Mish": _mish,
+    "Mod": _remainder,
     "Neg": lambda x, a: -x,
+    "Pow": _power,
     "Reciprocal": lambda x, a: _quotient(_ONE, x),
     "Relu": lambda x, a: max(x, _ZERO),
     "Round": _rounded(round_half_even),
     "Selu": _selu,
     "Sigmoid": _plain(reals.sigmoid),
+    "Shrink": _shrink,
     "Sign": _sign,
     "Sin": _plain(reals.sin),
+    "Sinh": _plain(reals.sinh),
     "Softplus": _plain(reals.softplus),
     "Softsign": lambda x, a: _quotient(x, _sum(_ONE, reals.magnitude(x))),
     "Sqrt": _plain(reals.sqrt),

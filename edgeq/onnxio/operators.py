@@ -30,7 +30,6 @@ _ATTENTION: Final = "export it as MatMul, Softmax and Transpose"
 _INDEX: Final = "addresses that depend on data have no integer form yet: do it in the application"
 _SHAPE: Final = "export the model with static shapes: then it is a constant"
 _MONOTONE: Final = "the largest of the inputs is the same without it: leave it out and take the arg max of its input"
-_EXTREME: Final = "the axes must be constant, and the tensor float32"
 
 _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (_APPLICATION, (
@@ -59,8 +58,7 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "RMSNormalization",
     )),
     (_NORM, (
-        "GlobalLpPool", "LpNormalization", "LpPool", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp",
-        "ReduceSumSquare",
+        "GlobalLpPool", "LpNormalization", "LpPool",
     )),
     (_ATTENTION, ("Attention", "RotaryEmbedding")),
     (_INDEX, (
@@ -68,42 +66,28 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "Scatter", "ScatterElements", "ScatterND", "TensorScatter",
     )),
     (_SHAPE, ("ConstantOfShape", "EyeLike", "Range", "Shape", "Size")),
-    (_EXTREME, ("ReduceMax", "ReduceMin")),
     ("resample the image in the application", ("AffineGrid", "DeformConv", "GridSample")),
 )  # fmt: skip
 
 _SINGLE: Final = {
-    "Acosh": "use another activation: `edgeq ops` lists them",
-    "Asinh": "use another activation: `edgeq ops` lists them",
-    "Atanh": "use another activation: `edgeq ops` lists them",
     "BatchNormalization": "make its parameters constants, each variance positive; in training: model.eval() first",
     "Cast": "export the model in float32; integers are prepared in the application",
     "CastLike": "export the model in float32; integers are prepared in the application",
     "CenterCropPad": "crop with Slice, or pad with Pad",
     "Constant": "store it as an initializer",
-    "ConvTranspose": "upsample to the nearest neighbour (Resize) and convolve",
-    "Cosh": "use another activation: `edgeq ops` lists them",
+    "ConvTranspose": "its weight must be constant, over one or two dimensions",
     "CumProd": "running products have no integer form: compute them in the application",
     "CumSum": "use a MatMul with a constant triangular matrix",
     "DepthToSpace": "only images of rank 4 can be rearranged",
     "Det": "compute it in the application",
-    "Div": "only a division by a constant is supported: multiply by the reciprocal where the divisor allows it",
     "Dropout": "export the model in inference mode: call model.eval() first",
     "DynamicQuantizeLinear": "quantize statically: dynamic scales need floating point on the device",
     "Einsum": "write it as MatMul and Transpose",
     "Expand": "expand a constant, or expand to a constant shape, at most 64 times along an axis",
     "Gather": "only constant indices, in at most 64 runs, are supported: look tables up in the application",
     "LogSoftmax": _MONOTONE,
-    "Max": "only tensors of float32 can be compared",
     "Mean": "only tensors of float32 can be averaged",
-    "Min": "only tensors of float32 can be compared",
-    "Mod": "remainders have no integer form here: compute them in the application",
-    "PRelu": "its slopes must be constant",
-    "Pow": "only the constant exponents 1, 2, 3, 1/2 and -1 are supported: multiply x by itself instead",
-    "ReduceProd": "products over an axis have no integer form: multiply the slices",
-    "ReduceSum": "the axes must be constant, and the tensor float32",
-    "Shrink": "use another activation: `edgeq ops` lists them",
-    "Sinh": "use another activation: `edgeq ops` lists them",
+    "ReduceProd": "only products of at most 32 numbers, over constant axes, are supported: multiply the slices",
     "SpaceToDepth": "only images of rank 4 can be rearranged",
     "Split": "the sizes of the parts must be constant",
     "Sum": "only tensors of float32 can be added",
@@ -118,10 +102,9 @@ HINTS: Final = _SINGLE | {name: hint for hint, names in _BY_HINT for name in nam
 
 _SOMETIMES: Final = frozenset(
     {
-        "BatchNormalization", "Cast", "CastLike", "Constant", "ConstantOfShape", "DepthToSpace", "Div", "Dropout",
-        "DynamicQuantizeLinear", "Equal", "Expand", "EyeLike", "Gather", "If", "Less", "Max", "Mean", "Min", "Not",
-        "PRelu", "Pow", "Range", "ReduceMax", "ReduceMin", "ReduceSum", "Shape", "Size", "SpaceToDepth", "Split", "Sum",
-        "Tile", "Trilu", "Upsample", "Where",
+        "BatchNormalization", "Cast", "CastLike", "Constant", "ConstantOfShape", "ConvTranspose", "DepthToSpace",
+        "Dropout", "DynamicQuantizeLinear", "Equal", "Expand", "EyeLike", "Gather", "If", "Less", "Mean", "Not",
+        "Range", "ReduceProd", "Shape", "Size", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample", "Where",
     }
 )  # fmt: skip
 NEVER: Final = frozenset(HINTS) - _SOMETIMES

@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 
 from edgeq.ir import DType, Node, Tensor
 from edgeq.ops import (
+    arithmetic,
     conv,
     dense,
     elementwise,
     layout,
     lookup,
     pool,
+    reduce,
     requantize,
+    resize,
     softmax,
 )
 from edgeq.ops.base import FIXED_INT16, Attribute, OnnxAttribute, OnnxForm, Op, Sample, ScaleRule
@@ -40,13 +43,16 @@ __all__ = [
 OPS: tuple[Op, ...] = tuple(
     sorted(
         (
+            *arithmetic.OPS,
             *conv.OPS,
             *dense.OPS,
             *elementwise.OPS,
             *layout.OPS,
             *lookup.OPS,
             *pool.OPS,
+            *reduce.OPS,
             *requantize.OPS,
+            *resize.OPS,
             *softmax.OPS,
         ),
         key=lambda op: op.name,

@@ -143,6 +143,8 @@ class OnnxForm:
         average: it is an average pool, which some arithmetics compute without a change of scale.
         fill: index of the input whose value the result holds beside the operand's values, or None.
         constants: what the inputs that must be constant are, by index, weight and bias included.
+        saturates: what of an operand lies beyond the range of the result changes no result, so that the range that a
+            result shares with its operands is its own.
         fuses_clamp: a Relu or Clip right behind it is the clamp of its result.
         clamps: it is such a Relu or Clip.
         means: every result lies between the smallest and the largest of its operand, as it does with scale ``same``.
@@ -160,6 +162,7 @@ class OnnxForm:
     average: bool = False
     fill: int | None = None
     constants: Mapping[int, str] = field(default_factory=dict)
+    saturates: bool = False
     fuses_clamp: bool = False
     clamps: bool = False
     means: bool = False
@@ -203,6 +206,7 @@ class Sample:
         attributes: ONNX attributes.
         tolerance: allowed difference to onnxruntime's float result, in steps of the output scale, for inputs that are
             exact multiples of the input's scale.
+        positive: positions of activation inputs that are never negative, and above zero on calibration data.
     """
 
     id: str
@@ -211,6 +215,7 @@ class Sample:
     constants: Mapping[int, Shape | Array] = field(default_factory=dict)
     attributes: Mapping[str, int | float | str | tuple[int, ...]] = field(default_factory=dict)
     tolerance: float = 1.0
+    positive: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ _TYPES: tuple[tuple[Type, ...], ...] = (("int8", "int8", "int8"), ("int16", "int
 _SUM_ATTRIBUTES = (MODE, *CLAMP, *parameters(lambda scaling: scaling.sum_parameters))
 
 
-def _shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+def broadcast_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    """The shape to which the first two operands broadcast."""
     a, b = operands[:2]
     try:
         return np.broadcast_shapes(a.shape, b.shape)
@@ -77,7 +78,7 @@ def _sum_op(name: str, onnx: str, sign: int, summary: str) -> Op:
         summary=summary,
         signature=Signature(_OPERANDS, _TYPES),
         attributes=_SUM_ATTRIBUTES,
-        shape=_shape,
+        shape=broadcast_shape,
         evaluate=_evaluate_sum(sign),
         macs=no_macs,
         axes=Axes(),
@@ -96,7 +97,7 @@ MUL = Op(
     summary="a·b with numpy broadcasting, either may be constant: a, b, multiplier[1], (exponent)",
     signature=Signature((*_OPERANDS, *FACTORS), _TYPES),
     attributes=(*REQUANT, value_of("a", "a_zero", "zero point of a"), value_of("b", "b_zero", "zero point of b")),
-    shape=_shape,
+    shape=broadcast_shape,
     evaluate=_evaluate_mul,
     macs=no_macs,
     axes=Axes(),

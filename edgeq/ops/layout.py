@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array
+from edgeq.numerics.resampling import COORDINATES, ROUNDINGS
 from edgeq.ops.accumulator import value_of
 from edgeq.ops.axes import Axes
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
@@ -119,17 +120,17 @@ def _transpose(name: str, x: Shape, perm: Shape) -> Sample:
     return Sample(name, "Transpose", (x,), {}, {"perm": perm})
 
 
-# Numbers that only linear and cubic interpolation and cropping read may be anything.
+# Numbers that only cubic interpolation and cropping read may be anything.
 _RESIZE = (
-    OnnxAttribute("antialias", "int"),
+    OnnxAttribute("antialias", "int", (0,)),
     OnnxAttribute("axes", "ints"),
-    OnnxAttribute("coordinate_transformation_mode", "str", ("asymmetric", "half_pixel")),
+    OnnxAttribute("coordinate_transformation_mode", "str", COORDINATES),
     OnnxAttribute("cubic_coeff_a", "float"),
     OnnxAttribute("exclude_outside", "int"),
     OnnxAttribute("extrapolation_value", "float"),
     OnnxAttribute("keep_aspect_ratio_policy", "str", ("stretch",)),
-    OnnxAttribute("mode", "str", ("nearest",)),
-    OnnxAttribute("nearest_mode", "str", ("floor", "round_prefer_ceil", "round_prefer_floor")),
+    OnnxAttribute("mode", "str", ("linear", "nearest")),
+    OnnxAttribute("nearest_mode", "str", ROUNDINGS),
 )
 
 
@@ -291,7 +292,7 @@ UPSAMPLE = Op(
     shape=_upsample_shape,
     evaluate=_evaluate_upsample,
     macs=no_macs,
-    onnx=(OnnxForm("Resize", scale="same", constants={2: "list of scales"}, attributes=_RESIZE),),
+    onnx=(OnnxForm("Resize", scale="same", constants={2: "list of scales", 3: "list of sizes"}, attributes=_RESIZE),),
     samples=(
         _upsample("by2-c3", (1, 3, 4, 5), 2, 2),
         _upsample("by3x2-c1", (1, 1, 3, 4), 3, 2),

@@ -18,7 +18,7 @@ _FIXED = {
     "Sigmoid": Quantization.per_tensor(DType.INT8, 1 / 256, -128),
     "Tanh": Quantization.per_tensor(DType.INT8, 1 / 128, 0),
 }
-_NONNEGATIVE = ("Abs", "Exp", "HardSigmoid", "Relu", "Sigmoid", "Softplus", "Sqrt")
+_NONNEGATIVE = ("Abs", "Acosh", "Cosh", "Exp", "HardSigmoid", "Relu", "Sigmoid", "Softplus", "Sqrt")
 _ALPHA = OnnxAttribute("alpha", "float")
 _ATTRIBUTES = {
     "Celu": (_ALPHA,),
@@ -26,19 +26,26 @@ _ATTRIBUTES = {
     "Gelu": (OnnxAttribute("approximate", "str", ("none", "tanh")),),
     "HardSigmoid": (_ALPHA, OnnxAttribute("beta", "float")),
     "LeakyRelu": (_ALPHA,),
+    "Mod": (OnnxAttribute("fmod", "int", (1,)),),
     "Selu": (_ALPHA, OnnxAttribute("gamma", "float")),
+    "Shrink": (OnnxAttribute("bias", "float"), OnnxAttribute("lambd", "float")),
     "Swish": (_ALPHA,),
     "ThresholdedRelu": (_ALPHA,),
 }
+_CONSTANTS = {"Clip": {1: "lower bound", 2: "upper bound"}, "Mod": {1: "divisor"}, "Pow": {1: "exponent"}}
 _ELEMENTWISE = (
     "Abs",
     "Acos",
+    "Acosh",
     "Asin",
+    "Asinh",
     "Atan",
+    "Atanh",
     "Ceil",
     "Celu",
     "Clip",
     "Cos",
+    "Cosh",
     "Elu",
     "Erf",
     "Exp",
@@ -49,14 +56,18 @@ _ELEMENTWISE = (
     "LeakyRelu",
     "Log",
     "Mish",
+    "Mod",
     "Neg",
+    "Pow",
     "Reciprocal",
     "Relu",
     "Round",
     "Selu",
     "Sigmoid",
+    "Shrink",
     "Sign",
     "Sin",
+    "Sinh",
     "Softplus",
     "Softsign",
     "Sqrt",
@@ -89,7 +100,7 @@ def _form(onnx: str) -> OnnxForm:
         onnx,
         scale="fixed" if fixed else "own",
         fixed=fixed,
-        constants={1: "lower bound", 2: "upper bound"} if onnx == "Clip" else {},
+        constants=_CONSTANTS.get(onnx, {}),
         clamps=onnx in ("Clip", "Relu"),
         nonnegative=onnx in _NONNEGATIVE,
         attributes=_ATTRIBUTES.get(onnx, ()),
@@ -100,12 +111,15 @@ def _scalar(value: float) -> Array:
     return np.array(value, dtype=np.float32)
 
 
-# Swish is opset 24; Acos, Asin, Log, Sqrt and Reciprocal have a domain that random inputs leave.
+# Swish is opset 24; others have a domain that random inputs leave, or operands beside x.
+_NO_PLAIN_SAMPLE = frozenset(
+    {
+        "Acos", "Acosh", "Asin", "Asinh", "Atanh", "Ceil", "Clip", "Cosh", "Floor", "Log", "Mod", "Pow", "Reciprocal",
+        "Round", "Shrink", "Sign", "Sinh", "Sqrt", "Swish", "Tan",
+    }
+)  # fmt: skip
 _PLAIN_SAMPLES = tuple(
-    Sample(name.lower(), name, ((1, 3, 5, 4),))
-    for name in _ELEMENTWISE
-    if name
-    not in ("Acos", "Asin", "Ceil", "Clip", "Floor", "Log", "Reciprocal", "Round", "Sign", "Sqrt", "Swish", "Tan")
+    Sample(name.lower(), name, ((1, 3, 5, 4),)) for name in _ELEMENTWISE if name not in _NO_PLAIN_SAMPLE
 )
 _MORE_SAMPLES = (
     Sample("ceil", "Ceil", ((1, 3, 5, 4),)),
@@ -126,6 +140,15 @@ _MORE_SAMPLES = (
     Sample("sign", "Sign", ((1, 3, 5, 4),)),
     Sample("tanh-2d", "Tanh", ((1, 65),)),
     Sample("thresholdedrelu-alpha", "ThresholdedRelu", ((1, 33),), {}, {"alpha": 0.375}),
+    Sample("asinh", "Asinh", ((1, 3, 5, 4),)),
+    Sample("cosh", "Cosh", ((1, 3, 5, 4),)),
+    Sample("mod", "Mod", ((1, 3, 5, 4),), {1: _scalar(0.75)}, {"fmod": 1}),
+    Sample("mod-negative", "Mod", ((1, 33),), {1: _scalar(-1.25)}, {"fmod": 1}),
+    Sample("pow-cube", "Pow", ((1, 3, 5, 4),), {1: _scalar(3.0)}),
+    Sample("pow-fourth", "Pow", ((1, 33),), {1: _scalar(4.0)}),
+    Sample("shrink", "Shrink", ((1, 3, 5, 4),)),
+    Sample("shrink-bias", "Shrink", ((1, 33),), {}, {"bias": 0.25, "lambd": 0.75}),
+    Sample("sinh", "Sinh", ((1, 3, 5, 4),)),
 )
 
 LOOKUP = Op(

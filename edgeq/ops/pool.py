@@ -12,8 +12,8 @@ from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array, saturate
 from edgeq.numerics.rounding import divide_half_away
 from edgeq.ops.accumulator import CLAMP, IN_ZERO, REQUANT, requantize
-from edgeq.ops.axes import Axes
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
+from edgeq.ops.reduce import AXES, KEEPDIMS, ONNX_AXES, ONNX_REDUCTION, REDUCED, reduced_shape
 from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, Type, invalid, scaling_of, slots_of_modes
 from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, valid_counts, window_output, windows
 
@@ -86,14 +86,6 @@ def _evaluate_max(node: Node, arrays: Sequence[Array]) -> list[Array]:
     padded = pad_spatial(x, node.integers("pads"), np.iinfo(x.dtype).min)
     best = windows(padded, node.integers("kernel"), node.integers("strides")).max(axis=(4, 5))
     return [saturate(best, node.integer("clamp_min"), node.integer("clamp_max"), x.dtype)]
-
-
-def _mean_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
-    shape, axes = operands[0].shape, node.integers("axes")
-    if not axes or axes != tuple(range(axes[0], axes[-1] + 1)) or axes[0] < 0 or axes[-1] >= len(shape):
-        raise invalid(node, "axes must be contiguous", axes, f"sorted axes of {shape}")
-    kept = (1,) * len(axes) if node.integer("keepdims") else ()
-    return (*shape[: axes[0]], *kept, *shape[axes[-1] + 1 :])
 
 
 def _evaluate_mean(node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -197,20 +189,20 @@ MEAN = Op(
     signature=Signature((Slot("x"), *FACTORS), _TYPES),
     attributes=(
         *REQUANT,
-        Attribute("axes", "ints", "sorted, contiguous", 0),
-        Attribute("keepdims", "int", "1: the axes stay with size 1", 0, 1),
+        AXES,
+        KEEPDIMS,
         IN_ZERO,
     ),
-    shape=_mean_shape,
+    shape=reduced_shape,
     evaluate=_evaluate_mean,
     macs=no_macs,
-    axes=Axes(named="axes", contiguous=True, kept="keepdims"),
+    axes=REDUCED,
     onnx=(
         OnnxForm(
             "ReduceMean",
-            constants={1: "list of axes"},
+            constants=ONNX_AXES,
             means=True,
-            attributes=(OnnxAttribute("keepdims", "int", (0, 1)), OnnxAttribute("noop_with_empty_axes", "int", (0, 1))),
+            attributes=ONNX_REDUCTION,
         ),
     ),
     samples=(

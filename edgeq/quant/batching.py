@@ -268,7 +268,9 @@ _RULES: Final[Mapping[str, Callable[[onnx_ir.Node], bool]]] = {
     "Squeeze": _listed_axes(1),
     "Transpose": _transpose,
     "Unsqueeze": _listed_axes(1),
+    "arithmetic": _elementwise,
     "elementwise": _elementwise,
     "lookup": _always,
     "pool": _always,
+    "reduce": _listed_axes(1),
 }

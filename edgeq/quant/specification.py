@@ -6,7 +6,7 @@ scale of its own, that of its inputs, or a fixed one. Values that must share are
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -68,6 +68,8 @@ class Specification:
             computed anew.
         dtypes: by group, the type of its integers.
         operand_dtypes: by constant operand, the type of its integers.
+        clipped: values and constant operands whose range does not count: whatever reads them saturates at the range of
+            the others of their group (``OnnxForm.saturates``).
     """
 
     groups: tuple[tuple[str, ...], ...]
@@ -77,6 +79,7 @@ class Specification:
     sources: frozenset[str]
     dtypes: tuple[DType, ...]
     operand_dtypes: dict[Operand, DType]
+    clipped: frozenset[str | Operand]
 
     @cached_property
     def group_of(self) -> dict[str, int]:
@@ -220,7 +223,28 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
         key: DType.INT16 if wide.intersection(number[name] for name in neighbours[key[0]]) else DType.INT8
         for key in placed
     }
-    return Specification(groups, fixed, placed, tuple(layers), frozenset(sources), dtypes, operand_dtypes)
+    clipped = _clipped(
+        list(quantized_nodes(model, mode, kept)), number, {str(value.name) for value in model.graph.outputs}
+    )
+    return Specification(groups, fixed, placed, tuple(layers), frozenset(sources), dtypes, operand_dtypes, clipped)
+
+
+def _clipped(
+    nodes: Sequence[QuantizedNode], group: Mapping[str, int], results: Collection[str]
+) -> frozenset[str | Operand]:
+    """``Specification.clipped``, from the last node back: what passes a clipped value on clips its operands."""
+    clipped: set[str | Operand] = set()
+    counted = set(results)
+    for found in reversed(nodes):
+        outputs = [str(value.name) for value in found.outputs]
+        passes = found.rule == "same" and bool(outputs)
+        clips = passes and (found.form.saturates or (clipped - counted).issuperset(outputs))
+        for value in found.computed:
+            shares = clips and group[str(value.name)] == group[outputs[0]]
+            (clipped if shares else counted).add(str(value.name))
+        if found.form.saturates:
+            clipped.update((str(found.node.name), index) for index, _ in found.constants)
+    return frozenset(clipped - counted)
 
 
 def _matching(patterns: Iterable[str], names: Collection[str], inputs: Collection[str]) -> set[str]:

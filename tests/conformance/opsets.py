@@ -7,7 +7,7 @@ compared by :func:`tests.conformance.node_tests.judge`: float for float behind t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final
 
@@ -24,8 +24,8 @@ from tests.conformance.node_tests import NodeTest, run_float
 LAST_OPSET: Final = min(26, MAX_OPSET)
 # Operators that rules turn into others, beside those that have an integer form of their own.
 REWRITTEN: Final = (
-    "BatchNormalization", "DepthToSpace", "Div", "Dropout", "Expand", "Gather", "Max", "Mean", "Min", "PRelu", "Pow",
-    "ReduceMax", "ReduceMin", "ReduceSum", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
+    "BatchNormalization", "ConvTranspose", "DepthToSpace", "Dropout", "Expand", "Gather", "Mean", "ReduceProd",
+    "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
 )  # fmt: skip
 _IMAGE: Final = (1, 4, 5, 6)
 _RNG: Final = np.random.default_rng(5)
@@ -212,11 +212,18 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "Clip": _clip,
     "Concat": lambda opset: [Form((_IMAGE, (1, 2, 5, 6)), attributes={"axis": 1})],
     "Conv": _conv,
+    "ConvTranspose": lambda opset: [
+        Form(constants={1: _RNG.normal(size=(4, 3, 3, 3)).astype(np.float32)}, attributes={"strides": (2, 2)}),
+        Form(constants={1: _CHANNEL.reshape(4, 1, 1, 1), 2: _CHANNEL}, attributes={"group": 4, "strides": (1, 3)}),
+        Form(((1, 4, 7),), {1: _RNG.normal(size=(4, 2, 4)).astype(np.float32)}, {"strides": (2,), "pads": (1, 1)}),
+    ],
     "DepthToSpace": lambda opset: [
         Form(attributes={"blocksize": 2, **({"mode": mode} if opset >= 11 else {})})
         for mode in (("DCR", "CRD") if opset >= 11 else ("DCR",))
     ],
-    "Div": lambda opset: [Form(constants={1: _CHANNEL.reshape(4, 1, 1)})],
+    "Acosh": lambda opset: [Form(low=1.1, high=3.0)],
+    "Atanh": lambda opset: [Form(low=-0.99, high=0.99)],
+    "Div": lambda opset: [Form(constants={1: _CHANNEL.reshape(4, 1, 1)}), Form((_IMAGE, _IMAGE), low=0.2)],
     "Dropout": _dropout,
     "Expand": lambda opset: [Form(((1, 4, 1),), {1: _ints(2, 1, 3)})],
     "Flatten": lambda opset: [Form(), Form(attributes={"axis": 0}), Form(attributes={"axis": 2})],
@@ -239,16 +246,28 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "MaxPool": _pool(average=False),
     "Mean": _many,
     "Min": _many,
+    "Mod": lambda opset: [Form(constants={1: _number(0.75)}, attributes={"fmod": 1})],
     "Mul": _binary,
     "PRelu": lambda opset: [
         Form(constants={1: s.reshape(-1, 1, 1)}) for s in (_CHANNEL - 1, np.full(1, 0.25, np.float32))
     ],
     "Pad": _pad,
-    "Pow": lambda opset: [Form(constants={1: _number(p)}, low=0.2) for p in (2.0, 0.5, 3.0, -1.0, 1.0)],
+    "Pow": lambda opset: [Form(constants={1: _number(p)}, low=0.2) for p in (2.0, 0.5, 3.0, -1.0, 1.0, 2.5)],
     "Reciprocal": lambda opset: [Form(low=0.2)],
-    "ReduceMax": lambda opset: _reduce(opset, 18),
-    "ReduceMean": lambda opset: _reduce(opset, 18),
-    "ReduceMin": lambda opset: _reduce(opset, 18),
+    **dict.fromkeys(
+        (
+            "ReduceL1",
+            "ReduceL2",
+            "ReduceLogSumExp",
+            "ReduceMax",
+            "ReduceMean",
+            "ReduceMin",
+            "ReduceProd",
+            "ReduceSumSquare",
+        ),
+        lambda opset: _reduce(opset, 18),
+    ),
+    "ReduceLogSum": lambda opset: [replace(form, low=0.2) for form in _reduce(opset, 18)],
     "ReduceSum": lambda opset: _reduce(opset, 13),
     "Reshape": lambda opset: [Form(constants={1: _ints(0, -1, 3)})],
     "Resize": _resize,

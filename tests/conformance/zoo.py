@@ -31,7 +31,7 @@ from edgeq.numerics.scaling import MODES, SCALINGS, Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE, QdqPlan
 from edgeq.onnxio.qdq_parameters import quantize_constant
 from edgeq.onnxio.samples import Samples
-from edgeq.ops import OPS, OnnxForm, onnx_forms
+from edgeq.ops import OPS, OnnxForm, Sample, onnx_forms
 from edgeq.ops.signature import Shape
 from edgeq.quant import QuantizeOptions, quantize
 
@@ -167,9 +167,12 @@ FURTHER: dict[str, tuple[Case, ...]] = {
     ),
     "lookup": (
         Case("lookup[acos]", ("Acos",), (_IMAGE,), parameters=_UNIT),
+        Case("lookup[acosh]", ("Acosh",), (_IMAGE,), parameters=(Quantization.per_tensor(DType.INT8, 0.125, -128),)),
         Case("lookup[asin]", ("Asin",), (_IMAGE,), parameters=_UNIT),
+        Case("lookup[atanh]", ("Atanh",), (_IMAGE,), parameters=_UNIT),
         Case("lookup[chain]", ("Tanh", "Sigmoid"), (_IMAGE,), tolerance=2.0),
         Case("lookup[log]", ("Log",), (_IMAGE,), parameters=_POSITIVE),
+        Case("lookup[pow-2.5]", ("Pow",), (_IMAGE,), {1: np.array(2.5, np.float32)}, parameters=_POSITIVE),
         Case("lookup[reciprocal]", ("Reciprocal",), (_IMAGE,), parameters=_POSITIVE),
         Case("lookup[sqrt]", ("Sqrt",), (_IMAGE,), parameters=_POSITIVE),
         Case("lookup[tan]", ("Tan",), (_IMAGE,), parameters=_UNIT),
@@ -193,6 +196,49 @@ FURTHER: dict[str, tuple[Case, ...]] = {
         for number in range(7)
     ),
 }
+FURTHER["arithmetic"] = (
+    Case("divide[fused-clip]", ("Div", "Clip"), (_IMAGE, _IMAGE), parameters=(_parameters(2), *_POSITIVE)),
+)
+_LINEAR, _NEAREST = {"mode": "linear"}, {"mode": "nearest"}
+_ALIGNED = {"coordinate_transformation_mode": "align_corners"}
+_ASYMMETRIC = {"coordinate_transformation_mode": "asymmetric"}
+_TORCH = {"coordinate_transformation_mode": "pytorch_half_pixel"}
+FURTHER["resize"] = tuple(
+    Case(
+        name,
+        ("Resize",),
+        (shape,),
+        {3: np.array([*shape[:2], *target])}
+        if isinstance(target[0], int)
+        else {2: np.array([1, 1, *target], np.float32)},
+        attributes,
+    )
+    for name, shape, target, attributes in (
+        ("resize_linear[by2-c3]", (1, 3, 4, 5), (2.0, 2.0), _LINEAR),
+        ("resize_linear[by2-torch-c8]", (1, 8, 3, 4), (2.0, 2.0), _LINEAR | _TORCH),
+        ("resize_linear[by3x1-asymmetric-c1]", (1, 1, 3, 4), (3.0, 1.0), _LINEAR | _ASYMMETRIC),
+        ("resize_linear[by2.5-c5]", (1, 5, 4, 4), (2.5, 1.5), _LINEAR),
+        ("resize_linear[half-c4]", (1, 4, 6, 8), (0.5, 0.5), _LINEAR),
+        ("resize_linear[align_corners-c4]", (1, 4, 4, 5), (7, 9), _LINEAR | _ALIGNED),
+        ("resize_linear[align_corners-down-c2]", (1, 2, 9, 7), (4, 3), _LINEAR | _ALIGNED),
+        ("resize_linear[uneven-c3]", (1, 3, 5, 7), (8, 3), _LINEAR),
+        ("resize_linear[one_pixel-c6]", (1, 6, 3, 3), (1, 1), _LINEAR | _TORCH),
+        ("resize_nearest[by2-ceil-c3]", (1, 3, 4, 5), (2.0, 2.0), _NEAREST | {"nearest_mode": "ceil"}),
+        ("resize_nearest[by2.5x1.5-c4]", (1, 4, 4, 6), (2.5, 1.5), _NEAREST),
+        (
+            "resize_nearest[half-floor-c8]",
+            (1, 8, 6, 4),
+            (0.5, 0.5),
+            _NEAREST | _ASYMMETRIC | {"nearest_mode": "floor"},
+        ),
+        (
+            "resize_nearest[align_corners-c1]",
+            (1, 1, 4, 5),
+            (9, 7),
+            _NEAREST | _ALIGNED | {"nearest_mode": "round_prefer_ceil"},
+        ),
+    )
+)
 FURTHER["softmax"] = (
     Case("softmax[axis1-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 1}, tolerance=1.01),
     Case("softmax[axis2-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 2}, tolerance=1.01),
@@ -220,12 +266,22 @@ def all_cases(family: str) -> tuple[Case, ...]:
             sample.constants,
             sample.attributes,
             sample.tolerance,
+            _positive_parameters(sample),
         )
         for op in OPS
         if op.family == family
         for sample in op.samples
     )
     return (*samples, *FURTHER.get(family, ()))
+
+
+def _positive_parameters(sample: Sample) -> tuple[Quantization, ...]:
+    """Chosen parameters for the inputs of a sample of which some are positive; none for others."""
+    if not sample.positive:
+        return ()
+    return tuple(
+        _POSITIVE[0] if position in sample.positive else _parameters(position) for position in range(len(sample.inputs))
+    )
 
 
 def given_parameters(cases: Sequence[Case]) -> QdqPlan:

@@ -148,14 +148,21 @@ def test_another_rank_than_the_integer_form_has_is_refused() -> None:
     assert "EQ0361" in {problem.code for problem in caught.value.problems}
 
 
-@pytest.mark.parametrize("pair", [("asymmetric", "round_prefer_floor"), ("half_pixel", "floor")])
-def test_modes_of_resize_are_checked_as_a_pair(pair: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("coordinates", "rounding", "op"),
+    [
+        ("asymmetric", "floor", "upsample"),
+        ("half_pixel", "round_prefer_ceil", "upsample"),
+        ("asymmetric", "round_prefer_floor", "resize_nearest"),
+        ("half_pixel", "floor", "resize_nearest"),
+    ],
+)
+def test_modes_of_resize_are_read_as_a_pair(coordinates: str, rounding: str, op: str) -> None:
     model = canonical("Resize")
     node = only(model, "Resize")
-    node.attributes.add(ir.AttrString("coordinate_transformation_mode", pair[0]))
-    node.attributes.add(ir.AttrString("nearest_mode", pair[1]))
-    with pytest.raises(EdgeqError, match=r"EQ0360.*pair of modes"):
-        lower(model, mode="highmul", name="net")
+    node.attributes.add(ir.AttrString("coordinate_transformation_mode", coordinates))
+    node.attributes.add(ir.AttrString("nearest_mode", rounding))
+    assert op in {each.op for each in lower(model, mode="highmul", name="net").nodes}
 
 
 # --- the integer graph -------------------------------------------------------------------------------------------
@@ -226,7 +233,9 @@ def test_the_tvm_backend_refuses_several_samples() -> None:
 
 
 def test_windows_and_images_are_run_one_by_one_and_the_rest_is_not() -> None:
-    assert {op.name for op in BY_NAME.values() if op.one_sample} == {"average_pool", "conv2d", "max_pool", "upsample"}
+    windows = {"average_pool", "conv2d", "max_pool"}
+    images = {"resize_linear", "resize_nearest", "upsample"}
+    assert {op.name for op in BY_NAME.values() if op.one_sample} == windows | images
     graph = batched()
     graph.nodes = [Node("reshape", "flat", ("x",), ("y",), {"shape": (2, 48)})]
     assert not batch_problems(graph, "c")

@@ -30,11 +30,15 @@ def softplus(x: float) -> float:
 FLOAT: dict[str, Callable[[float], float]] = {
     "Abs": abs,
     "Acos": lambda x: math.acos(min(max(x, -1), 1)),
+    "Acosh": lambda x: math.acosh(max(x, 1.0)),
     "Asin": lambda x: math.asin(min(max(x, -1), 1)),
+    "Asinh": math.asinh,
     "Atan": math.atan,
+    "Atanh": lambda x: math.atanh(x) if abs(x) < 1 else math.copysign(math.inf, x),
     "Ceil": math.ceil,
     "Celu": lambda x: x if x > 0 else math.expm1(x),
     "Cos": math.cos,
+    "Cosh": math.cosh,
     "Elu": lambda x: x if x > 0 else math.expm1(x),
     "Erf": math.erf,
     "Exp": math.exp,
@@ -51,8 +55,10 @@ FLOAT: dict[str, Callable[[float], float]] = {
     "Round": round,
     "Selu": lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * math.expm1(x)),
     "Sigmoid": sigmoid,
+    "Shrink": lambda x: x if abs(x) > 0.5 else 0.0,
     "Sign": lambda x: (x > 0) - (x < 0),
     "Sin": math.sin,
+    "Sinh": math.sinh,
     "Softplus": softplus,
     "Softsign": lambda x: x / (1 + abs(x)),
     "Sqrt": lambda x: math.sqrt(max(x, 0.0)),
@@ -81,9 +87,30 @@ def test_table_equals_float64_away_from_ties(name: str) -> None:
         check(unary_table(name, {}, *grid), FLOAT[name], grid)
 
 
+@pytest.mark.parametrize("exponent", [2.0, 3.0, 0.5, 1.7, 0.0])
+def test_table_of_powers(exponent: float) -> None:
+    grid = (f32(0.043), -128, f32(0.31), -120)
+    check(unary_table("Pow", {"constant": f32(exponent)}, *grid), lambda x: x ** f32(exponent), grid)
+
+
+@pytest.mark.parametrize("divisor", [0.7, -1.3])
+def test_table_of_remainders(divisor: float) -> None:
+    grid = (f32(0.043), 7, f32(0.031), -20)
+    check(unary_table("Mod", {"constant": f32(divisor)}, *grid), lambda x: math.fmod(x, f32(divisor)), grid)
+
+
+def test_the_remainder_of_a_division_by_zero_is_zero() -> None:
+    assert not unary_table("Mod", {"constant": 0.0}, 0.5, 3, 0.25, 0).any()
+
+
 def test_attributes() -> None:
     grid = (f32(0.05), 3, f32(0.04), -5)
     check(unary_table("Clip", {"min": -0.5, "max": 2.0}, *grid), lambda x: min(max(x, -0.5), 2.0), grid)
+    check(
+        unary_table("Shrink", {"bias": 0.25, "lambd": 1.0}, *grid),
+        lambda x: 0.0 if abs(x) <= 1 else x - math.copysign(0.25, x),
+        grid,
+    )
     check(unary_table("Elu", {"alpha": 0.5}, *grid), lambda x: x if x > 0 else 0.5 * math.expm1(x), grid)
     check(unary_table("Celu", {"alpha": 2.0}, *grid), lambda x: x if x > 0 else 2 * math.expm1(x / 2), grid)
     check(
@@ -94,7 +121,7 @@ def test_attributes() -> None:
 
 
 def test_every_function_is_tested() -> None:
-    assert set(FUNCTIONS) == set(FLOAT) | {"Clip"}
+    assert set(FUNCTIONS) == set(FLOAT) | {"Clip", "Mod", "Pow"}
 
 
 def test_rational_ties_go_up() -> None:

@@ -19,14 +19,17 @@ from edgeq.frontend.rules import (
     padding,
     pooling,
     quantization,
+    resizing,
     simplify,
     sinking,
+    transposed,
 )
 
 CANONICAL: tuple[Rule, ...] = (
     *simplify.RULES,
     *layout.CANONICAL_RULES,
     *convolution.STRUCTURE_RULES,
+    *resizing.RULES,
     *padding.RULES[:1],
     *pooling.RULES,
     *activation.COMPOSED_RULES,
@@ -37,6 +40,8 @@ FOLDING: tuple[Rule, ...] = (
     *layout.RULES,
     *sinking.RULES,
     *convolution.RULES,
+    *transposed.RULES,
+    *resizing.RULES,
     *dense.RULES,
     *affine.RULES,
     *padding.RULES,

@@ -15,6 +15,7 @@ _LOWEST = float(np.finfo(np.float32).min)
 _HIGHEST = float(np.finfo(np.float32).max)
 _NONNEGATIVE = onnx_types(lambda op, form: form.nonnegative)
 _KEEPS_SIGN = onnx_types(lambda op, form: form.passes_range)
+_JOINS = onnx_types(lambda op, form: form.activations is None)
 _MAX_LOOK_BACK = 8
 _CLOSE = 1e-5
 
@@ -30,7 +31,7 @@ def is_nonnegative(value: ir.Value | None, edit: Edit, depth: int = 0) -> bool:
         low = scalar(edit.array(operand(node, 1)))
         return low is not None and low >= 0
     if node.op_type in _KEEPS_SIGN:
-        count = None if node.op_type == "Concat" else 1
+        count = None if node.op_type in _JOINS else 1
         return all(is_nonnegative(item, edit, depth + 1) for item in node.inputs[:count])
     return False
 

@@ -101,14 +101,10 @@ def fold_chain_behind(node: ir.Node, edit: Edit) -> str | None:
     weight, bias = edit.array(operand(node, 1)), edit.array(operand(node, 2))
     if weight is None or bias is None or bias.shape != weight.shape[:1]:
         return "the layer's weights are not stated constants"
-    value, chain = node.outputs[0], []
-    factor, offset = np.ones(bias.shape), np.zeros(bias.shape)
-    while (user := edit.only_user(value)) is not None and (steps := _steps_of(user, value, edit)) is not None:
-        factor, offset = factor * steps[0], offset * steps[0] + steps[1]
-        chain.append(user)
-        value = user.outputs[0]
+    factor, offset, chain = channel_steps(node.outputs[0], len(bias), edit)
     if not chain:
         return "nothing scales or shifts its channels alone"
+    value = chain[-1].outputs[0]
     addend = next((item for item in chain[0].inputs if item is not None and item is not node.outputs[0]), None)
     if len(chain) == 1 and is_op(chain[0], "Add") and addend is not None:
         _take_over(node, chain[0], edit)
@@ -124,6 +120,20 @@ def fold_chain_behind(node: ir.Node, edit: Edit) -> str | None:
     for step in reversed(chain[:-1]):
         edit.remove(step)
     return None
+
+
+def channel_steps(value: ir.Value, channels: int, edit: Edit) -> tuple[np.ndarray, np.ndarray, list[ir.Node]]:
+    """What the nodes behind a value, which nobody else reads, do to each of its channels and nothing else.
+
+    Returns:
+        The factors and the offsets, float64 [C], and the nodes in order.
+    """
+    factor, offset, chain = np.ones(channels), np.zeros(channels), []
+    while (user := edit.only_user(value)) is not None and (steps := _steps_of(user, value, edit)) is not None:
+        factor, offset = factor * steps[0], offset * steps[0] + steps[1]
+        chain.append(user)
+        value = user.outputs[0]
+    return factor, offset, chain
 
 
 def _steps_of(node: ir.Node, value: ir.Value, edit: Edit) -> Steps | None:

@@ -13,8 +13,8 @@ from edgeq.frontend.facts import Shape, integer, known_shape, name_of, operand, 
 from edgeq.frontend.rules.simplify import cut
 
 _MAX_COPIES = 64
+_MAX_FACTORS = 32
 _IMAGE_RANK = 4
-_POWERS = (3.0, -1.0)
 
 
 def _is_float(*values: ir.Value | None) -> bool:
@@ -38,91 +38,48 @@ def mean_by_sum(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-def extreme_by_relu(node: ir.Node, edit: Edit) -> str | None:
-    """Max(a, b) becomes b + Relu(a - b), Min(a, b) becomes a - Relu(a - b); from the left where there are more."""
+def split_extreme(node: ir.Node, edit: Edit) -> str | None:
+    """Max and Min of n tensors become n - 1 of two, from the left; of one tensor they are a copy."""
     result = node.outputs[0]
-    if not _is_float(*node.inputs):
-        return "not float"
-    values = [value for value in node.inputs if value is not None]
-    if sum(edit.is_computed(value) for value in values) == 1 and len(values) == 2:
-        number = next(scalar(edit.array(value)) for value in values if not edit.is_computed(value))
-        if number is not None and known_shape(result) in [known_shape(value) for value in values]:
-            return "one operand is a number: that is Clip"
-    base, best = name_of(result), values[0]
-    for index, value in enumerate(values[1:], start=1):
-        step = f"{base}_{index}"
-        # A constant goes where it is subtracted and added: both are additions of a constant then.
-        a, b = (value, best) if node.op_type == "Max" and not edit.is_computed(best) else (best, value)
-        shape = tuple(np.broadcast_shapes(shape_of(a), shape_of(b)))
-        above = edit.node(
-            "Relu",
-            [edit.node("Sub", [a, b], base=f"{step}_difference", shape=shape)],
-            base=f"{step}_above",
-            shape=shape,
-        )
-        if node.op_type == "Max":
-            best = edit.node("Add", [above, b], base=f"{step}_max", shape=shape)
-        else:
-            best = edit.node("Sub", [a, above], base=f"{step}_min", shape=shape)
-    if best is values[0]:
+    if not _is_float(*node.inputs) or len(node.inputs) == 2:
+        return "not float, or of two operands already"
+    base, best = name_of(result), required(node, 0)
+    for index, value in enumerate(node.inputs[1:], start=1):
+        shape = tuple(np.broadcast_shapes(shape_of(best), shape_of(value)))
+        best = edit.node(node.op_type, [best, value], base=f"{base}_{index}", shape=shape)
+    if best is node.inputs[0]:
         best = edit.reshape(best, shape_of(best), base=f"{base}_copy")
     edit.supersede(result, best)
     return None
 
 
-def sum_by_mean(node: ir.Node, edit: Edit) -> str | None:
-    """ReduceSum becomes ReduceMean times the number of elements."""
-    x, result = required(node, 0), node.outputs[0]
-    stated = operand(node, 1)
-    axes = edit.array(stated)
-    if not _is_float(x) or (stated is not None and axes is None):
-        return "not float, or the axes are computed"
-    shape, base = shape_of(x), name_of(result)
-    whole = axes is None or not axes.size
-    if whole and integer(node, "noop_with_empty_axes", 0):
-        edit.supersede(result, edit.reshape(x, shape, base=f"{base}_copy"))
-        return None
-    listed = range(len(shape)) if whole or axes is None else sorted({int(axis) % len(shape) for axis in axes})
-    count = math.prod(shape[axis] for axis in listed)
-    if not count:
-        return "the tensor is empty"
-    attributes = {"keepdims": integer(node, "keepdims", 1), "noop_with_empty_axes": 0}
-    constant = edit.constant(np.array(list(listed), dtype=np.int64), f"{base}_axes")
-    mean = edit.node("ReduceMean", [x, constant], attributes, base=f"{base}_mean", shape=shape_of(result))
-    edit.supersede(result, _scaled(edit, mean, count, base) if count > 1 else mean)
-    return None
-
-
-def extreme_by_pooling(node: ir.Node, edit: Edit) -> str | None:
-    """ReduceMax over constant axes becomes GlobalMaxPool, of the axes that stay by those that go; Min negates."""
-    x, result = required(node, 0), node.outputs[0]
-    stated = operand(node, 1)
+def multiply_slices(node: ir.Node, edit: Edit) -> str | None:
+    """ReduceProd becomes products of the halves of its axes, until one slice is left."""
+    x, result, stated = required(node, 0), node.outputs[0], operand(node, 1)
     axes = edit.array(stated)
     shape, base = shape_of(x), name_of(result)
     if not _is_float(x) or (stated is not None and axes is None) or 0 in shape:
         return "not float, or the axes are computed"
-    whole = axes is None or not axes.size
-    if whole and integer(node, "noop_with_empty_axes", 0):
-        edit.supersede(result, edit.reshape(x, shape, base=f"{base}_copy"))
-        return None
-    gone = range(len(shape)) if whole or axes is None else sorted({int(axis) % len(shape) for axis in axes})
-    kept = [axis for axis in range(len(shape)) if axis not in set(gone)]
-    if len(shape) == _IMAGE_RANK and list(gone) == [2, 3] and node.op_type == "ReduceMax":
-        return "it is over the two spatial axes of an image"
-    value = _scaled(edit, x, -1.0, f"{base}_operand") if node.op_type == "ReduceMin" else x
-    order = [*kept, *gone]
-    if order != sorted(order):
-        value = edit.transpose(value, order, base=f"{base}_order")
-    image = (1, math.prod(shape[axis] for axis in kept), math.prod(shape[axis] for axis in gone), 1)
-    pooled = edit.node(
-        "GlobalMaxPool",
-        [edit.reshape(value, image, base=f"{base}_image")],
-        base=f"{base}_pool",
-        shape=(*image[:2], 1, 1),
-    )
-    if node.op_type == "ReduceMin":
-        pooled = _scaled(edit, pooled, -1.0, f"{base}_pool")
-    edit.hand_over(node, pooled, edit.reshape(pooled, shape_of(result), base=f"{base}_reshape"))
+    empty = axes is None or not axes.size
+    listed = range(len(shape)) if axes is None or empty else sorted({int(axis) % len(shape) for axis in axes})
+    if empty and integer(node, "noop_with_empty_axes", 0):
+        listed = range(0)
+    if math.prod(shape[axis] for axis in listed) > _MAX_FACTORS:
+        return f"it multiplies more than {_MAX_FACTORS} numbers"
+    value = x
+    for axis in listed:
+        while (size := shape_of(value)[axis]) > 1:
+            half, step = size // 2, f"{base}_{axis}_{size}"
+            parts = [
+                cut(edit, value, axis, bounds, f"{step}_{label}")
+                for label, bounds in (("left", (0, half)), ("right", (half, 2 * half)))
+            ]
+            rest = [cut(edit, value, axis, (2 * half, size), f"{step}_rest")] if size % 2 else []
+            value = edit.node("Mul", parts, base=f"{step}_product", shape=shape_of(parts[0]))
+            if rest:
+                joined = (*shape_of(value)[:axis], half + 1, *shape_of(value)[axis + 1 :])
+                value = edit.node("Concat", [value, *rest], {"axis": axis}, base=f"{step}_joined", shape=joined)
+    edit.supersede(result, edit.reshape(value, shape_of(result), base=f"{base}_reshape"))
     return None
 
 
@@ -149,17 +106,20 @@ def repeat_by_concat(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-def power_by_products(node: ir.Node, edit: Edit) -> str | None:
-    """x to the power of 3 becomes x · x · x, to the power of -1 the reciprocal."""
-    x, result, exponent = required(node, 0), node.outputs[0], scalar(edit.array(operand(node, 1)))
-    if exponent not in _POWERS or not _is_float(x, result) or known_shape(x) != known_shape(result):
-        return "the exponent is neither 3 nor -1"
+def power_without_base(node: ir.Node, edit: Edit) -> str | None:
+    """x to the power of -1 becomes the reciprocal, a number c to the power of x becomes Exp(x · ln c)."""
+    x, exponent, result = required(node, 0), required(node, 1), node.outputs[0]
     base, shape = name_of(result), shape_of(result)
-    if exponent == -1:
+    if scalar(edit.array(exponent)) == -1 and _is_float(x, result) and known_shape(x) == shape:
         edit.supersede(result, edit.node("Reciprocal", [x], base=f"{base}_reciprocal", shape=shape))
         return None
-    square = edit.node("Mul", [x, x], base=f"{base}_square", shape=shape)
-    edit.supersede(result, edit.node("Mul", [square, x], base=f"{base}_cube", shape=shape))
+    number = scalar(edit.array(x))
+    if number is None or number <= 0 or not _is_float(exponent, result) or known_shape(exponent) != shape:
+        return "neither is the exponent -1 nor the base a positive number"
+    edit.supersede(
+        result,
+        edit.node("Exp", [_scaled(edit, exponent, math.log(number), base)], base=f"{base}_power", shape=shape),
+    )
     return None
 
 
@@ -221,20 +181,6 @@ def mirror_by_slices(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-def prelu_by_relu(node: ir.Node, edit: Edit) -> str | None:
-    """PRelu with a slope per channel becomes slope · x + (1 - slope) · Relu(x)."""
-    x, slopes, result = required(node, 0), edit.array(operand(node, 1)), node.outputs[0]
-    if slopes is None or not _is_float(x) or (slopes == slopes.reshape(-1)[:1]).all():
-        return "the slopes are computed, or all the same"
-    base, shape = name_of(result), shape_of(result)
-    rest = edit.constant((1.0 - slopes.astype(np.float64)).astype(np.float32), f"{base}_rest")
-    line = edit.node("Mul", [x, required(node, 1)], base=f"{base}_line", shape=shape)
-    positive = edit.node("Relu", [x], base=f"{base}_positive", shape=shape)
-    bent = edit.node("Mul", [positive, rest], base=f"{base}_bent", shape=shape)
-    edit.supersede(result, edit.node("Add", [line, bent], base=f"{base}_sum", shape=shape))
-    return None
-
-
 def _runs(indices: Sequence[int]) -> list[tuple[int, int]]:
     """Consecutive indices as (first, behind the last)."""
     runs: list[tuple[int, int]] = []
@@ -283,15 +229,13 @@ def move_depth_and_space(node: ir.Node, edit: Edit) -> str | None:
 
 
 RULES = (
-    Rule("extreme_by_pooling", ("ReduceMax", "ReduceMin"), extreme_by_pooling),
-    Rule("extreme_by_relu", ("Max", "Min"), extreme_by_relu),
     Rule("gather_by_slices", ("Gather",), gather_by_slices),
     Rule("mask_triangle", ("Trilu",), mask_triangle),
     Rule("mean_by_sum", ("Mean",), mean_by_sum),
     Rule("mirror_by_slices", ("Pad",), mirror_by_slices),
     Rule("move_depth_and_space", ("DepthToSpace", "SpaceToDepth"), move_depth_and_space),
-    Rule("power_by_products", ("Pow",), power_by_products),
-    Rule("prelu_by_relu", ("PRelu",), prelu_by_relu),
+    Rule("multiply_slices", ("ReduceProd",), multiply_slices),
+    Rule("power_without_base", ("Pow",), power_without_base),
     Rule("repeat_by_concat", ("Expand", "Tile"), repeat_by_concat),
-    Rule("sum_by_mean", ("ReduceSum",), sum_by_mean),
+    Rule("split_extreme", ("Max", "Min"), split_extreme),
 )

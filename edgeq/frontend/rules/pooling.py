@@ -10,9 +10,12 @@ import onnx_ir as ir
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import Shape, integer, ints, is_op, name_of, operand, required, shape_of, text
 from edgeq.frontend.rules.spatial import resolved_pads, window_attributes
+from edgeq.ops import onnx_types
+from edgeq.ops.reduce import REDUCED
 
 _IMAGE_RANK = 4
 _SIGNAL_RANK = 3
+_REDUCTIONS = onnx_types(lambda op, form: op.axes == REDUCED)
 
 
 def _rebuild(node: ir.Node, edit: Edit, x: ir.Value, pads: Shape, *, tag: str) -> None:
@@ -110,7 +113,7 @@ def _flatten_global(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-# --- ReduceMean, ReduceMax -------------------------------------------------------------------------------------
+# --- reductions -------------------------------------------------------------------------------------------------
 
 
 def _axes(node: ir.Node, edit: Edit) -> tuple[int, ...] | None:
@@ -135,7 +138,8 @@ def make_axes_explicit(node: ir.Node, edit: Edit) -> str | None:
     x, result = required(node, 0), node.outputs[0]
     shape, base = shape_of(x), name_of(node.outputs[0])
     if all(shape[axis] == 1 for axis in axes):
-        edit.supersede(result, edit.reshape(x, shape_of(result), base=f"{base}_reshape"))
+        value = _of_one_element(node.op_type, x, edit, base)
+        edit.supersede(result, edit.reshape(value, shape_of(result), base=f"{base}_reshape"))
         return None
     array = edit.array(operand(node, 1))
     if array is not None and tuple(int(axis) for axis in array) == axes and "keepdims" in node.attributes:
@@ -148,8 +152,16 @@ def make_axes_explicit(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
+def _of_one_element(kind: str, x: ir.Value, edit: Edit, base: str) -> ir.Value:
+    """What a reduction makes of a single element."""
+    if kind == "ReduceSumSquare":
+        return edit.node("Mul", [x, x], base=f"{base}_square", shape=shape_of(x))
+    function = {"ReduceL1": "Abs", "ReduceL2": "Abs", "ReduceLogSum": "Log"}.get(kind)
+    return x if function is None else edit.node(function, [x], base=f"{base}_element", shape=shape_of(x))
+
+
 def lift_over_transpose(node: ir.Node, edit: Edit) -> str | None:
-    """Mean(Transpose(x)) becomes Transpose(Mean(x)), of a much smaller tensor."""
+    """Mean(Transpose(x)), and any other reduction, becomes Transpose(Mean(x)), of a much smaller tensor."""
     axes, turn = _axes(node, edit), required(node, 0).producer()
     if axes is None or turn is None or not is_op(turn, "Transpose") or turn.graph is not edit.graph:
         return "no Transpose before it"
@@ -186,7 +198,7 @@ STRUCTURE_RULES = (Rule("make_attributes_explicit", ("AveragePool", "MaxPool"), 
 RULES = (
     *STRUCTURE_RULES,
     Rule("widen_to_2d", ("AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"), widen_to_2d),
-    Rule("lift_over_transpose", ("ReduceMax", "ReduceMean"), lift_over_transpose),
+    Rule("lift_over_transpose", _REDUCTIONS, lift_over_transpose),
     Rule("pool_globally", ("ReduceMax", "ReduceMean"), pool_globally),
-    Rule("make_axes_explicit", ("ReduceMax", "ReduceMean"), make_axes_explicit),
+    Rule("make_axes_explicit", _REDUCTIONS, make_axes_explicit),
 )

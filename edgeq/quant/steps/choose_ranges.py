@@ -26,6 +26,8 @@ INT16_MARGIN: Final = 2.0
 def choose_ranges(observe: Observer, state: State) -> None:
     """The union of the ranges of a group's values, of the constants that share its scale, and of zero.
 
+    What is clipped at the range of the others does not count.
+
     In int16 a range is that of the values seen, with a margin, whatever the observer.
     """
     specification, given = state.specification, state.given.activations
@@ -34,7 +36,7 @@ def choose_ranges(observe: Observer, state: State) -> None:
     for group, dtype in zip(specification.groups, specification.dtypes, strict=True):
         fixed = [specification.fixed[name] for name in group if name in specification.fixed]
         fixed += [given[name] for name in group if name in given]
-        seen = [state.histogram(name) for name in group]
+        seen = [state.histogram(name) for name in group if name not in specification.clipped]
         if dtype is DType.INT16:
             observed = [(INT16_MARGIN * low, INT16_MARGIN * high) for low, high in map(OBSERVERS["minmax"], seen)]
         else:
@@ -43,8 +45,8 @@ def choose_ranges(observe: Observer, state: State) -> None:
         low, high = min(low for low, _ in observed), max(high for _, high in observed)
         extents.append((min(low, 0.0), max(high, 0.0)))
         decided.append(fixed[0] if fixed else None)
-    for value, number in specification.operands.values():
-        if number is not None:
+    for operand, (value, number) in specification.operands.items():
+        if number is not None and operand not in specification.clipped:
             array = array_of(value)
             low, high = extents[number]
             extents[number] = min(low, float(array.min(initial=0))), max(high, float(array.max(initial=0)))

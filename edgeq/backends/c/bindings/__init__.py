@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.bindings import (
+    arithmetic,
     conv,
     dense,
     elementwise,
@@ -11,6 +12,8 @@ from edgeq.backends.c.bindings import (
     layout,
     lookup,
     pool,
+    reduce,
+    resize,
     softmax,
 )
 
@@ -19,7 +22,10 @@ BINDINGS: tuple[Binding, ...] = (
     *dense.BINDINGS,
     *int16.BINDINGS,
     *elementwise.BINDINGS,
+    *arithmetic.BINDINGS,
     *pool.BINDINGS,
+    *reduce.BINDINGS,
+    *resize.BINDINGS,
     *lookup.BINDINGS,
     *softmax.BINDINGS,
     *layout.BINDINGS,

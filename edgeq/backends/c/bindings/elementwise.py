@@ -18,7 +18,7 @@ from edgeq.backends.c.bindings.scaling import (
     scalar,
     scalar_fields,
 )
-from edgeq.backends.c.bindings.strides import LOOPS, broadcast
+from edgeq.backends.c.bindings.strides import broadcast_fields, broadcast_refusal
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node, Tensor
 
@@ -49,18 +49,13 @@ def _binary_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
     found = _operands(node, graph)
     if found.tensors[0].is_constant:
         return "both operands are constants"
-    if broadcast(graph.results(node)[0].shape, *(tensor.shape for tensor in found.tensors)) is None:
-        return f"the broadcast needs more than {LOOPS} nested loops"
-    return None
+    return broadcast_refusal(graph.results(node)[0].shape, *(tensor.shape for tensor in found.tensors))
 
 
 def _loop_fields(node: Node, graph: Graph, found: _Operands) -> Fields:
-    loops = broadcast(graph.results(node)[0].shape, *(tensor.shape for tensor in found.tensors))
-    assert loops is not None, "matches() refused this node"
-    fields = dict(zip(("n0", "n1", "n2", "n3", "inner"), loops.sizes, strict=True))
-    for side, strides in zip("ab", loops.strides, strict=True):
-        fields |= dict(zip((f"{side}0", f"{side}1", f"{side}2", f"{side}3", f"{side}_inner"), strides, strict=True))
-    return fields
+    return broadcast_fields(
+        graph.results(node)[0].shape, dict(zip("ab", (each.shape for each in found.tensors), strict=True))
+    )
 
 
 def _call(kernel: str, node: Node, graph: Graph, found: _Operands, fields: Fields) -> Call:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Final
 
 import numpy as np
 
 from edgeq.backends.c.binding import Binding, Call
+from edgeq.backends.c.bindings.reduce import reduction_loops
 from edgeq.backends.c.bindings.scaling import (
     centred_limit,
     clamp_fields,
@@ -87,18 +87,12 @@ def _average_integers(node: Node, graph: Graph, isa: Isa) -> Call:
     return Call("eq_average_pool_tflite_s8", fields, node.inputs[:1], node.outputs)
 
 
-def _mean_loops(node: Node, graph: Graph) -> tuple[int, int, int]:
-    """(outer, reduce, inner) of the reduced axes, which are neighbours."""
-    shape, axes = graph.operands(node)[0].shape, node.integers("axes")
-    return prod(shape[: axes[0]]), prod(shape[axis] for axis in axes), prod(shape[axes[-1] + 1 :])
-
-
 def _mean_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    return f"a mean has more than {MAX_MEAN} terms" if _mean_loops(node, graph)[1] > MAX_MEAN else None
+    return f"a mean has more than {MAX_MEAN} terms" if reduction_loops(node, graph)[1] > MAX_MEAN else None
 
 
 def _mean(node: Node, graph: Graph, isa: Isa) -> Call:
-    outer, reduce, inner = _mean_loops(node, graph)
+    outer, reduce, inner = reduction_loops(node, graph)
     in_zero = node.integer("in_zero")
     fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "in_zero": in_zero}
     fields |= scalar_fields(node, graph, reduce * centred_limit(in_zero)) | clamp_fields(node)
@@ -107,7 +101,7 @@ def _mean(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _mean_int16(node: Node, graph: Graph, isa: Isa) -> Call:
-    outer, reduce, inner = _mean_loops(node, graph)
+    outer, reduce, inner = reduction_loops(node, graph)
     fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "multiplier": scalar(node, graph, "multiplier")}
     fields |= wide_fields(node) | clamp_fields(node)
     return Call("eq_mean_s16", fields, node.inputs[:1], node.outputs)

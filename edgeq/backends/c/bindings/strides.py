@@ -6,7 +6,7 @@ refused by the binding with a reason, so that no kernel needs an array of stride
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -69,3 +69,18 @@ def broadcast(out_shape: Sequence[int], *shapes: Sequence[int]) -> Loops | None:
         dense = dense_strides(padded)
         strides.append([0 if size == 1 else step for size, step in zip(padded, dense, strict=True)])
     return collapse(out_shape, strides)
+
+
+def broadcast_refusal(out_shape: Sequence[int], *shapes: Sequence[int]) -> str | None:
+    """Why a kernel of :data:`LOOPS` nested loops cannot broadcast the operands, or None."""
+    return None if broadcast(out_shape, *shapes) else f"the broadcast needs more than {LOOPS} nested loops"
+
+
+def broadcast_fields(out_shape: Sequence[int], shapes: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """``n0 … n3 inner`` of the loops, and ``a0 … a3 a_inner`` for each operand by its letter."""
+    loops = broadcast(out_shape, *shapes.values())
+    assert loops is not None, "broadcast_refusal refused this node"
+    fields = dict(zip(("n0", "n1", "n2", "n3", "inner"), loops.sizes, strict=True))
+    for side, strides in zip(shapes, loops.strides, strict=True):
+        fields |= dict(zip((f"{side}0", f"{side}1", f"{side}2", f"{side}3", f"{side}_inner"), strides, strict=True))
+    return fields

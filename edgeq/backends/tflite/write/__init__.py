@@ -7,12 +7,14 @@ from typing import Final
 
 from edgeq.backends.tflite.draft import Writer
 from edgeq.backends.tflite.write import (
+    arithmetic,
     conv,
     dense,
     elementwise,
     layout,
     lookup,
     pool,
+    reduce,
     requantize,
     softmax,
 )
@@ -20,16 +22,27 @@ from edgeq.backends.tflite.write import (
 WRITERS: Final[Mapping[str, Writer]] = dict(
     sorted(
         {
+            **arithmetic.WRITERS,
             **conv.WRITERS,
             **dense.WRITERS,
             **elementwise.WRITERS,
             **layout.WRITERS,
             **lookup.WRITERS,
             **pool.WRITERS,
+            **reduce.WRITERS,
             **requantize.WRITERS,
             **softmax.WRITERS,
         }.items()
     )
 )
-# Operator → why it has no writer. Empty: each has one, which may still refuse some shapes.
-UNSUPPORTED: Final[Mapping[str, str]] = {}
+# Operator → why it has no writer. Those that have one may still refuse some shapes.
+UNSUPPORTED: Final[Mapping[str, str]] = {
+    "divide": "LiteRT divides float32 and uint8 only",
+    "reduce_l2": "TFLite has no norms",
+    "reduce_log_sum": "TFLite has no logarithm of int8",
+    "reduce_log_sum_exp": "TFLite has no logarithm of int8",
+    "reduce_sum": "LiteRT's SUM scales in another arithmetic",
+    "resize_linear": "LiteRT's RESIZE_BILINEAR rounds its weights otherwise",
+    "resize_nearest": "LiteRT finds the nearest pixels by float32 products of its own",
+    "prelu": "LiteRT quantizes slopes with one scale for all of them, and rounds twice",
+}

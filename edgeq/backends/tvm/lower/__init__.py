@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from edgeq.backends.tvm.lower import conv, dense, elementwise, layout, lookup, pool, requantize, softmax
+from edgeq.backends.tvm.lower import (
+    arithmetic,
+    conv,
+    dense,
+    elementwise,
+    layout,
+    lookup,
+    pool,
+    reduce,
+    requantize,
+    resize,
+    softmax,
+)
 from edgeq.backends.tvm.step import Step
 
-_FAMILIES = (conv, dense, elementwise, layout, lookup, pool, requantize, softmax)
+_FAMILIES = (arithmetic, conv, dense, elementwise, layout, lookup, pool, reduce, requantize, resize, softmax)
 
 # Each writes the statements that compute a node into the function that is being built.
 LOWERINGS: Final[Mapping[str, Callable[[Step], None]]] = {

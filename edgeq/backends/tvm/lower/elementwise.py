@@ -10,7 +10,7 @@ from edgeq.backends.tvm.step import Step
 from edgeq.ir import DType
 
 
-def _element(step: Step, operand: int, index: Sequence[Expression]) -> Expression:
+def element(step: Step, operand: int, index: Sequence[Expression]) -> Expression:
     """One element of a broadcast operand, as int32."""
     shape = step.operands[operand].shape
     behind = index[len(index) - len(shape) :]
@@ -21,7 +21,7 @@ def _element(step: Step, operand: int, index: Sequence[Expression]) -> Expressio
 def _sum(sign: int) -> Callable[[Step], None]:
     def lower(step: Step) -> None:
         with loops(*step.extents) as index:
-            a, b = _element(step, 0, index), _element(step, 1, index)
+            a, b = element(step, 0, index), element(step, 1, index)
             _SUMS[step.formula](step, a, b, sign, index)
 
     return lower
@@ -55,8 +55,8 @@ _SUMS: Final = {"double": _add_double, "highmul": _add_highmul}
 
 def _mul(step: Step) -> None:
     with loops(*step.extents) as index:
-        a = _element(step, 0, index) - step.node.integer("a_zero")
-        b = _element(step, 1, index) - step.node.integer("b_zero")
+        a = element(step, 0, index) - step.node.integer("a_zero")
+        b = element(step, 1, index) - step.node.integer("b_zero")
         step.store_scaled(a * b, index)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from tvm import tirx
 
 from edgeq.backends.tvm.integers import Expression, Variable, i32, loops, when
+from edgeq.backends.tvm.lower.reduce import reduced
 from edgeq.backends.tvm.lower.window import Window
 from edgeq.backends.tvm.step import Step
 
@@ -59,17 +60,11 @@ def _max_pool(step: Step) -> None:
 
 
 def _mean(step: Step) -> None:
-    node, shape, axes = step.node, step.shape, step.node.integers("axes")
-    kept = [axis for axis in range(len(shape)) if axis not in axes]
-    count = prod(shape[axis] for axis in axes)
-    with loops(*(shape[axis] for axis in kept)) as outer:
-        total = step.sum_of(-count * node.integer("in_zero"))
-        at = dict(zip(kept, outer, strict=True))
-        with loops(*(shape[axis] for axis in axes)) as inner:
-            at |= dict(zip(axes, inner, strict=True))
-            total.add(step.term(i32(step.inputs[0][tuple(at[axis] for axis in range(len(shape)))])))
-        # An axis that was summed stays as one element where the node keeps it.
-        index = [at[axis] if axis in kept else 0 for axis in sorted(at) if axis in kept or node.integer("keepdims")]
+    count = prod(step.shape[axis] for axis in step.node.integers("axes"))
+    with reduced(step) as (index, along):
+        total = step.sum_of(-count * step.node.integer("in_zero"))
+        with along() as x:
+            total.add(step.term(x))
         step.store_scaled(total.value, index)
 
 

@@ -1,0 +1,59 @@
+/*
+ * eq_resize_linear: bilinear interpolation of an image, by tables of rows and columns.
+ *
+ *     out = (sum over the four neighbours of (weight of its row)*(weight of its column)*x + 2^(2*bits-1)) >> (2*bits)
+ *
+ * with a floor shift; bits = 0 moves pixels. Weights are in units of 2^-bits.
+ *
+ * Layout  x: ... x in_width x channels, NHWC; out: out_height x out_width x channels; both of `bytes` bytes an element,
+ *         int8 or int16. rows, columns: 3 int32 for each row or column of out: both neighbours, weight of the second.
+ * Ranges  0 <= bits <= 16; 0 <= weight <= 2^bits; neighbours are inside x. wide = 0: int8 and bits <= 11, so that sums
+ *         are below 2^30 in magnitude. wide = 1: sums of a row fit int32, |x|*2^16 <= 2^31, the others int64.
+ * Aliasing  none: out must not overlap x.
+ * Scratch none.
+ */
+#ifndef EQ_RESIZE_LINEAR_H
+#define EQ_RESIZE_LINEAR_H
+
+#include "eq_element.h"
+
+typedef struct {
+  int32_t out_height, out_width;
+  int32_t in_width, channels, bytes;
+  int32_t bits, wide;
+} eq_resize_linear_t;
+
+EQ_INLINE int32_t eq_resize_linear_mean(int32_t above, int32_t below, int32_t weight, const eq_resize_linear_t *p) {
+  const int32_t one = 1 << p->bits;
+  if (p->wide != 0) {
+    const int64_t total = (int64_t)above * (one - weight) + (int64_t)below * weight;
+    return (int32_t)((total + (((int64_t)1 << (2 * p->bits)) >> 1)) >> (2 * p->bits));
+  }
+  return (above * (one - weight) + below * weight + ((1 << (2 * p->bits)) >> 1)) >> (2 * p->bits);
+}
+
+EQ_INLINE void eq_resize_linear(void *out, const void *x, const int32_t *rows, const int32_t *columns,
+                                const eq_resize_linear_t *p) {
+  const int32_t one = 1 << p->bits;
+  const int32_t line = p->in_width * p->channels;
+  int32_t place = 0;
+  for (int32_t row = 0; row < p->out_height; row++) {
+    const int32_t above = rows[3 * row] * line;
+    const int32_t below = rows[3 * row + 1] * line;
+    for (int32_t column = 0; column < p->out_width; column++) {
+      const int32_t left = columns[3 * column] * p->channels;
+      const int32_t right = columns[3 * column + 1] * p->channels;
+      const int32_t across = columns[3 * column + 2];
+      for (int32_t channel = 0; channel < p->channels; channel++) {
+        const int32_t top = eq_load(x, above + left + channel, p->bytes) * (one - across) +
+                            eq_load(x, above + right + channel, p->bytes) * across;
+        const int32_t bottom = eq_load(x, below + left + channel, p->bytes) * (one - across) +
+                               eq_load(x, below + right + channel, p->bytes) * across;
+        eq_store(out, place, eq_resize_linear_mean(top, bottom, rows[3 * row + 2], p), p->bytes);
+        place++;
+      }
+    }
+  }
+}
+
+#endif
