@@ -65,7 +65,7 @@ golden: setup ## write digests and instruction budgets of fixed models anew, aft
 	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.instructions $${EDGEQ_DATA:-../shared/data}/models
 
 code-bytes: setup ## measure how many bytes instances of kernels take, after a change of kernels: some minutes
-	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.code_bytes $${EDGEQ_DATA:-../shared/data}/models
+	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.code_bytes $${EDGEQ_DATA:-../shared/data}/models $(FAMILIES)
 
 readme: setup ## write the generated tables of README.md anew
 	$(BIN)/python scripts/readme.py

@@ -19,6 +19,12 @@ from edgeq.ops import onnx_forms
 QDQ: Final = ("DequantizeLinear", "QuantizeLinear")
 _IMAGE_RANK: Final = 4
 _MATRIX_RANK: Final = 2
+_SEQUENCE_RANK: Final = 3
+_OPTIONAL: Final = {
+    4: ("list of lengths", "export for sequences of one length, without sequence_lens"),
+    7: ("set of peephole weights", "train without peepholes"),
+}
+"""Operands of recurrent layers that change what they compute."""
 
 Constraint = Callable[[ir.Node], Iterator[Problem]]
 
@@ -244,6 +250,27 @@ def _prelu(node: ir.Node) -> Iterator[Problem]:
         yield _misfit(node, x, slopes)
 
 
+def _recurrent(node: ir.Node) -> Iterator[Problem]:
+    x = known_shape(operand(node, 0))
+    if x is not None and len(x) == _SEQUENCE_RANK and x[1] != 1:
+        yield Problem(
+            "EQ0312",
+            "firmware runs one sample at a time",
+            where=place(node),
+            got=f"batch {x[1]}",
+            allowed="batch 1",
+            hint="export with batch 1; with batch_first it is the first axis of the input",
+        )
+    for index, what in _OPTIONAL.items():
+        if operand(node, index) is not None:
+            yield _attribute(node, what[0], "an operand", "none", what[1])
+    if "clip" in node.attributes:
+        yield _attribute(node, "clip", node.attributes["clip"].as_float(), "none", "train without clipping of gates")
+    activations = node.attributes.get("activations")
+    if activations is not None:
+        yield _attribute(node, "list of activations", list(activations.as_strings()), "the default")
+
+
 def _quantization(node: ir.Node) -> Iterator[Problem]:
     yield from _computed(node, 1, "scale")
     yield from _computed(node, 2, "zero point")
@@ -256,9 +283,11 @@ CONSTRAINTS: Final[Mapping[str, Constraint]] = MappingProxyType(
         "Conv": _conv,
         "DequantizeLinear": _quantization,
         "Div": _div,
+        "GRU": _recurrent,
         "Gemm": _gemm,
         "GlobalAveragePool": _pool,
         "GlobalMaxPool": _pool,
+        "LSTM": _recurrent,
         "MatMul": _matmul,
         "MaxPool": _pool,
         "Mod": _of_one_number("divisor"),
@@ -266,6 +295,7 @@ CONSTRAINTS: Final[Mapping[str, Constraint]] = MappingProxyType(
         "Pad": _pad,
         "Pow": _of_one_number("exponent"),
         "QuantizeLinear": _quantization,
+        "RNN": _recurrent,
         "Resize": _resize,
         "Slice": _slice,
         "Softmax": _softmax,

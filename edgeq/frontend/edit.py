@@ -151,6 +151,15 @@ class Edit:
                 self.integers[made] = QuantizedConstant(cut(integers.values), params)
         return made
 
+    def kept_along_first(self, value: ir.Value, index: int, base: str) -> ir.Value:
+        """A new initializer that holds one index of the first axis of a constant, which keeps that axis."""
+        array, integers = self.array(value), self.integers.get(value)
+        assert array is not None
+        made = self.constant(array[index : index + 1], base)
+        if integers is not None and integers.axis != 0:
+            self.integers[made] = QuantizedConstant(integers.values[index : index + 1], integers.quantization)
+        return made
+
     def reshaped(self, value: ir.Value, shape: Shape, base: str) -> ir.Value:
         """A constant in another shape; itself where it has that shape already."""
         array, integers = self.array(value), self.integers.get(value)
@@ -235,6 +244,39 @@ class Edit:
         )
         self.graph.insert_before(self._anchor, node)
         return output
+
+    def results(
+        self,
+        op_type: str,
+        inputs: Sequence[ir.Value | None],
+        attributes: Mapping[str, AttributeValue],
+        *,
+        outputs: Sequence[tuple[str, Shape] | None],
+        like: ir.Node,
+    ) -> list[ir.Value]:
+        """A new node of several results before the current one, each of the type of the first operand.
+
+        Args:
+            op_type: of the default domain, opset 21.
+            inputs: its operands.
+            attributes: its attributes.
+            outputs: the wanted name and static shape of each result, None for one that nobody reads.
+            like: the node in whose place it comes; it lends its name.
+        """
+        assert self._anchor is not None
+        first = inputs[0]
+        assert first is not None
+        kind = None if first.dtype is None else ir.TensorType(first.dtype)
+        values = [
+            ir.Value(name="")
+            if wanted is None
+            else ir.Value(name=self.fresh_value(wanted[0]), type=kind, shape=ir.Shape(wanted[1]))
+            for wanted in outputs
+        ]
+        stated = [_attribute(name, value) for name, value in sorted(attributes.items())]
+        name = self.fresh_node(like.name or op_type)
+        self.graph.insert_before(self._anchor, ir.Node("", op_type, inputs, stated, outputs=values, name=name))
+        return values
 
     def reshape(self, value: ir.Value, shape: Shape, *, base: str) -> ir.Value:
         """A Reshape with a constant, full target shape."""

@@ -161,6 +161,10 @@ def _plan_constants(found: Recovery, plan: QdqPlan) -> None:
         form = forms.get(node.op_type)
         if form is None or node.domain:
             continue
+        for index, axis in form.matrices.items():
+            matrix = _constant(found, node, index)
+            if matrix is not None:
+                plan.constants[str(node.name), index] = weight_of(matrix, axis, f"node {node.name}")
         if form.weight is not None and form.bias is not None:
             _plan_layer(found, plan, node, form)
             continue

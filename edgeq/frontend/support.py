@@ -156,8 +156,11 @@ def _of_types(node: ir.Node) -> Iterator[Problem]:
 
 
 def _of_results(node: ir.Node) -> Iterator[Problem]:
-    """One result; further ones may not be read."""
-    for index, value in enumerate(node.outputs[1:], start=1):
+    """One result, but where the operator has more; further ones may not be read."""
+    form = onnx_forms().get(node.op_type)
+    for index, value in enumerate(node.outputs):
+        if index == 0 or (form is not None and index in form[1].wide):
+            continue
         if value.uses() or value.is_graph_output():
             yield Problem(
                 "EQ0305", "only the first result of this operator is supported", where=f"{place(node)}, output {index}"

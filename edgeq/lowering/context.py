@@ -68,12 +68,21 @@ class Target:
 
 @dataclass
 class Context:
-    """The state of one lowering: the graph, and what each ONNX value became."""
+    """The state of one lowering.
+
+    Attributes:
+        graph: the integer graph that grows.
+        scaling: the arithmetic.
+        activations: tensor by ONNX value.
+        constants: what each dequantized constant holds, by ONNX value.
+        made: results of the nodes that have several, by ONNX node.
+    """
 
     graph: Graph
     scaling: Scaling
     activations: dict[str, str] = field(default_factory=dict)
     constants: dict[str, Tensor] = field(default_factory=dict)
+    made: dict[str, tuple[Tensor, Tensor | None]] = field(default_factory=dict)
 
     # --- operands ---------------------------------------------------------------------------------------------
 
@@ -161,6 +170,24 @@ class Context:
         self.graph.add_tensor(tensor)
         self.graph.nodes.append(node)
         return tensor
+
+    def emit_all(
+        self,
+        op: str,
+        results: Sequence[tuple[str, Quantization, Source | None]],
+        inputs: Sequence[str],
+        attrs: Mapping[str, Attr],
+        *,
+        sources: tuple[str, ...],
+    ) -> list[Tensor]:
+        """Append a node with several results: name, parameters and source of each, in order."""
+        names = [self.graph.fresh_name(name) for name, _, _ in results]
+        node = Node(op, names[0], tuple(inputs), tuple(names), attrs, sources)
+        inferred = BY_NAME[op].infer(node, [self.graph.tensors[operand] for operand in inputs])
+        for name, (shape, dtype), (_, quant, source) in zip(names, inferred, results, strict=True):
+            self.graph.add_tensor(Tensor(name, shape, dtype, quant=quant, source=source))
+        self.graph.nodes.append(node)
+        return [self.graph.tensors[name] for name in names]
 
     def emit_result(self, op: str, target: Target, inputs: Sequence[str], attrs: Mapping[str, Attr]) -> Tensor:
         """Append the node that computes ``target`` in ONNX's own layout."""

@@ -19,9 +19,9 @@ from edgeq.ir import DType, Graph, Quantization, Source, State, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering.attributes import constant_array, require_implemented
 from edgeq.lowering.context import Context, Target
+from edgeq.lowering.parameters import as_signed, parameter, quantizer_parameters
 from edgeq.lowering.requantize import at_scale, copy_constant, emit_requantize, in_int16, requantized, widened
 from edgeq.lowering.rules import RULES
-from edgeq.numerics.array import Array
 from edgeq.numerics.scale_range import ScaleRangeError
 from edgeq.numerics.scaling import INT16_MODES, SCALINGS, Mode, Scaling
 from edgeq.onnxio.states import kept_outputs, states_of
@@ -126,7 +126,7 @@ def _lower_node(ctx: Context, node: onnx_ir.Node) -> None:
 def _lower_quantize(ctx: Context, node: onnx_ir.Node) -> None:
     value = node.inputs[0]
     assert value is not None  # QuantizeLinear's first input is required, which the reader has checked
-    quant = _per_tensor_quant(node)
+    quant = quantizer_parameters(node)
     result = str(node.outputs[0].name)
     if value.is_graph_input():
         ctx.activations[result] = _graph_input(ctx, value, quant).name
@@ -143,7 +143,8 @@ def _lower_operator(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     op, form = require_implemented(node)
     rule = RULES[op.name]
     indices = range(len(node.inputs)) if form.activations is None else form.activations
-    operands = [ctx.activation(node, index) for index in indices]
+    given = [index for index in indices if index < len(node.inputs) and node.inputs[index] is not None]
+    operands = [ctx.activation(node, index) for index in given]
     if form.scale == "same":
         label = "rescaled" if form.activations is not None else "rescaled_{}"
         scaled = [at_scale(ctx, x, target.quant, label.format(number)) for number, x in enumerate(operands)]
@@ -231,7 +232,7 @@ def _take_integer_inputs(ctx: Context, model: onnx_ir.Model) -> None:
         readers = [usage.node for usage in value.uses()]
         dequantize = next((node for node in readers if node.op_type == "DequantizeLinear"), None)
         if dequantize is not None:
-            tensor = _graph_input(ctx, value, _per_tensor_quant(dequantize))
+            tensor = _graph_input(ctx, value, quantizer_parameters(dequantize))
             ctx.activations[str(value.name)] = tensor.name
 
 
@@ -243,9 +244,9 @@ def _take_constants(ctx: Context, model: onnx_ir.Model) -> None:
         if source is None or source.const_value is None:
             continue
         stated = np.asarray(source.const_value.numpy(), order="C")  # which keeps rank 0
-        scale = _parameter(node, 1).astype(np.float32).reshape(-1)
-        zero = _parameter(node, 2) if len(node.inputs) > 2 and node.inputs[2] is not None else np.zeros(1, stated.dtype)
-        values, zero = _as_signed(stated, node), _as_signed(zero, node)
+        scale = parameter(node, 1).astype(np.float32).reshape(-1)
+        zero = parameter(node, 2) if len(node.inputs) > 2 and node.inputs[2] is not None else np.zeros(1, stated.dtype)
+        values, zero = as_signed(stated, node), as_signed(zero, node)
         axis = None
         if scale.size > 1:
             attribute = node.attributes.get("axis")
@@ -319,54 +320,6 @@ def _assume_result(ctx: Context, node: onnx_ir.Node) -> None:
     shape = _static_shape(value) if value is not None else ()
     ctx.graph.add_tensor(Tensor(name, shape, DType.INT8, quant=Quantization.per_tensor(DType.INT8, 1.0, 0)))
     ctx.activations[str(node.outputs[0].name)] = name
-
-
-def _per_tensor_quant(node: onnx_ir.Node) -> Quantization:
-    scale = _parameter(node, 1).astype(np.float32).reshape(-1)
-    has_zero = len(node.inputs) > 2 and node.inputs[2] is not None
-    zero = _as_signed(_parameter(node, 2), node).reshape(-1) if has_zero else np.zeros(1, np.int8)
-    if scale.size != 1 or zero.size != 1:
-        raise EdgeqError(
-            "EQ0356",
-            "an activation is quantized per channel",
-            where=f"node {node.name}",
-            allowed="one scale and zero point for the whole tensor",
-            hint="quantize activations per tensor; only weights may be per channel",
-        )
-    return Quantization.per_tensor(DType.of(zero), float(scale[0]), int(zero[0]))
-
-
-def _as_signed(integers: Array, node: onnx_ir.Node) -> Array:
-    """Integers and zero points of uint8 lie 128 above those of int8; int16 is symmetric; biases are int32.
-
-    Raises:
-        EdgeqError: EQ0363 any other type.
-    """
-    if integers.dtype == np.uint8:
-        shifted: Array = (integers.astype(np.int16) - 128).astype(np.int8)
-        return shifted
-    if integers.dtype not in (np.int8, np.int16, np.int32):
-        raise EdgeqError(
-            "EQ0363",
-            "integers of this type are not implemented",
-            where=f"node {node.name}",
-            got=integers.dtype.name,
-            allowed="int8, uint8, int16, and int32 for biases",
-        )
-    return integers
-
-
-def _parameter(node: onnx_ir.Node, index: int) -> Array:
-    value = node.inputs[index]
-    if value is None or value.const_value is None:
-        raise EdgeqError(
-            "EQ0356",
-            "a scale or zero point is computed at run time",
-            where=f"node {node.name}, input {index}",
-            allowed="constants",
-            hint="export with static quantization parameters",
-        )
-    return np.asarray(value.const_value.numpy())
 
 
 def _static_shape(value: onnx_ir.Value) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from edgeq.lowering.layout import (
     lower_transpose,
 )
 from edgeq.lowering.pool import lower_average_pool, lower_max_pool, lower_mean
+from edgeq.lowering.recurrent import lower_gru, lower_lstm, lower_rnn
 from edgeq.lowering.reduce import (
     lower_reduce_l2,
     lower_reduce_log_sum,
@@ -39,7 +40,9 @@ RULES: dict[str, Rule] = {
     "conv2d": lower_conv,
     "dense": lower_gemm,
     "divide": lower_divide,
+    "gru": lower_gru,
     "lookup": lower_unary,
+    "lstm": lower_lstm,
     "matmul": lower_matmul,
     "max_pool": lower_max_pool,
     "maximum": lower_maximum,
@@ -55,6 +58,7 @@ RULES: dict[str, Rule] = {
     "reduce_min": lower_reduce_min,
     "reduce_sum": lower_reduce_sum,
     "reshape": lower_reshape,
+    "rnn": lower_rnn,
     "slice": lower_slice,
     "softmax": lower_softmax,
     "sub": lower_sub,

@@ -17,13 +17,14 @@ from edgeq.numerics.scaling import Scaling
 from edgeq.ops.axes import Axes
 from edgeq.ops.signature import RESULT, Shape, Signature, Type, dtype_of
 
+InferOthers = Callable[[Node, Sequence[Tensor]], list[tuple[Shape, DType]]]
 InferShape = Callable[[Node, Sequence[Tensor]], Shape]
 Evaluate = Callable[[Node, Sequence[Array]], list[Array]]
 Macs = Callable[[Node, Sequence[Tensor]], int]
 ScaleRule = Literal["own", "same", "fixed"]
 
 
-Kind = Literal["int", "ints", "str", "float"]
+Kind = Literal["int", "ints", "str", "float", "strings", "floats"]
 Value = int | float | str | tuple[int, ...]
 
 
@@ -74,7 +75,7 @@ class OnnxAttribute:
 
     Attributes:
         name: as ONNX has it.
-        kind: type of its value.
+        kind: type of its value; of ``strings`` and ``floats`` only the default is implemented, which is not stated.
         values: the only ones; None where any of the kind has a meaning.
         low: the smallest of the numbers.
         count: how many numbers; None for any count.
@@ -103,6 +104,8 @@ def _each(value: object) -> tuple[object, ...]:
 
 
 def _is_of(kind: Kind, value: object) -> bool:
+    if kind in {"strings", "floats"}:
+        return False  # no list of these is implemented: the default goes without saying
     if kind == "ints":
         return isinstance(value, tuple) and all(type(item) is int for item in value)
     return type(value) is {"int": int, "str": str, "float": float}[kind]
@@ -118,6 +121,8 @@ def _is_within(value: object, values: tuple[Value, ...] | None, low: int | None,
 def _described(kind: Kind, values: tuple[Value, ...] | None, low: int | None, high: int | None) -> str:
     if values is not None:
         return " or ".join(str(list(value)) if isinstance(value, tuple) else str(value) for value in values)
+    if kind in {"strings", "floats"}:
+        return "the default, not stated"
     words = {"int": "a whole number", "ints": "whole numbers", "str": "a word", "float": "a number"}[kind]
     if low is not None and high is not None:
         return f"{words} from {low} to {high}"
@@ -145,6 +150,9 @@ class OnnxForm:
         constants: what the inputs that must be constant are, by index, weight and bias included.
         saturates: what of an operand lies beyond the range of the result changes no result, so that the range that a
             result shares with its operands is its own.
+        matrices: further constant weights, int8 with a scale for each index of an axis: that axis by the input's index.
+        wide: indices of the results that are states of the operator, int16 whatever the scheme, as are the activations
+            behind the first that they come back by.
         fuses_clamp: a Relu or Clip right behind it is the clamp of its result.
         clamps: it is such a Relu or Clip.
         means: every result lies between the smallest and the largest of its operand, as it does with scale ``same``.
@@ -163,6 +171,8 @@ class OnnxForm:
     fill: int | None = None
     constants: Mapping[int, str] = field(default_factory=dict)
     saturates: bool = False
+    matrices: Mapping[int, int] = field(default_factory=dict)
+    wide: tuple[int, ...] = ()
     fuses_clamp: bool = False
     clamps: bool = False
     means: bool = False
@@ -225,6 +235,7 @@ class Op:
     Attributes:
         signature: its operands and their types, which give the type of the result.
         shape: the shape of its result, and what it asks of its operands' shapes beyond the signature.
+        others: shapes and types of its results behind the first; None where there is one result.
         axes: what it does to the axes of its activations; None where their order is fixed.
         overwrites: every kernel may write its result over an operand of as many elements.
         one_sample: the backends have it for one sample only, a first axis of 1.
@@ -238,6 +249,7 @@ class Op:
     shape: InferShape
     evaluate: Evaluate
     macs: Macs
+    others: InferOthers | None = None
     axes: Axes | None = None
     onnx: tuple[OnnxForm, ...] = ()
     samples: tuple[Sample, ...] = ()
@@ -258,7 +270,8 @@ class Op:
         """
         types = self.signature.types_of(node, operands)
         self.signature.require_shapes(node, operands)
-        return [(self.shape(node, operands), dtype_of(types[RESULT]))]
+        others = [] if self.others is None else self.others(node, operands)
+        return [(self.shape(node, operands), dtype_of(types[RESULT])), *others]
 
 
 def no_macs(node: Node, operands: Sequence[Tensor]) -> int:

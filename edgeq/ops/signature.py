@@ -34,6 +34,7 @@ class Slot:
         rank: its number of axes; None for any.
         shape: its only shape; None for any.
         modes: the arithmetics that have it; empty for all.
+        optional: a node may be without it and those behind it.
         repeated: one operand or more, called ``name0``, ``name1``, …; only the last slot can be.
     """
 
@@ -43,6 +44,7 @@ class Slot:
     rank: int | None = None
     shape: Shape | None = None
     modes: tuple[str, ...] = ()
+    optional: bool = False
     repeated: bool = False
 
 
@@ -94,6 +96,8 @@ class Signature:
         if last.repeated:
             del found[last.name]
             found |= {f"{last.name}{number}": last for number in range(max(1, count - len(found)))}
+        while len(found) > count and next(reversed(found.values())).optional:
+            found.popitem()
         if len(found) != count:
             raise invalid(node, "wrong number of operands", count, f"{len(found)}: {', '.join(found)}")
         return found

@@ -11,7 +11,7 @@ from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.accumulator import accumulator_range
 from edgeq.numerics.array import INT32_MAX, Array
 from edgeq.numerics.highmul import multiplier_error_lsb, shift_of
-from edgeq.onnxio.qdq_parameters import STEPS, bias_limit, quantize_bias
+from edgeq.onnxio.qdq_parameters import SCALE_MIN, STEPS, bias_limit, quantize_bias
 
 if TYPE_CHECKING:
     from edgeq.onnxio.samples import IntegerScale
@@ -61,6 +61,18 @@ def weight_peaks(weight: Array, axis: int) -> Array:
     rows = np.moveaxis(np.asarray(weight), axis, 0).reshape(weight.shape[axis], -1)
     peaks: Array = np.maximum(rows.max(axis=1, initial=0.0), -rows.min(axis=1, initial=0.0)).astype(np.float64)
     return peaks
+
+
+def quantize_matrix(weight: Array, axis: int) -> QuantizedConstant:
+    """A weight that no bias belongs to: int8 in [−127, 127], symmetric, of scale max|w|/127 for each index of an axis.
+
+    Rows of zeros get the smallest scale, so that they do not set the shift of the others.
+    """
+    real = np.asarray(weight, np.float64)
+    scales = np.maximum(weight_peaks(weight, axis) / WEIGHT_MAX, SCALE_MIN).astype(np.float32)
+    spread = scales.astype(np.float64).reshape([-1 if i == axis else 1 for i in range(real.ndim)])
+    integers = np.clip(np.rint(real / spread), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+    return QuantizedConstant(integers, Quantization.of(DType.INT8, scales, 0, axis))
 
 
 def quantize_layer(

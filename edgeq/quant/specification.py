@@ -63,6 +63,7 @@ class Specification:
         fixed: parameters that an operator prescribes, by value name; a group has at most one kind.
         operands: (node name, input index) of a constant operand → the constant, and the group whose scale it must
             have, or None where it has its own.
+        axes: by constant operand that is a weight beside activations, the axis along which it has scales.
         layers: every operator with a weight, in graph order.
         sources: values whose range is not taken over from other values: model inputs that are no states, and what is
             computed anew.
@@ -75,6 +76,7 @@ class Specification:
     groups: tuple[tuple[str, ...], ...]
     fixed: dict[str, Quantization]
     operands: dict[Operand, tuple[onnx_ir.Value, int | None]]
+    axes: dict[Operand, int]
     layers: tuple[Layer, ...]
     sources: frozenset[str]
     dtypes: tuple[DType, ...]
@@ -113,6 +115,20 @@ class QuantizedNode:
     constants: tuple[tuple[int, onnx_ir.Value], ...]
 
     @property
+    def matrices(self) -> dict[Operand, tuple[onnx_ir.Value, int]]:
+        """The weights beside its activations, each with the axis along which it has scales."""
+        given = {
+            (str(self.node.name), index): (self.node.inputs[index], axis) for index, axis in self.form.matrices.items()
+        }
+        return {key: (value, axis) for key, (value, axis) in given.items() if value is not None}
+
+    @property
+    def states(self) -> list[onnx_ir.Value]:
+        """What the operator carries from one run to the next: results, and the activations that they come back by."""
+        results = [self.node.outputs[index] for index in self.form.wide if index < len(self.node.outputs)]
+        return [*(value for value in results if value in self.outputs), *(self.computed[1:] if self.form.wide else ())]
+
+    @property
     def adds_values(self) -> bool:
         """Whether its result holds values that are in no computed operand."""
         index = self.form.fill
@@ -137,7 +153,7 @@ def quantized_nodes(model: onnx_ir.Model, mode: str, kept: Collection[str] = ())
             continue
         form = forms[node.op_type]
         rule = form.scale_rule(SCALINGS[mode])
-        outputs = tuple(value for value in absorbed.get(id(node), node).outputs if _is_float(value))
+        outputs = tuple(value for value in absorbed.get(id(node), node).outputs if value.name and _is_float(value))
         yield QuantizedNode(node, form, rule, outputs, *_split_inputs(node, form))
 
 
@@ -184,6 +200,8 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     sharing.fixed.update(fixed_states(model, mode, kept))
     operands: dict[Operand, tuple[onnx_ir.Value, str | None]] = {}
     neighbours: dict[str, list[str]] = {}
+    axes: dict[Operand, int] = {}
+    states_of_operators: set[str] = set()
     layers: list[Layer] = []
     sources: set[str] = set()
     for value in model.graph.inputs:
@@ -206,6 +224,9 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
             sharing.join(outputs, inputs, free=found.adds_values)
         for index, value in found.constants:
             operands[str(node.name), index] = (value, outputs[0] if found.rule == "same" and outputs else None)
+        operands |= {key: (value, None) for key, (value, _) in found.matrices.items()}
+        axes |= {key: axis for key, (_, axis) in found.matrices.items()}
+        states_of_operators |= {str(value.name) for value in found.states}
         if form.weight is not None:
             layers.append(_layer(node, form, inputs, outputs))
     for state in states:
@@ -216,7 +237,7 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     placed = {key: (value, None if name is None else number[name]) for key, (value, name) in operands.items()}
     fed = number.keys() - {state.input for state in states}
     given = [str(value.name) for value in model.graph.inputs if str(value.name) in fed]
-    wide = {number[name] for name in _matching(int16, [*number], given)}
+    wide = {number[name] for name in (*_matching(int16, [*number], given), *sorted(states_of_operators))}
     dtypes = tuple(DType.INT16 if index in wide else DType.INT8 for index in range(len(groups)))
     fixed = {name: FIXED_INT16 if number[name] in wide else params for name, params in sharing.fixed.items()}
     operand_dtypes = {
@@ -226,7 +247,9 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     clipped = _clipped(
         list(quantized_nodes(model, mode, kept)), number, {str(value.name) for value in model.graph.outputs}
     )
-    return Specification(groups, fixed, placed, tuple(layers), frozenset(sources), dtypes, operand_dtypes, clipped)
+    return Specification(
+        groups, fixed, placed, axes, tuple(layers), frozenset(sources), dtypes, operand_dtypes, clipped
+    )
 
 
 def _clipped(

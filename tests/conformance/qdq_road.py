@@ -151,6 +151,8 @@ def quantized_model(case: Single, output: Quantization) -> ModelProto:
         elif form is not None and position == form.weight:
             axis = 0 if case.type == "Conv" or case.attributes.get("transB") else 1
             nodes += _weight(array, position, axis, initializers, 128 if case.full_range else 127)
+        elif form is not None and position in form.matrices:
+            nodes += _weight(array, position, form.matrices[position], initializers, 127)
         elif form is not None and position == form.bias:
             nodes += _bias(case, array, position, initializers)
         else:

@@ -223,6 +223,19 @@ def _softmax(draw: np.random.Generator, name: str) -> Case:
     return Case(name, ("Softmax",), (shape,), attributes={"axis": -1}, parameters=(_parameters(draw),))
 
 
+def _recurrent(draw: np.random.Generator, name: str) -> Case:
+    kind, gates = (("LSTM", 4), ("GRU", 3), ("RNN", 1))[draw.integers(3)]
+    steps, inputs, size = _sizes(draw, [9, 30, 23])
+    constants: dict[int, Shape] = {1: (1, gates * size, inputs), 2: (1, gates * size, size)}
+    if draw.integers(4):
+        constants[3] = (1, 2 * gates * size)
+    attributes: dict[str, int | str] = {"hidden_size": size, "direction": str(draw.choice(["forward", "reverse"]))}
+    if kind == "GRU":
+        attributes["linear_before_reset"] = int(draw.integers(2))
+    shapes = ((steps, 1, inputs),)
+    return Case(f"{name}-{kind.lower()}", (kind,), shapes, constants, attributes, parameters=(_parameters(draw),))
+
+
 DRAWS: Mapping[str, Draw] = {
     "conv": _conv,
     "dense": _dense,
@@ -230,6 +243,7 @@ DRAWS: Mapping[str, Draw] = {
     "layout": _layout,
     "lookup": _lookup,
     "pool": _pool,
+    "recurrent": _recurrent,
     "requantize": _requantize,
     "softmax": _softmax,
 }

@@ -27,8 +27,8 @@ from tests.conformance.variants import FAMILIES as VARIANT_FAMILIES
 from tests.conformance.variants import variants
 from tests.conformance.zoo import FAMILIES, Case, all_cases
 
-# Float operands that are no activations: bounds, scales, a padding value.
-RAW = {"Clip": (1, 2), "Pad": (2,), "Resize": (1, 2)}
+# Float operands that are no activations: bounds, scales, a padding value, biases of recurrent layers.
+RAW = {"Clip": (1, 2), "GRU": (3,), "LSTM": (3,), "Pad": (2,), "RNN": (3,), "Resize": (1, 2)}
 OTHER_GRID = Quantization.per_tensor(DType.INT8, float(np.float32(0.0417)), 11)
 # PRelu with a slope per channel becomes a sum of two products, each rounded.
 TOLERANCE = {"PRelu": 2.01}

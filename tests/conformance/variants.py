@@ -34,6 +34,15 @@ def _normal(*shape: int) -> Array:
     return np.random.default_rng(5).normal(size=shape).astype(np.float32)
 
 
+def _small(*shape: int) -> Array:
+    """Recurrent weights that do not enlarge what rounding leaves."""
+    return _normal(*shape) * np.float32(0.3)
+
+
+def _zeros(*shape: int) -> Array:
+    return np.zeros(shape, np.float32)
+
+
 def _single(kind: str, *inputs: Shape, **attributes: Any) -> Single:
     """One operator; ``c1=array`` is a constant; ``opset``, ``outputs``, ``raw`` are the case's, others attributes."""
     constants = {int(key[1:]): attributes.pop(key) for key in list(attributes) if key[0] == "c" and key[1:].isdigit()}
@@ -381,6 +390,29 @@ def normalizations() -> Iterator[Single]:
     yield _single("LRN", IMAGE, size=3)
 
 
+def recurrent() -> Iterator[Single]:
+    """LSTM, GRU and RNN: directions, states, results, and what they can say besides."""
+    for kind, gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1)):
+        weights = {"c1": _normal(1, gates * 5, 3), "c2": _small(1, gates * 5, 5)}
+        both = {"c1": _normal(2, gates * 5, 3), "c2": _small(2, gates * 5, 5)}
+        biases = {"c3": _normal(1, 2 * gates * 5), "raw": (3,)}
+        shared: dict[str, Any] = {"hidden_size": 5} | weights | biases
+        yield _single(kind, (4, 1, 3), hidden_size=5, **weights)
+        yield _single(kind, (4, 1, 3), **shared)
+        yield _single(kind, (4, 1, 3), **shared, c4=np.array([4], np.int32))
+        yield _single(kind, (4, 1, 3), **shared, c4=np.array([3], np.int32))
+        yield _single(kind, (4, 1, 3), **shared, direction="reverse")
+        yield _single(kind, (4, 1, 3), hidden_size=5, direction="bidirectional", **both)
+        yield _single(kind, (4, 2, 3), **shared)
+        yield _single(kind, (4, 1, 3), **shared, clip=0.5)
+        yield _single(kind, (4, 1, 3), **shared, activations=["Tanh", "Sigmoid", "Relu"][: 3 if gates == 4 else 2])
+        yield _single(kind, (4, 1, 3), **shared, c5=_zeros(1, 1, 5))
+    lstm: dict[str, Any] = {"c1": _normal(1, 20, 3), "c2": _small(1, 20, 5), "hidden_size": 5}
+    yield _single("LSTM", (4, 1, 3), **lstm, c7=_normal(1, 15), raw=(7,))
+    yield _single("LSTM", (4, 1, 3), **lstm, input_forget=1)
+    yield _single("GRU", (4, 1, 3), c1=_normal(1, 15, 3), c2=_small(1, 15, 5), hidden_size=5, linear_before_reset=1)
+
+
 FAMILIES: Final = {
     "convolutions": convolutions,
     "elementwise": elementwise,
@@ -390,6 +422,7 @@ FAMILIES: Final = {
     "parts": parts,
     "pools": pools,
     "products": products,
+    "recurrent": recurrent,
     "reductions": reductions,
     "resizes": resizes,
     "shapes": shapes,

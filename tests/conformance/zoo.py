@@ -460,6 +460,8 @@ def _values(case: Case, position: int, given: QdqPlan) -> Array:
     values = generator.normal(size=stated).astype(np.float32) if isinstance(stated, tuple) else stated
     if position == form.weight:
         return _rounded_per_channel(values, 0 if case.attributes.get("transB", 1) else 1)
+    if position in form.matrices:
+        return _rounded_per_channel(values, form.matrices[position])
     if form.activations is None and values.dtype == np.float32:
         shared = given.activations[case.input(0)] if form.scale == "same" else None
         return quantize_constant(values, shared).real()

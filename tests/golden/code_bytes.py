@@ -1,6 +1,7 @@
 """Bytes of the instances of each kernel, which the C backend reckons a budget with.
 
-    make code-bytes     # write edgeq/backends/c/code_bytes.json anew: some minutes
+    make code-bytes                     # write edgeq/backends/c/code_bytes.json anew: some minutes
+    make code-bytes FAMILIES=recurrent  # only the kernels of some families of operators
 
 Measured with gcc -O2 over the models of ``digests`` and the operator families, for each instruction set: the median of
 the instances for one shape, and of those that several share.
@@ -45,15 +46,16 @@ _SYMBOL: Final = re.compile(r"^\w+ (?P<bytes>\w+) \w (?P<name>\w+)$", re.MULTILI
 Bytes = dict[str, dict[str, tuple[int, int]]]
 
 
-def measure(models: Path) -> Bytes:
+def measure(models: Path, families: Sequence[str] = ()) -> Bytes:
     """Bytes of an instance for one shape and of a shared one, by kernel and instruction set.
 
     Args:
         models: folder of the real models.
+        families: of operators, whose conformance samples alone are measured; empty for everything.
     """
     own: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     shared: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for graph in _graphs(models):
+    for graph in _graphs(models, families):
         for isa, target in TARGETS.items():
             steps = bind_kernels(graph, target.isa)
             for special in (False, True):
@@ -67,11 +69,11 @@ def measure(models: Path) -> Bytes:
     return result
 
 
-def _graphs(models: Path) -> Iterator[Graph]:
+def _graphs(models: Path, families: Sequence[str]) -> Iterator[Graph]:
     for mode in MODES:
-        for name in (EXAMPLE, *REAL, *zoo.FAMILIES):
+        for name in families or (EXAMPLE, *REAL, *zoo.FAMILIES):
             yield to_integer_graph(quantized_model(name, mode, models), mode, "model")
-    for family in zoo.FAMILIES:
+    for family in families or zoo.FAMILIES:
         yield from (zoo.zoo(family, *kind).graph for kind in zoo.KINDS if kind[1] != "s8")
 
 
@@ -105,9 +107,11 @@ def _compiled(toolchain: Toolchain, target: Target, folder: str) -> dict[str, in
 
 
 def main() -> int:
-    """Write the estimates anew."""
-    found = measure(Path(sys.argv[1]))
-    lines = (f" {json.dumps(kernel)}: {json.dumps(sizes, sort_keys=True)}" for kernel, sizes in found.items())
+    """Write the estimates anew, those of kernels that are not measured as they are."""
+    models, *families = sys.argv[1:]
+    kept = json.loads(FILE.read_text(encoding="utf-8")) if families else {}
+    found = kept | measure(Path(models), families)
+    lines = (f" {json.dumps(kernel)}: {json.dumps(sizes, sort_keys=True)}" for kernel, sizes in sorted(found.items()))
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     return 0
 

@@ -79,7 +79,7 @@ def test_schema_knows_every_attribute_that_onnx_has(kind: str) -> None:
     stated = onnx.defs.get_schema(kind, version).attributes
     ours = {attribute.name: attribute for attribute in onnx_forms()[kind][1].attributes}
     assert set(ours) == set(stated)
-    names = {"INT": "int", "INTS": "ints", "FLOAT": "float", "STRING": "str"}
+    names = {"INT": "int", "INTS": "ints", "FLOAT": "float", "STRING": "str", "STRINGS": "strings", "FLOATS": "floats"}
     for name, attribute in stated.items():
         assert ours[name].kind == names[str(attribute.type).rpartition(".")[2]]
 

@@ -33,7 +33,7 @@ class Call:
         record: value by field of its record.
         inputs: the computed tensors that are passed as pointers, in the order of the header.
         outputs: the tensors it writes, in the order of the header.
-        constants: array by parameter; None passes NULL.
+        constants: array by parameter; None passes NULL, also for a result that is not asked for.
         in_place: (input index, output index) pairs that may be at exactly the same address.
 
     Raises:
@@ -54,8 +54,9 @@ class Call:
             if not _INT32.min <= value <= _INT32.max:
                 raise TypeError(f"{declared.record}.{name} is an int32_t, not {value!r}")
         readable = {parameter.name: parameter.type for parameter in declared.parameters if parameter.const}
+        every = {parameter.name for parameter in declared.parameters}
         for name, array in self.constants.items():
-            if name not in readable:
+            if name not in (every if array is None else readable):
                 raise TypeError(f"{self.kernel} reads nothing through a parameter {name}: {', '.join(readable)}")
             if array is not None and DType.of(array).c_name != readable[name]:
                 raise TypeError(f"{name} of {self.kernel} is {readable[name]}, not {array.dtype.name}")

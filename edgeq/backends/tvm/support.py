@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from typing import Final
 
-UNSUPPORTED: Final[dict[str, str]] = {}
+UNSUPPORTED: Final[dict[str, str]] = dict.fromkeys(("gru", "lstm", "rnn"), "recurrent layers have C kernels only")

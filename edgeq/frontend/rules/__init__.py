@@ -19,6 +19,7 @@ from edgeq.frontend.rules import (
     padding,
     pooling,
     quantization,
+    recurrent,
     resizing,
     simplify,
     sinking,
@@ -28,6 +29,7 @@ from edgeq.frontend.rules import (
 CANONICAL: tuple[Rule, ...] = (
     *simplify.RULES,
     *layout.CANONICAL_RULES,
+    *recurrent.RULES,
     *convolution.STRUCTURE_RULES,
     *resizing.RULES,
     *padding.RULES[:1],
@@ -38,6 +40,7 @@ CANONICAL: tuple[Rule, ...] = (
 FOLDING: tuple[Rule, ...] = (
     *simplify.RULES,
     *layout.RULES,
+    *recurrent.RULES,
     *sinking.RULES,
     *convolution.RULES,
     *transposed.RULES,

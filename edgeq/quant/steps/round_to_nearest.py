@@ -13,15 +13,18 @@ import numpy as np
 from edgeq.ir import DType
 from edgeq.onnxio.qdq_form import QdqPlan
 from edgeq.onnxio.qdq_parameters import activation_parameters, bias_limit, quantize_bias, quantize_constant
-from edgeq.quant.parameters import least_output_scale, quantize_layer
+from edgeq.quant.parameters import least_output_scale, quantize_layer, quantize_matrix
 from edgeq.quant.properties import PLANNED, RANGED
 from edgeq.quant.specification import array_of, headroom_of
 from edgeq.quant.step import Step
 
 if TYPE_CHECKING:
-    from edgeq.ir import QuantizedConstant
+    from collections.abc import Sequence
+
+    from edgeq.ir import Quantization, QuantizedConstant
+    from edgeq.numerics.array import Array
     from edgeq.quant.ranges import Ranges
-    from edgeq.quant.specification import Layer
+    from edgeq.quant.specification import Layer, Operand
     from edgeq.quant.state import State
 
 # Widening the output scale of one layer changes the next one's factor; layers that still do not fit after this many
@@ -49,12 +52,20 @@ def _rounded(state: State) -> QdqPlan:
     for name, number in specification.group_of.items():
         plan.activations[name] = state.given.activations.get(name, found[number])
     for key, (value, owner) in specification.operands.items():
-        shared = None if owner is None else found[owner]
-        dtype = specification.operand_dtypes[key]
-        plan.constants[key] = state.given.constants.get(key) or quantize_constant(array_of(value), shared, dtype)
+        plan.constants[key] = state.given.constants.get(key) or _operand(state, key, array_of(value), owner, found)
     for layer in specification.layers:
         plan.constants.update(_layer_constants(state, layer, plan))
     return plan
+
+
+def _operand(
+    state: State, key: Operand, values: Array, owner: int | None, found: Sequence[Quantization]
+) -> QuantizedConstant:
+    axis = state.specification.axes.get(key)
+    if axis is not None:
+        return quantize_matrix(values, axis)
+    shared = None if owner is None else found[owner]
+    return quantize_constant(values, shared, state.specification.operand_dtypes[key])
 
 
 def _layer_constants(state: State, layer: Layer, plan: QdqPlan) -> dict[tuple[str, int], QuantizedConstant]:

@@ -1,6 +1,8 @@
 /*
  * One int16 vector against many rows of weights: the core of the fully connected layer.
  *   eq_rows_multiply_s16  out[c] for all channels; x is read as it lies, `depth` values, aligned to 2 bytes
+ *   eq_four_sums_s16      acc[r] += x.w[r] over n >= 1 values, with the first four rows of a block in this order;
+ *                         eq_four_rows_bytes_s16(n) is what they take
  *
  * This file: weights of four channels interleaved, per four places w[0], w[2], w[1], w[3] of each channel in turn; the
  * remaining one to three channels follow as rows, in the same order. Every row is padded with zeros to a multiple of four.
@@ -103,6 +105,12 @@ EQ_INLINE void eq_some_rows_s16(int32_t acc[4], const int16_t *x, const int8_t *
       acc[r] += (n & 3) > 2 ? x[2] * w[4 * r + 1] : 0;
     }
   }
+}
+
+EQ_INLINE int32_t eq_four_rows_bytes_s16(int32_t n) { return 4 * ((n + 3) & ~3); }
+
+EQ_INLINE void eq_four_sums_s16(int32_t acc[4], const int16_t *x, const int8_t *w, int32_t n) {
+  eq_some_rows_s16(acc, x, w, 4, 0, n);
 }
 
 /* All sums of `rows` channels, bias included in acc; wide ones shifted. */

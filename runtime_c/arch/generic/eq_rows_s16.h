@@ -1,6 +1,8 @@
 /*
  * One int16 vector against many rows of weights: the core of the fully connected layer.
  *   eq_rows_multiply_s16  out[c] for all channels; x is read as it lies, `depth` values, aligned to 2 bytes
+ *   eq_four_sums_s16      acc[r] += x.w[r] over n >= 1 values, with the first four rows of a block in this order;
+ *                         eq_four_rows_bytes_s16(n) is what they take
  *
  * This file: weights [channels][depth] in plain order, four rows at a time.
  */
@@ -26,6 +28,13 @@ EQ_INLINE void eq_four_rows_s16(int32_t acc[4], const int16_t *x, const int8_t *
   acc[1] = s1;
   acc[2] = s2;
   acc[3] = s3;
+}
+
+EQ_INLINE int32_t eq_four_rows_bytes_s16(int32_t n) { return 4 * n; }
+
+EQ_INLINE void eq_four_sums_s16(int32_t acc[4], const int16_t *x, const int8_t *w, int32_t n) {
+  const int8_t *const rows[4] = {w, w + n, w + 2 * n, w + 3 * n};
+  eq_four_rows_s16(acc, x, rows, 0, n);
 }
 
 EQ_INLINE void eq_rows_multiply_s16(void *out, const int16_t *x, const eq_channels_s16_t *p) {

@@ -45,4 +45,5 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "resize_linear": "LiteRT's RESIZE_BILINEAR rounds its weights otherwise",
     "resize_nearest": "LiteRT finds the nearest pixels by float32 products of its own",
     "prelu": "LiteRT quantizes slopes with one scale for all of them, and rounds twice",
+    **dict.fromkeys(("gru", "lstm", "rnn"), "its recurrent layers have other integers"),
 }
