@@ -101,9 +101,7 @@ def _endpoints(graph: Graph, names: tuple[str, ...], onnx_names: tuple[str, ...]
     entries = []
     for name, onnx_name in zip(names, onnx_names, strict=True):
         tensor = graph.tensors[name]
-        assert tensor.quant is not None  # inputs and outputs are always quantized
-        scale, zero_point = tensor.quant.scale[0], tensor.quant.zero_point[0]
-        entries.append(Endpoint(onnx_name, tensor.dtype.value, tuple(tensor.shape), scale, zero_point))
+        entries.append(Endpoint(onnx_name, tensor.dtype.value, tuple(tensor.shape), *_parameters(tensor)))
     return tuple(entries)
 
 
@@ -114,10 +112,14 @@ def _states(job: Job) -> tuple[StateValue, ...]:
     found = []
     for state, named in zip(job.graph.states, states_of(job.qdq_model), strict=True):
         tensor = job.graph.tensors[state.input]
-        assert tensor.quant is not None  # activations are always quantized
-        scale, zero = tensor.quant.scale[0], tensor.quant.zero_point[0]
-        found.append(StateValue(named.input, named.output, tensor.dtype.value, tuple(tensor.shape), scale, zero))
+        value = StateValue(named.input, named.output, tensor.dtype.value, tuple(tensor.shape), *_parameters(tensor))
+        found.append(value)
     return tuple(found)
+
+
+def _parameters(tensor: Tensor) -> tuple[float, int] | tuple[None, None]:
+    """Scale and zero point of an input, an output or a state; none where it is plain."""
+    return (None, None) if tensor.quant is None else tensor.quant.single()
 
 
 def _step(graph: Graph, node: Node, step: ProgramStep | None, program: emitted.Program | None) -> Step:

@@ -16,6 +16,7 @@ import numpy as np
 from edgeq.backends.constants import Blob
 from edgeq.backends.names import check_model_name
 from edgeq.firmware.facts import Sizes
+from edgeq.ir import DType, Quantization
 from edgeq.json_shape import Natural, Positive, read_as
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.runners.base import TensorSpec
@@ -31,7 +32,7 @@ class Place:
 
     Attributes:
         tensor: its name.
-        dtype: its element type, as numpy names it.
+        dtype: its element type, as numpy names it; ``bool`` is a byte that holds 0 or 1.
         shape: its extents, channels last.
         bytes: its size.
         offset: in the arena; None where the program has none.
@@ -46,7 +47,7 @@ class Place:
     @property
     def spec(self) -> TensorSpec:
         """The tensor, as runners exchange it."""
-        return TensorSpec(self.tensor, self.dtype, self.shape)
+        return TensorSpec(self.tensor, DType(self.dtype).numpy.name, self.shape)
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,24 @@ class Endpoint:
 
     Attributes:
         name: in ONNX.
-        dtype: of its integers, as numpy names it.
+        dtype: of its integers, as numpy names it; ``bool`` is a byte that holds 0 or 1.
         shape: its extents, in ONNX's order.
-        scale: real = scale * (integer - zero_point).
+        scale: real = scale * (integer - zero_point); None: the integers are what the model has, too.
         zero_point: likewise.
     """
 
     name: str
     dtype: str
     shape: tuple[Natural, ...]
-    scale: Positive
-    zero_point: int
+    scale: Positive | None
+    zero_point: int | None
+
+    @property
+    def quantization(self) -> Quantization | None:
+        """The parameters of its integers; None where they stand for themselves."""
+        if self.scale is None or self.zero_point is None:
+            return None
+        return Quantization.per_tensor(DType(self.dtype), self.scale, self.zero_point)
 
 
 @dataclass(frozen=True)
@@ -77,16 +85,16 @@ class StateValue:
         output: of the output that the next run reads.
         dtype: of its integers, as numpy names it.
         shape: its extents, as the integer graph has them.
-        scale: real = scale * (integer - zero_point).
-        zero_point: likewise; what a reset sets.
+        scale: real = scale * (integer - zero_point); None: the integers are what the model has, too.
+        zero_point: likewise; what a reset sets, 0 where it is None.
     """
 
     input: str
     output: str
     dtype: str
     shape: tuple[Natural, ...]
-    scale: Positive
-    zero_point: int
+    scale: Positive | None
+    zero_point: int | None
 
 
 @dataclass(frozen=True)
@@ -261,7 +269,7 @@ def read_manifest(document: object) -> Manifest:
         ):
             _check_tensor(place.spec)
     for endpoint in (*manifest.inputs, *manifest.outputs):
-        _check_tensor(TensorSpec(endpoint.name, endpoint.dtype, endpoint.shape))
+        _check_tensor(TensorSpec(endpoint.name, DType(endpoint.dtype).numpy.name, endpoint.shape))
     return manifest
 
 

@@ -36,7 +36,7 @@ def examine_data(
     ranges = {
         each.name: Range(each.quantization.low, each.quantization.high)
         for each in model_inputs(compiled)
-        if not each.passes_through
+        if not each.passes_through and each.quantization is not None
     }
     outputs = model_outputs(compiled)
     shape = outputs[0].shape

@@ -70,8 +70,14 @@ class EmulateResult:
 
     @property
     def arg_max(self) -> list[int | None]:
-        """Per run, the index of the first output's largest value, the first among equals; None for one value."""
-        return [int(np.argmax(outputs[0])) if outputs[0].size > 1 else None for outputs in self.raw]
+        """Per run, the index of the first output's largest value, the first among equals; None for one value.
+
+        One integer that is no float's, the result of an ArgMax, is the index itself.
+        """
+        return [
+            int(np.argmax(raw[0])) if raw[0].size > 1 else int(raw[0].item()) if real[0].dtype.kind in "iu" else None
+            for raw, real in zip(self.raw, self.real, strict=True)
+        ]
 
     def class_of(self, index: int | None) -> str | None:
         """The name of a class, where the data file has names."""
@@ -87,7 +93,7 @@ class EmulateResult:
             "time_steps": self.time_steps,
             "outputs": [
                 {
-                    name: {"values": real.reshape(-1).tolist(), "integers": raw.reshape(-1).tolist()}
+                    name: {"values": _numbers(real), "integers": _numbers(raw)}
                     for name, real, raw in zip(self.names, reals, raws, strict=True)
                 }
                 for reals, raws in zip(self.real, self.raw, strict=True)
@@ -156,6 +162,11 @@ def _emulate(
         data=described,
         time_steps=inputs.length,
     )
+
+
+def _numbers(array: Array) -> list[float]:
+    """The elements as JSON has numbers; truth values are 0 and 1."""
+    return [*(array.astype(np.int8) if array.dtype.kind == "b" else array).reshape(-1).tolist()]
 
 
 def machine_of(compiled: Compiled, runner: str) -> str:

@@ -191,14 +191,17 @@ def _evaluated(
     labelled = metric == "top1" or (metric is None and "y" in found.extra and "group" not in found.extra)
     described = examine_data(compiled, found, labelled=labelled, strict=True, accept=accept_data)
     count = available(found, samples)
-    shape = model_outputs(compiled)[0].shape
-    chosen = check_metric(metric) if metric else default_metric(found.extra, prod(shape))
+    output = model_outputs(compiled)[0]
+    shape, are_classes = output.shape, output.quantization is None
+    chosen = check_metric(metric) if metric else default_metric(found.extra, prod(shape), are_classes=are_classes)
     reduce = _reduction(found, chosen, reduce)
     scored = partial(_scored, found, reduce)
     inputs = quantized_inputs(compiled, found, count)
     shown = _first_inputs(compiled, found, len(inputs.runs))
     empty = scored(np.zeros((len(inputs.runs), *shape), np.float32))
-    base = Material(empty, shown, empty if model is not None else None, found.extra, len(found), accept_data)
+    base = Material(
+        empty, shown, empty if model is not None else None, found.extra, len(found), accept_data, are_classes
+    )
     # No precondition depends on what comes out: it is told now, not after minutes in the emulator.
     METRICS[chosen](base)
     reference = scored(model.outputs(found, count, progress)) if model is not None else None

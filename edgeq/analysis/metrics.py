@@ -30,6 +30,7 @@ class Material:
         extra: the data file's other arrays, for all of its samples.
         total: how many samples the file holds, N or more; None: N.
         accept: labels that are no classes of the model count as wrong, where they are an error otherwise.
+        are_classes: the outputs are classes themselves, or other integers that stand for nothing else (an ArgMax).
     """
 
     outputs: Array
@@ -38,6 +39,7 @@ class Material:
     extra: Mapping[str, Array]
     total: int | None = None
     accept: bool = False
+    are_classes: bool = False
 
     @property
     def size(self) -> int:
@@ -46,8 +48,13 @@ class Material:
 
 
 def agreement(material: Material) -> float:
-    """Share of the samples whose arg-max is the float model's; the first of equal values counts."""
+    """Share of the samples whose arg-max is the float model's; the first of equal values counts.
+
+    Of outputs that are classes themselves the share of those that are the float model's.
+    """
     reference = _reference(material, "agreement")
+    if material.are_classes:
+        return float(np.mean(material.outputs == reference))
     _need_classes(material, "agreement", "--metric mse compares numbers")
     return float(np.mean(classes(material.outputs) == classes(reference)))
 
@@ -99,6 +106,8 @@ def reconstruction_auc(material: Material) -> float:
 
 def top1(material: Material) -> float:
     """Share of the samples whose arg-max is the label; the first of equal values counts."""
+    if material.are_classes and material.size == 1:
+        return float(np.mean(material.outputs.reshape(-1) == _sample_labels(material, "top1")))
     _need_classes(material, "top1", "for one score a sample use --metric auc")
     labels = _sample_labels(material, "top1")
     wrong = (labels < 0) | (labels >= material.size) | (labels != np.rint(labels))
@@ -137,8 +146,13 @@ REDUCTIONS: dict[str, Callable[[Array], Array]] = {
 DEFAULT_REDUCTIONS: dict[str, str] = {"agreement": "last", "auc": "max", "top1": "last"}
 
 
-def default_metric(extra: Mapping[str, Array], output_elements: int) -> str:
+def default_metric(extra: Mapping[str, Array], output_elements: int, *, are_classes: bool = False) -> str:
     """The metric that a data file's keys call for: groups and labels, labels for one score, labels, or none.
+
+    Args:
+        extra: the file's arrays beside the samples.
+        output_elements: how many values the model's first output has.
+        are_classes: they are classes themselves.
 
     Raises:
         EdgeqError: EQ0109, there is no `y`, but another key that looks like labels.
@@ -146,7 +160,7 @@ def default_metric(extra: Mapping[str, Array], output_elements: int) -> str:
     if "y" in extra:
         if "group" in extra:
             return "reconstruction_auc"
-        return "auc" if output_elements == 1 else "top1"
+        return "auc" if output_elements == 1 and not are_classes else "top1"
     others = label_keys(extra)
     if others:
         raise EdgeqError(
@@ -157,7 +171,7 @@ def default_metric(extra: Mapping[str, Array], output_elements: int) -> str:
             allowed="labels in an array `y`",
             hint=f"rename {others[0]} to y in the file; without labels choose --metric agreement or --metric mse",
         )
-    return "mse"
+    return "agreement" if are_classes else "mse"
 
 
 def label_keys(extra: Mapping[str, Array]) -> list[str]:

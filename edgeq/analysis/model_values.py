@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from edgeq.manifest import Endpoint
 from edgeq.notes import note
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import InputSpec, Samples
+from edgeq.ops import plain_limits
 from edgeq.sources import DataSource
 
 # Of a sequence of random inputs.
@@ -71,36 +72,69 @@ class ModelValue:
     Attributes:
         name: in ONNX.
         shape: as ONNX has it.
-        quantization: of the integers in the arena, per tensor.
+        quantization: of the integers in the arena, per tensor; None: the value is plain, integers without a scale or
+            truth values.
         onnx_dtype: float32, or an integer type where the ONNX model itself takes or gives integers: they pass through.
+        limits: of a plain input, the least and the largest integer that mean something, as int32 or bool holds them.
     """
 
     name: str
     shape: tuple[int, ...]
-    quantization: Quantization
+    quantization: Quantization | None
     onnx_dtype: np.dtype[Any]
+    limits: tuple[int, int] = (DType.INT32.min, DType.INT32.max)
+
+    @property
+    def held(self) -> DType:
+        """The type of the integers in the arena."""
+        if self.quantization is not None:
+            return self.quantization.dtype
+        return DType.BOOL if self.onnx_dtype.kind == "b" else DType.INT32
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the integers in the arena."""
-        return self.quantization.dtype.numpy
+        """The numpy type of the integers in the arena."""
+        return self.held.numpy
 
     @property
     def passes_through(self) -> bool:
-        """Whether the ONNX model has integers here."""
-        return self.onnx_dtype.kind in "iu"
+        """Whether the ONNX model has integers or truth values here."""
+        return self.onnx_dtype.kind in "iub"
 
     @property
     def shift(self) -> int:
         """How far the ONNX model's integers lie above those in the arena: 128 for uint8 above int8."""
-        return int(np.iinfo(self.onnx_dtype).min) - int(np.iinfo(self.dtype).min) if self.passes_through else 0
+        if self.quantization is None or not self.passes_through:
+            return 0
+        return int(np.iinfo(self.onnx_dtype).min) - self.held.min
 
     def quantize(self, real: Array) -> Array:
-        """QuantizeLinear: float32 division, half to even, saturation; integers of the ONNX model are shifted only."""
+        """QuantizeLinear: float32 division, half to even, saturation; integers of the ONNX model are shifted only.
+
+        Raises:
+            EdgeqError: EQ0143 an integer of a plain input is out of range.
+        """
+        if self.quantization is None:
+            return self._plain(np.asarray(real)).reshape(self.shape)
         if self.passes_through:
             integers = np.asarray(real, self.onnx_dtype).astype(np.int64) - self.shift
             return integers.astype(self.dtype).reshape(self.shape)
         return self.quantization.quantize(np.asarray(real, np.float32)).reshape(self.shape)
+
+    def _plain(self, values: Array) -> Array:
+        integers = (values != 0 if self.held is DType.BOOL else values).astype(np.int64)
+        low, high = self.limits
+        beyond = integers[(integers < low) | (integers > high)]
+        if beyond.size:
+            raise EdgeqError(
+                "EQ0143",
+                "an integer of the data is out of range",
+                where=f"input {self.name}",
+                got=int(beyond.reshape(-1)[0]),
+                allowed=f"{low} to {high}",
+                hint="an index tells apart as many elements as its table has; firmware holds integers in int32",
+            )
+        return integers.astype(self.dtype)
 
     def dequantize(self, integers: Array) -> Array:
         """DequantizeLinear: exact difference, float32 product; integers of the ONNX model are shifted only."""
@@ -110,17 +144,24 @@ class ModelValue:
 
     def real(self, integers: Array) -> Array:
         """What the integers in the arena stand for, also where the ONNX model has integers itself."""
+        if self.quantization is None:
+            return self.dequantize(integers)
         return self.quantization.dequantize(integers).reshape(self.shape)
 
 
 def model_inputs(compiled: Compiled) -> tuple[ModelValue, ...]:
     """The model's inputs."""
-    return _values_of(compiled, compiled.manifest.inputs)
+    limits = {
+        each.name: _declared(compiled.onnx_types[each.name], plain_limits(compiled.graph, each.name))
+        for each in compiled.manifest.inputs
+        if each.scale is None
+    }
+    return _values_of(compiled, compiled.manifest.inputs, limits)
 
 
 def model_outputs(compiled: Compiled) -> tuple[ModelValue, ...]:
     """The model's outputs."""
-    return _values_of(compiled, compiled.manifest.outputs)
+    return _values_of(compiled, compiled.manifest.outputs, {})
 
 
 def open_samples(compiled: Compiled, data: DataSource) -> Samples:
@@ -155,13 +196,9 @@ def _random_runs(compiled: Compiled, count: int) -> list[list[Array]]:
     inputs = model_inputs(compiled)
     corners = [[_filled(each, value) for each in inputs] for value in ("min", "max", "zero")]
     generator = np.random.default_rng(20240229)
-    limits = [np.iinfo(each.dtype) for each in inputs]
     while len(corners) < count:
         corners.append(
-            [
-                generator.integers(limit.min, limit.max, each.shape, dtype=each.dtype, endpoint=True)
-                for each, limit in zip(inputs, limits, strict=True)
-            ]
+            [generator.integers(*_limits(each), each.shape, dtype=each.dtype, endpoint=True) for each in inputs]
         )
     return corners[:count]
 
@@ -199,19 +236,37 @@ def integer_inputs(compiled: Compiled, samples: Samples | None, count: int) -> I
 
 
 def _filled(given: ModelValue, value: str) -> Array:
-    params = given.quantization
-    number = {"min": params.q_min, "max": params.q_max, "zero": params.zero_point[0]}[value]
+    low, high = _limits(given)
+    zero = given.quantization.zero_point[0] if given.quantization is not None else 0
+    number = {"min": low, "max": high, "zero": zero}[value]
     return np.full(given.shape, number, given.dtype)
 
 
-def _values_of(compiled: Compiled, endpoints: Sequence[Endpoint]) -> tuple[ModelValue, ...]:
+def _limits(given: ModelValue) -> tuple[int, int]:
+    """The least and the largest integer of an input."""
+    params = given.quantization
+    return given.limits if params is None else (params.q_min, params.q_max)
+
+
+def _values_of(
+    compiled: Compiled, endpoints: Sequence[Endpoint], limits: Mapping[str, tuple[int, int]]
+) -> tuple[ModelValue, ...]:
     """The manifest's entries with the types of the ONNX values of the same names."""
     return tuple(
         ModelValue(
             name=each.name,
             shape=each.shape,
-            quantization=Quantization.per_tensor(DType(each.dtype), each.scale, each.zero_point),
+            quantization=each.quantization,
             onnx_dtype=np.dtype(compiled.onnx_types.get(each.name, np.float32)),
+            limits=limits.get(each.name, (DType(each.dtype).min, DType(each.dtype).max)),
         )
         for each in endpoints
     )
+
+
+def _declared(dtype: np.dtype[Any], limits: tuple[int, int]) -> tuple[int, int]:
+    """What is left of limits for the values of an ONNX type."""
+    if dtype.kind not in "iu":
+        return limits
+    bounds = np.iinfo(dtype)
+    return max(limits[0], int(bounds.min)), min(limits[1], int(bounds.max))

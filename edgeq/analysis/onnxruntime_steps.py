@@ -3,7 +3,8 @@
 The folder's QDQ model is cut behind every QuantizeLinear, and each piece gets the reference's own integers, so that a
 difference belongs to the step where it is seen. onnxruntime computes a step in float32 and rounds once; the integer
 step may round the other way where the sum lies near the middle between two steps of the output's scale, so one step of
-difference is right, and two are a defect. End to end such roundings add up: those figures are shown and decide nothing.
+difference is right, and two are a defect. Integers and truth values that no rounding has a part in are equal. End to
+end such roundings add up: those figures are shown and decide nothing.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ class OnnxruntimeSteps:
         if np.array_equal(mine, theirs):
             return
         difference = np.abs(mine.astype(np.int64) - theirs.astype(np.int64)).reshape(-1)
-        wrong = difference > TOLERANCE
+        wrong = difference > (0 if value.is_exact else TOLERANCE)
         report.different += int(np.count_nonzero(difference))
         report.wrong += int(np.count_nonzero(wrong))
         report.largest = max(report.largest, int(difference.max()))
@@ -180,13 +181,15 @@ class OnnxruntimeSteps:
     def finish(self) -> OnnxruntimeReport:
         """The report, with the figures end to end."""
         mine, theirs = (np.stack([pair[side] for pair in self._ends]).astype(np.float64) for side in (0, 1))
-        if mine[0].size > 1:
+        if self._outputs[0].quantization is None:
+            self.report.agreement = float(np.mean(mine == theirs))
+        elif mine[0].size > 1:
             self.report.agreement = float(np.mean(classes(mine) == classes(theirs)))
         self.report.sqnr_db = sqnr_db(mine, theirs)
         return self.report
 
 
-def _origin(tensor: Tensor) -> tuple[str, Quantization] | None:
-    if tensor.source is None or tensor.quant is None:
+def _origin(tensor: Tensor) -> tuple[str, Quantization | None] | None:
+    if tensor.source is None:
         return None
     return tensor.source.name, tensor.quant

@@ -9,7 +9,7 @@ from typing import Final
 
 from edgeq.backends.names import comment
 from edgeq.backends.planning import Plan
-from edgeq.ir import Graph, Node, Tensor
+from edgeq.ir import DType, Graph, Node, Tensor
 from edgeq.ir.serialize import graph_to_json
 from edgeq.memory.schedule import ALIGN_BYTES
 from edgeq.target import UNALIGNED_FLAG, Target
@@ -301,4 +301,8 @@ def _border(tensor: Tensor, onnx_name: str, plan: Plan, macro: str) -> list[str]
             f"#define {macro}_SCALE {tensor.quant.scale[0]!r}f",
             f"#define {macro}_ZERO_POINT ({tensor.quant.zero_point[0]})",
         ]
+    elif tensor.dtype is DType.BOOL:
+        lines.append("/* truth values: 0 is false, 1 is true */")
+    else:
+        lines.append("/* integers as the ONNX model has them, whatever integer type it declares; they have no scale */")
     return lines

@@ -11,8 +11,11 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
         "`edgeq ops` lists what is. The message names a replacement where one exists.",
     ),
     "EQ0303": (
-        "Operand is not float32",
-        "Normalized models compute in float32; indices and shapes must be constants.",
+        "Operands of other types",
+        (
+            "Each operator takes floats, which are quantized, or integers or truth values, which stay as they are, in "
+            "the combinations that the message lists. `edgeq ops` shows int32 for integers of every type."
+        ),
     ),
     "EQ0304": ("Empty tensor", "A dimension of size 0 computes nothing. Remove the branch."),
     "EQ0305": (
@@ -88,6 +91,10 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
             "A table of all 65 536 results would take 128 KB, so there are 513, and lines between them. The note "
             "states how far the lines are from the function where that is more than rounding."
         ),
+    ),
+    "EQ0366": (
+        "An integer does not fit int32",
+        "Integers of every ONNX type are int32 in firmware. A constant beyond that is refused.",
     ),
     "EQ0380": ("No C kernel", "No kernel takes the operator with these shapes. `edgeq ops` lists the limits."),
     "EQ0381": (

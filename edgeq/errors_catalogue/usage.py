@@ -175,6 +175,13 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
         "x_scale and x_offset say what integers in x stand for. Floats, and integers for integer inputs, stay as is.",
     ),
     "EQ0142": ("Blank samples", "Many samples are one value throughout: padding, silence, or a recording that failed."),
+    "EQ0143": (
+        "An integer is out of range",
+        (
+            "An index tells apart as many elements as its table has (from the end where it is negative), and firmware "
+            "holds integers of every type in int32. The message states the range of the input."
+        ),
+    ),
     "EQ0145": (
         "A state that the model does not have",
         "`--state OUT=IN` names an output of the model and the input that reads it in the next time step.",

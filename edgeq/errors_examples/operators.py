@@ -12,7 +12,7 @@ OPERATORS: Final[dict[str, Example]] = {
         "torch.onnx.export(model, x, 'kws.onnx', opset_version=17)",
     ),
     "EQ0302": Example("y = LogSoftmax(x)", "y = x    (the class with the largest value is the same)"),
-    "EQ0303": Example("y = Relu(x) of float64", "y = Relu(x) of float32"),
+    "EQ0303": Example("y = Relu(x) of int64", "y = Relu(Cast(x, to=float32))"),
     "EQ0304": Example("x: float32[1, 0, 32]", "x: float32[1, 3, 32]"),
     "EQ0305": Example("y, indices = MaxPool(x), both used", "y, _ = MaxPool(x)"),
     "EQ0306": Example("Reshape(x, shape computed at run time)", "Reshape(x, [1, 490])"),
@@ -62,6 +62,7 @@ OPERATORS: Final[dict[str, Example]] = {
         "edgeq compile kws.onnx --scheme w8a16 --requantize tflm ...", "edgeq compile kws.onnx --scheme w8a16 ..."
     ),
     "EQ0365": Example("Floor(x) of an int16 x that spans 256 whole numbers", "--int16 for other tensors than x"),
+    "EQ0366": Example("Greater(tokens, 3000000000)", "Greater(tokens, 2000000000)"),
     "EQ0380": Example("an operator beyond the limits that `edgeq ops` lists", "the same operator within them"),
     "EQ0381": Example(
         "edgeq compile kws.onnx --board native --aligned-loads ...", "edgeq compile kws.onnx --board native ..."

@@ -95,6 +95,10 @@ USAGE: Final[dict[str, Example]] = {
     "EQ0142": Example(
         "np.savez('calib.npz', x=np.zeros((500, 784)))    (filled in part)", "np.savez('calib.npz', x=x[:filled])"
     ),
+    "EQ0143": Example(
+        "np.savez('eval.npz', tokens=[[1, 2, 70000]])    (an embedding of 10000 rows)",
+        "np.savez('eval.npz', tokens=[[1, 2, 7000]])",
+    ),
     "EQ0145": Example(f"{_COMPILE} --state h_new=hidden", f"{_COMPILE} --state h_new=h"),
     "EQ0146": Example(
         f"{_COMPILE} --state y=h    (y is [1, 10], h is [1, 64])", f"{_COMPILE} --state h_new=h    (both are [1, 64])"

@@ -13,8 +13,8 @@ import onnx_ir as ir
 from edgeq.errors import Problem
 from edgeq.frontend.facts import integer, ints, known_shape, operand, text
 from edgeq.numerics.resampling import COORDINATES
+from edgeq.onnxio.forms import form_of
 from edgeq.onnxio.limits import shown
-from edgeq.ops import onnx_forms
 
 QDQ: Final = ("DequantizeLinear", "QuantizeLinear")
 _IMAGE_RANK: Final = 4
@@ -65,7 +65,7 @@ def _computed(node: ir.Node, index: int, what: str) -> Iterator[Problem]:
 
 def of_signature(node: ir.Node) -> Iterator[Problem]:
     """What the signature of the integer operator asks: rank, one sample, constant operands."""
-    found = onnx_forms().get(node.op_type)
+    found = form_of(node)
     if found is None:
         return
     op, form = found
@@ -205,6 +205,22 @@ def _resize(node: ir.Node) -> Iterator[Problem]:
         yield _attribute(node, "size", f"{list(source)} to {list(result)}", "rows and columns only")
 
 
+def _indices(node: ir.Node) -> Iterator[Problem]:
+    """Constant indices lie within the axis; those of elements have x's shape but for the axis."""
+    shape, indices = known_shape(operand(node, 0)), constant_of(operand(node, 1))
+    if not shape:
+        return
+    axis = integer(node, "axis", 0) % len(shape)
+    if indices is not None and indices.size and not (-shape[axis] <= indices.min() <= indices.max() < shape[axis]):
+        got = int(indices.min() if indices.min() < -shape[axis] else indices.max())
+        yield _attribute(node, "index", got, f"{-shape[axis]} to {shape[axis] - 1}")
+    if node.op_type == "ScatterElements":
+        places = known_shape(operand(node, 1)) or ()
+        if (*places[:axis], *places[axis + 1 :]) != (*shape[:axis], *shape[axis + 1 :]):
+            hint = "cut x to the shape of the indices, or write it as Concat"
+            yield _attribute(node, "shape of indices", list(places), f"{list(shape)} but for axis {axis}", hint)
+
+
 def _clip(node: ir.Node) -> Iterator[Problem]:
     low, high = (constant_of(operand(node, index)) for index in (1, 2))
     if (
@@ -283,6 +299,8 @@ CONSTRAINTS: Final[Mapping[str, Constraint]] = MappingProxyType(
         "Conv": _conv,
         "DequantizeLinear": _quantization,
         "Div": _div,
+        "Gather": _indices,
+        "GatherElements": _indices,
         "GRU": _recurrent,
         "Gemm": _gemm,
         "GlobalAveragePool": _pool,
@@ -297,6 +315,7 @@ CONSTRAINTS: Final[Mapping[str, Constraint]] = MappingProxyType(
         "QuantizeLinear": _quantization,
         "RNN": _recurrent,
         "Resize": _resize,
+        "ScatterElements": _indices,
         "Slice": _slice,
         "Softmax": _softmax,
     }

@@ -21,7 +21,8 @@ from edgeq.ops import onnx_types
 
 Interval = tuple[float, float]
 # Results within the interval of the operand.
-_WITHIN: Final = onnx_types(lambda op, form: form.passes_range and form.activations is not None)
+# Of an operator with indices behind the operand whose values it passes on, too.
+_WITHIN: Final = onnx_types(lambda op, form: form.passes_range and form.activations in {(0,), (0, 1)})
 
 
 def bound_made_value(found: Recovery) -> bool:

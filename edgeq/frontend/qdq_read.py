@@ -42,6 +42,8 @@ _ON_INTEGERS: Final = (
     *onnx_types(lambda op, form: form.scale == "same" and form.type != REQUANTIZE),
 )
 _JOINING: Final = onnx_types(lambda op, form: form.scale == "same" and form.activations is None)
+# Rounding is monotone and keeps order: they find the same places in integers as in what these stand for.
+_ORDERING: Final = ("ArgMax", "ArgMin")
 _SUFFIX: Final = "_quantized"
 # Where the stated parameters are refused, any do: the other problems of the model shall be told apart from this one.
 _ANY: Final = Quantization.per_tensor(DType.INT8, 1.0, 0)
@@ -319,6 +321,9 @@ class _Reader:
         """An operator between QuantizeLinear and DequantizeLinear: allowed where it only moves or clamps integers."""
         result = node.outputs[0]
         sources = [None if value is None else self.integers.get(value) for value in node.inputs]
+        if is_op(node, *_ORDERING) and sources[0] is not None:
+            node.replace_input_with(0, sources[0])
+            return
         known = {self.found.params.get(value) for value in sources if value is not None}
         spread = node.op_type in _JOINING and any(value is None for value in sources)
         if not is_op(node, *_ON_INTEGERS) or sources[0] is None or len(known) != 1 or None in known or spread:

@@ -16,7 +16,7 @@ from edgeq.errors import Problem
 from edgeq.frontend.facts import name_of
 from edgeq.frontend.qdq_bounds import bound_made_value
 from edgeq.frontend.qdq_read import Recovery
-from edgeq.ir import DType
+from edgeq.ir import DType, Quantization
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.qdq_form import CLAMPS, REQUANTIZE, fused_activation
 from edgeq.ops import OnnxForm, onnx_forms
@@ -85,7 +85,7 @@ def _fill_forward(found: Recovery, nodes: list[ir.Node], forms: dict[str, OnnxFo
             found.params[result] = fixed
             changed = True
         elif _passes_scale(node, forms):
-            known = {found.params.get(value) for value in _computed(found, node, form)}
+            known = {found.params.get(value) for value in _computed(found, node, form)} or _stated(found, node, form)
             if len(known) == 1 and None not in known:
                 found.params[result] = next(item for item in known if item is not None)
                 changed = True
@@ -155,9 +155,18 @@ def _activations(node: ir.Node, form: OnnxForm | None) -> range | tuple[int, ...
 
 
 def _computed(found: Recovery, node: ir.Node, form: OnnxForm) -> list[ir.Value]:
-    """A node's activation operands that are no constants."""
+    """A node's float operands that are no constants."""
     values = [node.inputs[index] for index in _activations(node, form) if index < len(node.inputs)]
-    return [value for value in values if value is not None and found.edit.is_computed(value)]
+    return [value for value in values if value is not None and found.edit.is_computed(value) and _is_float(value)]
+
+
+def _stated(found: Recovery, node: ir.Node, form: OnnxForm) -> set[Quantization | None]:
+    """The parameters of the constants of a node that reads no other floats: of the table of an embedding."""
+    values = [node.inputs[index] for index in _activations(node, form) if index < len(node.inputs)]
+    constants = [found.edit.integers[value] for value in values if value is not None and value in found.edit.integers]
+    known = {constant.quantization for constant in constants}
+    usable = all(each.axis is None and each.bits is None and each.dtype is not DType.INT32 for each in known)
+    return {*known} if usable else set()
 
 
 def _is_float(value: ir.Value) -> bool:

@@ -15,13 +15,16 @@ import onnx_ir as ir
 
 from edgeq.errors import Problem
 from edgeq.frontend.constraints import CONSTRAINTS, QDQ, constant_of, is_constant, of_signature, place
-from edgeq.frontend.facts import known_shape
+from edgeq.frontend.facts import known_shape, operand, required
 from edgeq.onnxio.attributes import attribute_values
+from edgeq.onnxio.forms import form_of, is_plain
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.operators import UNSUPPORTED, hint_for
-from edgeq.ops import onnx_forms
+from edgeq.ops import OnnxForm
 
 _MAX_REPORTED: Final = 200
+# Integers of int32 wrap around as these do: those of 64 bits stay within 32.
+_WRAPPING: Final = (ir.DataType.INT32, ir.DataType.INT64)
 
 
 def check_support(model: ir.Model) -> list[Problem]:
@@ -34,9 +37,8 @@ def check_support(model: ir.Model) -> list[Problem]:
         The problems in the order of the graph, each with node, cause and what to do; empty when all is supported.
     """
     problems = [*_of_inputs_and_outputs(model)]
-    supported = {*onnx_forms(), *QDQ}
     for node in model.graph:
-        problems.extend(_of_node(node, supported))
+        problems.extend(_of_node(node))
         if len(problems) >= _MAX_REPORTED:
             break
     return problems[:_MAX_REPORTED]
@@ -87,7 +89,7 @@ def _copied_to_output(node: ir.Node | None) -> ir.Value | None:
     return value if value.is_initializer() or value.is_graph_input() else None
 
 
-def _of_node(node: ir.Node, supported: set[str]) -> Iterator[Problem]:
+def _of_node(node: ir.Node) -> Iterator[Problem]:
     if node.domain:
         yield Problem(
             "EQ0301",
@@ -97,14 +99,16 @@ def _of_node(node: ir.Node, supported: set[str]) -> Iterator[Problem]:
             hint=hint_for(node.domain, node.op_type),
         )
         return
-    if node.op_type not in supported:
+    if node.op_type not in QDQ and form_of(node) is None:
         yield Problem("EQ0302", UNSUPPORTED, where=place(node), got=node.op_type, hint=hint_for("", node.op_type))
         return
     if _copied_to_output(node) is not None:
         return
     yield from _of_types(node)
     yield from _of_results(node)
-    found = [*of_signature(node), *CONSTRAINTS.get(node.op_type, _anything)(node)]
+    form = form_of(node)
+    rule = _anything if form is not None and form[1].plain else CONSTRAINTS.get(node.op_type, _anything)
+    found = [*of_signature(node), *rule(node)]
     yield from found
     if not found:
         yield from _of_attributes(node)
@@ -112,7 +116,7 @@ def _of_node(node: ir.Node, supported: set[str]) -> Iterator[Problem]:
 
 def _of_attributes(node: ir.Node) -> Iterator[Problem]:
     """What the operator's schema does not have; the operator's own constraints, where it has any, say it better."""
-    form = onnx_forms().get(node.op_type)
+    form = form_of(node)
     for name, value, allowed in () if form is None else form[1].refuse(attribute_values(node)):
         got = str(list(value) if isinstance(value, tuple) else value)
         yield Problem("EQ0313", f"{node.op_type} does not support this {name}", place(node), got, allowed)
@@ -125,21 +129,13 @@ def _anything(node: ir.Node) -> Iterator[Problem]:
 
 
 def _of_types(node: ir.Node) -> Iterator[Problem]:
-    """Activations are float32; beside QuantizeLinear and DequantizeLinear nothing else computes."""
+    """Operands have types that the operator's signature has: floats will be quantized, all else is plain."""
     if node.op_type in QDQ:
         return
+    yield from _of_operand_types(node)
     for index, value in enumerate(node.inputs):
         if value is None or is_constant(value):
             continue
-        if value.dtype is not None and value.dtype != ir.DataType.FLOAT:
-            yield Problem(
-                "EQ0303",
-                "an operand is not float32",
-                where=f"{place(node)}, input {index}",
-                got=f"{value.dtype.name} {shown(value.name or '?')}",
-                allowed="FLOAT",
-                hint="export the model in float32, and do integer preparation of the inputs in the application",
-            )
         shape = known_shape(value)
         if shape is not None and 0 in shape:
             yield Problem("EQ0304", "a tensor is empty", where=f"{place(node)}, input {index}", got=str(list(shape)))
@@ -155,13 +151,61 @@ def _of_types(node: ir.Node) -> Iterator[Problem]:
         )
 
 
+def _of_operand_types(node: ir.Node) -> Iterator[Problem]:
+    """Operands that fill slots have types that go together; any other one is a constant, or float32."""
+    found = form_of(node)
+    if found is None:
+        return
+    op, form = found
+    filling = range(len(node.inputs)) if form.activations is None else form.activations
+    filled = {index: value for index in filling if (value := operand(node, index)) is not None}
+    rows = op.signature.activation_kinds(len(filled))
+    allowed = " or ".join(dict.fromkeys(", ".join(row) for row in rows))
+    got = tuple(kind_of(value) for value in filled.values())
+    if got not in rows and not all(map(is_constant, filled.values())):
+        alien = (number for number, kind in enumerate(got) if kind not in {row[number] for row in rows})
+        yield _wrong_type(node, [*filled][next(alien, 0)], allowed)
+    narrow = [index for index, value in filled.items() if value.dtype not in _WRAPPING and is_plain(value)]
+    if form.wraps and narrow:
+        yield _wrong_type(node, narrow[0], "INT32 or INT64")
+    for index, value in enumerate(node.inputs):
+        if index not in filled and value is not None and not is_constant(value) and kind_of(value) != "float":
+            yield _wrong_type(node, index, "a constant")
+
+
+def _wrong_type(node: ir.Node, index: int, allowed: str) -> Problem:
+    value = required(node, index)
+    return Problem(
+        "EQ0303",
+        f"{node.op_type} has no integer form for operands of these types",
+        where=f"{place(node)}, input {index}",
+        got=f"{value.dtype.name if value.dtype is not None else '?'} {shown(value.name or '?')}",
+        allowed=allowed,
+        hint="put a Cast to float32 in front, or do this part in the application; `edgeq ops` lists the types",
+    )
+
+
+def kind_of(value: ir.Value) -> str:
+    """What a value holds: ``float``, ``integer``, ``bool``, or a type that nothing computes with."""
+    if value.dtype in (None, ir.DataType.FLOAT):
+        return "float"
+    if value.dtype == ir.DataType.BOOL:
+        return "bool"
+    return "integer" if is_plain(value) else str(value.dtype).lower()
+
+
+def _is_result(form: OnnxForm, index: int, value: ir.Value) -> bool:
+    """Whether an operator with several results has one: a state of its own, or integers."""
+    return index in form.wide or is_plain(value)
+
+
 def _of_results(node: ir.Node) -> Iterator[Problem]:
     """One result, but where the operator has more; further ones may not be read."""
-    form = onnx_forms().get(node.op_type)
+    found = form_of(node)
     for index, value in enumerate(node.outputs):
-        if index == 0 or (form is not None and index in form[1].wide):
+        if index == 0 or (found is not None and found[0].others is not None and _is_result(found[1], index, value)):
             continue
         if value.uses() or value.is_graph_output():
             yield Problem(
-                "EQ0305", "only the first result of this operator is supported", where=f"{place(node)}, output {index}"
+                "EQ0305", "this result of the operator is not supported", where=f"{place(node)}, output {index}"
             )

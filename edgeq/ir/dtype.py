@@ -11,8 +11,9 @@ from edgeq.numerics.array import Array
 
 
 class DType(Enum):
-    """An integer element type, named as numpy names it."""
+    """An integer element type, named as numpy names it; a truth value is a byte that holds 0 or 1."""
 
+    BOOL = "bool"
     INT8 = "int8"
     UINT8 = "uint8"
     INT16 = "int16"
@@ -23,8 +24,8 @@ class DType(Enum):
 
     @property
     def numpy(self) -> np.dtype[np.integer[Any]]:
-        """The numpy dtype."""
-        return np.dtype(self.value)
+        """The numpy dtype that holds the elements: int8 for truth values, so that a byte beyond 1 is seen."""
+        return np.dtype("int8" if self is DType.BOOL else self.value)
 
     @property
     def size_bytes(self) -> int:
@@ -34,21 +35,25 @@ class DType(Enum):
     @property
     def min(self) -> int:
         """The smallest value."""
+        if self is DType.BOOL:
+            return 0
         return int(np.iinfo(self.numpy).min)
 
     @property
     def max(self) -> int:
         """The largest value."""
+        if self is DType.BOOL:
+            return 1
         return int(np.iinfo(self.numpy).max)
 
     @property
     def c_name(self) -> str:
         """The C99 type, ``int8_t``."""
-        return f"{self.value}_t"
+        return f"{self.numpy.name}_t"
 
     @classmethod
     def of(cls, array: Array) -> DType:
-        """The dtype of an array.
+        """The dtype of an array of numbers.
 
         Raises:
             ValueError: the array is not one of the integer types.

@@ -2,7 +2,8 @@
 
 A tensor holds *logical* integers: a 4-bit weight is an int8 array in [-8, 7] whose quantization has ``bits=4``; packing
 is a backend's business. ``quant`` and ``source`` are for reports and for comparison with the float model; no executor
-reads them.
+reads them. A plain tensor has no ``quant``: its values are integers (int32, whatever integer type ONNX has there) or
+truth values in the ONNX model, too.
 """
 
 from __future__ import annotations
@@ -56,16 +57,21 @@ class Tensor:
             object.__setattr__(self, "data", frozen)
 
     @classmethod
-    def constant(cls, name: str, data: Array, quant: Quantization | None = None) -> Tensor:
-        """A constant with the shape and type of ``data``."""
+    def constant(cls, name: str, data: Array, quant: Quantization | None = None, dtype: DType | None = None) -> Tensor:
+        """A constant with the shape and, where no other is given, the type of ``data``."""
         frozen = np.array(data, order="C")
         frozen.setflags(write=False)
-        return cls(name, tuple(data.shape), DType.of(data), frozen, quant)
+        return cls(name, tuple(data.shape), dtype or DType.of(data), frozen, quant)
 
     @property
     def bits(self) -> int | None:
         """How many bits of ``dtype`` the integers use, where these are not all."""
         return None if self.quant is None else self.quant.bits
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its values are integers or truth values in the ONNX model, too: it has no scale."""
+        return self.quant is None
 
     @property
     def is_constant(self) -> bool:

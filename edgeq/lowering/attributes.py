@@ -12,7 +12,8 @@ import numpy as np
 from edgeq.errors import EdgeqError, Problem
 from edgeq.numerics.array import Array
 from edgeq.onnxio.attributes import attribute_values
-from edgeq.ops import OnnxForm, Op, onnx_forms
+from edgeq.onnxio.forms import form_of
+from edgeq.ops import OnnxForm, Op
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -47,7 +48,7 @@ def require_implemented(node: onnx_ir.Node) -> tuple[Op, OnnxForm]:
     Raises:
         EdgeqError: EQ0355 the operator has no integer form, EQ0360 an attribute, EQ0361 a rank that is not implemented.
     """
-    known = onnx_forms().get(node.op_type) if not node.domain else None
+    known = form_of(node)
     if known is None:
         raise EdgeqError(
             "EQ0355",

@@ -1,8 +1,9 @@
 """What a lowering rule sees: the canonical QDQ model on one side, the integer graph that grows on the other.
 
 A rule is called for one float operator together with what happens to its result up to the QuantizeLinear that ends it
-(:class:`Target`): the fused clamp and the output's scale and zero point. It reads its operands through the context,
-which knows which tensor stands behind every dequantized value, and emits integer nodes.
+(:class:`Target`): the fused clamp and the output's scale and zero point. Where the result is integers or truth values,
+nothing ends it, and it is plain. The rule reads its operands through the context, which knows which tensor stands
+behind every dequantized or plain value, and emits integer nodes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, DType, Graph, Node, Quantization, Source, Tensor
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import Scaling
+from edgeq.onnxio.forms import is_plain
 from edgeq.ops import BY_NAME
 
 if TYPE_CHECKING:
@@ -31,19 +33,25 @@ class Target:
     """Where the result of a float operator goes.
 
     Attributes:
-        name: the ONNX name of the float value that is quantized, after the fused activation.
+        name: the ONNX name of the float value that is quantized, after the fused activation; of a plain value.
         shape: its shape as ONNX has it.
-        quant: the result's parameters, per tensor.
+        params: the result's parameters, per tensor; None: it is plain.
         clamp_min, clamp_max: bounds of the fused activation, in integers; those of the type where there is none.
         sources: names of the ONNX nodes that this stands for.
     """
 
     name: str
     shape: tuple[int, ...]
-    quant: Quantization
+    params: Quantization | None
     clamp_min: int
     clamp_max: int
     sources: tuple[str, ...]
+
+    @property
+    def quant(self) -> Quantization:
+        """The parameters of a quantized result."""
+        assert self.params is not None  # rules that have a meaning for plain results do not ask
+        return self.params
 
     @property
     def scale(self) -> float:
@@ -89,10 +97,10 @@ class Context:
     def activation(self, node: onnx_ir.Node, index: int) -> Tensor:
         """The integer tensor behind the activation input ``index``.
 
-        A dequantized constant becomes a constant tensor of the graph.
+        A dequantized or plain constant becomes a constant tensor of the graph.
 
         Raises:
-            EdgeqError: EQ0350 where the input was never quantized.
+            EdgeqError: EQ0350 where the input was never quantized, EQ0366 where an integer does not fit int32.
         """
         value = node.inputs[index]
         name = value.name if value is not None else None
@@ -103,6 +111,8 @@ class Context:
             if constant.name not in self.graph.tensors:
                 self.graph.add_tensor(constant)
             return self.graph.tensors[constant.name]
+        if value is not None and value.const_value is not None and is_plain(value):
+            return self._plain_constant(node, str(name), np.asarray(value.const_value.numpy()))
         raise EdgeqError(
             "EQ0350",
             f"input {index} of a {node.op_type} is not quantized",
@@ -110,6 +120,11 @@ class Context:
             allowed="a value behind QuantizeLinear and DequantizeLinear",
             hint="quantize the float model with `edgeq quantize`, or give --data so that it is calibrated",
         )
+
+    def _plain_constant(self, node: onnx_ir.Node, name: str, values: Array) -> Tensor:
+        if name not in self.graph.tensors:
+            self.graph.add_tensor(plain_constant(name, values, f"node {node.name}"))
+        return self.graph.tensors[name]
 
     def constant(self, node: onnx_ir.Node, index: int) -> Tensor:
         """The dequantized constant input ``index`` (weight or bias): int8 or int32 with its scales.
@@ -149,7 +164,7 @@ class Context:
         inputs: Sequence[str],
         attrs: Mapping[str, Attr],
         *,
-        quant: Quantization,
+        quant: Quantization | None,
         sources: tuple[str, ...],
         source: Source | None = None,
         fold: bool = True,
@@ -165,7 +180,7 @@ class Context:
         ((shape, dtype),) = BY_NAME[op].infer(node, operands)
         if fold and all(tensor.is_constant for tensor in operands):
             (values,) = BY_NAME[op].evaluate(node, [tensor.value() for tensor in operands])
-            return self.graph.tensors[self.graph.add_tensor(Tensor.constant(result, np.asarray(values), quant))]
+            return self.graph.tensors[self.graph.add_tensor(Tensor.constant(result, np.asarray(values), quant, dtype))]
         tensor = Tensor(result, shape, dtype, quant=quant, source=source)
         self.graph.add_tensor(tensor)
         self.graph.nodes.append(node)
@@ -174,7 +189,7 @@ class Context:
     def emit_all(
         self,
         op: str,
-        results: Sequence[tuple[str, Quantization, Source | None]],
+        results: Sequence[tuple[str, Quantization | None, Source | None]],
         inputs: Sequence[str],
         attrs: Mapping[str, Attr],
         *,
@@ -192,13 +207,13 @@ class Context:
     def emit_result(self, op: str, target: Target, inputs: Sequence[str], attrs: Mapping[str, Attr]) -> Tensor:
         """Append the node that computes ``target`` in ONNX's own layout."""
         source = Source(target.name, tuple(range(len(target.shape))), target.shape)
-        return self.emit(op, target.name, inputs, attrs, quant=target.quant, sources=target.sources, source=source)
+        return self.emit(op, target.name, inputs, attrs, quant=target.params, sources=target.sources, source=source)
 
     def emit_result_nhwc(self, op: str, target: Target, inputs: Sequence[str], attrs: Mapping[str, Attr]) -> Tensor:
         """Append the node that computes ``target`` in NHWC, and the transpose back to NCHW."""
         source = Source(target.name, NHWC_TO_NCHW, target.shape)
         inner = self.emit(
-            op, f"{target.name}.nhwc", inputs, attrs, quant=target.quant, sources=target.sources, source=source
+            op, f"{target.name}.nhwc", inputs, attrs, quant=target.params, sources=target.sources, source=source
         )
         return self.emit_result("transpose", target, (inner.name,), {"perm": NHWC_TO_NCHW})
 
@@ -210,7 +225,6 @@ class Context:
         """The tensor transposed by ``perm`` under the name ``tensor.label``."""
         if perm == tuple(range(len(perm))):
             return tensor
-        quant = tensor.quant or Quantization.per_tensor(tensor.dtype, 1.0, 0)
         source = None
         if tensor.source is not None and tensor.source.permutation == tuple(range(len(perm))):
             inverse = tuple(int(axis) for axis in np.argsort(perm))
@@ -220,14 +234,42 @@ class Context:
             f"{tensor.name}.{label}",
             (tensor.name,),
             {"perm": perm},
-            quant=quant,
+            quant=tensor.quant,
             sources=(),
             source=source,
         )
 
-    def add_constant(self, base: str, values: Array, quant: Quantization | None = None) -> str:
+    def add_constant(
+        self, base: str, values: Array, quant: Quantization | None = None, dtype: DType | None = None
+    ) -> str:
         """Add a constant under a fresh name derived from ``base`` and return the name."""
-        return self.graph.add_tensor(Tensor.constant(self.graph.fresh_name(base), values, quant))
+        return self.graph.add_tensor(Tensor.constant(self.graph.fresh_name(base), values, quant, dtype))
+
+
+def plain_type(value: onnx_ir.Value) -> DType:
+    """The type that holds a plain ONNX value: every integer is int32."""
+    return DType.BOOL if value.dtype is not None and value.dtype.name == "BOOL" else DType.INT32
+
+
+def plain_constant(name: str, values: Array, where: str) -> Tensor:
+    """A constant of integers or truth values.
+
+    Raises:
+        EdgeqError: EQ0366 an integer does not fit int32.
+    """
+    if values.dtype == np.bool_:
+        return Tensor.constant(name, values.astype(np.int8), dtype=DType.BOOL)
+    low, high = (int(item) for item in (values.min(initial=0), values.max(initial=0)))
+    if low < DType.INT32.min or high > DType.INT32.max:
+        raise EdgeqError(
+            "EQ0366",
+            "an integer constant does not fit int32",
+            where=f"{where}, value {name}",
+            got=low if low < DType.INT32.min else high,
+            allowed=f"{DType.INT32.min} to {DType.INT32.max}",
+            hint="firmware holds integers of every ONNX type in int32: use a smaller constant",
+        )
+    return Tensor.constant(name, values.astype(np.int32))
 
 
 def magnitude(tensor: Tensor) -> int:

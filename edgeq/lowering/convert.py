@@ -1,9 +1,9 @@
 """From a canonical QDQ model to the integer graph.
 
 Every QuantizeLinear ends one float operator (with the activation fused behind it) and starts one tensor, so the
-walk goes from one QuantizeLinear to the next in topological order. All problems of a model are collected and reported
-together. Nothing here optimizes: layouts are changed by transposes around the operators that want NHWC, for a pass to
-cancel.
+walk goes from one QuantizeLinear to the next in topological order. An operator with integers or truth values among its
+results is ended by nothing and lowered where it is met. All problems of a model are collected and reported together.
+Nothing here optimizes: layouts are changed by transposes around the operators that want NHWC, for a pass to cancel.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import DType, Graph, Quantization, Source, State, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering.attributes import constant_array, require_implemented
-from edgeq.lowering.context import Context, Target
+from edgeq.lowering.context import Context, Target, plain_type
 from edgeq.lowering.parameters import as_signed, parameter, quantizer_parameters
-from edgeq.lowering.requantize import at_scale, copy_constant, emit_requantize, in_int16, requantized, widened
+from edgeq.lowering.requantize import at_scale, copied, emit_requantize, in_int16, requantized, widened
 from edgeq.lowering.rules import RULES
 from edgeq.numerics.scale_range import ScaleRangeError
 from edgeq.numerics.scaling import INT16_MODES, SCALINGS, Mode, Scaling
+from edgeq.onnxio.forms import is_plain
 from edgeq.onnxio.states import kept_outputs, states_of
-from edgeq.ops import infer, onnx_types
+from edgeq.ops import OnnxForm, infer, onnx_types
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -60,6 +61,7 @@ def lower_named(model: onnx_ir.Model, *, mode: Mode, name: str) -> tuple[Graph, 
         problems += _wide_activations(model, mode)
     _take_constants(ctx, model)
     _take_integer_inputs(ctx, model)
+    _take_plain_inputs(ctx, model)
     for node in model.graph:
         budget.tick("lowering")
         try:
@@ -121,6 +123,23 @@ def _lower_node(ctx: Context, node: onnx_ir.Node) -> None:
         source = node.inputs[0]
         if source is not None and source.name in ctx.activations:
             ctx.activations[str(node.outputs[0].name)] = ctx.activations[source.name]
+    elif any(is_plain(value) for value in node.outputs):
+        _lower_plain(ctx, node)
+
+
+def _lower_plain(ctx: Context, node: onnx_ir.Node) -> None:
+    """An operator with a plain result; a float one beside it keeps the parameters of the operand."""
+    op, form = require_implemented(node)
+    value = node.outputs[0]
+    target = Target(str(value.name), _static_shape(value), None, 0, 0, (str(node.name),))
+    ctx.activations[str(value.name)] = RULES[op.name](ctx, node, target, *_operands(ctx, node, form)).name
+
+
+def _operands(ctx: Context, node: onnx_ir.Node, form: OnnxForm) -> list[Tensor]:
+    """What fills the slots for activations."""
+    indices = range(len(node.inputs)) if form.activations is None else form.activations
+    given = [index for index in indices if index < len(node.inputs) and node.inputs[index] is not None]
+    return [ctx.activation(node, index) for index in given]
 
 
 def _lower_quantize(ctx: Context, node: onnx_ir.Node) -> None:
@@ -142,16 +161,14 @@ def _lower_operator(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """An operator that wants one type computes in int16 where an operand or the result is int16 and others are not."""
     op, form = require_implemented(node)
     rule = RULES[op.name]
-    indices = range(len(node.inputs)) if form.activations is None else form.activations
-    given = [index for index in indices if index < len(node.inputs) and node.inputs[index] is not None]
-    operands = [ctx.activation(node, index) for index in given]
+    operands = _operands(ctx, node, form)
     if form.scale == "same":
         label = "rescaled" if form.activations is not None else "rescaled_{}"
         scaled = [at_scale(ctx, x, target.quant, label.format(number)) for number, x in enumerate(operands)]
         return rule(ctx, node, target, *scaled)
     if op.signature.mixes_activations and ctx.scaling.mixes_types:
         return rule(ctx, node, target, *operands)
-    dtypes = {operand.dtype for operand in operands} | {target.dtype}
+    dtypes = {operand.dtype for operand in operands if not operand.is_plain} | {target.dtype}
     if DType.INT16 in dtypes and op.name in ctx.scaling.int8_only:
         raise EdgeqError(
             "EQ0364",
@@ -167,7 +184,7 @@ def _lower_operator(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     if target.dtype is DType.INT16:
         return rule(ctx, node, target, *wide)
     quant = form.fixed_for(DType.INT16) or widened(target.quant)
-    inner = replace(target, name=f"{target.name}.int16", quant=quant, clamp_min=quant.q_min, clamp_max=quant.q_max)
+    inner = replace(target, name=f"{target.name}.int16", params=quant, clamp_min=quant.q_min, clamp_max=quant.q_max)
     return requantized(ctx, rule(ctx, node, inner, *wide), target)
 
 
@@ -236,6 +253,18 @@ def _take_integer_inputs(ctx: Context, model: onnx_ir.Model) -> None:
             ctx.activations[str(value.name)] = tensor.name
 
 
+def _take_plain_inputs(ctx: Context, model: onnx_ir.Model) -> None:
+    """Inputs of integers or truth values that nothing dequantizes."""
+    for value in model.graph.inputs:
+        name = str(value.name)
+        if not is_plain(value) or name in ctx.activations or not value.uses():
+            continue
+        shape = _static_shape(value)
+        source = Source(name, tuple(range(len(shape))), shape)
+        ctx.activations[name] = ctx.graph.add_tensor(Tensor(name, shape, plain_type(value), source=source))
+        ctx.graph.inputs += (name,)
+
+
 def _take_constants(ctx: Context, model: onnx_ir.Model) -> None:
     for node in model.graph:
         if node.op_type != "DequantizeLinear":
@@ -270,10 +299,9 @@ def _carry_states(ctx: Context, model: onnx_ir.Model) -> None:
         result = ctx.graph.tensors[name]
         dtype = values[state.input].dtype
         if dtype is not None and dtype.is_floating_point():
-            assert source.quant is not None  # every activation carries its scale
             result = at_scale(ctx, result, source.quant, "carried")
         if result.is_constant:
-            result = copy_constant(ctx, result, ctx.graph.fresh_name(f"{state.output}.carried"))
+            result = copied(ctx, result, ctx.graph.fresh_name(f"{state.output}.carried"))
         ctx.graph.states += (State(source.name, result.name),)
 
 
@@ -305,14 +333,18 @@ def _distinct_output(ctx: Context, name: str) -> str:
     tensor = ctx.graph.tensors[name]
     if name not in ctx.graph.inputs and name not in ctx.graph.outputs and not tensor.is_constant:
         return name
-    if tensor.is_constant:
-        return copy_constant(ctx, tensor, f"{name}.output").name
-    assert tensor.quant is not None  # every activation carries its scale
+    if tensor.is_constant or tensor.quant is None:
+        return copied(ctx, tensor, f"{name}.output").name
     return emit_requantize(ctx, tensor, tensor.quant, f"{name}.output").name
 
 
 def _assume_result(ctx: Context, node: onnx_ir.Node) -> None:
     """Give a failed node a stand-in result, so that only its own problem is reported and not its followers'."""
+    for output in node.outputs if node.op_type != "QuantizeLinear" else ():
+        if output.name and is_plain(output):
+            name = ctx.graph.fresh_name(f"{output.name}.failed")
+            ctx.graph.add_tensor(Tensor(name, _static_shape(output), plain_type(output)))
+            ctx.activations[str(output.name)] = name
     if node.op_type != "QuantizeLinear":
         return
     value = node.inputs[0]

@@ -59,7 +59,7 @@ def _fits_one_kernel(parts: Sequence[Tensor]) -> bool:
 
 def _joined(ctx: Context, parts: Sequence[Tensor], axis: int, target: Target) -> Tensor:
     names = tuple(part.name for part in parts)
-    return ctx.emit("concat", f"{target.name}.part", names, {"axis": axis}, quant=target.quant, sources=target.sources)
+    return ctx.emit("concat", f"{target.name}.part", names, {"axis": axis}, quant=target.params, sources=target.sources)
 
 
 def _merged_constants(ctx: Context, parts: Sequence[Tensor], axis: int, target: Target) -> list[Tensor]:
@@ -68,7 +68,9 @@ def _merged_constants(ctx: Context, parts: Sequence[Tensor], axis: int, target: 
     for part in parts:
         if part.is_constant and merged and merged[-1].is_constant:
             values = np.concatenate([merged.pop().value(), part.value()], axis)
-            merged.append(ctx.graph.tensors[ctx.add_constant(f"{target.name}.constants", values, target.quant)])
+            merged.append(
+                ctx.graph.tensors[ctx.add_constant(f"{target.name}.constants", values, target.params, part.dtype)]
+            )
         else:
             merged.append(part)
     return merged

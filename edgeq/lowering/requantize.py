@@ -76,16 +76,22 @@ def emit_requantize(ctx: Context, tensor: Tensor, quant: Quantization, name: str
     return ctx.emit("requantize", name, (tensor.name, *inputs), attrs, quant=quant, sources=())
 
 
-def at_scale(ctx: Context, tensor: Tensor, quant: Quantization, label: str) -> Tensor:
-    """The tensor with the parameters wanted; itself where it has them already."""
+def at_scale(ctx: Context, tensor: Tensor, quant: Quantization | None, label: str) -> Tensor:
+    """The tensor with the parameters wanted; itself where it has them already, or where it is plain."""
+    if quant is None or tensor.is_plain:
+        return tensor
     if (tensor.dtype, *scalar_quant(tensor)) == (quant.dtype, *quant.single()):
         return tensor
     return emit_requantize(ctx, tensor, quant, f"{tensor.name}.{label}")
 
 
 def in_int16(ctx: Context, tensor: Tensor) -> Tensor:
-    """An activation in int16, requantized where it is int8; what several operators read is requantized once."""
-    assert tensor.quant is not None  # every activation carries its scale
+    """An activation in int16, requantized where it is int8; what several operators read is requantized once.
+
+    A plain one stays what it is.
+    """
+    if tensor.quant is None:
+        return tensor
     quant = widened(tensor.quant)
     made = ctx.graph.tensors.get(f"{tensor.name}.int16")
     return made if made is not None and made.quant == quant else at_scale(ctx, tensor, quant, "int16")
@@ -107,12 +113,14 @@ def requantized(ctx: Context, tensor: Tensor, target: Target) -> Tensor:
     return ctx.emit_result("requantize", target, (tensor.name, *inputs), attrs | result_type(tensor, target.quant))
 
 
-def copy_constant(ctx: Context, tensor: Tensor, name: str) -> Tensor:
-    """A constant as a computed tensor: a concatenation of nothing else copies it."""
-    assert tensor.quant is not None  # every activation carries its scale
-    shape = tensor.shape or (1,)
-    flat = ctx.graph.tensors[ctx.add_constant(f"{name}.constant", tensor.value().reshape(shape), tensor.quant)]
-    copied = ctx.emit("concat", name, (flat.name,), {"axis": 0}, quant=tensor.quant, sources=(), fold=False)
-    if copied.shape == tensor.shape:
-        return copied
-    return ctx.emit("reshape", name, (copied.name,), {"shape": tensor.shape}, quant=tensor.quant, sources=())
+def copied(ctx: Context, tensor: Tensor, name: str) -> Tensor:
+    """A constant, or a tensor that stays in use elsewhere, as a computed tensor: a concatenation of nothing else."""
+    row = tensor
+    if not tensor.shape:
+        row = ctx.emit("reshape", f"{name}.constant", (tensor.name,), {"shape": (1,)}, quant=tensor.quant, sources=())
+    elif tensor.is_constant:
+        row = ctx.graph.tensors[ctx.add_constant(f"{name}.constant", tensor.value(), tensor.quant, tensor.dtype)]
+    result = ctx.emit("concat", name, (row.name,), {"axis": 0}, quant=tensor.quant, sources=(), fold=False)
+    if result.shape == tensor.shape:
+        return result
+    return ctx.emit("reshape", name, (result.name,), {"shape": tensor.shape}, quant=tensor.quant, sources=())

@@ -9,6 +9,13 @@ from edgeq.lowering.arithmetic import lower_divide, lower_maximum, lower_minimum
 from edgeq.lowering.conv import lower_conv
 from edgeq.lowering.dense import lower_gemm, lower_matmul
 from edgeq.lowering.elementwise import lower_add, lower_mul, lower_sub
+from edgeq.lowering.gather import (
+    lower_gather,
+    lower_gather_elements,
+    lower_gather_nd,
+    lower_scatter_elements,
+    lower_scatter_nd,
+)
 from edgeq.lowering.layout import (
     lower_concat,
     lower_pad,
@@ -16,6 +23,7 @@ from edgeq.lowering.layout import (
     lower_slice,
     lower_transpose,
 )
+from edgeq.lowering.logic import lower_cast, lower_compare, lower_cum_sum, lower_integer, lower_where
 from edgeq.lowering.pool import lower_average_pool, lower_max_pool, lower_mean
 from edgeq.lowering.recurrent import lower_gru, lower_lstm, lower_rnn
 from edgeq.lowering.reduce import (
@@ -27,19 +35,32 @@ from edgeq.lowering.reduce import (
     lower_reduce_sum,
 )
 from edgeq.lowering.resize import lower_resize
+from edgeq.lowering.select import lower_arg_max, lower_arg_min, lower_one_hot, lower_top_k
 from edgeq.lowering.softmax import lower_softmax
 from edgeq.lowering.unary import lower_unary
 
 Rule = Callable[..., Tensor]
-"""From context, ONNX node, target and the activations that the node reads, in order, to the result."""
+"""From context, ONNX node, target and the activations that the node reads, in order, to the result.
+
+Of an operator with several results it is the first one; the rule notes the others in ``Context.activations``.
+"""
 
 RULES: dict[str, Rule] = {
     "add": lower_add,
+    "arg_max": lower_arg_max,
+    "arg_min": lower_arg_min,
     "average_pool": lower_average_pool,
+    "compare": lower_compare,
     "concat": lower_concat,
     "conv2d": lower_conv,
+    "cum_sum": lower_cum_sum,
     "dense": lower_gemm,
     "divide": lower_divide,
+    "from_integer": lower_cast,
+    "gather": lower_gather,
+    "gather_elements": lower_gather_elements,
+    "gather_nd": lower_gather_nd,
+    "integer": lower_integer,
     "gru": lower_gru,
     "lookup": lower_unary,
     "lstm": lower_lstm,
@@ -49,6 +70,7 @@ RULES: dict[str, Rule] = {
     "mean": lower_mean,
     "minimum": lower_minimum,
     "mul": lower_mul,
+    "one_hot": lower_one_hot,
     "pad": lower_pad,
     "prelu": lower_prelu,
     "reduce_l2": lower_reduce_l2,
@@ -58,10 +80,15 @@ RULES: dict[str, Rule] = {
     "reduce_min": lower_reduce_min,
     "reduce_sum": lower_reduce_sum,
     "reshape": lower_reshape,
+    "scatter_elements": lower_scatter_elements,
+    "scatter_nd": lower_scatter_nd,
     "rnn": lower_rnn,
     "slice": lower_slice,
     "softmax": lower_softmax,
     "sub": lower_sub,
+    "to_integer": lower_cast,
+    "top_k": lower_top_k,
     "transpose": lower_transpose,
     "upsample": lower_resize,
+    "where": lower_where,
 }

@@ -16,8 +16,7 @@ _STATIC: Final = "export the model without control flow: torch.jit.trace and tor
 _RECURRENT: Final = "recurrent layers have no integer form yet: use convolutions over time"
 _TRAINING: Final = "it belongs to training: export the model in inference mode, without the loss"
 _RANDOM: Final = "random numbers have no place in firmware: export the model in inference mode"
-_LOGIC: Final = "conditions have no integer form: compute them in the application, or from the model's outputs"
-_BITS: Final = "bit operations have no integer form here: do them in the application"
+_BITS: Final = "shifts and reinterpreted bits have no integer form here: do them in the application"
 _TEXT: Final = "text is prepared in the application: let the model begin at the numbers"
 _SEQUENCE: Final = "sequences and optional values have no place in static memory: give and take tensors of fixed shape"
 _SIGNAL: Final = "compute it in the application, or as a MatMul with a constant matrix"
@@ -33,19 +32,14 @@ _MONOTONE: Final = "the largest of the inputs is the same without it: leave it o
 
 _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (_APPLICATION, (
-        "ArgMax", "ArgMin", "Hardmax", "ImageDecoder", "MaxRoiPool", "Multinomial", "NonMaxSuppression", "RoiAlign",
-        "TopK", "Unique",
+        "Hardmax", "ImageDecoder", "MaxRoiPool", "Multinomial", "NonMaxSuppression", "RoiAlign", "Unique",
     )),
     (_INTEGER_FORM, ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")),
     (_STATIC, ("If", "Loop", "Scan")),
     (_RECURRENT, ("CausalConvWithState", "GRU", "LSTM", "LinearAttention", "RNN")),
     (_TRAINING, ("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss")),
     (_RANDOM, ("Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")),
-    (_LOGIC, (
-        "And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not", "Or", "Where",
-        "Xor",
-    )),
-    (_BITS, ("BitCast", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor")),
+    (_BITS, ("BitCast", "BitShift")),
     (_TEXT, ("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer")),
     (_SEQUENCE, (
         "ConcatFromSequence", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceAt", "SequenceConstruct",
@@ -62,29 +56,27 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     )),
     (_ATTENTION, ("Attention", "RotaryEmbedding")),
     (_INDEX, (
-        "Col2Im", "Compress", "GatherElements", "GatherND", "MaxUnpool", "NonZero", "OneHot", "ReverseSequence",
-        "Scatter", "ScatterElements", "ScatterND", "TensorScatter",
+        "Col2Im", "Compress", "MaxUnpool", "NonZero", "ReverseSequence", "Scatter", "TensorScatter",
     )),
     (_SHAPE, ("ConstantOfShape", "EyeLike", "Range", "Shape", "Size")),
     ("resample the image in the application", ("AffineGrid", "DeformConv", "GridSample")),
 )  # fmt: skip
 
 _SINGLE: Final = {
+    "IsInf": "values of firmware are finite: only tensors of float32 can be asked",
+    "IsNaN": "values of firmware are numbers: only tensors of float32 can be asked",
     "BatchNormalization": "make its parameters constants, each variance positive; in training: model.eval() first",
-    "Cast": "export the model in float32; integers are prepared in the application",
-    "CastLike": "export the model in float32; integers are prepared in the application",
+    "CastLike": "write it as a Cast to FLOAT, INT32, INT64 or BOOL",
     "CenterCropPad": "crop with Slice, or pad with Pad",
     "Constant": "store it as an initializer",
     "ConvTranspose": "its weight must be constant, over one or two dimensions",
     "CumProd": "running products have no integer form: compute them in the application",
-    "CumSum": "use a MatMul with a constant triangular matrix",
     "DepthToSpace": "only images of rank 4 can be rearranged",
     "Det": "compute it in the application",
     "Dropout": "export the model in inference mode: call model.eval() first",
     "DynamicQuantizeLinear": "quantize statically: dynamic scales need floating point on the device",
     "Einsum": "write it as MatMul and Transpose",
     "Expand": "expand a constant, or expand to a constant shape, at most 64 times along an axis",
-    "Gather": "only constant indices, in at most 64 runs, are supported: look tables up in the application",
     "LogSoftmax": _MONOTONE,
     "Mean": "only tensors of float32 can be averaged",
     "ReduceProd": "only products of at most 32 numbers, over constant axes, are supported: multiply the slices",
@@ -102,9 +94,9 @@ HINTS: Final = _SINGLE | {name: hint for hint, names in _BY_HINT for name in nam
 
 _SOMETIMES: Final = frozenset(
     {
-        "BatchNormalization", "Cast", "CastLike", "Constant", "ConstantOfShape", "ConvTranspose", "DepthToSpace",
-        "Dropout", "DynamicQuantizeLinear", "Equal", "Expand", "EyeLike", "Gather", "If", "Less", "Mean", "Not",
-        "Range", "ReduceProd", "Shape", "Size", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample", "Where",
+        "BatchNormalization", "CastLike", "Constant", "ConstantOfShape", "ConvTranspose", "DepthToSpace", "Dropout",
+        "DynamicQuantizeLinear", "Expand", "EyeLike", "If", "IsInf", "IsNaN", "Mean", "Range", "ReduceProd", "Shape",
+        "Size", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
     }
 )  # fmt: skip
 NEVER: Final = frozenset(HINTS) - _SOMETIMES

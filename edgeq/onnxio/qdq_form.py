@@ -21,6 +21,7 @@ import onnx_ir as ir
 
 from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import Array
+from edgeq.onnxio.forms import is_plain
 from edgeq.onnxio.names import fresh_name
 from edgeq.ops import onnx_types
 
@@ -49,7 +50,7 @@ def fused_activation(node: ir.Node) -> ir.Node | None:
         return None
     output = node.outputs[0]
     uses = list(output.uses())
-    if output.is_graph_output() or len(uses) != 1 or uses[0].idx != 0:
+    if is_plain(output) or output.is_graph_output() or len(uses) != 1 or uses[0].idx != 0:
         return None
     reader = uses[0].node
     if reader.op_type not in CLAMPS or reader.domain:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edgeq.ir import DType, Node, Tensor
+from edgeq.ir import DType, Graph, Node, Tensor
 from edgeq.ops import (
     arithmetic,
     conv,
     dense,
     elementwise,
+    gather,
+    integer,
     layout,
+    logic,
     lookup,
     pool,
     recurrent,
     reduce,
     requantize,
     resize,
+    select,
     softmax,
 )
 from edgeq.ops.base import FIXED_INT16, Attribute, OnnxAttribute, OnnxForm, Op, Sample, ScaleRule
@@ -39,7 +43,12 @@ __all__ = [
     "infer",
     "onnx_forms",
     "onnx_types",
+    "plain_form",
+    "plain_limits",
 ]
+
+# Operators whose result holds every element of their only operand.
+_MOVED = ("reshape", "transpose")
 
 OPS: tuple[Op, ...] = tuple(
     sorted(
@@ -48,30 +57,62 @@ OPS: tuple[Op, ...] = tuple(
             *conv.OPS,
             *dense.OPS,
             *elementwise.OPS,
+            *gather.OPS,
+            *integer.OPS,
             *layout.OPS,
+            *logic.OPS,
             *lookup.OPS,
             *pool.OPS,
             *reduce.OPS,
             *recurrent.OPS,
             *requantize.OPS,
             *resize.OPS,
+            *select.OPS,
             *softmax.OPS,
         ),
         key=lambda op: op.name,
     )
 )
 BY_NAME: dict[str, Op] = {op.name: op for op in OPS}
-_ONNX_FORMS: dict[str, tuple[Op, OnnxForm]] = {form.type: (op, form) for op in OPS for form in op.onnx}
+_PLAIN_FORMS: dict[str, tuple[Op, OnnxForm]] = {form.type: (op, form) for op in OPS for form in op.onnx if form.plain}
+_ONNX_FORMS: dict[str, tuple[Op, OnnxForm]] = {
+    form.type: (op, form) for op in OPS for form in op.onnx if not form.plain
+}
 
 
 def onnx_forms() -> dict[str, tuple[Op, OnnxForm]]:
-    """The supported ONNX operator types, sorted: type → (the integer operator, how ONNX spells it)."""
+    """The supported ONNX operator types, sorted: type → (the integer operator, how ONNX spells it).
+
+    Those of integers and truth values alone are left out: see :func:`plain_form`.
+    """
     return dict(sorted(_ONNX_FORMS.items()))
 
 
+def plain_form(type_: str) -> tuple[Op, OnnxForm] | None:
+    """What an ONNX operator type is for integers and truth values: its meaning for them alone, or that for all."""
+    return _PLAIN_FORMS.get(type_) or _ONNX_FORMS.get(type_)
+
+
 def onnx_types(has: Callable[[Op, OnnxForm], bool]) -> tuple[str, ...]:
-    """The supported ONNX operator types of which something holds, sorted."""
+    """The supported ONNX operator types of whose meaning for floats something holds, sorted."""
     return tuple(name for name, (op, form) in onnx_forms().items() if has(op, form))
+
+
+def plain_limits(graph: Graph, name: str) -> tuple[int, int]:
+    """The least and the largest value that a plain tensor may have: what its readers, if they index, tell apart."""
+    tensor = graph.tensors[name]
+    low, high = tensor.dtype.min, tensor.dtype.max
+    for node in graph.consumers(name):
+        op, operands = BY_NAME[node.op], graph.operands(node)
+        if node.op in _MOVED:
+            bounds = plain_limits(graph, node.outputs[0])
+        elif op.indexed is not None and op.signature.bind(node, operands).get("indices") is tensor:
+            count = op.indexed(node, operands)
+            bounds = -count, count - 1
+        else:
+            continue
+        low, high = max(low, bounds[0]), min(high, bounds[1])
+    return low, high
 
 
 def infer(node: Node, operands: Sequence[Tensor]) -> list[tuple[Shape, DType]]:

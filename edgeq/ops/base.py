@@ -139,7 +139,9 @@ class OnnxForm:
 
     Attributes:
         type: the ONNX operator type, ``Conv``.
-        activations: indices of the inputs that carry quantized activations; None means all of them.
+        plain: it is the operator's meaning for integers and truth values alone; another operator has it for floats.
+        activations: indices of the inputs that fill the operator's slots for activations, in their order; None means
+            all of them. Floats among them are quantized.
         weight: index of the weight input, or None.
         weight_axis: output-channel axis of the weight.
         bias: index of the bias input (int32, scale s_x*s_w), or None.
@@ -153,6 +155,7 @@ class OnnxForm:
         matrices: further constant weights, int8 with a scale for each index of an axis: that axis by the input's index.
         wide: indices of the results that are states of the operator, int16 whatever the scheme, as are the activations
             behind the first that they come back by.
+        wraps: of integers narrower than 32 bits its results would wrap around elsewhere than those of int32.
         fuses_clamp: a Relu or Clip right behind it is the clamp of its result.
         clamps: it is such a Relu or Clip.
         means: every result lies between the smallest and the largest of its operand, as it does with scale ``same``.
@@ -161,6 +164,7 @@ class OnnxForm:
     """
 
     type: str
+    plain: bool = False
     activations: tuple[int, ...] | None = (0,)
     weight: int | None = None
     weight_axis: int = 0
@@ -173,6 +177,7 @@ class OnnxForm:
     saturates: bool = False
     matrices: Mapping[int, int] = field(default_factory=dict)
     wide: tuple[int, ...] = ()
+    wraps: bool = False
     fuses_clamp: bool = False
     clamps: bool = False
     means: bool = False
@@ -217,6 +222,10 @@ class Sample:
         tolerance: allowed difference to onnxruntime's float result, in steps of the output scale, for inputs that are
             exact multiples of the input's scale.
         positive: positions of activation inputs that are never negative, and above zero on calibration data.
+        plain: of inputs that are no floats, by number in ``inputs``: the ONNX type and the least and largest value.
+        result: the ONNX type of the result.
+        results: how many results the ONNX operator has.
+        output: which of them is looked at.
     """
 
     id: str
@@ -226,6 +235,10 @@ class Sample:
     attributes: Mapping[str, int | float | str | tuple[int, ...]] = field(default_factory=dict)
     tolerance: float = 1.0
     positive: tuple[int, ...] = ()
+    plain: Mapping[int, tuple[str, int, int]] = field(default_factory=dict)
+    result: str = "float"
+    results: int = 1
+    output: int = 0
 
 
 @dataclass(frozen=True)
@@ -239,6 +252,7 @@ class Op:
         axes: what it does to the axes of its activations; None where their order is fixed.
         overwrites: every kernel may write its result over an operand of as many elements.
         one_sample: the backends have it for one sample only, a first axis of 1.
+        indexed: of an operator with a slot ``indices``, how many elements these tell apart: n for −n to n − 1.
     """
 
     name: str
@@ -256,6 +270,7 @@ class Op:
     limits: str = ""
     overwrites: bool = False
     one_sample: bool = False
+    indexed: Callable[[Node, Sequence[Tensor]], int] | None = None
 
     @property
     def rank(self) -> int | None:

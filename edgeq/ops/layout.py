@@ -13,9 +13,11 @@ from edgeq.numerics.resampling import COORDINATES, ROUNDINGS
 from edgeq.ops.accumulator import value_of
 from edgeq.ops.axes import Axes
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
-from edgeq.ops.signature import Shape, Signature, Slot, invalid
+from edgeq.ops.signature import Shape, Signature, Slot, Type, invalid
 
-_MOVES = Signature((Slot("x"),), (("int8", "int8"), ("int16", "int16")))
+_QUANTIZED: tuple[tuple[Type, ...], ...] = (("int8", "int8"), ("int16", "int16"))
+_MOVES = Signature((Slot("x"),), (*_QUANTIZED, ("int32", "int32"), ("bool", "bool")))
+_FILLS = Signature((Slot("x"),), _QUANTIZED)
 
 
 def _concat_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
@@ -171,7 +173,7 @@ PAD = Op(
     name="pad",
     family="layout",
     summary="A constant around a tensor",
-    signature=_MOVES,
+    signature=_FILLS,
     attributes=(
         Attribute("pads", "ints", "what comes before each axis, then what comes behind", 0),
         value_of("x", "value", "the constant"),
@@ -287,7 +289,7 @@ UPSAMPLE = Op(
     name="upsample",
     family="layout",
     summary="Every pixel of an NHWC image becomes a block of equal pixels",
-    signature=Signature((Slot("x", rank=4),), _MOVES.types),
+    signature=Signature((Slot("x", rank=4),), _QUANTIZED),
     attributes=(Attribute("factors", "ints", "rows and columns of the block", 1),),
     shape=_upsample_shape,
     evaluate=_evaluate_upsample,

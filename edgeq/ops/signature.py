@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from edgeq.errors import EdgeqError
 from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics.scaling import MODES, SCALINGS, Scaling
 
 Shape = tuple[int, ...]
-Type = Literal["int4", "int8", "int16", "uint16", "int32", "int64", "uint32"]
+Type = Literal["bool", "int4", "int8", "int16", "uint16", "int32", "int64", "uint32"]
 Role = Literal["activation", "weight", "bias", "table", "factor"]
 RESULT = "result"
+QUANTIZED: Final = frozenset(("int8", "int16"))
+"""Types of activations that have a scale; those of plain values are int32 and bool."""
 
+_KINDS: Final = {"bool": "bool", "int8": "float", "int16": "float", "int32": "integer"}
 _T = TypeVar("_T")
 
 
@@ -76,13 +79,27 @@ class Signature:
         found = []
         for *operands, result in self.types:
             kinds = {kind for slot, kind in zip(free, operands, strict=True) if slot.role == "activation"}
+            kinds |= {slot.type for slot in self.slots if slot.type is not None and slot.role == "activation"}
             found.append(result if kinds == {result} else f"{', '.join(sorted(kinds))} -> {result}")
         return list(dict.fromkeys(found))
 
     @property
     def mixes_activations(self) -> bool:
-        """Whether operands and result may be activations of different widths."""
-        return any("->" in words for words in self.activation_types)
+        """Whether quantized operands and a quantized result may have different widths."""
+        free = [slot for slot in self.slots if slot.type is None]
+        rows = [row for row in self.types if row[-1] in QUANTIZED]
+        wide = [{kind for slot, kind in zip(free, row, strict=False) if slot.role == "activation"} for row in rows]
+        return any((kinds & QUANTIZED) - {row[-1]} for kinds, row in zip(wide, rows, strict=True))
+
+    def activation_kinds(self, count: int) -> tuple[tuple[str, ...], ...]:
+        """By tuple of types, what the first ``count`` activations of a node are in ONNX: float, integer or bool."""
+        free = [slot.name for slot in self.slots if slot.type is None]
+        rows = []
+        for row in self.types:
+            by_slot = dict(zip(free, row, strict=False))
+            kinds = [_KINDS[slot.type or by_slot[slot.name]] for slot in self.slots if slot.role == "activation"]
+            rows.append(tuple([*kinds, *kinds[-1:] * (count - len(kinds))][:count]))
+        return tuple(dict.fromkeys(rows))
 
     def slots_of(self, node: Node, count: int) -> dict[str, Slot]:
         """The slots that a node of ``count`` operands has in its arithmetic, by name, in order.

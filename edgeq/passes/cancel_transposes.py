@@ -79,7 +79,7 @@ def _untransposed(rewriter: Rewriter, name: str, perm: Perm, reshapes: list[Node
     turned = graph.fresh_name(f"{name}.untransposed")
     if tensor.is_constant:
         values = np.ascontiguousarray(tensor.value().reshape(shape).transpose(inverse))
-        return graph.add_tensor(Tensor.constant(turned, values, tensor.quant))
+        return graph.add_tensor(Tensor.constant(turned, values, tensor.quant, tensor.dtype))
     if not _moves_nothing(shape, inverse):
         return None
     new = tuple(shape[axis] for axis in inverse)

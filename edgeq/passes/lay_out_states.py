@@ -84,7 +84,7 @@ def _transposed(graph: Graph, name: str, perm: Perm) -> str:
     """The name of a new tensor for another one transposed."""
     tensor, turned = graph.tensors[name], graph.fresh_name(f"{name}.turned")
     if tensor.is_constant:
-        return graph.add_tensor(Tensor.constant(turned, tensor.value().transpose(perm), tensor.quant))
+        return graph.add_tensor(Tensor.constant(turned, tensor.value().transpose(perm), tensor.quant, tensor.dtype))
     shape = tuple(tensor.shape[axis] for axis in perm)
     return graph.add_tensor(tensor.with_(name=turned, shape=shape, source=None))
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edgeq.numerics.array import Array
+from edgeq.onnxio.forms import form_of
 from edgeq.onnxio.pieces import Pieces
-from edgeq.ops import onnx_forms
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -120,9 +120,9 @@ def _agrees(model: onnx_ir.Model, samples: Samples, pieces: Pieces, batched: Pie
         wanted = np.concatenate([found[name] for found in apart])
         if wanted.shape != together[name].shape:
             return False
-        limit = _TOLERANCE * np.abs(wanted).max(initial=0.0)
+        limit = _TOLERANCE * np.abs(wanted.astype(np.float64)).max(initial=0.0)
         # Written so that NaN does not agree; what is not finite is reported by the calibration.
-        if not (np.abs(wanted - together[name]) <= limit).all():
+        if not (np.abs(wanted.astype(np.float64) - together[name]) <= limit).all():
             return False
     return True
 
@@ -135,7 +135,7 @@ def _size(value: onnx_ir.Value) -> int:
 
 
 def _allows(node: onnx_ir.Node) -> bool:
-    form = onnx_forms().get(node.op_type)
+    form = form_of(node)
     if node.domain or form is None:
         return False
     family = _RULES.get(node.op_type) or _RULES.get(form[0].family)
@@ -222,6 +222,12 @@ def _softmax(node: onnx_ir.Node) -> bool:
     return (-1 if axis is None else axis.as_int()) % rank != 0
 
 
+def _arg(node: onnx_ir.Node) -> bool:
+    """A search along another axis than the samples'."""
+    axis = node.attributes.get("axis")
+    return (0 if axis is None else axis.as_int()) % _rank(node.inputs[0]) != 0
+
+
 def _transpose(node: onnx_ir.Node) -> bool:
     perm = node.attributes.get("perm")
     return perm is not None and perm.as_ints()[0] == 0
@@ -270,7 +276,10 @@ _RULES: Final[Mapping[str, Callable[[onnx_ir.Node], bool]]] = {
     "Unsqueeze": _listed_axes(1),
     "arithmetic": _elementwise,
     "elementwise": _elementwise,
+    "integer": _elementwise,
+    "logic": _elementwise,
     "lookup": _always,
     "pool": _always,
     "reduce": _listed_axes(1),
+    "select": _arg,
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from edgeq.numerics.array import Array
+from edgeq.onnxio.forms import is_plain
 from edgeq.onnxio.pieces import Piece
 
 if TYPE_CHECKING:
@@ -19,11 +21,29 @@ if TYPE_CHECKING:
 _LIMIT_DB: Final = 120.0
 
 
+@dataclass(frozen=True)
+class _End:
+    """A value that is compared.
+
+    Attributes:
+        name: of an output of the model, the same in a quantized one.
+        reader: name of a node that reads the value, under whatever name; None: it is the output itself.
+        index: which of the reader's operands it is.
+        is_centred: the mean over the last axis says nothing.
+    """
+
+    name: str
+    reader: str | None = None
+    index: int = 0
+    is_centred: bool = False
+
+
 class Objective:
     """The float model's outputs on a few samples of every fold, to compare quantized models with.
 
     Where the model ends in Softmax its input is compared, without the mean over the classes (which Softmax ignores):
-    probabilities saturate and hide differences.
+    probabilities saturate and hide differences. In place of an output of integers or truth values (an ArgMax) the float
+    values are compared of which it is made.
 
     Args:
         execution: runs the models.
@@ -33,9 +53,10 @@ class Objective:
         model = execution.model
         self.execution: Final = execution
         self.inputs = [str(value.name) for value in model.graph.inputs]
-        self.readers: tuple[str | None, ...] = tuple(_softmax_of(value) for value in model.graph.outputs)
+        ends = [end for value in model.graph.outputs for end in _ends_of(value)]
+        self.ends: Final = tuple(dict.fromkeys(ends)) or tuple(_End(name) for name in self.inputs[:1])
         nodes = {str(node.name): node for node in model.graph}
-        names = self._compared(nodes, [str(value.name) for value in model.graph.outputs])
+        names = self._compared(nodes)
         piece = execution.batching.pieces.piece(list(dict.fromkeys(names)), self.inputs)
         self.reference = [self._results(piece, names, feeds, None) for feeds in execution.feeds]
 
@@ -46,7 +67,7 @@ class Objective:
             plans: by fold, the integers that are measured on it.
         """
         fed_model = self.execution.fed_model(plans[0])
-        names = self._compared(fed_model.nodes, fed_model.outputs)
+        names = self._compared(fed_model.nodes)
         piece = fed_model.piece(list(dict.fromkeys(names)), self.inputs)
         signal, noise = np.zeros(len(names)), np.zeros(len(names))
         for feeds, wanted, plan in zip(self.execution.feeds, self.reference, plans, strict=True):
@@ -56,24 +77,24 @@ class Objective:
                 noise[index] += sum(float(((a - b) ** 2).sum()) for a, b in zip(wanted[index], got, strict=True))
         return decibel([_share(*pair) for pair in zip(noise, signal, strict=True)])
 
-    def _compared(self, nodes: Mapping[str, onnx_ir.Node], outputs: Sequence[str]) -> list[str]:
-        """By output, the name of what is compared."""
+    def _compared(self, nodes: Mapping[str, onnx_ir.Node]) -> list[str]:
+        """The names of what is compared, in one of the models."""
         names = []
-        for output, reader in zip(outputs, self.readers, strict=True):
-            source = nodes[reader].inputs[0] if reader is not None else None
-            names.append(str(source.name) if source is not None else output)
+        for end in self.ends:
+            source = nodes[end.reader].inputs[end.index] if end.reader is not None else None
+            names.append(str(source.name) if source is not None else end.name)
         return names
 
     def _results(
         self, piece: Piece, names: Sequence[str], feeds: Feeds, fed: Mapping[str, Array] | None
     ) -> list[list[Array]]:
-        """Per output, per run: what is compared, float64."""
+        """For each of the names, per run: what is compared, float64."""
         results: list[list[Array]] = [[] for _ in names]
         for inputs in feeds:
             found = piece.run(inputs, fed)
-            for kept, name, reader in zip(results, names, self.readers, strict=True):
+            for kept, name, end in zip(results, names, self.ends, strict=True):
                 array = found[name].astype(np.float64)
-                kept.append(array - array.mean(axis=-1, keepdims=True) if reader is not None else array)
+                kept.append(array - array.mean(axis=-1, keepdims=True) if end.is_centred else array)
         return results
 
 
@@ -85,6 +106,35 @@ def decibel(shares: Sequence[float]) -> float:
 
 def _share(noise: float, signal: float) -> float:
     return noise / signal if signal > 0 else float(noise > 0)
+
+
+def _ends_of(value: onnx_ir.Value) -> Iterator[_End]:
+    """What is compared in place of an output."""
+    reader = _softmax_of(value)
+    if reader is not None:
+        yield _End("", reader, is_centred=True)
+    elif not is_plain(value):
+        yield _End(str(value.name))
+    else:
+        yield from _behind(value, set())
+
+
+def _behind(value: onnx_ir.Value, seen: set[onnx_ir.Value]) -> Iterator[_End]:
+    """The computed floats of which a plain value is made."""
+    node = value.producer()
+    if node is None or value in seen:
+        return
+    seen.add(value)
+    for index, operand in enumerate(node.inputs):
+        if operand is None or operand.const_value is not None:
+            continue
+        reader = _softmax_of(operand)
+        if reader is not None:
+            yield _End("", reader, is_centred=True)
+        elif is_plain(operand):
+            yield from _behind(operand, seen)
+        else:
+            yield _End("", str(node.name), index)
 
 
 def _softmax_of(value: onnx_ir.Value) -> str | None:

@@ -17,6 +17,7 @@ import numpy as np
 from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.ir import DType, Quantization
 from edgeq.numerics.scaling import SCALINGS
+from edgeq.onnxio.forms import form_of, is_plain
 from edgeq.onnxio.qdq_form import REQUANTIZE, fused_activation
 from edgeq.onnxio.states import states_of
 from edgeq.ops import FIXED_INT16, OnnxForm, ScaleRule, onnx_forms
@@ -151,7 +152,8 @@ def quantized_nodes(model: onnx_ir.Model, mode: str, kept: Collection[str] = ())
     for node in model.graph:
         if id(node) in followed:
             continue
-        form = forms[node.op_type]
+        known = None if node.op_type == REQUANTIZE else form_of(node)
+        form = forms[node.op_type] if known is None else known[1]
         rule = form.scale_rule(SCALINGS[mode])
         outputs = tuple(value for value in absorbed.get(id(node), node).outputs if value.name and _is_float(value))
         yield QuantizedNode(node, form, rule, outputs, *_split_inputs(node, form))
@@ -356,15 +358,15 @@ def _require_forms(model: onnx_ir.Model, forms: Mapping[str, OnnxForm]) -> None:
             hint="`edgeq ops` lists what has one",
         )
         for node in model.graph
-        if node.op_type not in forms or node.domain not in {"", "ai.onnx"}
+        if (node.op_type not in forms and form_of(node) is None) or node.domain not in {"", "ai.onnx"}
     ]
     if problems:
         raise EdgeqError.of(problems)
 
 
 def _is_float(value: onnx_ir.Value) -> bool:
-    """Whether a value is to be quantized: integers (indices, tokens) pass through as they are."""
-    return value.dtype is None or value.dtype.is_floating_point()
+    """Whether a value is to be quantized: integers and truth values stay what they are."""
+    return not is_plain(value)
 
 
 def _split_inputs(

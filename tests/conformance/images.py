@@ -85,7 +85,8 @@ def spec_of(graph: Graph, program: Program, board: Board, image: Path) -> ImageS
     """What runners must know of a graph's image."""
 
     def tensors(names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
-        return tuple(TensorSpec(name, graph.tensors[name].dtype.value, graph.tensors[name].shape) for name in names)
+        found = [graph.tensors[name] for name in names]
+        return tuple(TensorSpec(each.name, each.dtype.numpy.name, each.shape) for each in found)
 
     return ImageSpec(
         name=graph.name,

@@ -232,6 +232,8 @@ def _integer_mistake(qdq: onnx_ir.Model, normal: onnx_ir.Model | None, feeds: Ma
 
 def integers_of(tensor: Tensor, real: Array) -> Array:
     """QuantizeLinear, from its definition; what is an integer already stays."""
+    if tensor.is_plain:
+        return real.astype(tensor.dtype.numpy)
     if real.dtype.kind in "iu":
         return real.astype(np.int8) if real.dtype == np.int8 else (real.astype(np.int32) - 128).astype(np.int8)
     assert tensor.quant is not None
@@ -252,7 +254,11 @@ def reals_of(tensor: Tensor, integers: Array) -> Array:
 
 def _by_source(graph: Graph) -> dict[str, Tensor]:
     """The tensor that holds each ONNX value."""
-    return {tensor.source.name: tensor for tensor in graph.activations() if tensor.source is not None}
+    return {
+        tensor.source.name: tensor
+        for tensor in graph.activations()
+        if tensor.source is not None and not tensor.is_plain
+    }
 
 
 def _saturation(normal: onnx_ir.Model, graph: Graph, feeds: Mapping[str, Array]) -> str | None:
@@ -279,6 +285,9 @@ def step_mistake(qdq: onnx_ir.Model, graph: Graph, integers: Mapping[str, Array]
     """The first QuantizeLinear whose float subgraph, on the numbers really read, disagrees with the integer graph."""
     proto = onnx_ir.to_proto(qdq)
     held = _by_source(graph)
+    plain = _plain_mistake(proto, graph, integers)
+    if plain is not None:
+        return plain
     makers = {name: node for node in proto.graph.node for name in node.output}
     constants = {tensor.name: tensor for tensor in proto.graph.initializer}
     values: dict[str, Array] = {}
@@ -305,6 +314,21 @@ def step_mistake(qdq: onnx_ir.Model, graph: Graph, integers: Mapping[str, Array]
         apart = np.where(np.isfinite(wanted), np.abs(wanted - got), 0)
         if apart.size and apart.max() > STEP_BOUND:
             return f"{name}: {apart.max():.3f} steps from its own float subgraph"
+    return None
+
+
+def _plain_mistake(proto: ModelProto, graph: Graph, integers: Mapping[str, Array]) -> str | None:
+    """The first output of integers or truth values that onnxruntime computes otherwise from the model's inputs."""
+    for value, name in zip(proto.graph.output, graph.outputs, strict=True):
+        if not graph.tensors[name].is_plain or any(not graph.tensors[given].is_plain for given in graph.inputs):
+            continue
+        kinds = {item.name: item.type.tensor_type.elem_type for item in proto.graph.input}
+        feeds = {
+            given: integers[given].astype(onnx.helper.tensor_dtype_to_np_dtype(kinds[given])) for given in graph.inputs
+        }
+        (wanted,) = run_float(proto, feeds, [value.name])
+        if not np.array_equal(wanted.astype(np.int64), integers[name].astype(np.int64)):
+            return f"{value.name}: integers differ"
     return None
 
 

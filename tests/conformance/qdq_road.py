@@ -53,6 +53,9 @@ class Single:
         then: operators that follow, each reads the result before; Relu and Clip without a rounding between.
         tolerance: allowed difference to onnxruntime, in steps of the output.
         full_range: weights reach -128.
+        plain: of inputs that are no floats, the ONNX type and the least and largest value.
+        result: the ONNX type of the results.
+        which: the result that is looked at where there are several; None: all.
     """
 
     id: str
@@ -69,6 +72,9 @@ class Single:
     then: tuple[str, ...] = ()
     tolerance: float = 1.01
     full_range: bool = False
+    plain: Mapping[int, tuple[str, int, int]] = field(default_factory=dict)
+    result: str = "float"
+    which: int | None = None
 
 
 def float_model(case: Single) -> ModelProto:
@@ -92,7 +98,11 @@ def float_model(case: Single) -> ModelProto:
         result = results[0] if number == len(case.then) - 1 else f"t{number + 1}"
         bounds = _bounds(kind, initializers)
         nodes.append(helper.make_node(kind, [f"t{number}", *bounds], [result], name=f"op{number + 1}"))
-    return _model(case, nodes, initializers, results)
+    return _model(case, nodes, initializers, _looked_at(case, results))
+
+
+def _looked_at(case: Single, results: list[str]) -> list[str]:
+    return results if case.which is None else [results[case.which]]
 
 
 def _bounds(kind: str, initializers: list[TensorProto]) -> list[str]:
@@ -107,13 +117,17 @@ def _bounds(kind: str, initializers: list[TensorProto]) -> list[str]:
 
 def _model(case: Single, nodes: list[NodeProto], initializers: list[TensorProto], outputs: list[str]) -> ModelProto:
     inputs = [
-        helper.make_tensor_value_info(f"x{number}", TensorProto.FLOAT, shape)
+        helper.make_tensor_value_info(f"x{number}", _onnx_type(case.plain.get(number, ("float", 0, 0))[0]), shape)
         for number, shape in enumerate(case.inputs)
     ]
-    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+    results = [helper.make_tensor_value_info(name, _onnx_type(case.result), None) for name in outputs]
     graph = helper.make_graph(nodes, "single", inputs, results, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", case.opset)], ir_version=10)
     return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+
+
+def _onnx_type(kind: str) -> int:
+    return int(TensorProto.DataType.Value(kind.upper()))
 
 
 def parameters_of(case: Single, number: int) -> Quantization:
@@ -143,6 +157,8 @@ def quantized_model(case: Single, output: Quantization) -> ModelProto:
     nodes: list[NodeProto] = []
     initializers: list[TensorProto] = []
     for number in range(len(case.inputs)):
+        if number in case.plain:
+            continue
         nodes += _quantized(f"x{number}", f"x{number}.d", parameters_of(case, number), case.kind, initializers)
     form = _form(case)
     for position, array in case.constants.items():
@@ -161,9 +177,10 @@ def quantized_model(case: Single, output: Quantization) -> ModelProto:
     names = []
     for name in node.input:
         constant = name.startswith("c") and any(f"{name}.d" in made.output for made in nodes)
-        names.append(f"{name}.d" if name.startswith("x") or constant else name)
+        activation = name.startswith("x") and int(name[1:]) not in case.plain
+        names.append(f"{name}.d" if activation or constant else name)
     results = [f"y{number}" for number in range(case.outputs)]
-    wholes = [f"{name}.f" for name in results]
+    wholes = [f"{name}.f" for name in results] if case.result == "float" else results
     first = wholes if not case.then else ["t0.f"]
     nodes.append(helper.make_node(case.type, names, first, name="op", **case.attributes))
     for number, kind in enumerate(case.then):
@@ -172,9 +189,9 @@ def quantized_model(case: Single, output: Quantization) -> ModelProto:
             nodes += _quantized(source, f"t{number}", _observed(case, plain, f"t{number}"), case.kind, initializers)
             source = f"t{number}"
         nodes.append(helper.make_node(kind, [source, *_bounds(kind, initializers)], [result], name=f"op{number + 1}"))
-    for name in results:
+    for name in _looked_at(case, results) if case.result == "float" else ():
         nodes += _quantized(f"{name}.f", name, output, case.kind, initializers)
-    return _model(case, nodes, initializers, results)
+    return _model(case, nodes, initializers, _looked_at(case, results))
 
 
 def _parameters(name: str, scale: Array, zero: Array, initializers: list[TensorProto]) -> list[str]:
@@ -238,6 +255,11 @@ def feeds_of(case: Single, count: int = 4) -> list[dict[str, Array]]:
     for number in range(count):
         feeds = {}
         for position, shape in enumerate(case.inputs):
+            if position in case.plain:
+                kind, low, high = case.plain[position]
+                drawn = np.asarray(generator.integers(low, high, shape, endpoint=True))
+                feeds[f"x{position}"] = drawn.astype(np.bool_ if kind == "bool" else kind)
+                continue
             params = parameters_of(case, position)
             steps = generator.integers(-128, 128, shape)
             if number < 2:
@@ -251,6 +273,8 @@ def output_parameters(case: Single) -> Quantization:
     """Parameters of the results: stated, prescribed by the operator, or what random inputs ask for."""
     if case.output is not None:
         return case.output
+    if case.result != "float":
+        return parameters_of(case, 0)
     last = case.then[-1] if case.then else case.type
     form = onnx_forms()[last][1] if last in onnx_forms() else None
     if form is not None and form.scale == "fixed":
@@ -297,14 +321,22 @@ def difference(case: Single, model: ModelProto, graph: Graph, output: Quantizati
         expected = session.run(feeds)
         inputs = {}
         for name in graph.inputs:
-            params = parameters_of(case, int(name.removeprefix("x")))
+            if graph.tensors[name].is_plain:
+                inputs[name] = feeds[name].astype(graph.tensors[name].dtype.numpy)
+                continue
+            number = int(name.removeprefix("x"))
+            # Integers that the model only casts to float are a float input.
+            params = graph.tensors[name].quant if number in case.plain else parameters_of(case, number)
+            assert params is not None
             steps = params.quantize(feeds[name])
             inputs[name] = steps.astype(np.int8)
         found = run(graph, inputs).outputs
         for wanted, name, got in zip(expected.values(), graph.outputs, found, strict=True):
             quant = graph.tensors[name].quant
-            assert quant is not None
             assert wanted.shape == got.shape, f"shape {got.shape}, onnxruntime gives {wanted.shape}"
+            if quant is None:
+                worst = max(worst, float(np.abs(wanted.astype(np.int64) - got).max(initial=0)))
+                continue
             real = (got.astype(np.float64) - quant.zero_point[0]) * quant.scale[0]
             worst = max(worst, float(np.abs(real - wanted).max(initial=0.0)) / output.scale[0])
     return worst

@@ -149,6 +149,62 @@ def _elementwise(draw: np.random.Generator, name: str) -> Case:
     return Case(name, types, (first, second), parameters=(_parameters(draw), _parameters(draw)))
 
 
+def _gather(draw: np.random.Generator, name: str) -> Case:
+    """Computed and constant indices, along any axis behind the first."""
+    kind = str(draw.choice(["Gather", "GatherElements", "ScatterElements"]))
+    shape, params = _shape(draw, 9), _parameters(draw)
+    axis = int(draw.integers(1, len(shape)))
+    count = shape[axis]
+    several = (1, _size(draw, 5)) if kind == "Gather" else (*shape[:axis], _size(draw, 7), *shape[axis + 1 :])
+    attributes, plain = {"axis": axis}, {1: ("int64", -count, count - 1)}
+    name = f"{name}-{kind.lower()}"
+    if kind == "ScatterElements":
+        one = (*shape[:axis], 1, *shape[axis + 1 :])
+        shapes = (shape, one, one)
+        return Case(name, (kind,), shapes, attributes=attributes, parameters=(params,) * 3, plain=plain)
+    if draw.integers(2):
+        return Case(name, (kind,), (shape, several), attributes=attributes, parameters=(params,) * 2, plain=plain)
+    indices = draw.integers(-count, count, several)
+    return Case(f"{name}_constant", (kind,), (shape,), {1: indices}, attributes, parameters=(params,))
+
+
+def _integer(draw: np.random.Generator, name: str) -> Case:
+    """Numbers of all sizes, small ones as often as large ones."""
+    kind = str(draw.choice(["Add", "BitwiseAnd", "Div", "Max", "Mod", "Mul", "Sub"]))
+    shape = _shape(draw, 9)
+    second = tuple(size if draw.integers(3) else 1 for size in shape)
+    most = 1 << int(draw.integers(2, 31))
+    plain = dict.fromkeys((0, 1), ("int32", -most, most))
+    if kind in {"Div", "Mod"}:
+        divisors = draw.integers(1, most, second, np.int32) * draw.choice(np.array([-1, 1], np.int32), second)
+        return Case(f"{name}-{kind.lower()}", (kind,), (shape,), {1: divisors}, plain={0: plain[0]}, result="int32")
+    return Case(f"{name}-{kind.lower()}", (kind,), (shape, second), plain=plain, result="int32")
+
+
+def _logic(draw: np.random.Generator, name: str) -> Case:
+    """Comparisons at any two scales, and choices, with broadcasting."""
+    kind = str(draw.choice(["Equal", "Greater", "LessOrEqual", "Where"]))
+    shape, name = _shape(draw, 9), f"{name}-{kind.lower()}"
+    first, second = (tuple(size if draw.integers(4) else 1 for size in shape) for _ in range(2))
+    if kind == "Where":
+        parameters = (_parameters(draw),) * 3
+        return Case(name, (kind,), (first, shape, second), parameters=parameters, plain={0: ("bool", 0, 1)})
+    return Case(name, (kind,), (first, second), parameters=(_parameters(draw), _parameters(draw)), result="bool")
+
+
+def _select(draw: np.random.Generator, name: str) -> Case:
+    """Extremes along any axis, few different values among them."""
+    kind = str(draw.choice(["ArgMax", "ArgMin", "TopK"]))
+    shape, parameters = _shape(draw, 17), (_parameters(draw),)
+    axis, name = int(draw.integers(1, len(shape))), f"{name}-{kind.lower()}"
+    if kind == "TopK":
+        attributes = {"axis": axis, "largest": int(draw.integers(2))}
+        k = np.array([draw.integers(1, shape[axis] + 1)], np.int64)
+        return Case(name, (kind,), (shape,), {1: k}, attributes, parameters=parameters, results=2)
+    attributes = {"axis": axis, "keepdims": int(draw.integers(2)), "select_last_index": int(draw.integers(2))}
+    return Case(name, (kind,), (shape,), attributes=attributes, parameters=parameters, result="int64")
+
+
 def _layout(draw: np.random.Generator, name: str) -> Case:
     forms = (_concat, _pad, _resize, _slice, _transpose)
     return forms[draw.integers(len(forms))](draw, name)
@@ -240,11 +296,15 @@ DRAWS: Mapping[str, Draw] = {
     "conv": _conv,
     "dense": _dense,
     "elementwise": _elementwise,
+    "gather": _gather,
+    "integer": _integer,
     "layout": _layout,
+    "logic": _logic,
     "lookup": _lookup,
     "pool": _pool,
     "recurrent": _recurrent,
     "requantize": _requantize,
+    "select": _select,
     "softmax": _softmax,
 }
 

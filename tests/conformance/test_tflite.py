@@ -56,13 +56,13 @@ def expressible(family: str, types: Types = "s8") -> Graph:
     if family == NETWORK:
         return network("tflite", types)
     cases = cases_of(family, "tflite")
-    kept = [case for case in cases if _has_writer(case) and (types == "s8" or not _looks_up(case))]
+    kept = [case for case in cases if has_writer(case) and (types == "s8" or not _looks_up(case))]
     return zoo(family, "tflite").graph if len(kept) == len(cases) else build(family, kept, "tflite", types).graph
 
 
-def _has_writer(case: Case) -> bool:
+def has_writer(case: Case) -> bool:
     """Whether the operator that a case is of, which its name begins with, is one of TFLite's."""
-    return case.id not in REFUSED and case.id.partition("[")[0] not in UNSUPPORTED
+    return case.id not in REFUSED and case.id.partition("[")[0] not in UNSUPPORTED and not case.plain
 
 
 def _looks_up(case: Case) -> bool:
@@ -88,7 +88,7 @@ def spec_of(graph: Graph, path: Path) -> ImageSpec:
         (family, types)
         for types in get_args(Types)
         for family in (*FAMILIES, NETWORK)
-        if (types == "s8" or family != "lookup") and (family == NETWORK or any(map(_has_writer, all_cases(family))))
+        if (types == "s8" or family != "lookup") and (family == NETWORK or any(map(has_writer, all_cases(family))))
     ],
 )
 def test_litert_has_the_reference_bits(family: str, types: Types, tmp_path: Path) -> None:

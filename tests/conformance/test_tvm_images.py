@@ -13,7 +13,8 @@ import pytest
 pytest.importorskip("tvm", reason="the extra `tvm` is not installed")
 
 from tests.conformance.images import compare_on
-from tests.conformance.test_images import CORES, GRAPHS, graph_of, need_tools
+from tests.conformance.test_images import CORES, graph_of, need_tools
+from tests.conformance.test_tvm import GRAPHS as TVM_GRAPHS
 from tests.conformance.zoo import KINDS, NETWORK, Kind, input_sets
 
 pytestmark = pytest.mark.qemu
@@ -36,7 +37,7 @@ def test_network_has_the_reference_bits(core: str, tmp_path: Path, needs_program
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", GRAPHS)
+@pytest.mark.parametrize("family", TVM_GRAPHS)
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @pytest.mark.parametrize("core", CORES)
 def test_family_has_the_reference_bits(

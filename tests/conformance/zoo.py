@@ -31,7 +31,7 @@ from edgeq.numerics.scaling import MODES, SCALINGS, Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE, QdqPlan
 from edgeq.onnxio.qdq_parameters import quantize_constant
 from edgeq.onnxio.samples import Samples
-from edgeq.ops import OPS, OnnxForm, Sample, onnx_forms
+from edgeq.ops import OPS, OnnxForm, Sample, onnx_forms, plain_form, plain_limits
 from edgeq.ops.signature import Shape
 from edgeq.quant import QuantizeOptions, quantize
 
@@ -57,6 +57,8 @@ _CALIBRATION_SAMPLES = 24
 # Calibration leaves out the lowest integers: there lies the zero that Log and Reciprocal cannot take.
 _CALIBRATION_LOW = -120
 _CLIP = (-0.4, 1.7)
+# Values of int16, the largest type of which all are listed.
+_LISTED = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,10 @@ class Case:
         parameters: those of the inputs; none takes them in turn.
         output_parameters: the output's; None is what calibration finds.
         full_range: weights are all of int8, −128 included, as imported models may have them.
+        plain: of inputs that are no floats, the ONNX type and the least and largest value, as samples have them.
+        result: the ONNX type of the result.
+        results: how many results the first operator has.
+        which: the one that is looked at.
     """
 
     id: str
@@ -84,6 +90,10 @@ class Case:
     parameters: tuple[Quantization, ...] = ()
     output_parameters: Quantization | None = None
     full_range: bool = False
+    plain: Mapping[int, tuple[str, int, int]] = field(default_factory=dict)
+    result: str = "float"
+    results: int = 1
+    which: int = 0
 
     @property
     def output(self) -> str:
@@ -239,6 +249,16 @@ FURTHER["resize"] = tuple(
         ),
     )
 )
+FURTHER["gather"] = tuple(
+    Case(f"{name}[{kind}]", (type_,), shapes, constants, attributes, plain=dict.fromkeys(range(3), spread), result=kind)
+    for kind, spread in (("int32", ("int32", -999, 999)), ("bool", ("bool", 0, 1)))
+    for name, type_, shapes, constants, attributes in (
+        ("concat", "Concat", ((1, 3, 4), (1, 2, 4)), {}, {"axis": 1}),
+        ("reshape", "Reshape", ((1, 6, 2),), {1: np.array([1, 3, 4])}, {}),
+        ("slice", "Slice", ((1, 9, 2),), {1: np.array([1]), 2: np.array([8]), 3: np.array([1]), 4: np.array([3])}, {}),
+        ("transpose", "Transpose", ((1, 3, 4),), {}, {"perm": (0, 2, 1)}),
+    )
+)
 FURTHER["softmax"] = (
     Case("softmax[axis1-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 1}, tolerance=1.01),
     Case("softmax[axis2-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 2}, tolerance=1.01),
@@ -267,6 +287,10 @@ def all_cases(family: str) -> tuple[Case, ...]:
             sample.attributes,
             sample.tolerance,
             _positive_parameters(sample),
+            plain=sample.plain,
+            result=sample.result,
+            results=sample.results,
+            which=sample.output,
         )
         for op in OPS
         if op.family == family
@@ -296,6 +320,8 @@ def parameters_of(cases: Sequence[Case]) -> dict[str, Quantization]:
     for case in cases:
         shares = form_of(case.types[0]).scale == "same"
         for position in range(len(case.inputs)):
+            if position in case.plain:
+                continue
             if case.parameters:
                 found[case.input(position)] = case.parameters[position]
                 continue
@@ -308,7 +334,9 @@ def parameters_of(cases: Sequence[Case]) -> dict[str, Quantization]:
 
 def form_of(kind: str) -> OnnxForm:
     """How the operator table spells an ONNX operator."""
-    return OnnxForm(REQUANTIZE) if kind == REQUANTIZE else onnx_forms()[kind][1]
+    found = onnx_forms().get(kind) or plain_form(kind)
+    assert found is not None, kind
+    return OnnxForm(REQUANTIZE) if kind == REQUANTIZE else found[1]
 
 
 @cache
@@ -327,14 +355,17 @@ def build(name: str, cases: Sequence[Case], mode: Mode, types: Types = "s8") -> 
     parameters = dict(given.activations)
     model = float_model(name, cases, given)
     wanted = [case.output for case in cases] if types == "s8s16" else []
+    wanted = [name for name in wanted if name.removesuffix(".y") not in _plain_results(cases)]
     if types in {"s16", "s16s8"}:
         wanted = [case.input(position) for case in cases for position in range(len(case.inputs))]
+        wanted = [name for name in wanted if name in parameters]
     for value in wanted:
         if value in given.activations:
             given.activations[value] = widened(given.activations[value])
     # Normalization would take an Identity for what it is in a float model: nothing.
     normal = model if REQUANTIZE in cases[0].types else normalize(model)
-    assert REQUANTIZE in cases[0].types or not check_support(normal)
+    problems = [] if REQUANTIZE in cases[0].types else check_support(normal)
+    assert not problems, problems
     options = QuantizeOptions(
         observer="minmax",
         mode=mode,
@@ -342,35 +373,56 @@ def build(name: str, cases: Sequence[Case], mode: Mode, types: Types = "s8") -> 
         scheme="w8a16" if types == "s16" else "w8a8",
         int16=tuple(wanted) if types != "s16" else (),
     )
-    qdq = quantize(normal, Samples.of(_calibration(normal, parameters), normal), options, given=given).model
+    drawn = _calibration(normal, parameters) | _plain_calibration(cases)
+    qdq = quantize(normal, Samples.of(drawn, normal), options, given=given).model
     lowered = lower(qdq, mode=mode, name=name)
     return Zoo({case.id: case for case in cases}, normal, lowered, to_integer_graph(qdq, mode, name))
+
+
+def _plain_results(cases: Sequence[Case]) -> set[str]:
+    return {case.id for case in cases if case.result != "float"}
 
 
 def input_sets(graph: Graph) -> list[list[Array]]:
     """Inputs for a run: zeros, zero points, both extremes, extremes at random, and uniform integers three times."""
     generator = np.random.default_rng(7)
     tensors = [graph.tensors[name] for name in graph.inputs]
+    limits = {
+        each.name: plain_limits(graph, each.name) if each.is_plain else (each.dtype.min, each.dtype.max)
+        for each in tensors
+    }
 
     def filled(value: Callable[[Tensor], int]) -> list[Array]:
         return [np.full(tensor.shape, value(tensor), tensor.dtype.numpy) for tensor in tensors]
 
-    def drawn(choices: Callable[[DType], Sequence[int]]) -> list[Array]:
-        return [generator.choice(np.array(choices(each.dtype), each.dtype.numpy), each.shape) for each in tensors]
+    def extremes() -> list[Array]:
+        return [generator.choice(np.array(limits[each.name], each.dtype.numpy), each.shape) for each in tensors]
+
+    def drawn() -> list[Array]:
+        found = []
+        for each in tensors:
+            low, high = limits[each.name]
+            # Choosing from a list and drawing between limits take different random numbers; a list ends somewhere.
+            choices = np.arange(low, high + 1, dtype=each.dtype.numpy) if high - low < _LISTED else None
+            uniform = (
+                generator.integers(low, high, each.shape, each.dtype.numpy, endpoint=True) if choices is None else 0
+            )
+            found.append(np.asarray(uniform if choices is None else generator.choice(choices, each.shape)))
+        return found
 
     return [
         *(
             filled(value)
-            for value in (lambda _: 0, _zero_point, lambda each: each.dtype.min, lambda each: each.dtype.max)
+            for value in (
+                lambda _: 0,
+                lambda each: each.zero,
+                lambda each: limits[each.name][0],
+                lambda each: limits[each.name][1],
+            )
         ),
-        drawn(lambda dtype: (dtype.min, dtype.max)),
-        *(drawn(lambda dtype: range(dtype.min, dtype.max + 1)) for _ in range(3)),
+        extremes(),
+        *(drawn() for _ in range(3)),
     ]
-
-
-def _zero_point(tensor: Tensor) -> int:
-    assert tensor.quant is not None  # model inputs and outputs are always quantized
-    return tensor.quant.zero_point[0]
 
 
 def _calibration(model: onnx_ir.Model, parameters: Mapping[str, Quantization]) -> dict[str, Array]:
@@ -378,8 +430,23 @@ def _calibration(model: onnx_ir.Model, parameters: Mapping[str, Quantization]) -
     found = {}
     for value in model.graph.inputs:
         assert value.name is not None and value.shape is not None  # noqa: PT018 - the zoo has named and shaped it
+        if value.name not in parameters:
+            continue
         size = (_CALIBRATION_SAMPLES, *(int(str(dim)) for dim in value.shape))
         found[value.name] = parameters[value.name].dequantize(generator.integers(_CALIBRATION_LOW, 128, size))
+    return found
+
+
+def _plain_calibration(cases: Sequence[Case]) -> dict[str, Array]:
+    generator = np.random.default_rng(5)
+    found = {}
+    for case in cases:
+        for position, (kind, low, high) in case.plain.items():
+            if position >= len(case.inputs):
+                continue
+            size = (_CALIBRATION_SAMPLES, *_batched(case.inputs[position]))
+            drawn = generator.integers(low, high, size, endpoint=True)
+            found[case.input(position)] = drawn.astype(np.bool_ if kind == "bool" else kind)
     return found
 
 
@@ -391,19 +458,26 @@ def float_model(name: str, cases: Sequence[Case], given: QdqPlan) -> onnx_ir.Mod
     for case in cases:
         operands = _operands(case, given, nodes, initializers)
         for position, shape in enumerate(case.inputs):
-            inputs.append(helper.make_tensor_value_info(case.input(position), TensorProto.FLOAT, _batched(shape)))
+            kind = case.plain[position][0] if position in case.plain else "float"
+            inputs.append(helper.make_tensor_value_info(case.input(position), _onnx_type(kind), _batched(shape)))
         for number, kind in enumerate(case.types):
             last = number == len(case.types) - 1
             result = case.output if last else f"{case.id}.t{number}"
             attributes = dict(case.attributes) if number == 0 else {}
-            nodes.append(helper.make_node(kind, operands, [result], name=f"{case.id}.{number}", **attributes))
+            results = [f"{case.id}.other{other}" for other in range(case.results if number == 0 else 1)]
+            results[case.which if number == 0 else 0] = result
+            nodes.append(helper.make_node(kind, operands, results, name=f"{case.id}.{number}", **attributes))
             operands = [result]
             if not last and case.types[number + 1] == "Clip":
                 operands += _constants(case, [np.float32(bound) for bound in _CLIP], initializers)
-        outputs.append(helper.make_tensor_value_info(case.output, TensorProto.FLOAT, None))
+        outputs.append(helper.make_tensor_value_info(case.output, _onnx_type(case.result), None))
     graph = helper.make_graph(nodes, name, inputs, outputs, initializers)
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
     return onnx_ir.from_proto(onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True))
+
+
+def _onnx_type(kind: str) -> int:
+    return int(TensorProto.DataType.Value(kind.upper()))
 
 
 def _batched(shape: Shape) -> Shape:
@@ -462,8 +536,8 @@ def _values(case: Case, position: int, given: QdqPlan) -> Array:
         return _rounded_per_channel(values, 0 if case.attributes.get("transB", 1) else 1)
     if position in form.matrices:
         return _rounded_per_channel(values, form.matrices[position])
-    if form.activations is None and values.dtype == np.float32:
-        shared = given.activations[case.input(0)] if form.scale == "same" else None
+    if (form.activations is None or position in form.activations) and values.dtype == np.float32:
+        shared = given.activations.get(case.input(0)) if form.scale == "same" else None
         return quantize_constant(values, shared).real()
     return values
 

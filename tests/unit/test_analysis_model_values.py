@@ -114,6 +114,7 @@ def test_model_with_integer_borders_takes_and_gives_integers(tmp_path: Path) -> 
 def test_inputs_without_data_are_corners_then_random_and_always_the_same(compiled_example: Callable[..., Path]) -> None:
     compiled = Compiled.open(compiled_example())
     (entry,) = model_inputs(compiled)
+    assert entry.quantization is not None
     first, again = random_inputs(compiled, 5).runs, random_inputs(compiled, 5).runs
     assert [len(sample) for sample in first] == [1] * 5
     for number, value in enumerate((-128, 127, entry.quantization.zero_point[0])):

@@ -27,7 +27,7 @@ UNSUPPORTED = (
     ("arm_kws_basic_lstm_s", {"LSTM"}),
     ("mnist_lstm", {"LSTM"}),
     ("silero_vad_16k_static", {"LSTM"}),
-    ("stories260k_window64", {"Div", "Gather"}),
+    ("stories260k_window64", {"Div"}),
 )
 
 

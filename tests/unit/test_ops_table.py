@@ -10,7 +10,7 @@ import pytest
 from edgeq.errors import EdgeqError
 from edgeq.ir import Node
 from edgeq.numerics.tables import FUNCTIONS
-from edgeq.ops import BY_NAME, OPS, Sample, infer, onnx_forms
+from edgeq.ops import BY_NAME, OPS, Sample, infer, onnx_forms, plain_form
 
 SAMPLES = [pytest.param(sample, id=f"{op.name}[{sample.id}]") for op in OPS for sample in op.samples]
 
@@ -34,11 +34,20 @@ def test_tuples_of_types_fit_the_slots() -> None:
 
 
 def test_onnx_types_belong_to_one_operator() -> None:
-    types = [form.type for op in OPS for form in op.onnx]
+    types = [form.type for op in OPS for form in op.onnx if not form.plain]
     assert sorted(types) == list(onnx_forms())
     for op, form in onnx_forms().values():
         assert form in op.onnx
         assert (form.scale == "fixed") == (form.fixed is not None)
+
+
+def test_onnx_types_of_integers_belong_to_one_operator() -> None:
+    types = [form.type for op in OPS for form in op.onnx if form.plain]
+    assert len(set(types)) == len(types)
+    for kind in types:
+        found = plain_form(kind)
+        assert found is not None
+        assert found[1].plain
 
 
 def test_every_lookup_form_has_a_function() -> None:

@@ -328,16 +328,33 @@ def test_a_state_of_quantized_integers_is_kept_and_begins_at_the_real_zero(kind:
     assert (level != level.flat[0]).any()
 
 
+@pytest.mark.parametrize("kind", ["int32", "int64"])
+def test_a_counter_is_kept_and_begins_at_zero(kind: str) -> None:
+    text = f"""g (float[1,4] x, {kind}[1,2] h) => (float[1,4] y, {kind}[1,2] h_out, {kind}[1,2] twice) {{
+        y = Relu (x)
+        h_out = Add (h, steps)
+        twice = Add (h_out, h_out)
+    }}"""
+    model = parse(text, {"steps": np.array([[1, -3]], kind)})
+    data = {"x": normal(6, 5, 4, seed=2)}
+    compiled = edgeq.compile(model_bytes(model), data=data, board="native", name="net")
+    (state,) = compiled.manifest.states
+    assert (state.input, state.dtype, state.scale, state.zero_point) == ("h", "int32", None, None)
+    assert compiled.verify("native", data=data, samples=3).ok
+    emulated = compiled.emulate(data, "native", samples=2)
+    twice = [found["twice"] for found in emulated.outputs]
+    assert {array.dtype for array in twice} == {np.dtype(kind)}
+    assert [array.tolist() for array in twice] == [[[2 * n, -6 * n]] for _ in range(2) for n in range(1, 6)]
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "code"),
     [
-        ("int32", "t = QuantizeLinear (xd, s, z)\n h_out = Add (h, one)", "EQ0303"),
         ("int32", "t = QuantizeLinear (xd, s, z)\n h_out = Identity (h)", "EQ0308"),
         ("int8", "t = QuantizeLinear (xd, s, z)\n h_out = Identity (h)", "EQ0308"),
     ],
 )
-def test_a_state_of_other_integers_is_refused(kind: str, body: str, code: str) -> None:
-    """Counters, and what is only handed on: nothing of them would be quantized."""
+def test_a_state_that_is_only_handed_on_is_refused(kind: str, body: str, code: str) -> None:
     model = model_bytes(integer_state(kind, body))
     assert {problem.code for problem in edgeq.check(model).problems} == {code}
     with pytest.raises(EdgeqError, match=code):

@@ -58,7 +58,7 @@ class Call:
         for name, array in self.constants.items():
             if name not in (every if array is None else readable):
                 raise TypeError(f"{self.kernel} reads nothing through a parameter {name}: {', '.join(readable)}")
-            if array is not None and DType.of(array).c_name != readable[name]:
+            if array is not None and readable[name] not in {"void", DType.of(array).c_name}:
                 raise TypeError(f"{name} of {self.kernel} is {readable[name]}, not {array.dtype.name}")
         if (len(self.inputs), len(self.outputs)) != (len(self._computed(const=True)), len(self._computed(const=False))):
             raise TypeError(f"{self.kernel} takes {', '.join(map(str, declared.parameters))}")

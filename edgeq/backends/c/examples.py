@@ -69,12 +69,20 @@ int main(void) {{
 {reset}{"".join(fills)}\
   {name}_run(arena);
   const {upper}_OUTPUT_0_TYPE *output = (const {upper}_OUTPUT_0_TYPE *)(arena + {upper}_OUTPUT_0_OFFSET);
+{_answer(graph.tensors[graph.outputs[0]], upper)}}}
+"""
+
+
+def _answer(output: Tensor, upper: str) -> str:
+    """The lines that return the class: the index of the largest output, or the first integer of a plain one."""
+    if output.is_plain:
+        return "  return (int)output[0];\n"
+    return f"""\
   int32_t best = 0;
   for (int32_t i = 1; i < {upper}_OUTPUT_0_ELEMENTS; i++) {{
     if (output[i] > output[best]) best = i;
   }}
   return (int)best;
-}}
 """
 
 

@@ -81,7 +81,7 @@ def _program(graph: Graph, steps: Sequence[TvmStep], function: str, wanted: Sequ
     values: dict[str, Any] = dict(zip(graph.sources(), parameters, strict=True))
     for tensor in graph.constants():
         # Without the type, relax.const narrows int64 to int32.
-        values[tensor.name] = relax.const(tensor.value(), tensor.dtype.value)
+        values[tensor.name] = relax.const(tensor.value(), tensor.dtype.numpy.name)
     # Nodes may share a name, results may not.
     by_results = {step.results: step for step in steps}
     with builder.function(function, parameters):
@@ -113,7 +113,7 @@ def _emit(
 
 
 def _type(tensor: Tensor) -> Any:  # noqa: ANN401 - TVM publishes no types
-    return relax.TensorType(tensor.shape, tensor.dtype.value)
+    return relax.TensorType(tensor.shape, tensor.dtype.numpy.name)
 
 
 def _compile(program: Any, linker: str) -> bytes:  # noqa: ANN401 - TVM publishes no types

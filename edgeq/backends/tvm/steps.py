@@ -99,16 +99,16 @@ def _lower(graph: Graph, node: Node, symbol: str, form: Form) -> TvmStep:
         wanted = [(f"out{number}", tensor) for number, tensor in enumerate(results)]
         buffers = _parameters([*given, *wanted], form)
         inputs, outputs = buffers[: len(operands)], buffers[len(operands) :]
-        LOWERINGS[node.op](Step(node, operands, inputs, outputs, results[0].dtype.value))
+        LOWERINGS[node.op](Step(node, operands, inputs, outputs, results[0].dtype.numpy.name))
     macs = BY_NAME[node.op].macs(node, operands)
     return TvmStep(node, symbol, function.get(), node.inputs, node.outputs, macs)
 
 
 def _parameters(tensors: list[tuple[str, Tensor]], form: Form) -> list[Buffer]:
     if form == "tensors":
-        return [builder.arg(name, builder.buffer(tensor.shape, tensor.dtype.value)) for name, tensor in tensors]
-    pointers = [builder.arg(name, builder.handle(tensor.dtype.value, "global")) for name, tensor in tensors]
+        return [builder.arg(name, builder.buffer(tensor.shape, tensor.dtype.numpy.name)) for name, tensor in tensors]
+    pointers = [builder.arg(name, builder.handle(tensor.dtype.numpy.name, "global")) for name, tensor in tensors]
     return [
-        builder.decl_buffer(tensor.shape, tensor.dtype.value, data=pointer)
+        builder.decl_buffer(tensor.shape, tensor.dtype.numpy.name, data=pointer)
         for (_, tensor), pointer in zip(tensors, pointers, strict=True)
     ]

@@ -4,4 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-UNSUPPORTED: Final[dict[str, str]] = dict.fromkeys(("gru", "lstm", "rnn"), "recurrent layers have C kernels only")
+_PLAIN: Final = "it reads or gives plain integers or truth values, which the steps of this backend do not have"
+
+UNSUPPORTED: Final[dict[str, str]] = {
+    "arg_max": _PLAIN,
+    "arg_min": _PLAIN,
+    "compare": _PLAIN,
+    "cum_sum": "running sums are not written yet",
+    "from_integer": _PLAIN,
+    "gather": _PLAIN,
+    "gather_elements": _PLAIN,
+    "gather_nd": _PLAIN,
+    "integer": _PLAIN,
+    "one_hot": _PLAIN,
+    "scatter_elements": _PLAIN,
+    "scatter_nd": _PLAIN,
+    "to_integer": _PLAIN,
+    "top_k": _PLAIN,
+    "where": _PLAIN,
+    **dict.fromkeys(("gru", "lstm", "rnn"), "recurrent layers have C kernels only"),
+}

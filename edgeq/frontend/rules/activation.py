@@ -9,13 +9,13 @@ import onnx_ir as ir
 
 from edgeq.frontend.edit import AttributeValue, Edit, Rule
 from edgeq.frontend.facts import integer, is_op, known_shape, name_of, number, operand, required, scalar, shape_of
-from edgeq.ops import onnx_types
+from edgeq.onnxio.forms import is_plain
+from edgeq.ops import onnx_forms, onnx_types
 
 _LOWEST = float(np.finfo(np.float32).min)
 _HIGHEST = float(np.finfo(np.float32).max)
 _NONNEGATIVE = onnx_types(lambda op, form: form.nonnegative)
 _KEEPS_SIGN = onnx_types(lambda op, form: form.passes_range)
-_JOINS = onnx_types(lambda op, form: form.activations is None)
 _MAX_LOOK_BACK = 8
 _CLOSE = 1e-5
 
@@ -31,8 +31,10 @@ def is_nonnegative(value: ir.Value | None, edit: Edit, depth: int = 0) -> bool:
         low = scalar(edit.array(operand(node, 1)))
         return low is not None and low >= 0
     if node.op_type in _KEEPS_SIGN:
-        count = None if node.op_type in _JOINS else 1
-        return all(is_nonnegative(item, edit, depth + 1) for item in node.inputs[:count])
+        _, form = onnx_forms()[node.op_type]
+        filling = node.inputs if form.activations is None else [operand(node, index) for index in form.activations]
+        values = [item for item in filling if item is not None and not is_plain(item)]
+        return all(is_nonnegative(item, edit, depth + 1) for item in values)
     return False
 
 

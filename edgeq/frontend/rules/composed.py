@@ -123,31 +123,6 @@ def power_without_base(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-def gather_by_slices(node: ir.Node, edit: Edit) -> str | None:
-    """Gather of constant indices that are not consecutive becomes Concat of the runs among them."""
-    value, indices = required(node, 0), edit.array(operand(node, 1))
-    if indices is None or not edit.is_computed(value) or not indices.size or not _is_float(value):
-        return "the indices are not constant, or the tensor is not float"
-    shape, result = shape_of(value), node.outputs[0]
-    axis = integer(node, "axis", 0) % len(shape)
-    wanted = [int(index) + (shape[axis] if index < 0 else 0) for index in indices.reshape(-1)]
-    if min(wanted) < 0 or max(wanted) >= shape[axis]:
-        return "an index is out of range"
-    runs = _runs(wanted)
-    if len(runs) > _MAX_COPIES:
-        return f"there are more than {_MAX_COPIES} runs of indices"
-    base = name_of(result)
-    parts = [cut(edit, value, axis, run, f"{base}_run_{number}") for number, run in enumerate(runs)]
-    joined = parts[0]
-    if len(parts) > 1:
-        flat = (*shape[:axis], len(wanted), *shape[axis + 1 :])
-        joined = edit.node("Concat", parts, {"axis": axis}, base=f"{base}_joined", shape=flat)
-    if shape_of(joined) != shape_of(result):
-        joined = edit.reshape(joined, shape_of(result), base=f"{base}_shaped")
-    edit.supersede(result, joined)
-    return None
-
-
 def mirror_by_slices(node: ir.Node, edit: Edit) -> str | None:
     """Pad that repeats what is there (reflect, edge, wrap) becomes Concat of the slices it repeats, axis by axis."""
     mode, x, result = text(node, "mode", "constant"), required(node, 0), node.outputs[0]
@@ -229,7 +204,6 @@ def move_depth_and_space(node: ir.Node, edit: Edit) -> str | None:
 
 
 RULES = (
-    Rule("gather_by_slices", ("Gather",), gather_by_slices),
     Rule("mask_triangle", ("Trilu",), mask_triangle),
     Rule("mean_by_sum", ("Mean",), mean_by_sum),
     Rule("mirror_by_slices", ("Pad",), mirror_by_slices),

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
-from edgeq.frontend.facts import made_by, name_of, operand, required, scalar, shape_of
+from edgeq.frontend.facts import integer, made_by, name_of, operand, required, scalar, shape_of
 
 _INTEGERS: Final = (ir.DataType.INT8, ir.DataType.UINT8)
 
@@ -45,6 +45,23 @@ def cast_to_dequantize(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
+def dequantize_before_gather(node: ir.Node, edit: Edit) -> str | None:
+    """DequantizeLinear(Gather(integers, indices)) becomes Gather(DequantizeLinear(integers), indices): a table."""
+    gather, result = made_by(required(node, 0), "Gather"), node.outputs[0]
+    if gather is None or edit.array(operand(gather, 0)) is None or edit.array(operand(gather, 1)) is not None:
+        return "not a Gather of a constant by computed indices"
+    if scalar(edit.array(operand(node, 1))) is None:
+        return "several scales"
+    base, kind, table = name_of(result), ir.DataType.FLOAT, required(gather, 0)
+    real = edit.node(
+        "DequantizeLinear", [table, *node.inputs[1:]], base=f"{base}_table", shape=shape_of(table), dtype=kind
+    )
+    axis = {"axis": integer(gather, "axis", 0)}
+    made = edit.node("Gather", [real, operand(gather, 1)], axis, base=base, shape=shape_of(result), dtype=kind)
+    edit.supersede(result, made)
+    return None
+
+
 def _dequantize(edit: Edit, result: ir.Value, integers: ir.Value, scale: float, zero: float) -> None:
     base = name_of(result)
     assert integers.dtype is not None
@@ -57,6 +74,9 @@ def _dequantize(edit: Edit, result: ir.Value, integers: ir.Value, scale: float, 
     edit.supersede(result, edit.node("DequantizeLinear", operands, base=f"{base}_real", shape=shape, dtype=kind))
 
 
-RULES = (Rule("recognise_dequantize", ("Mul",), recognise_dequantize),)
+RULES = (
+    Rule("recognise_dequantize", ("Mul",), recognise_dequantize),
+    Rule("dequantize_before_gather", ("DequantizeLinear",), dequantize_before_gather),
+)
 CAST_RULES = (Rule("cast_to_dequantize", ("Cast",), cast_to_dequantize),)
 """When :data:`RULES` have found no more: a cast that is part of a dequantization belongs to that."""

@@ -44,6 +44,49 @@ def remove_cast(node: ir.Node, edit: Edit) -> str | None:
     return _drop(node, edit, value)
 
 
+def cast_like_by_cast(node: ir.Node, edit: Edit) -> str | None:
+    """CastLike becomes Cast to the type of its second operand."""
+    value, like, result = required(node, 0), required(node, 1), node.outputs[0]
+    if like.dtype is None:
+        return "the type is not known"
+    made = edit.node(
+        "Cast", [value], {"to": int(like.dtype)}, base=name_of(result), shape=shape_of(result), dtype=like.dtype
+    )
+    edit.supersede(result, made)
+    return None
+
+
+def finite_is_false(node: ir.Node, edit: Edit) -> str | None:
+    """IsNaN and IsInf of a float are false: no value of firmware is either, and calibration refuses both."""
+    value, result = required(node, 0), node.outputs[0]
+    if value.dtype != ir.DataType.FLOAT or result.is_graph_output():
+        return "not float, or an output of the model would be constant"
+    edit.replace(result, edit.constant(np.zeros(shape_of(result), np.bool_), f"{name_of(result)}_false"))
+    return None
+
+
+_LOGIC = {"And": np.logical_and, "Not": np.logical_not, "Or": np.logical_or, "Xor": np.logical_xor}
+
+
+def fold_logic(node: ir.Node, edit: Edit) -> str | None:
+    """And, Not, Or and Xor of constants, and Where whose condition is the same everywhere."""
+    arrays, result = [edit.array(value) for value in node.inputs], node.outputs[0]
+    known = [array for array in arrays if array is not None]
+    if node.op_type != "Where":
+        if len(known) < len(arrays) or result.is_graph_output():
+            return "an operand is computed, or an output of the model would be constant"
+        folded = np.asarray(_LOGIC[node.op_type](*known))
+        edit.replace(result, edit.constant(folded, f"{name_of(result)}_folded"))
+        return None
+    condition = arrays[0]
+    if condition is None or not condition.size or condition.all() != condition.any():
+        return "the condition is computed, or not the same everywhere"
+    value = required(node, 1 if condition.all() else 2)
+    if known_shape(value) != known_shape(result):
+        return "the value is broadcast"
+    return _drop(node, edit, value)
+
+
 def remove_unchanged(node: ir.Node, edit: Edit) -> str | None:
     """Expand, Tile, Slice, Concat and Pad that change nothing."""
     value = required(node, 0)
@@ -231,6 +274,9 @@ RULES = (
     Rule("remove_identity", ("Identity",), remove_identity),
     Rule("remove_dropout", ("Dropout",), remove_dropout),
     Rule("remove_cast", ("Cast",), remove_cast),
+    Rule("cast_like_by_cast", ("CastLike",), cast_like_by_cast),
+    Rule("finite_is_false", ("IsInf", "IsNaN"), finite_is_false),
+    Rule("fold_logic", ("And", "Not", "Or", "Where", "Xor"), fold_logic),
     Rule("split_to_slices", ("Split",), split_to_slices),
     Rule("gather_to_slice", ("Gather",), gather_to_slice),
     Rule("make_slice_explicit", ("Slice",), make_slice_explicit),

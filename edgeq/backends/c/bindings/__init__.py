@@ -8,13 +8,16 @@ from edgeq.backends.c.bindings import (
     conv,
     dense,
     elementwise,
+    gather,
     int16,
     layout,
+    logic,
     lookup,
     pool,
     recurrent,
     reduce,
     resize,
+    select,
     softmax,
 )
 
@@ -29,8 +32,11 @@ BINDINGS: tuple[Binding, ...] = (
     *resize.BINDINGS,
     *recurrent.BINDINGS,
     *lookup.BINDINGS,
+    *select.BINDINGS,
     *softmax.BINDINGS,
     *layout.BINDINGS,
+    *gather.BINDINGS,
+    *logic.BINDINGS,
 )
 
 # Operators without any kernel, with the reason. Whatever is neither here nor above is a mistake that a test finds.

@@ -35,15 +35,31 @@ WRITERS: Final[Mapping[str, Writer]] = dict(
         }.items()
     )
 )
+_PLAIN: Final = "it reads or gives plain integers or truth values, which the writer does not have"
 # Operator → why it has no writer. Those that have one may still refuse some shapes.
 UNSUPPORTED: Final[Mapping[str, str]] = {
+    "arg_max": _PLAIN,
+    "arg_min": _PLAIN,
+    "compare": _PLAIN,
+    "cum_sum": "running sums are not written yet",
     "divide": "LiteRT divides float32 and uint8 only",
+    "from_integer": _PLAIN,
+    "gather": _PLAIN,
+    "gather_elements": _PLAIN,
+    "gather_nd": _PLAIN,
+    "integer": _PLAIN,
+    "one_hot": _PLAIN,
+    "prelu": "LiteRT quantizes slopes with one scale for all of them, and rounds twice",
     "reduce_l2": "TFLite has no norms",
     "reduce_log_sum": "TFLite has no logarithm of int8",
     "reduce_log_sum_exp": "TFLite has no logarithm of int8",
     "reduce_sum": "LiteRT's SUM scales in another arithmetic",
     "resize_linear": "LiteRT's RESIZE_BILINEAR rounds its weights otherwise",
     "resize_nearest": "LiteRT finds the nearest pixels by float32 products of its own",
-    "prelu": "LiteRT quantizes slopes with one scale for all of them, and rounds twice",
+    "scatter_elements": _PLAIN,
+    "scatter_nd": _PLAIN,
+    "to_integer": _PLAIN,
+    "top_k": _PLAIN,
+    "where": _PLAIN,
     **dict.fromkeys(("gru", "lstm", "rnn"), "its recurrent layers have other integers"),
 }

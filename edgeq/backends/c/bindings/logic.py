@@ -1,0 +1,100 @@
+"""compare, where, and arithmetic of integers and truth values, which broadcast operands; casts and running sums."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Final
+
+from edgeq.backends.c.binding import Binding, Call
+from edgeq.backends.c.bindings.gather import call_with_constants
+from edgeq.backends.c.bindings.scaling import clamp_fields
+from edgeq.backends.c.bindings.strides import LOOPS, broadcast
+from edgeq.backends.c.runtime import Isa
+from edgeq.ir import Graph, Node
+from edgeq.ops.logic import RELATIONS
+
+# What eq_integer.h calls the functions.
+FUNCTIONS: Final = (
+    *("add", "subtract", "multiply", "divide", "remainder", "modulo"),
+    *("min", "max", "and", "or", "xor"),
+)
+_LOOPS: Final = ("n0", "n1", "n2", "n3", "inner")
+
+
+def _refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    shapes = [tensor.shape for tensor in graph.operands(node)]
+    if broadcast(graph.results(node)[0].shape, *shapes) is None:
+        return f"the broadcast needs more than {LOOPS} nested loops"
+    return None
+
+
+def _loop_fields(node: Node, graph: Graph, sides: str) -> dict[str, int]:
+    loops = broadcast(graph.results(node)[0].shape, *(tensor.shape for tensor in graph.operands(node)))
+    assert loops is not None, "matches() refused this node"
+    fields = dict(zip(_LOOPS, loops.sizes, strict=True))
+    for side, strides in zip(sides, loops.strides, strict=True):
+        fields |= dict(zip((f"{side}0", f"{side}1", f"{side}2", f"{side}3", f"{side}_inner"), strides, strict=True))
+    return fields
+
+
+def _compare(node: Node, graph: Graph, isa: Isa) -> Call:
+    a, b = graph.operands(node)
+    fields = _loop_fields(node, graph, "ab")
+    fields |= {
+        f"{side}_{key}": node.integer(f"{side}_{key}") for side in "ab" for key in ("zero", "multiplier", "shift")
+    }
+    factors = [node.integer(f"{side}_{key}") for side in "ab" for key in ("multiplier", "shift")]
+    fields |= {"item_bytes": a.dtype.size_bytes, "relation": RELATIONS.index(node.text("relation"))}
+    # Without factors, differences of int8 and int16, and int32 whose zero points are 0, stay in int32.
+    fields["wide"] = int(factors != [1, 0, 1, 0])
+    return call_with_constants("eq_compare", fields, {"a": a, "b": b}, node)
+
+
+def _where(node: Node, graph: Graph, isa: Isa) -> Call:
+    condition, a, b = graph.operands(node)
+    fields = _loop_fields(node, graph, "cab") | {"item_bytes": a.dtype.size_bytes}
+    return call_with_constants("eq_where", fields, {"condition": condition, "a": a, "b": b}, node)
+
+
+def _integer(node: Node, graph: Graph, isa: Isa) -> Call:
+    a, b = graph.operands(node)
+    fields = _loop_fields(node, graph, "ab")
+    fields |= {"item_bytes": a.dtype.size_bytes, "function": FUNCTIONS.index(node.text("function"))}
+    return call_with_constants("eq_integer", fields, {"a": a, "b": b}, node)
+
+
+def _to_integer(node: Node, graph: Graph, isa: Isa) -> Call:
+    (x,) = graph.operands(node)
+    fields = {"elements": x.elements, "x_bytes": x.dtype.size_bytes}
+    fields |= {key: node.integer(key) for key in ("in_zero", "multiplier", "shift")}
+    return Call("eq_to_integer", fields, node.inputs, node.outputs)
+
+
+def _from_integer(node: Node, graph: Graph, isa: Isa) -> Call:
+    (x,), (out,) = graph.operands(node), graph.results(node)
+    fields = {"elements": x.elements, "x_bytes": x.dtype.size_bytes, "out_bytes": out.dtype.size_bytes}
+    fields |= {key: node.integer(key) for key in ("multiplier", "shift", "out_zero")} | clamp_fields(node)
+    return Call("eq_from_integer", fields, node.inputs, node.outputs)
+
+
+def _cum_sum(node: Node, graph: Graph, isa: Isa) -> Call:
+    (x,), axis = graph.operands(node), node.integer("axis")
+    fields = {
+        "outer": prod(x.shape[:axis]),
+        "length": x.shape[axis],
+        "inner": prod(x.shape[axis + 1 :]),
+        "item_bytes": x.dtype.size_bytes,
+    }
+    keys = ("exclusive", "reverse", "in_zero", "multiplier", "shift", "out_zero")
+    fields |= {key: node.integer(key) for key in keys} | clamp_fields(node)
+    return Call("eq_cum_sum", fields, node.inputs, node.outputs)
+
+
+BINDINGS: tuple[Binding, ...] = (
+    Binding("compare", "eq_compare", _refusal, _compare),
+    Binding("cum_sum", "eq_cum_sum", None, _cum_sum),
+    Binding("from_integer", "eq_from_integer", None, _from_integer),
+    Binding("integer", "eq_integer", _refusal, _integer),
+    Binding("to_integer", "eq_to_integer", None, _to_integer),
+    Binding("where", "eq_where", _refusal, _where),
+)

@@ -1,0 +1,26 @@
+"""What a node of an ONNX model is in the operator table, by its name and by the types of its operands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgeq.ops import OnnxForm, Op, onnx_forms, plain_form
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+
+def is_plain(value: onnx_ir.Value) -> bool:
+    """Whether a value holds integers or truth values."""
+    return value.dtype is not None and (value.dtype.is_integer() or value.dtype.name == "BOOL")
+
+
+def form_of(node: onnx_ir.Node) -> tuple[Op, OnnxForm] | None:
+    """The integer operator of a node, and how ONNX spells it; None where there is none.
+
+    Some ONNX operators are one integer operator for floats and another one for integers: the first operand decides.
+    """
+    if node.domain not in {"", "ai.onnx"}:
+        return None
+    first = next((value for value in node.inputs if value is not None), None)
+    return plain_form(node.op_type) if first is not None and is_plain(first) else onnx_forms().get(node.op_type)
