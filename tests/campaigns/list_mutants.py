@@ -4,7 +4,9 @@
 
 A site is a position that some operator can change; each site gives at most one mutant, so that operators with many
 replacements do not crowd out the others. Left out, since no test can tell them from the source: annotations (they are
-not evaluated), decorators, `is` against `==`, and the operators' samples, which are the tests' own data.
+not evaluated) and the imports that only they need, decorators, `is` against `==`, the star before keyword-only
+parameters, the -1 of a reshape (any negative number is the unknown size), and the operators' samples, which are the
+tests' own data.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ def main() -> None:
 def mutations(source: str) -> Iterator[tuple[Span, str, int]]:
     """Each mutation that a test could see: where, by which operator, and which occurrence of it."""
     unseen = list(unseen_lines(source))
+    lines = source.splitlines()
     tree = get_ast(source)
     nodes = list(ast_nodes(tree))
     for name in operator_names():
@@ -56,8 +59,14 @@ def mutations(source: str) -> Iterator[tuple[Span, str, int]]:
         operator = get_operator(name)()
         spans = (span for node in nodes for span in operator.mutation_positions(node))
         for occurrence, span in enumerate(spans):
+            if _is_keyword_star(lines[span[0][0] - 1][span[0][1] :]):
+                continue
             if not any(start <= span[0] and span[1] <= end for start, end in unseen):
                 yield span, name, occurrence
+
+
+def _is_keyword_star(rest: str) -> bool:
+    return rest.startswith("*,") or rest == "*"
 
 
 def unseen_lines(source: str) -> Iterator[Span]:
@@ -74,6 +83,10 @@ def unseen_lines(source: str) -> Iterator[Span]:
             parts.append(node.value)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SAMPLE_MAKERS:
             parts.append(node)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            parts.append(node.test)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "reshape":
+            parts += [argument for argument in node.args if isinstance(argument, ast.UnaryOp)]
         for part in parts:
             if part is not None and part.end_lineno is not None and part.end_col_offset is not None:
                 yield (part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.numerics.accumulator import accumulator_limit, accumulator_range, signed_sums
-from edgeq.numerics.array import matmul_exact
+from edgeq.numerics.array import INT32_MAX, matmul_exact, product_max, require_int32
 
 
 @settings(deadline=None, max_examples=100)
@@ -59,3 +59,25 @@ def test_matmul_is_exact_at_the_extremes(depth: int, product: int) -> None:
 def test_matmul_falls_back_to_integers() -> None:
     left = np.full((1, 4), 2**30, dtype=np.int64)
     assert matmul_exact(left, left.T + 1, 2**61).tolist() == [[4 * 2**30 * (2**30 + 1)]]
+
+
+def test_products_are_bounded_by_the_types() -> None:
+    int8, int16 = np.zeros(1, np.int8), np.zeros(1, np.int16)
+    assert (product_max(int8, int8), product_max(int16, int8), product_max(int16, int16)) == (1 << 14, 1 << 22, 1 << 30)
+
+
+def test_sums_beyond_float32_are_exact() -> None:
+    """An odd sum above 2^24 is no float32."""
+    left = np.full((1, 1101), 127, np.int8)
+    right = np.full((1101, 1), 127, np.int8)
+    right[0] = 126
+    assert matmul_exact(left, right, product_max(left, right)).tolist() == [[1101 * 127 * 127 - 127]]
+
+
+def test_accumulators_beyond_int32_are_refused_and_others_are_not() -> None:
+    require_int32(np.array([], np.int64), "nothing")
+    require_int32(np.array([-INT32_MAX - 1, INT32_MAX]), "the ends")
+    require_int32(np.array([INT32_MAX], np.int32), "int32")
+    for value in (INT32_MAX + 1, -INT32_MAX - 2):
+        with pytest.raises(OverflowError, match="a sum reaches"):
+            require_int32(np.array([value]), "a sum")

@@ -98,3 +98,16 @@ def test_int16_ties_round_up() -> None:
 def test_scales_are_refused(scales: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="scales"):
         choose_addition(scales, (0, 0, 0))
+
+
+def test_the_bound_of_the_error_is_that_of_both_operands() -> None:
+    # |a - za| <= 128 and |b - zb| <= 255, each with a multiplier up to half off.
+    assert Addition(1, 1, 0, 3).error_lsb(0, -128) == (128 + 255) * 0.5 / 8
+    assert Addition(1, 1, 0, 0).error_lsb(127, 5, -128, 127) == (255 + 133) * 0.5
+
+
+def test_a_sum_may_need_the_smallest_shift() -> None:
+    """2·128·2^22 is 2^30, and half a step more is added."""
+    assert choose_addition((2.0**22, 2.0**22, 1.0), (0, 0, 0)).shift == 0
+    with pytest.raises(ValueError, match=r"4194304.0 and 8388608.0 .* 1.0"):
+        choose_addition((2.0**22, 2.0**23, 1.0), (-128, -128, 0))
