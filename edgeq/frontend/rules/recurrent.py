@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
-from edgeq.frontend.facts import Shape, integer, name_of, operand, required, shape_of, text
+from edgeq.frontend.facts import Shape, integer, ints, name_of, operand, required, shape_of, text
 from edgeq.frontend.rules.simplify import cut
 
 _TYPES: Final = ("GRU", "LSTM", "RNN")
@@ -173,30 +173,54 @@ def read_last_step_of_sequence(node: ir.Node, edit: Edit) -> str | None:
 
 
 def read_hidden_of_last_step(node: ir.Node, edit: Edit) -> str | None:
-    """A Slice that takes the last step of a sequence reads the last hidden values instead."""
-    layer = required(node, 0).producer()
-    if layer is None or layer.op_type not in _TYPES or required(node, 0) is not layer.outputs[_SEQUENCE]:
-        return "not of a recurrent sequence"
-    sequence = layer.outputs[_SEQUENCE]
-    if len(list(sequence.uses())) != 1 or sequence.is_graph_output() or _is_read(layer, _HIDDEN):
-        return "the sequence is read elsewhere"
-    shape, result = shape_of(sequence), node.outputs[0]
+    """A Slice that takes the last step of a sequence reads the last hidden values instead.
+
+    Between the layer and the Slice nothing may stand but what keeps the order of elements: axes of one that come and
+    go, and transposes of them.
+    """
+    value = required(node, 0)
+    layer = _layer_behind(value, edit)
+    if layer is None:
+        return "not of a recurrent sequence that is read here alone"
+    steps, units = shape_of(layer.outputs[_SEQUENCE])[0], shape_of(layer.outputs[_SEQUENCE])[3]
+    result, long_axes = node.outputs[0], [axis for axis, size in enumerate(shape_of(value)) if size > 1]
     starts, axes = edit.array(operand(node, 1)), edit.array(operand(node, 3))
-    last = 0 if text(layer, "direction", "forward") == "reverse" else shape[0] - 1
-    if shape_of(result) != (1, *shape[1:]) or starts is None or axes is None:
-        return "not one step"
-    if [int(start) for start, axis in zip(starts, axes, strict=True) if axis == 0] != [last]:
+    if steps == 1 or units == 1 or len(long_axes) != 2 or starts is None or axes is None:
+        return "the axis of time is not known"
+    last = 0 if text(layer, "direction", "forward") == "reverse" else steps - 1
+    if np.prod(shape_of(result)) != units or [
+        int(start) for start, axis in zip(starts, axes, strict=True) if axis == long_axes[0]
+    ] != [last]:
         return "not the last step"
     edit.before(layer)
     old = {index: value for index, value in enumerate(layer.outputs) if index > _HIDDEN and _is_read(layer, index)}
     results = {index: (name_of(value), shape_of(value)) for index, value in old.items()}
-    results[_HIDDEN] = (f"{name_of(result)}_hidden", shape[1:])
+    results[_HIDDEN] = (f"{name_of(result)}_hidden", (1, 1, units))
     made = _layer(edit, layer, _operands(layer), _attributes(layer), dict(sorted(results.items())))
     for index, value in old.items():
         edit.supersede(value, made[index])
     edit.before(node)
     edit.supersede(result, edit.reshape(made[_HIDDEN], shape_of(result), base=f"{name_of(result)}_last"))
     return None
+
+
+def _layer_behind(value: ir.Value, edit: Edit) -> ir.Node | None:
+    """The layer whose sequence a value is, perhaps with other axes of one; None where anybody else reads it."""
+    while True:
+        node = value.producer()
+        if node is None or edit.only_user(value) is None:
+            return None
+        if node.op_type in _TYPES:
+            alone = value is node.outputs[_SEQUENCE] and not _is_read(node, _HIDDEN)
+            return node if alone else None
+        source = node.inputs[0] if node.inputs else None
+        if node.op_type not in {"Reshape", "Squeeze", "Transpose", "Unsqueeze"} or source is None:
+            return None
+        kept = [[size for size in shape_of(each) if size > 1] for each in (source, value)]
+        perm = [axis for axis in ints(node, "perm", ()) if shape_of(source)[axis] > 1]
+        if kept[0] != kept[1] or perm != sorted(perm):
+            return None
+        value = source
 
 
 def _behind(edit: Edit, node: ir.Node, make: Callable[[], ir.Value]) -> ir.Value:
