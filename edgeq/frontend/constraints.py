@@ -203,6 +203,11 @@ def _resize(node: ir.Node) -> Iterator[Problem]:
     source, result = known_shape(operand(node, 0)), known_shape(node.outputs[0])
     if source and result and len(source) == _IMAGE_RANK and source[:2] != result[:2]:
         yield _attribute(node, "size", f"{list(source)} to {list(result)}", "rows and columns only")
+    elif source and result and coordinates == "align_corners":
+        scales = constant_of(operand(node, 2))
+        if scales is not None and scales.size == len(source) and not np.allclose(scales * source, result, atol=1e-4):
+            allowed = "scales that give whole sizes: runtimes disagree on the corners of others"
+            yield _attribute(node, "list of scales", scales.tolist(), allowed, "state the sizes that come out")
 
 
 def _indices(node: ir.Node) -> Iterator[Problem]:

@@ -38,6 +38,7 @@ _NEUTRAL: Final = {
 _SAME_ELSEWHERE: Final = {("com.microsoft", "DequantizeLinear"), ("com.microsoft", "QuantizeLinear")}
 """Operators that onnxruntime's quantizer writes in its own domain on demand; they mean what ONNX's mean since 13."""
 _AXIS_OPSET: Final = 13
+_RESIZE_OPSET: Final = 10
 
 
 def convert_to_working_opset(model: ir.Model) -> ir.Model:
@@ -124,7 +125,40 @@ def _upgrade(proto: ModelProto, found: int) -> ModelProto:
             hint=f"export it again with opset_version={OPSET}",
         ) from error
     _name_after_users(converted.graph, before)
+    if found <= _RESIZE_OPSET:
+        _state_coordinates(converted.graph)
     return converted
+
+
+def _state_coordinates(graph: GraphProto) -> None:
+    """Resize of opset 10 and Upsample count from corners, and the nearest pixel is below, or above where they shrink.
+
+    The converter leaves the modes to the defaults of later opsets.
+
+    Raises:
+        EdgeqError: EQ0217 one that shrinks an axis and stretches another, for which later opsets have no mode.
+    """
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in _all_nodes(graph):
+        if node.op_type != "Resize" or any(item.name == "coordinate_transformation_mode" for item in node.attribute):
+            continue
+        scales = arrays.get(node.input[2]) if len(node.input) > 2 else None
+        shrinks = scales is not None and bool((scales < 1).any())
+        if shrinks and scales is not None and (scales > 1).any() and _is_nearest(node):
+            raise EdgeqError(
+                "EQ0217",
+                f"a node has no form in opset {OPSET}",
+                where=f"node {shown(node.name or node.output[0])}",
+                got=f"Resize of opset {_RESIZE_OPSET} by {scales.tolist()}, to the nearest pixel",
+                hint="resize one axis after the other",
+            )
+        node.attribute.append(onnx.helper.make_attribute("coordinate_transformation_mode", "asymmetric"))
+        node.attribute.append(onnx.helper.make_attribute("nearest_mode", "ceil" if shrinks else "floor"))
+
+
+def _is_nearest(node: NodeProto) -> bool:
+    mode = next((item.s for item in node.attribute if item.name == "mode"), b"nearest")
+    return mode == b"nearest"
 
 
 def _name_after_users(graph: GraphProto, before: set[str]) -> None:

@@ -31,6 +31,12 @@ def integer(node: onnx_ir.Node, key: str, default: int) -> int:
     return default if attribute is None else int(attribute.as_int())
 
 
+def number(node: onnx_ir.Node, key: str, default: float) -> float:
+    """A FLOAT attribute."""
+    attribute = node.attributes.get(key)
+    return default if attribute is None else float(attribute.as_float())
+
+
 def text(node: onnx_ir.Node, key: str, default: str) -> str:
     """A STRING attribute."""
     attribute = node.attributes.get(key)

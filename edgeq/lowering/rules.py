@@ -24,6 +24,7 @@ from edgeq.lowering.layout import (
     lower_transpose,
 )
 from edgeq.lowering.logic import lower_cast, lower_compare, lower_cum_sum, lower_integer, lower_where
+from edgeq.lowering.normalize import lower_normalize
 from edgeq.lowering.pool import lower_average_pool, lower_max_pool, lower_mean
 from edgeq.lowering.recurrent import lower_gru, lower_lstm, lower_rnn
 from edgeq.lowering.reduce import (
@@ -70,6 +71,7 @@ RULES: dict[str, Rule] = {
     "mean": lower_mean,
     "minimum": lower_minimum,
     "mul": lower_mul,
+    "normalize": lower_normalize,
     "one_hot": lower_one_hot,
     "pad": lower_pad,
     "prelu": lower_prelu,

@@ -22,7 +22,7 @@ _SEQUENCE: Final = "sequences and optional values have no place in static memory
 _SIGNAL: Final = "compute it in the application, or as a MatMul with a constant matrix"
 _WINDOW: Final = "export it as a constant: it does not depend on the input"
 _NORMALIZATION: Final = (
-    "statistics of the input are not computed in integers yet: use BatchNormalization, which folds into the layers"
+    "use LayerNormalization or InstanceNormalization, or BatchNormalization, which folds into the layers"
 )
 _NORM: Final = "norms of the input are not computed in integers yet: normalize in the application, or train without"
 _ATTENTION: Final = "export it as MatMul, Softmax and Transpose"
@@ -47,12 +47,9 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     )),
     (_SIGNAL, ("DFT", "STFT")),
     (_WINDOW, ("BlackmanWindow", "HammingWindow", "HannWindow", "MelWeightMatrix")),
-    (_NORMALIZATION, (
-        "GroupNormalization", "InstanceNormalization", "LRN", "LayerNormalization", "MeanVarianceNormalization",
-        "RMSNormalization",
-    )),
+    (_NORMALIZATION, ("GroupNormalization", "LRN", "RMSNormalization")),
     (_NORM, (
-        "GlobalLpPool", "LpNormalization", "LpPool",
+        "GlobalLpPool", "LpPool",
     )),
     (_ATTENTION, ("Attention", "RotaryEmbedding")),
     (_INDEX, (
@@ -78,6 +75,7 @@ _SINGLE: Final = {
     "Einsum": "write it as MatMul and Transpose",
     "Expand": "expand a constant, or expand to a constant shape, at most 64 times along an axis",
     "LogSoftmax": _MONOTONE,
+    "MeanVarianceNormalization": "the tensor must be float32",
     "Mean": "only tensors of float32 can be averaged",
     "ReduceProd": "only products of at most 32 numbers, over constant axes, are supported: multiply the slices",
     "SpaceToDepth": "only images of rank 4 can be rearranged",
@@ -95,8 +93,8 @@ HINTS: Final = _SINGLE | {name: hint for hint, names in _BY_HINT for name in nam
 _SOMETIMES: Final = frozenset(
     {
         "BatchNormalization", "CastLike", "Constant", "ConstantOfShape", "ConvTranspose", "DepthToSpace", "Dropout",
-        "DynamicQuantizeLinear", "Expand", "EyeLike", "If", "IsInf", "IsNaN", "Mean", "Range", "ReduceProd", "Shape",
-        "Size", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
+        "DynamicQuantizeLinear", "Expand", "EyeLike", "If", "IsInf", "IsNaN", "Mean", "MeanVarianceNormalization",
+        "Range", "ReduceProd", "Shape", "Size", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
     }
 )  # fmt: skip
 NEVER: Final = frozenset(HINTS) - _SOMETIMES

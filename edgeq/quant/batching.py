@@ -217,6 +217,14 @@ def _resize(node: onnx_ir.Node) -> bool:
     return scales is not None and scales.size == _rank(node.outputs[0]) and scales[0] == 1
 
 
+def _normalization(node: onnx_ir.Node) -> bool:
+    """Rows that begin behind axis 0."""
+    if node.op_type not in {"LayerNormalization", "LpNormalization"}:
+        return True
+    axis, rank = node.attributes.get("axis"), _rank(node.outputs[0])
+    return (-1 if axis is None else axis.as_int()) % rank != 0
+
+
 def _softmax(node: onnx_ir.Node) -> bool:
     axis, rank = node.attributes.get("axis"), _rank(node.outputs[0])
     return (-1 if axis is None else axis.as_int()) % rank != 0
@@ -279,6 +287,7 @@ _RULES: Final[Mapping[str, Callable[[onnx_ir.Node], bool]]] = {
     "integer": _elementwise,
     "logic": _elementwise,
     "lookup": _always,
+    "normalize": _normalization,
     "pool": _always,
     "reduce": _listed_axes(1),
     "select": _arg,

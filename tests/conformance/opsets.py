@@ -24,7 +24,8 @@ from tests.conformance.node_tests import NodeTest, run_float
 LAST_OPSET: Final = min(26, MAX_OPSET)
 # Operators that rules turn into others, beside those that have an integer form of their own.
 REWRITTEN: Final = (
-    "BatchNormalization", "ConvTranspose", "DepthToSpace", "Dropout", "Expand", "Gather", "Mean", "ReduceProd",
+    "BatchNormalization", "ConvTranspose", "DepthToSpace", "Dropout", "Expand", "Gather", "Mean",
+    "MeanVarianceNormalization", "ReduceProd",
     "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
 )  # fmt: skip
 _IMAGE: Final = (1, 4, 5, 6)
@@ -231,6 +232,12 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "Gemm": _gemm,
     "GlobalAveragePool": lambda opset: [Form(), Form(((1, 4, 9),)), Form(((1, 2, 3, 4, 5),))],
     "GlobalMaxPool": lambda opset: [Form(), Form(((1, 4, 9),)), Form(((1, 2, 3, 4, 5),))],
+    "InstanceNormalization": lambda opset: [Form(constants={1: _CHANNEL, 2: _CHANNEL})],
+    "LayerNormalization": lambda opset: [
+        Form(constants={1: np.full(6, 1.5, np.float32), 2: np.full(6, 0.25, np.float32)}),
+        Form(constants={1: np.full((5, 6), 1.5, np.float32)}, attributes={"axis": 2}),
+    ],
+    "LpNormalization": lambda opset: [Form(attributes={"axis": 1, "p": p}) for p in (1, 2)],
     "Log": lambda opset: [Form(low=0.1)],
     "MatMul": lambda opset: [
         Form(((1, 3, 6),), {1: _MATRIX}),

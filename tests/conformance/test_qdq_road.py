@@ -30,8 +30,6 @@ from tests.conformance.zoo import FAMILIES, Case, all_cases
 # Float operands that are no activations: bounds, scales, a padding value, biases of recurrent layers.
 RAW = {"Clip": (1, 2), "GRU": (3,), "LSTM": (3,), "Pad": (2,), "RNN": (3,), "Resize": (1, 2)}
 OTHER_GRID = Quantization.per_tensor(DType.INT8, float(np.float32(0.0417)), 11)
-# PRelu with a slope per channel becomes a sum of two products, each rounded.
-TOLERANCE = {"PRelu": 2.01}
 
 
 def single(case: Case) -> Single:
@@ -106,6 +104,6 @@ def test_both_roads_refuse_the_same_and_take_the_rest_right(family: str) -> None
         if verdict:
             wrong.append(f"{case.id}: float models {verdict}, quantized ones work")
         apart = difference(case, model, graph, output)
-        if apart > TOLERANCE.get(case.type, case.tolerance):
+        if apart > case.tolerance:
             wrong.append(f"{case.id}: {apart} steps apart")
     assert not wrong, "\n".join(wrong)

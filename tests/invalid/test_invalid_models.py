@@ -307,12 +307,12 @@ def unsupported_operators() -> ModelProto:
     nodes = [
         node("Hardmax", ["x"], ["a"], name="winner"),
         node("Pad", ["a", "pads"], ["b"], mode="reflect", name="mirror"),
-        node("InstanceNormalization", ["b", "g", "g"], ["c"], name="norm"),
+        node("LRN", ["b"], ["c"], size=3, name="norm"),
         node("MaxPool", ["c"], ["d"], kernel_shape=[2, 2], dilations=[2, 2], name="pool"),
         node("PRelu", ["d", "slopes"], ["y"], name="act"),
     ]
     slopes = numpy_helper.from_array(np.array([0.1, 0.2], dtype=np.float32).reshape(2, 1, 1), "slopes")
-    tensors = [ints("pads", 0, 0, 1, 1, 0, 0, 1, 1), const("g", 2), slopes]
+    tensors = [ints("pads", 0, 0, 1, 1, 0, 0, 1, 1), slopes]
     return model(nodes, tensors, shape=[1, 2, 4, 4], out=[1, 2, "h", "w"])
 
 

@@ -124,13 +124,13 @@ def eq0312_batch_of_two() -> ModelProto:
     return build(body, IMAGE.replace("[1", "[2"))
 
 
-def eq0313_resize_linear() -> ModelProto:
-    body = IN + 'r = Resize <mode = "linear"> (xd, , f)' + OUT
+def eq0313_resize_cubic() -> ModelProto:
+    body = IN + 'r = Resize <mode = "cubic"> (xd, , f)' + OUT
     return build(body, "(float[1,3,4,4] x) => (float[1,3,8,8] y)", f=np.array([1, 1, 2, 2], np.float32))
 
 
-def eq0313_scales_that_are_no_whole_numbers() -> ModelProto:
-    body = IN + 'r = Resize <coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"> (xd, , f)' + OUT
+def eq0313_scales_that_give_no_whole_sizes() -> ModelProto:
+    body = IN + 'r = Resize <coordinate_transformation_mode = "align_corners"> (xd, , f)' + OUT
     return build(body, "(float[1,3,4,4] x) => (float[1,3,8,8] y)", f=np.array([1, 1, 2.2, 2.2], np.float32))
 
 
@@ -228,8 +228,8 @@ IMPORTED: tuple[Callable[[], ModelProto], ...] = (
     eq0253_scale_computed, eq0253_scale_of_zero, eq0254_activation_per_channel, eq0255_uint16,
     eq0256_scale_of_q_and_dq_differ, eq0257_arithmetic_on_integers, eq0257_integers_from_nowhere,
     eq0259_weights_in_blocks, eq0261_scales_of_another_length, eq0261_zero_points_of_another_length,
-    eq0262_scale_too_large, eq0263_variance_negative, eq0312_batch_of_two, eq0313_resize_linear,
-    eq0313_scales_that_are_no_whole_numbers,
+    eq0262_scale_too_large, eq0263_variance_negative, eq0312_batch_of_two, eq0313_resize_cubic,
+    eq0313_scales_that_give_no_whole_sizes,
 )  # fmt: skip
 LOWERED: tuple[Callable[[], ModelProto], ...] = (
     eq0350_constant_quantized_at_run_time, eq0350_operand_not_quantized, eq0350_output_not_quantized,

@@ -85,6 +85,20 @@ def test_sources_are_inputs_and_what_is_computed_anew() -> None:
     assert specification.sources == {"x", "r"}
 
 
+def test_what_a_maximum_reads_is_clipped_at_its_range() -> None:
+    specification = specification_of("a = Tan(x)\n m = MaxPool <kernel_shape = [1,1]> (a)\n y = Max(m, k)")
+    assert frozenset({"a", "m", "y"}) in groups(specification)
+    (operand,) = specification.operands
+    assert specification.clipped == {"a", "m", operand}
+
+
+def test_what_others_read_or_what_is_an_output_is_not_clipped() -> None:
+    specification = specification_of("a = Tan(x)\n m = Min(a, a)\n y = Add(m, a)")
+    assert not specification.clipped
+    specification = specification_of("a = Tan(x)\n y = Min(a, k)", "(float[1,4,6,6] x) => (y, a)")
+    assert "a" not in specification.clipped
+
+
 def test_every_value_is_in_one_group() -> None:
     for mode in ("highmul", "tflite"):
         specification = specify(residual_net(), mode)

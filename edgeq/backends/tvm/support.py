@@ -23,4 +23,5 @@ UNSUPPORTED: Final[dict[str, str]] = {
     "top_k": _PLAIN,
     "where": _PLAIN,
     **dict.fromkeys(("gru", "lstm", "rnn"), "recurrent layers have C kernels only"),
+    "normalize": "statistics of rows have a C kernel only",
 }

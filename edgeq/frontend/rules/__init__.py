@@ -16,6 +16,7 @@ from edgeq.frontend.rules import (
     convolution,
     dense,
     layout,
+    normalization,
     padding,
     pooling,
     quantization,
@@ -35,6 +36,7 @@ CANONICAL: tuple[Rule, ...] = (
     *padding.RULES[:1],
     *pooling.RULES,
     *activation.COMPOSED_RULES,
+    *normalization.RULES,
     *composed.RULES,
 )
 FOLDING: tuple[Rule, ...] = (
@@ -51,6 +53,7 @@ FOLDING: tuple[Rule, ...] = (
     *pooling.RULES,
     *activation.COMPOSED_RULES,
     *activation.RULES,
+    *normalization.RULES,
     *composed.RULES,
 )
 FINAL: tuple[Rule, ...] = (*FOLDING, *affine.LAST_RULES)

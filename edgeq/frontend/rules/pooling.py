@@ -116,7 +116,7 @@ def _flatten_global(node: ir.Node, edit: Edit) -> str | None:
 # --- reductions -------------------------------------------------------------------------------------------------
 
 
-def _axes(node: ir.Node, edit: Edit) -> tuple[int, ...] | None:
+def reduced_axes(node: ir.Node, edit: Edit) -> tuple[int, ...] | None:
     """The reduced axes, sorted and not negative; None where they are computed."""
     rank = len(shape_of(node.inputs[0]))
     stated = operand(node, 1)
@@ -132,7 +132,7 @@ def _axes(node: ir.Node, edit: Edit) -> tuple[int, ...] | None:
 
 def make_axes_explicit(node: ir.Node, edit: Edit) -> str | None:
     """The axes are stated as a sorted constant without negative ones; axes of size one are reshaped away."""
-    axes = _axes(node, edit)
+    axes = reduced_axes(node, edit)
     if axes is None:
         return "the axes are computed"
     x, result = required(node, 0), node.outputs[0]
@@ -162,7 +162,7 @@ def _of_one_element(kind: str, x: ir.Value, edit: Edit, base: str) -> ir.Value:
 
 def lift_over_transpose(node: ir.Node, edit: Edit) -> str | None:
     """Mean(Transpose(x)), and any other reduction, becomes Transpose(Mean(x)), of a much smaller tensor."""
-    axes, turn = _axes(node, edit), required(node, 0).producer()
+    axes, turn = reduced_axes(node, edit), required(node, 0).producer()
     if axes is None or turn is None or not is_op(turn, "Transpose") or turn.graph is not edit.graph:
         return "no Transpose before it"
     perm, x, result = ints(turn, "perm", ()), required(turn, 0), node.outputs[0]
@@ -181,7 +181,7 @@ def lift_over_transpose(node: ir.Node, edit: Edit) -> str | None:
 
 def pool_globally(node: ir.Node, edit: Edit) -> str | None:
     """A mean (or maximum) over the two spatial axes of an image becomes global pooling."""
-    axes, x, result = _axes(node, edit), required(node, 0), node.outputs[0]
+    axes, x, result = reduced_axes(node, edit), required(node, 0), node.outputs[0]
     if axes != (2, 3) or len(shape_of(x)) != _IMAGE_RANK:
         return "not over the two spatial axes of an image"
     pool = "GlobalAveragePool" if node.op_type == "ReduceMean" else "GlobalMaxPool"

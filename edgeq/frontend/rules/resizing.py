@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.frontend.edit import AttributeValue, Edit, Rule
-from edgeq.frontend.facts import ints, name_of, operand, required, shape_of
+from edgeq.frontend.facts import ints, name_of, operand, required, shape_of, text
 from edgeq.onnxio.attributes import attribute_values
 
 _SIGNAL_RANK = 3
@@ -15,8 +15,8 @@ _SIGNAL_RANK = 3
 def make_axes_explicit(node: ir.Node, edit: Edit) -> str | None:
     """The scales or sizes of all axes, in order; no list of axes."""
     rank = len(shape_of(node.inputs[0]))
-    if "axes" not in node.attributes:
-        return "there is no list of axes"
+    if "axes" not in node.attributes or text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
+        return "there is no list of axes, or a policy looks at them"
     scales, sizes = _lists(node, edit)
     axes = [axis % rank for axis in ints(node, "axes", ())]
     if scales is None and sizes is None:

@@ -61,5 +61,6 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "to_integer": _PLAIN,
     "top_k": _PLAIN,
     "where": _PLAIN,
+    "normalize": "TFLite has no operator that normalizes rows of integers to scales of their own",
     **dict.fromkeys(("gru", "lstm", "rnn"), "its recurrent layers have other integers"),
 }

@@ -1,0 +1,213 @@
+"""Normalizations of rows: recognized from their parts, with the scale and bias behind them, over the last axes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.frontend.edit import AttributeValue, Edit, Rule
+from edgeq.frontend.facts import (
+    integer,
+    is_op,
+    known_shape,
+    made_by,
+    name_of,
+    number,
+    operand,
+    required,
+    scalar,
+    shape_of,
+)
+from edgeq.frontend.rules.pooling import reduced_axes
+
+_EPSILON = float(np.float32(1e-5))
+# A smaller bound of a norm only keeps zeros from being divided by zero, which stay zero here.
+_NORM_MIN = 1e-5
+
+
+def recognise_layer_normalization(node: ir.Node, edit: Edit) -> str | None:
+    """(x - mean) / sqrt(mean of (x - mean)² + epsilon) over the last axes becomes LayerNormalization."""
+    difference, deviation = required(node, 0), required(node, 1)
+    subtract, root = made_by(difference, "Sub"), made_by(deviation, "Sqrt")
+    plus = None if root is None else made_by(required(root, 0), "Add")
+    if subtract is None or plus is None:
+        return "not a difference over a root of a sum"
+    epsilon = scalar(edit.array(operand(plus, 1)))
+    x, mean = required(subtract, 0), made_by(required(subtract, 1), "ReduceMean")
+    variance = made_by(required(plus, 0), "ReduceMean")
+    if epsilon is None or epsilon < 0 or mean is None or variance is None or required(mean, 0) is not x:
+        return "not the deviation from the mean"
+    if not _is_square_of(required(variance, 0), x, mean, edit):
+        return "not the mean of the squares of the difference"
+    axes, rank = reduced_axes(mean, edit), len(shape_of(x))
+    last = tuple(range(rank - len(axes or ()), rank))
+    if not axes or axes != last or axes != reduced_axes(variance, edit):
+        return "not over the last axes"
+    if not (integer(mean, "keepdims", 1) and integer(variance, "keepdims", 1)):
+        return "the mean has lost its axes"
+    parts = (difference, deviation, *(each.outputs[0] for each in (mean, plus, variance)), required(variance, 0))
+    if any(value in edit.params for value in parts):
+        return "a part of it is rounded"
+    result = node.outputs[0]
+    base = name_of(result)
+    ones = edit.constant(np.ones(shape_of(x)[axes[0] :], np.float32), f"{base}_scale")
+    attributes: dict[str, AttributeValue] = {"axis": axes[0], "epsilon": float(epsilon)}
+    edit.supersede(
+        result, edit.node("LayerNormalization", [x, ones], attributes, base=f"{base}_normal", shape=shape_of(x))
+    )
+    return None
+
+
+def _is_square_of(value: ir.Value, x: ir.Value, mean: ir.Node, edit: Edit) -> bool:
+    """Whether a value is (x - mean)²; exporters may compute the difference twice."""
+    product, power = made_by(value, "Mul"), made_by(value, "Pow")
+    if power is not None and scalar(edit.array(operand(power, 1))) == 2:
+        factors = [required(power, 0)]
+    elif product is not None:
+        factors = [required(product, 0), required(product, 1)]
+    else:
+        return False
+    differences = [made_by(factor, "Sub") for factor in factors]
+    return all(
+        each is not None and required(each, 0) is x and required(each, 1) is mean.outputs[0] for each in differences
+    )
+
+
+def take_scale_and_bias(node: ir.Node, edit: Edit) -> str | None:
+    """LayerNormalization(x) · a + b with constants along its axes has them as its own scale and bias."""
+    result = node.outputs[0]
+    user = edit.only_user(result)
+    if user is None or not is_op(user, "Mul", "Add") or shape_of(user.outputs[0]) != shape_of(result):
+        return "nothing scales or shifts its result alone"
+    other = next((value for value in user.inputs if value is not result), None)
+    constant, scale = edit.array(other), edit.array(operand(node, 1))
+    bias = edit.array(operand(node, 2))
+    axes = shape_of(result)[integer(node, "axis", -1) % len(shape_of(result)) :]
+    if constant is None or scale is None or (operand(node, 2) is not None and bias is None):
+        return "a factor or offset is computed"
+    trimmed = (
+        constant.reshape(constant.shape[max(constant.ndim - len(axes), 0) :])
+        if _leads_with_ones(constant, len(axes))
+        else None
+    )
+    if trimmed is None:
+        return "it varies along the other axes"
+    values = np.broadcast_to(trimmed.astype(np.float64), axes)
+    old_scale = np.broadcast_to(scale.astype(np.float64), axes)
+    old_bias = np.zeros(axes) if bias is None else np.broadcast_to(bias.astype(np.float64), axes)
+    new = (old_scale * values, old_bias * values) if user.op_type == "Mul" else (old_scale, old_bias + values)
+    base = name_of(user.outputs[0])
+    operands = [required(node, 0)]
+    operands += [
+        edit.constant(array.astype(np.float32), f"{base}_{label}")
+        for label, array in zip(("scale", "bias"), new, strict=True)
+    ]
+    attributes: dict[str, AttributeValue] = {
+        "axis": integer(node, "axis", -1),
+        "epsilon": number(node, "epsilon", _EPSILON),
+    }
+    name = node.name
+    made = edit.node("LayerNormalization", operands, attributes, base=f"{base}_normal", shape=shape_of(result))
+    edit.supersede(user.outputs[0], made)
+    maker = made.producer()
+    edit.sweep()
+    if maker is not None:
+        edit.name_node(maker, name)
+    return None
+
+
+def _leads_with_ones(array: np.ndarray, count: int) -> bool:
+    """Whether only the last ``count`` axes of a constant have more than one element."""
+    return all(size == 1 for size in array.shape[: max(array.ndim - count, 0)])
+
+
+def recognise_norm(node: ir.Node, edit: Edit) -> str | None:
+    """x over the root of its sum of squares along an axis, kept from zero or not, becomes LpNormalization."""
+    x, divisor = required(node, 0), required(node, 1)
+    value, rounded = divisor, [divisor]
+    while (maker := value.producer()) is not None and is_op(maker, "Clip", "Expand"):
+        if is_op(maker, "Clip"):
+            low, high = (scalar(edit.array(operand(maker, index))) for index in (1, 2))
+            if high is not None or low is None or not 0 <= low <= _NORM_MIN:
+                return "the norm is bounded"
+        value = required(maker, 0)
+        rounded.append(value)
+    norm = made_by(value, "ReduceL2")
+    axes = None if norm is None else reduced_axes(norm, edit)
+    if norm is None or required(norm, 0) is not x or axes is None or len(axes) != 1 or not integer(norm, "keepdims", 1):
+        return "not over its own norm along one axis"
+    if any(each in edit.params for each in rounded) or known_shape(node.outputs[0]) != known_shape(x):
+        return "the norm is rounded"
+    result = node.outputs[0]
+    attributes: dict[str, AttributeValue] = {"axis": axes[0], "p": 2}
+    edit.supersede(
+        result,
+        edit.node("LpNormalization", [x], attributes, base=f"{name_of(result)}_normal", shape=shape_of(x)),
+    )
+    return None
+
+
+def write_out_mean_variance(node: ir.Node, edit: Edit) -> str | None:
+    """MeanVarianceNormalization becomes LayerNormalization of the axes brought last."""
+    x, result = required(node, 0), node.outputs[0]
+    rank, base = len(shape_of(x)), name_of(node.outputs[0])
+    stated = node.attributes.get("axes")
+    given = (0, 2, 3) if stated is None else tuple(stated.as_ints())
+    axes = tuple(sorted({axis % rank for axis in given}))
+    if x.dtype != ir.DataType.FLOAT or not axes:
+        return "not float"
+    perm = (*(axis for axis in range(rank) if axis not in axes), *axes)
+    turned = x if perm == tuple(range(rank)) else edit.transpose(x, perm, base=f"{base}_operand")
+    first, shape = rank - len(axes), shape_of(turned)
+    ones = edit.constant(np.ones(shape[first:], np.float32), f"{base}_scale")
+    attributes: dict[str, AttributeValue] = {"axis": first, "epsilon": 0.0}
+    inner = edit.node("LayerNormalization", [turned, ones], attributes, base=f"{base}_normal", shape=shape)
+    if turned is x:
+        edit.supersede(result, inner)
+    else:
+        back = tuple(int(place) for place in np.argsort(perm))
+        edit.hand_over(node, inner, edit.transpose(inner, back, base=f"{base}_transpose"))
+    return None
+
+
+def norm_by_division(node: ir.Node, edit: Edit) -> str | None:
+    """LpNormalization of p = 1 becomes a division by the sum of magnitudes."""
+    x, result = required(node, 0), node.outputs[0]
+    if integer(node, "p", 2) != 1:
+        return "p is not 1"
+    shape, base = shape_of(x), name_of(result)
+    axis = integer(node, "axis", -1) % len(shape)
+    axes = edit.constant(np.array([axis], np.int64), f"{base}_axes")
+    one = (*shape[:axis], 1, *shape[axis + 1 :])
+    attributes: dict[str, AttributeValue] = {"keepdims": 1, "noop_with_empty_axes": 0}
+    norm = edit.node("ReduceL1", [x, axes], attributes, base=f"{base}_norm", shape=one)
+    edit.supersede(result, edit.node("Div", [x, norm], base=f"{base}_quotient", shape=shape))
+    return None
+
+
+def drop_expand(node: ir.Node, edit: Edit) -> str | None:
+    """An Expand goes where all that read it broadcast by themselves."""
+    x, result = required(node, 0), node.outputs[0]
+    users = [use.node for use in result.uses()]
+    if result.is_graph_output() or result in edit.params or not users:
+        return "the repeated values are wanted"
+    if not all(is_op(user, "Add", "Div", "Max", "Min", "Mul", "Sub") for user in users):
+        return "a reader does not broadcast"
+    for user in users:
+        others = [shape_of(x if value is result else value) for value in user.inputs]
+        if math.prod(np.broadcast_shapes(*others)) != math.prod(shape_of(user.outputs[0])):
+            return "the result of a reader would shrink"
+    edit.replace(result, x)
+    return None
+
+
+RULES = (
+    Rule("drop_expand", ("Expand",), drop_expand),
+    Rule("norm_by_division", ("LpNormalization",), norm_by_division),
+    Rule("recognise_layer_normalization", ("Div",), recognise_layer_normalization),
+    Rule("recognise_norm", ("Div",), recognise_norm),
+    Rule("take_scale_and_bias", ("LayerNormalization",), take_scale_and_bias),
+    Rule("write_out_mean_variance", ("MeanVarianceNormalization",), write_out_mean_variance),
+)
