@@ -13,7 +13,7 @@ UNSUPPORTED: Final = "this operator is not supported"
 _APPLICATION: Final = "leave it out of the model and do it in the application"
 _INTEGER_FORM: Final = "export the QDQ format: in onnxruntime, quantize with quant_format=QuantFormat.QDQ"
 _STATIC: Final = "export the model without control flow: torch.jit.trace and torch.export unroll loops of fixed length"
-_RECURRENT: Final = "recurrent layers have no integer form yet: use convolutions over time"
+_RECURRENT: Final = "export it as the operators that it consists of, or use LSTM, GRU or a convolution over time"
 _TRAINING: Final = "it belongs to training: export the model in inference mode, without the loss"
 _RANDOM: Final = "random numbers have no place in firmware: export the model in inference mode"
 _BITS: Final = "shifts and reinterpreted bits have no integer form here: do them in the application"
@@ -36,7 +36,7 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     )),
     (_INTEGER_FORM, ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")),
     (_STATIC, ("If", "Loop", "Scan")),
-    (_RECURRENT, ("CausalConvWithState", "GRU", "LSTM", "LinearAttention", "RNN")),
+    (_RECURRENT, ("CausalConvWithState", "LinearAttention")),
     (_TRAINING, ("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss")),
     (_RANDOM, ("Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")),
     (_BITS, ("BitCast", "BitShift")),
