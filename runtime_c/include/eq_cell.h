@@ -6,8 +6,9 @@
  *   eq_cell_tanh      15 fractional bits, from n with 12: the table of 513 values, linear between them
  *   eq_cell_sigmoid   0 … 2^15 from n with 11 fractional bits, by the same table: (1 + tanh(v/2))/2
  *   eq_cell_product   (a*b + 2^14) >> 15 in 64 bits
- *   eq_cell_begin     n hidden values from a state, or zeros where it is NULL
- *   eq_cell_row       the row of a step as int16: where x is int8, less its zero point, in `wide`
+ *   eq_cell_begin     n hidden values from a state, or zeros where it is NULL, and zeros up to `stored` in both buffers
+ *   eq_cell_row       the row of a step as int16, as long as the weights' rows: where `widened` is not 0, a copy in `wide`
+ *                     less the zero point, with zeros up to that length
  *   eq_cell_store     n hidden values as results of int8 or int16 (`bytes`): clamp(eq_cell_scale(h) + zero)
  *   eq_cell_scale     (v*m + 2^(shift-1)) >> shift in 64 bits, held within low … high
  */
@@ -39,21 +40,29 @@ EQ_INLINE int32_t eq_cell_scale(int32_t value, int32_t multiplier, int32_t shift
   return eq_clamp_wide(((int64_t)value * multiplier + ((int64_t)1 << (shift - 1))) >> shift, low, high);
 }
 
-EQ_INLINE void eq_cell_begin(int16_t *h, const int16_t *state, int32_t n, int32_t multiplier, int32_t shift) {
+EQ_INLINE void eq_cell_begin(int16_t *h, int16_t *next, const int16_t *state, int32_t n, int32_t stored,
+                             int32_t multiplier, int32_t shift) {
   EQ_NO_UNROLL
-  for (int32_t i = 0; i < n; ++i) {
-    h[i] = state == NULL ? 0 : (int16_t)eq_cell_scale(state[i], multiplier, shift, -32768, 32767);
+  for (int32_t i = 0; i < stored; ++i) {
+    h[i] = 0;
+    next[i] = 0;
+    if (state != NULL && i < n) {
+      h[i] = (int16_t)eq_cell_scale(state[i], multiplier, shift, -32768, 32767);
+    }
   }
 }
 
-EQ_INLINE const int16_t *eq_cell_row(int16_t *wide, const void *x, int32_t step, int32_t n, int32_t bytes,
-                                     int32_t zero) {
-  if (bytes != 1) {
+EQ_INLINE const int16_t *eq_cell_row(int16_t *wide, const void *x, int32_t step, int32_t n, int32_t widened,
+                                     int32_t bytes, int32_t zero) {
+  if (widened == 0) {
     return (const int16_t *)x + step * n;
   }
-  const int8_t *row = (const int8_t *)x + step * n;
+  EQ_NO_UNROLL
   for (int32_t i = 0; i < n; ++i) {
-    wide[i] = (int16_t)(row[i] - zero);
+    wide[i] = (int16_t)(eq_load_element(x, step * n + i, bytes) - zero);
+  }
+  for (int32_t i = n; i < widened; ++i) {
+    wide[i] = 0;
   }
   return wide;
 }

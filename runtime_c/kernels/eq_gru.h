@@ -11,10 +11,11 @@
  *            z and r of four units in turn, then g of all units; units that do not exist have zeros. bias, x_multiplier
  *            and h_multiplier in the order of the rows, recurrent_bias [units] for g; table [513], Tanh in steps of 2^-12.
  *            hidden [units], scaled by hidden_multiplier and hidden_shift; NULL: the state begins at zero.
+ *            Rows of weights have zeros up to stored_inputs and stored_units columns.
  * Ranges     no sum may leave int32. All sizes >= 1.
  * Aliasing   out overlaps no operand.
  * Rounding   half up, as above.
- * Scratch    hidden values before and behind a step, z, r, and `widened` (inputs where x is int8, else 0), all of 16 bits.
+ * Scratch    hidden values before and behind a step, z, r, and `widened` (stored_inputs where x is copied, else 0), all of 16 bits.
  */
 #ifndef EQ_GRU_H
 #define EQ_GRU_H
@@ -25,6 +26,7 @@
 
 typedef struct {
   int32_t steps, inputs, units;
+  int32_t stored_inputs, stored_units; /* up to the next multiple of four */
   int32_t x_bytes, in_zero, widened;
   int32_t sequence, reverse, reset_after;
   int32_t shift;
@@ -32,7 +34,7 @@ typedef struct {
   int32_t hidden_multiplier, hidden_shift;
 } eq_gru_t;
 
-#define EQ_GRU_SCRATCH(units, widened) (8 * (units) + 2 * (widened))
+#define EQ_GRU_SCRATCH(stored_units, widened) (8 * (stored_units) + 2 * (widened))
 
 /* Where the next block of four rows is read. */
 typedef struct {
@@ -44,8 +46,8 @@ typedef struct {
 } eq_gru_rows_t;
 
 EQ_INLINE void eq_gru_next(eq_gru_rows_t *rows, const eq_gru_t *p) {
-  rows->weights += eq_four_rows_bytes_s16(p->inputs);
-  rows->recurrent += eq_four_rows_bytes_s16(p->units);
+  rows->weights += eq_four_rows_bytes_s16(p->stored_inputs);
+  rows->recurrent += eq_four_rows_bytes_s16(p->stored_units);
   rows->bias += 4;
   rows->x_multiplier += 4;
   rows->h_multiplier += 4;
@@ -61,8 +63,8 @@ EQ_INLINE void eq_gru_four(int32_t n[4], const int16_t *x, const int16_t *h, con
       from_h[r] = inner[r];
     }
   }
-  eq_four_sums_s16(from_x, x, rows->weights, p->inputs);
-  eq_four_sums_s16(from_h, h, rows->recurrent, p->units);
+  eq_four_sums_s16(from_x, x, rows->weights, p->stored_inputs);
+  eq_four_sums_s16(from_h, h, rows->recurrent, p->stored_units);
   for (int32_t r = 0; r < 4; ++r) {
     if (reset != NULL) {
       from_h[r] = eq_cell_product(r < left ? reset[r] : 0, from_h[r]);
@@ -112,15 +114,19 @@ EQ_INLINE void eq_gru(void *out, const void *x, const int16_t *hidden, void *scr
                       const eq_gru_t *p) {
   const eq_gru_rows_t rows = {weights, recurrent, bias, x_multiplier, h_multiplier};
   int16_t *h = (int16_t *)scratch;
-  int16_t *next = h + p->units;
-  uint16_t *update = (uint16_t *)(next + p->units);
-  uint16_t *reset = update + p->units;
-  int16_t *wide = (int16_t *)(reset + p->units);
-  eq_cell_begin(h, hidden, p->units, p->hidden_multiplier, p->hidden_shift);
+  int16_t *next = h + p->stored_units;
+  uint16_t *update = (uint16_t *)(next + p->stored_units);
+  uint16_t *reset = update + p->stored_units;
+  int16_t *wide = (int16_t *)(reset + p->stored_units);
+  EQ_NO_UNROLL
+  for (int32_t unit = 0; unit < p->stored_units; ++unit) {
+    reset[unit] = 0;
+  }
+  eq_cell_begin(h, next, hidden, p->units, p->stored_units, p->hidden_multiplier, p->hidden_shift);
   EQ_NO_UNROLL
   for (int32_t number = 0; number < p->steps; ++number) {
     const int32_t step = p->reverse ? p->steps - 1 - number : number;
-    const int16_t *row = eq_cell_row(wide, x, step, p->inputs, p->x_bytes, p->in_zero);
+    const int16_t *row = eq_cell_row(wide, x, step, p->inputs, p->widened, p->x_bytes, p->in_zero);
     eq_gru_step(next, update, reset, row, h, rows, recurrent_bias, table, p);
     int16_t *before = h;
     h = next;

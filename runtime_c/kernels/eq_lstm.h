@@ -10,10 +10,11 @@
  *            for int16 operands; bias, x_multiplier, h_multiplier [units][4]; table [513], Tanh in steps of 2^-12.
  *            hidden, cell, cell_out [units]; NULL: the state begins at zero, or the cell is not asked for. They are
  *            scaled by hidden_multiplier, cell_multiplier and cell_out_multiplier with their shifts.
+ *            Rows of weights have zeros up to stored_inputs and stored_units columns.
  * Ranges     no sum may leave int32; steps <= 2^15, so that no cell does. All sizes >= 1.
  * Aliasing   results overlap no operand and not each other.
  * Rounding   half up, as above.
- * Scratch    cells, hidden values before and behind a step, and `widened` (inputs where x is int8, else 0) of int16.
+ * Scratch    cells, hidden values before and behind a step, and `widened` (stored_inputs where x is copied, else 0) of int16.
  */
 #ifndef EQ_LSTM_H
 #define EQ_LSTM_H
@@ -24,6 +25,7 @@
 
 typedef struct {
   int32_t steps, inputs, units;
+  int32_t stored_inputs, stored_units; /* up to the next multiple of four */
   int32_t x_bytes, in_zero, widened;
   int32_t sequence, reverse;
   int32_t shift;
@@ -33,7 +35,7 @@ typedef struct {
   int32_t cell_out_multiplier, cell_out_shift;
 } eq_lstm_t;
 
-#define EQ_LSTM_SCRATCH(units, widened) (8 * (units) + 2 * (widened))
+#define EQ_LSTM_SCRATCH(stored_units, widened) (8 * (stored_units) + 2 * (widened))
 #define EQ_LSTM_CELL_MAX (1 << 30)
 
 /* One step: cells are updated in place, hidden values go from `h` to `next`. */
@@ -45,8 +47,8 @@ EQ_INLINE void eq_lstm_step(int16_t *next, int32_t *cells, const int16_t *x, con
     int32_t from_x[4] = {bias[0], bias[1], bias[2], bias[3]};
     int32_t from_h[4] = {0, 0, 0, 0};
     int32_t n[4];
-    eq_four_sums_s16(from_x, x, weights, p->inputs);
-    eq_four_sums_s16(from_h, h, recurrent, p->units);
+    eq_four_sums_s16(from_x, x, weights, p->stored_inputs);
+    eq_four_sums_s16(from_h, h, recurrent, p->stored_units);
     for (int32_t gate = 0; gate < 4; ++gate) {
       n[gate] = eq_preactivation(from_x[gate], from_h[gate], x_multiplier[gate], h_multiplier[gate], p->shift);
     }
@@ -57,8 +59,8 @@ EQ_INLINE void eq_lstm_step(int16_t *next, int32_t *cells, const int16_t *x, con
     cells[unit] = cell;
     next[unit] =
         (int16_t)eq_clamp(eq_cell_product(eq_cell_sigmoid(n[1], table), eq_cell_tanh(at, table)), -32768, 32767);
-    weights += eq_four_rows_bytes_s16(p->inputs);
-    recurrent += eq_four_rows_bytes_s16(p->units);
+    weights += eq_four_rows_bytes_s16(p->stored_inputs);
+    recurrent += eq_four_rows_bytes_s16(p->stored_units);
     bias += 4;
     x_multiplier += 4;
     h_multiplier += 4;
@@ -70,10 +72,10 @@ EQ_INLINE void eq_lstm(void *out, int16_t *cell_out, const void *x, const int16_
                        const int32_t *x_multiplier, const int32_t *h_multiplier, const int16_t *table,
                        const eq_lstm_t *p) {
   int32_t *cells = (int32_t *)scratch;
-  int16_t *h = (int16_t *)(cells + p->units);
-  int16_t *next = h + p->units;
-  int16_t *wide = next + p->units;
-  eq_cell_begin(h, hidden, p->units, p->hidden_multiplier, p->hidden_shift);
+  int16_t *h = (int16_t *)(cells + p->stored_units);
+  int16_t *next = h + p->stored_units;
+  int16_t *wide = next + p->stored_units;
+  eq_cell_begin(h, next, hidden, p->units, p->stored_units, p->hidden_multiplier, p->hidden_shift);
   EQ_NO_UNROLL
   for (int32_t unit = 0; unit < p->units; ++unit) {
     cells[unit] = 0;
@@ -84,7 +86,7 @@ EQ_INLINE void eq_lstm(void *out, int16_t *cell_out, const void *x, const int16_
   EQ_NO_UNROLL
   for (int32_t number = 0; number < p->steps; ++number) {
     const int32_t step = p->reverse ? p->steps - 1 - number : number;
-    const int16_t *row = eq_cell_row(wide, x, step, p->inputs, p->x_bytes, p->in_zero);
+    const int16_t *row = eq_cell_row(wide, x, step, p->inputs, p->widened, p->x_bytes, p->in_zero);
     eq_lstm_step(next, cells, row, h, weights, recurrent, bias, x_multiplier, h_multiplier, table, p);
     int16_t *before = h;
     h = next;

@@ -8,10 +8,11 @@
  *            [units], the last step. Weights packed by packing.py, pack_rows, for int16 operands, in blocks of four rows;
  *            units that do not exist have zeros, also in bias, x_multiplier and h_multiplier. table [513], Tanh in steps
  *            of 2^-12. hidden [units], scaled by hidden_multiplier and hidden_shift; NULL: the state begins at zero.
+ *            Rows of weights have zeros up to stored_inputs and stored_units columns.
  * Ranges     no sum may leave int32. All sizes >= 1.
  * Aliasing   out overlaps no operand.
  * Rounding   half up, as above.
- * Scratch    hidden values before and behind a step, and `widened` (inputs where x is int8, else 0), all of int16.
+ * Scratch    hidden values before and behind a step, and `widened` (stored_inputs where x is copied, else 0), all of int16.
  */
 #ifndef EQ_RNN_H
 #define EQ_RNN_H
@@ -22,6 +23,7 @@
 
 typedef struct {
   int32_t steps, inputs, units;
+  int32_t stored_inputs, stored_units; /* up to the next multiple of four */
   int32_t x_bytes, in_zero, widened;
   int32_t sequence, reverse;
   int32_t shift;
@@ -29,7 +31,7 @@ typedef struct {
   int32_t hidden_multiplier, hidden_shift;
 } eq_rnn_t;
 
-#define EQ_RNN_SCRATCH(units, widened) (4 * (units) + 2 * (widened))
+#define EQ_RNN_SCRATCH(stored_units, widened) (4 * (stored_units) + 2 * (widened))
 
 EQ_INLINE void eq_rnn_step(int16_t *next, const int16_t *x, const int16_t *h, const int8_t *weights,
                            const int8_t *recurrent, const int32_t *bias, const int32_t *x_multiplier,
@@ -39,15 +41,15 @@ EQ_INLINE void eq_rnn_step(int16_t *next, const int16_t *x, const int16_t *h, co
     const int32_t left = p->units - unit < 4 ? p->units - unit : 4;
     int32_t from_x[4] = {bias[unit], bias[unit + 1], bias[unit + 2], bias[unit + 3]};
     int32_t from_h[4] = {0, 0, 0, 0};
-    eq_four_sums_s16(from_x, x, weights, p->inputs);
-    eq_four_sums_s16(from_h, h, recurrent, p->units);
+    eq_four_sums_s16(from_x, x, weights, p->stored_inputs);
+    eq_four_sums_s16(from_h, h, recurrent, p->stored_units);
     for (int32_t r = 0; r < left; ++r) {
       const int32_t n =
           eq_preactivation(from_x[r], from_h[r], x_multiplier[unit + r], h_multiplier[unit + r], p->shift);
       next[unit + r] = (int16_t)eq_cell_tanh(n, table);
     }
-    weights += eq_four_rows_bytes_s16(p->inputs);
-    recurrent += eq_four_rows_bytes_s16(p->units);
+    weights += eq_four_rows_bytes_s16(p->stored_inputs);
+    recurrent += eq_four_rows_bytes_s16(p->stored_units);
   }
 }
 
@@ -55,13 +57,13 @@ EQ_INLINE void eq_rnn(void *out, const void *x, const int16_t *hidden, void *scr
                       const int8_t *recurrent, const int32_t *bias, const int32_t *x_multiplier,
                       const int32_t *h_multiplier, const int16_t *table, const eq_rnn_t *p) {
   int16_t *h = (int16_t *)scratch;
-  int16_t *next = h + p->units;
-  int16_t *wide = next + p->units;
-  eq_cell_begin(h, hidden, p->units, p->hidden_multiplier, p->hidden_shift);
+  int16_t *next = h + p->stored_units;
+  int16_t *wide = next + p->stored_units;
+  eq_cell_begin(h, next, hidden, p->units, p->stored_units, p->hidden_multiplier, p->hidden_shift);
   EQ_NO_UNROLL
   for (int32_t number = 0; number < p->steps; ++number) {
     const int32_t step = p->reverse ? p->steps - 1 - number : number;
-    const int16_t *row = eq_cell_row(wide, x, step, p->inputs, p->x_bytes, p->in_zero);
+    const int16_t *row = eq_cell_row(wide, x, step, p->inputs, p->widened, p->x_bytes, p->in_zero);
     eq_rnn_step(next, row, h, weights, recurrent, bias, x_multiplier, h_multiplier, table, p);
     int16_t *before = h;
     h = next;

@@ -16,17 +16,19 @@ void recurrent_step_1(uint8_t *arena);
 void recurrent_step_2(uint8_t *arena);
 
 /* step 0: gru, 6 MACs, for gru_t1-i1-h1_.0
-   reads int8 1x1x1 at 16: gru_t1-i1-h1_.x0
-   gives int8 1x1x1x1 at 64: gru_t1-i1-h1_.y_float
-   scratch 10 bytes at 0
+   reads int8 1x1x1 at 48: gru_t1-i1-h1_.x0
+   gives int8 1x1x1x1 at 96: gru_t1-i1-h1_.y_float
+   scratch 40 bytes at 0
 */
 static const eq_gru_t step_0 = {
     /* steps */ 1,
     /* inputs */ 1,
     /* units */ 1,
+    /* stored_inputs */ 4,
+    /* stored_units */ 4,
     /* x_bytes */ 1,
     /* in_zero */ -128,
-    /* widened */ 1,
+    /* widened */ 4,
     /* sequence */ 1,
     /* reverse */ 0,
     /* reset_after */ 0,
@@ -38,23 +40,25 @@ static const eq_gru_t step_0 = {
     /* hidden_multiplier */ 0,
     /* hidden_shift */ 1,
 };
-EQ_STATIC_ASSERT(EQ_GRU_SCRATCH(1, 1) <= 10, "scratch of step 0");
+EQ_STATIC_ASSERT(EQ_GRU_SCRATCH(4, 4) <= 40, "scratch of step 0");
 EQ_NOINLINE void recurrent_step_0(uint8_t *arena) {
-  eq_gru((int8_t *)(arena + 64), (const int8_t *)(arena + 16), NULL, arena + 0, recurrent_w0_weights, recurrent_w0_recurrent, recurrent_w0_bias, recurrent_w0_x_multiplier, recurrent_w0_h_multiplier, recurrent_w0_recurrent_bias, recurrent_w0_table, &step_0);
+  eq_gru((int8_t *)(arena + 96), (const int8_t *)(arena + 48), NULL, arena + 0, recurrent_w0_weights, recurrent_w0_recurrent, recurrent_w0_bias, recurrent_w0_x_multiplier, recurrent_w0_h_multiplier, recurrent_w0_recurrent_bias, recurrent_w0_table, &step_0);
 }
 
 /* step 1: lstm, 8 MACs, for lstm_t1-i1-h1_.0
-   reads int8 1x1x1 at 32: lstm_t1-i1-h1_.x0
-   gives int8 1x1x1x1 at 16: lstm_t1-i1-h1_.y_float
-   scratch 10 bytes at 0
+   reads int8 1x1x1 at 64: lstm_t1-i1-h1_.x0
+   gives int8 1x1x1x1 at 48: lstm_t1-i1-h1_.y_float
+   scratch 40 bytes at 0
 */
 static const eq_lstm_t step_1 = {
     /* steps */ 1,
     /* inputs */ 1,
     /* units */ 1,
+    /* stored_inputs */ 4,
+    /* stored_units */ 4,
     /* x_bytes */ 1,
     /* in_zero */ 127,
-    /* widened */ 1,
+    /* widened */ 4,
     /* sequence */ 1,
     /* reverse */ 0,
     /* shift */ 31,
@@ -69,23 +73,25 @@ static const eq_lstm_t step_1 = {
     /* cell_out_multiplier */ 0,
     /* cell_out_shift */ 1,
 };
-EQ_STATIC_ASSERT(EQ_LSTM_SCRATCH(1, 1) <= 10, "scratch of step 1");
+EQ_STATIC_ASSERT(EQ_LSTM_SCRATCH(4, 4) <= 40, "scratch of step 1");
 EQ_NOINLINE void recurrent_step_1(uint8_t *arena) {
-  eq_lstm((int8_t *)(arena + 16), NULL, (const int8_t *)(arena + 32), NULL, NULL, arena + 0, recurrent_w1_weights, recurrent_w1_recurrent, recurrent_w1_bias, recurrent_w1_x_multiplier, recurrent_w1_h_multiplier, recurrent_w0_table, &step_1);
+  eq_lstm((int8_t *)(arena + 48), NULL, (const int8_t *)(arena + 64), NULL, NULL, arena + 0, recurrent_w1_weights, recurrent_w1_recurrent, recurrent_w1_bias, recurrent_w1_x_multiplier, recurrent_w1_h_multiplier, recurrent_w0_table, &step_1);
 }
 
 /* step 2: rnn, 2 MACs, for rnn_t1-i1-h1_.0
-   reads int8 1x1x1 at 48: rnn_t1-i1-h1_.x0
+   reads int8 1x1x1 at 80: rnn_t1-i1-h1_.x0
    gives int8 1x1x1x1 at 32: rnn_t1-i1-h1_.y_float
-   scratch 6 bytes at 0
+   scratch 24 bytes at 0
 */
 static const eq_rnn_t step_2 = {
     /* steps */ 1,
     /* inputs */ 1,
     /* units */ 1,
+    /* stored_inputs */ 4,
+    /* stored_units */ 4,
     /* x_bytes */ 1,
     /* in_zero */ 5,
-    /* widened */ 1,
+    /* widened */ 4,
     /* sequence */ 1,
     /* reverse */ 0,
     /* shift */ 29,
@@ -96,9 +102,9 @@ static const eq_rnn_t step_2 = {
     /* hidden_multiplier */ 0,
     /* hidden_shift */ 1,
 };
-EQ_STATIC_ASSERT(EQ_RNN_SCRATCH(1, 1) <= 6, "scratch of step 2");
+EQ_STATIC_ASSERT(EQ_RNN_SCRATCH(4, 4) <= 24, "scratch of step 2");
 EQ_NOINLINE void recurrent_step_2(uint8_t *arena) {
-  eq_rnn((int8_t *)(arena + 32), (const int8_t *)(arena + 48), NULL, arena + 0, recurrent_w2_weights, recurrent_w2_recurrent, recurrent_w2_bias, recurrent_w2_x_multiplier, recurrent_w2_h_multiplier, recurrent_w0_table, &step_2);
+  eq_rnn((int8_t *)(arena + 32), (const int8_t *)(arena + 80), NULL, arena + 0, recurrent_w2_weights, recurrent_w2_recurrent, recurrent_w2_bias, recurrent_w2_x_multiplier, recurrent_w2_h_multiplier, recurrent_w0_table, &step_2);
 }
 
 void recurrent_step(void *arena, uint32_t step) {

@@ -9,7 +9,7 @@ import numpy as np
 from edgeq.backends.c import packing
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import Graph, Node
+from edgeq.ir import DType, Graph, Node
 from edgeq.numerics.array import Array
 
 Order = Callable[[Array], Array]
@@ -45,9 +45,10 @@ def _bind(order: Order, states: tuple[str, ...]) -> Callable[[Node, Graph, Isa],
         bias, x_multiplier, h_multiplier, table = (tensor.value() for tensor in vectors[:4])
         given = vectors[4:]
         (steps, _, inputs), units = x.shape, recurrent.shape[1]
+        stored = [-(-count // _BLOCK) * _BLOCK for count in (inputs, units)]
         constants: dict[str, Array | None] = {
-            "weights": packing.pack_rows(packing.halfword_order(order(weight.value()), isa), isa),
-            "recurrent": packing.pack_rows(packing.halfword_order(order(recurrent.value()), isa), isa),
+            "weights": _packed(order(weight.value()), isa),
+            "recurrent": _packed(order(recurrent.value()), isa),
             "bias": order(bias),
             "x_multiplier": order(x_multiplier),
             "h_multiplier": order(h_multiplier),
@@ -57,9 +58,11 @@ def _bind(order: Order, states: tuple[str, ...]) -> Callable[[Node, Graph, Isa],
             "steps": steps,
             "inputs": inputs,
             "units": units,
+            "stored_inputs": stored[0],
+            "stored_units": stored[1],
             "x_bytes": x.dtype.size_bytes,
             "in_zero": node.integer("in_zero"),
-            "widened": inputs if x.dtype.size_bytes == 1 else 0,
+            "widened": stored[0] if x.dtype is DType.INT8 or stored[0] > inputs else 0,
             "sequence": node.integer("sequence"),
             "reverse": node.integer("reverse"),
             "shift": node.integer("shift"),
@@ -84,6 +87,11 @@ def _bind(order: Order, states: tuple[str, ...]) -> Callable[[Node, Graph, Isa],
         return Call(f"eq_{node.op}", record, computed, node.outputs, constants)
 
     return bind
+
+
+def _packed(rows: Array, isa: Isa) -> Array:
+    """Rows with zeros up to a multiple of four columns, so that no instruction set has a rest."""
+    return packing.pack_rows(packing.halfword_order(packing.pad_last(rows, _BLOCK), isa), isa)
 
 
 def _scaled(node: Node, name: str, prefix: str) -> dict[str, int]:
