@@ -23,6 +23,8 @@ from edgeq.onnxio.operators import UNSUPPORTED, hint_for
 from edgeq.ops import OnnxForm
 
 _MAX_REPORTED: Final = 200
+# What an application can hand over: there are none of 4 bits.
+_INTEGERS: Final = tuple(ir.DataType[f"{sign}INT{bits}"] for sign in ("", "U") for bits in (8, 16, 32, 64))
 # Integers of int32 wrap around as these do: those of 64 bits stay within 32.
 _WRAPPING: Final = (ir.DataType.INT32, ir.DataType.INT64)
 
@@ -181,7 +183,9 @@ def _wrong_type(node: ir.Node, index: int, allowed: str) -> Problem:
         where=f"{place(node)}, input {index}",
         got=f"{value.dtype.name if value.dtype is not None else '?'} {shown(value.name or '?')}",
         allowed=allowed,
-        hint="put a Cast to float32 in front, or do this part in the application; `edgeq ops` lists the types",
+        hint="put a Cast to float32 in front, or do this part in the application; `edgeq ops` lists the types"
+        if kind_of(value) in {"float", "integer", "bool"}
+        else "values are float32, integers of 8 to 64 bits, or BOOL: cast them in the application",
     )
 
 
@@ -191,7 +195,7 @@ def kind_of(value: ir.Value) -> str:
         return "float"
     if value.dtype == ir.DataType.BOOL:
         return "bool"
-    return "integer" if is_plain(value) else str(value.dtype).lower()
+    return "integer" if value.dtype in _INTEGERS else str(value.dtype).lower()
 
 
 def _is_result(form: OnnxForm, index: int, value: ir.Value) -> bool:

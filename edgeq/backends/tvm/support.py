@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-_PLAIN: Final = "it reads or gives plain integers or truth values, which the steps of this backend do not have"
+_PLAIN: Final = "no integers without a scale, no truth values"
 
 UNSUPPORTED: Final[dict[str, str]] = {
     "arg_max": _PLAIN,
     "arg_min": _PLAIN,
     "compare": _PLAIN,
-    "cum_sum": "running sums are not written yet",
+    "cum_sum": "no running sums",
     "from_integer": _PLAIN,
     "gather": _PLAIN,
     "gather_elements": _PLAIN,

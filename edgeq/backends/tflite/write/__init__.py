@@ -35,13 +35,13 @@ WRITERS: Final[Mapping[str, Writer]] = dict(
         }.items()
     )
 )
-_PLAIN: Final = "it reads or gives plain integers or truth values, which the writer does not have"
+_PLAIN: Final = "no integers without a scale, no truth values"
 # Operator → why it has no writer. Those that have one may still refuse some shapes.
 UNSUPPORTED: Final[Mapping[str, str]] = {
     "arg_max": _PLAIN,
     "arg_min": _PLAIN,
     "compare": _PLAIN,
-    "cum_sum": "running sums are not written yet",
+    "cum_sum": "no running sums",
     "divide": "LiteRT divides float32 and uint8 only",
     "from_integer": _PLAIN,
     "gather": _PLAIN,
