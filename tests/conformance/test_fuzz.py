@@ -136,6 +136,50 @@ def _dense(draw: np.random.Generator, name: str) -> Case:
     )
 
 
+def _arithmetic(draw: np.random.Generator, name: str) -> Case:
+    """Extremes and quotients of two operands, slopes per channel; each may be broadcast along any axis."""
+    kind = str(draw.choice(["Div", "Max", "Min", "PRelu"]))
+    shape, name = _shape(draw, 17), f"{name}-{kind.lower()}"
+    if kind == "PRelu":
+        slopes = (shape[1], *(1,) * (len(shape) - 2))
+        return Case(name, (kind,), (shape,), {1: slopes}, parameters=(_parameters(draw),))
+    first, second = _parameters(draw), _parameters(draw)
+    if kind == "Div":  # no divisor of the calibration is zero
+        second = Quantization.per_tensor(DType.INT8, second.scale[0], -128)
+    smaller = tuple(size if draw.integers(3) else 1 for size in shape)
+    return Case(name, (kind,), (shape, smaller), parameters=(first, second))
+
+
+def _reduce(draw: np.random.Generator, name: str) -> Case:
+    """Any axes behind the first."""
+    kind = str(draw.choice(["ReduceMax", "ReduceMin", "ReduceSum", "ReduceSumSquare", "ReduceL1", "ReduceL2"]))
+    shape = _shape(draw, 9)
+    count = int(draw.integers(1, len(shape)))
+    axes = np.sort(draw.choice(np.arange(1, len(shape)), count, replace=False)).astype(np.int64)
+    attributes = {"keepdims": int(draw.integers(2))}
+    return Case(f"{name}-{kind.lower()}", (kind,), (shape,), {1: axes}, attributes, parameters=(_parameters(draw),))
+
+
+def _interpolate(draw: np.random.Generator, name: str) -> Case:
+    """Rows and columns to any size."""
+    shape, mode = (1, *_sizes(draw, [17, 7, 7])), str(draw.choice(["linear", "nearest"]))
+    ways = ["align_corners", "asymmetric", "half_pixel", "pytorch_half_pixel"]
+    attributes = {"mode": mode, "coordinate_transformation_mode": str(draw.choice(ways))}
+    sizes = np.array([*shape[:2], *_sizes(draw, [11, 11])], np.int64)
+    return Case(f"{name}-{mode}", ("Resize",), (shape,), {3: sizes}, attributes, parameters=(_parameters(draw),))
+
+
+def _normalize(draw: np.random.Generator, name: str) -> Case:
+    """Rows of any length, with factors and offsets or without."""
+    shape, parameters = (1, *_sizes(draw, [7, 90])), (_parameters(draw),)
+    if draw.integers(3) == 0:
+        return Case(
+            f"{name}-lp", ("LpNormalization",), (shape,), attributes={"axis": -1, "p": 2}, parameters=parameters
+        )
+    constants: dict[int, Shape] = {1: shape[-1:], 2: shape[-1:]}
+    return Case(f"{name}-layer", ("LayerNormalization",), (shape,), constants, {"axis": -1}, parameters=parameters)
+
+
 def _elementwise(draw: np.random.Generator, name: str) -> Case:
     """Both operands given, or one constant; each may be broadcast along any axis."""
     kind = str(draw.choice(["Add", "Mul", "Sub"]))
@@ -293,6 +337,7 @@ def _recurrent(draw: np.random.Generator, name: str) -> Case:
 
 
 DRAWS: Mapping[str, Draw] = {
+    "arithmetic": _arithmetic,
     "conv": _conv,
     "dense": _dense,
     "elementwise": _elementwise,
@@ -301,9 +346,12 @@ DRAWS: Mapping[str, Draw] = {
     "layout": _layout,
     "logic": _logic,
     "lookup": _lookup,
+    "normalize": _normalize,
     "pool": _pool,
     "recurrent": _recurrent,
+    "reduce": _reduce,
     "requantize": _requantize,
+    "resize": _interpolate,
     "select": _select,
     "softmax": _softmax,
 }
