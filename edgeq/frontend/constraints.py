@@ -172,9 +172,7 @@ def _softmax(node: ir.Node) -> Iterator[Problem]:
 def _pad(node: ir.Node) -> Iterator[Problem]:
     mode = text(node, "mode", "constant")
     if mode != "constant":
-        yield _attribute(
-            node, "mode", mode, "constant", "pad with zeros, or by less: at most 64 slices are repeated along an axis"
-        )
+        yield _attribute(node, "mode", mode, "constant", "pad a float tensor by constant amounts")
     amounts, value = constant_of(operand(node, 1)), constant_of(operand(node, 2))
     if amounts is not None and (amounts < 0).any():
         yield _attribute(node, "padding", amounts.tolist(), "0 or more", "crop with Slice")

@@ -73,7 +73,7 @@ _SINGLE: Final = {
     "Dropout": "export the model in inference mode: call model.eval() first",
     "DynamicQuantizeLinear": "quantize statically: dynamic scales need floating point on the device",
     "Einsum": "write it as MatMul and Transpose",
-    "Expand": "expand a constant, or expand to a constant shape, at most 64 times along an axis",
+    "Expand": "expand a constant, or expand to a constant shape",
     "LogSoftmax": _MONOTONE,
     "MeanVarianceNormalization": "the tensor must be float32",
     "Mean": "only tensors of float32 can be averaged",
@@ -82,7 +82,7 @@ _SINGLE: Final = {
     "Split": "the sizes of the parts must be constant",
     "Sum": "only tensors of float32 can be added",
     "SwiGLU": "export it as Split, Swish and Mul",
-    "Tile": "repeat by constant numbers, at most 64 times along an axis",
+    "Tile": "repeat by constant numbers",
     "Trilu": "the diagonal must be constant, and the tensor float32",
     "Upsample": "use Resize, to the nearest neighbour and by whole factors",
 }

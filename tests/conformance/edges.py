@@ -15,8 +15,9 @@ import numpy as np
 from edgeq.ir import Attr, DType, Graph, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import SCALINGS, Mode
-from edgeq.ops import infer
+from edgeq.ops import BY_NAME, infer
 from edgeq.ops.pool import average_pool_counts
+from tests.conformance.zoo import FAMILIES, zoo
 
 Attributes = Mapping[str, int | str | tuple[int, ...]]
 # Both bounds, and each alone.
@@ -51,7 +52,6 @@ class Edges:
 
     def node(self, op: str, inputs: Sequence[str], attributes: Attributes, zero: int, clamp: tuple[int, int]) -> None:
         """A node whose result is a model output."""
-        name = f"{op}{len(self.graph.nodes)}"
         attrs: dict[str, Attr] = {
             "requant": self.mode,
             "acc": "i32",
@@ -67,7 +67,12 @@ class Edges:
             attrs = {}
         if op == "max_pool":
             attrs = {"clamp_min": clamp[0], "clamp_max": clamp[1]}
-        node = Node(op, name, tuple(inputs), (name,), attrs | dict(attributes), (f"onnx/{name}",))
+        self.add(op, inputs, attrs | dict(attributes))
+
+    def add(self, op: str, inputs: Sequence[str], attrs: Mapping[str, Attr]) -> None:
+        """A node of whatever attributes, whose result is a model output."""
+        name = f"{op}{len(self.graph.nodes)}"
+        node = Node(op, name, tuple(inputs), (name,), dict(attrs), (f"onnx/{name}",))
         ((shape, dtype),) = infer(node, self.graph.operands(node))
         self.graph.add_tensor(Tensor(name, shape, dtype, quant=Quantization.per_tensor(dtype, 0.5, 0)))
         self.graph.nodes.append(node)
@@ -113,10 +118,46 @@ def edges(mode: Mode) -> Graph:
         _large_window(made, window)
     _long_means(made)
     _tap_pairs(made)
+    _samples(made)
     if mode == "highmul":
         _wide_and_narrow(made)
         _shifts(made)
     return made.graph
+
+
+def _samples(made: Edges) -> None:
+    """A node of every further operator with a clamp, from the conformance samples, with bounds that results pass."""
+    written = {node.op for node in made.graph.nodes}
+    for family in FAMILIES:
+        graph = zoo(family, made.mode).lowered
+        for node in graph.nodes:
+            if node.op not in written and "clamp_min" in node.attrs and graph.results(node)[0].dtype is DType.INT8:
+                written.add(node.op)
+                _sample(made, graph, node)
+
+
+def _sample(made: Edges, graph: Graph, node: Node) -> None:
+    free = node.with_attrs(clamp_min=-128, clamp_max=127)
+    operands = graph.operands(node)
+    drawn = [
+        tensor.value()
+        if tensor.is_constant
+        else made.random.integers(-128, 128, (64, *tensor.shape)).astype(tensor.dtype.numpy)
+        for tensor in operands
+    ]
+    runs = [
+        [array if tensor.is_constant else array[number] for tensor, array in zip(operands, drawn, strict=True)]
+        for number in range(64)
+    ]
+    results = np.concatenate([BY_NAME[node.op].evaluate(free, run)[0].reshape(-1) for run in runs])
+    low, high = (int(bound) for bound in np.quantile(results, (0.3, 0.7), method="nearest"))
+    names = [
+        made.constant(tensor.value(), tensor.dtype.numpy.type)
+        if tensor.is_constant
+        else made.input(*tensor.shape, dtype=tensor.dtype)
+        for tensor in operands
+    ]
+    made.add(node.op, names, {**node.attrs, "clamp_min": low, "clamp_max": high})
 
 
 def _convolution(made: Edges, weights: Array, group: int, zero: int, clamp: tuple[int, int]) -> None:

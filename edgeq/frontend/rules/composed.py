@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import Shape, integer, known_shape, name_of, operand, required, scalar, shape_of, text
-from edgeq.frontend.rules.simplify import cut
+from edgeq.frontend.rules.simplify import cut, taken
 
 _MAX_COPIES = 64
 _MAX_FACTORS = 32
@@ -84,7 +84,7 @@ def multiply_slices(node: ir.Node, edit: Edit) -> str | None:
 
 
 def repeat_by_concat(node: ir.Node, edit: Edit) -> str | None:
-    """Expand and Tile become Concat of a tensor with itself, along each axis that grows."""
+    """Expand and Tile become Concat of a tensor with itself, or Gather, along each axis that grows."""
     x, result = required(node, 0), node.outputs[0]
     target, source = shape_of(result), shape_of(x)
     if not _is_float(x) or not edit.is_computed(x) or 0 in target:
@@ -92,12 +92,13 @@ def repeat_by_concat(node: ir.Node, edit: Edit) -> str | None:
     base = name_of(result)
     value, shape = x, (1,) * (len(target) - len(source)) + source
     copies = [new // old for new, old in zip(target, shape, strict=True)]
-    if max(copies) > _MAX_COPIES:
-        return f"it repeats more than {_MAX_COPIES} times along one axis"
     if len(source) < len(target):
         value = edit.reshape(value, shape, base=f"{base}_rank")
     for axis in reversed(range(len(target))):
-        if copies[axis] > 1:
+        if copies[axis] > _MAX_COPIES:
+            value = taken(edit, value, axis, np.tile(np.arange(shape[axis]), copies[axis]), f"{base}_{axis}")
+            shape = shape_of(value)
+        elif copies[axis] > 1:
             shape = (*shape[:axis], target[axis], *shape[axis + 1 :])
             value = edit.node("Concat", [value] * copies[axis], {"axis": axis}, base=f"{base}_{axis}", shape=shape)
     if value is x:
@@ -124,7 +125,7 @@ def power_without_base(node: ir.Node, edit: Edit) -> str | None:
 
 
 def mirror_by_slices(node: ir.Node, edit: Edit) -> str | None:
-    """Pad that repeats what is there (reflect, edge, wrap) becomes Concat of the slices it repeats, axis by axis."""
+    """Pad that repeats what is there (reflect, edge, wrap) becomes Concat of slices, or Gather, axis by axis."""
     mode, x, result = text(node, "mode", "constant"), required(node, 0), node.outputs[0]
     pads, axes = edit.array(operand(node, 1)), edit.array(operand(node, 3))
     if (
@@ -136,20 +137,18 @@ def mirror_by_slices(node: ir.Node, edit: Edit) -> str | None:
         return "it pads with a constant, or by computed amounts"
     shape, base, value = shape_of(x), name_of(result), x
     listed = list(range(len(shape))) if axes is None else [int(axis) % len(shape) for axis in axes]
-    wanted: list[tuple[int, list[tuple[int, int]]]] = []
     for axis, before, behind in zip(listed, *pads.reshape(2, -1).tolist(), strict=True):
-        if before < 0 or behind < 0:
-            return "it crops"
-        indices: np.ndarray = np.arange(shape[axis])
-        if before or behind:
-            padded = np.pad(indices, (before, behind), mode)  # type: ignore[call-overload]
-            wanted.append((axis, _runs(padded.tolist())))
-    if any(len(runs) > _MAX_COPIES for _, runs in wanted):
-        return f"it repeats more than {_MAX_COPIES} slices along an axis"
-    for axis, runs in wanted:
+        if not before and not behind:
+            continue
+        padded = np.pad(np.arange(shape[axis]), (max(before, 0), max(behind, 0)), mode)  # type: ignore[call-overload]
+        kept = padded[max(-before, 0) : len(padded) - max(-behind, 0)]
+        runs = _runs(kept.tolist())
+        if len(runs) > _MAX_COPIES:
+            value = taken(edit, value, axis, kept, f"{base}_{axis}")
+            continue
         parts = [cut(edit, value, axis, run, f"{base}_{axis}_run_{number}") for number, run in enumerate(runs)]
-        shape = (*shape[:axis], sum(last - first for first, last in runs), *shape[axis + 1 :])
-        value = edit.node("Concat", parts, {"axis": axis}, base=f"{base}_{axis}", shape=shape)
+        joined = (*shape_of(value)[:axis], len(kept), *shape[axis + 1 :])
+        value = edit.node("Concat", parts, {"axis": axis}, base=f"{base}_{axis}", shape=joined)
     if value is x:
         return "nothing is padded"
     edit.supersede(result, value)

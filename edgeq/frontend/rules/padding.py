@@ -8,6 +8,7 @@ import onnx_ir as ir
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import ints, is_op, name_of, number, operand, required, scalar, shape_of, text
 from edgeq.frontend.rules.activation import clamp_bounds, is_nonnegative
+from edgeq.frontend.rules.simplify import cut
 from edgeq.ops import onnx_types
 
 _SPATIAL_FROM = 2
@@ -44,6 +45,26 @@ def make_pads_explicit(node: ir.Node, edit: Edit) -> str | None:
     amounts = edit.constant(full, f"{base}_pads")
     fill = np.zeros((), dtype=np.float32) if value is None else value.reshape(())
     operands = [x, amounts, edit.constant(fill, f"{base}_value")]
+    edit.supersede(result, edit.node("Pad", operands, {"mode": "constant"}, base=f"{base}_pad", shape=shape_of(result)))
+    return None
+
+
+def crop_by_slice(node: ir.Node, edit: Edit) -> str | None:
+    """Negative amounts become a Slice in front of the Pad."""
+    x, result, amounts = required(node, 0), node.outputs[0], edit.array(operand(node, 1))
+    shape = shape_of(x)
+    if amounts is None or text(node, "mode", "constant") != "constant" or amounts.size != 2 * len(shape):
+        return "the amounts are not stated yet, or it does not pad with a constant"
+    if not (amounts < 0).any():
+        return "it does not crop"
+    base, value = name_of(result), x
+    for axis, (before, behind) in enumerate(zip(*np.minimum(amounts, 0).reshape(2, -1).tolist(), strict=True)):
+        if shape[axis] + before + behind < 1:
+            return "it crops more than there is"
+        if before or behind:
+            value = cut(edit, value, axis, (-before, shape[axis] + behind), f"{base}_{axis}_kept")
+    pads = edit.constant(np.maximum(amounts, 0), f"{base}_pads")
+    operands = [value, pads, required(node, 2)]
     edit.supersede(result, edit.node("Pad", operands, {"mode": "constant"}, base=f"{base}_pad", shape=shape_of(result)))
     return None
 
@@ -136,6 +157,7 @@ def _needed_interval(value: ir.Value, edit: Edit, depth: int = 0) -> tuple[float
 
 RULES = (
     Rule("make_pads_explicit", ("Pad",), make_pads_explicit),
+    Rule("crop_by_slice", ("Pad",), crop_by_slice),
     Rule("fold_into_window", ("Conv", "MaxPool"), fold_into_window),
     Rule("clamp_fill", ("Pad",), clamp_fill),
 )

@@ -239,6 +239,45 @@ def cut(edit: Edit, value: ir.Value, axis: int, bounds: tuple[int, int], base: s
     return edit.node("Slice", [value, *operands], base=base, shape=tuple(shape))
 
 
+def taken(edit: Edit, value: ir.Value, axis: int, indices: np.ndarray, base: str) -> ir.Value:
+    """A Gather of the listed indices of one axis."""
+    shape = (*shape_of(value)[:axis], len(indices), *shape_of(value)[axis + 1 :])
+    listed = edit.constant(np.asarray(indices, np.int64), f"{base}_indices")
+    return edit.node("Gather", [value, listed], {"axis": axis}, base=base, shape=shape)
+
+
+def slice_backwards(node: ir.Node, edit: Edit) -> str | None:
+    """A Slice with a negative step becomes a Gather along its axis; the other axes stay a Slice."""
+    value, result = required(node, 0), node.outputs[0]
+    starts, ends, axes, steps = (edit.array(operand(node, index)) for index in range(1, 5))
+    if starts is None or ends is None or steps is None or (operand(node, 3) is not None and axes is None):
+        return "the bounds are not constant, or all steps are 1"
+    if (steps > 0).all():
+        return "every step is forward"
+    rank, base = len(shape_of(value)), name_of(result)
+    listed = range(len(starts)) if axes is None else [int(axis) % rank for axis in axes]
+    for axis, start, end, step in zip(listed, starts.tolist(), ends.tolist(), steps.tolist(), strict=True):
+        size = shape_of(value)[axis]
+        indices = np.arange(size)[slice(start, end if step > 0 or end >= -size else None, step)]
+        if not indices.size:
+            return "nothing is left"
+        if step > 0:
+            value = _forward(edit, value, axis, indices, f"{base}_{axis}")
+        else:
+            value = taken(edit, value, axis, indices, f"{base}_{axis}")
+    edit.supersede(result, value)
+    return None
+
+
+def _forward(edit: Edit, value: ir.Value, axis: int, indices: np.ndarray, base: str) -> ir.Value:
+    """A Slice of evenly spaced indices of one axis."""
+    step = int(indices[1] - indices[0]) if indices.size > 1 else 1
+    numbers = (("starts", indices[0]), ("ends", indices[-1] + 1), ("axes", axis), ("steps", step))
+    operands = [edit.constant(np.array([item], dtype=np.int64), f"{base}_{name}") for name, item in numbers]
+    shape = (*shape_of(value)[:axis], len(indices), *shape_of(value)[axis + 1 :])
+    return edit.node("Slice", [value, *operands], base=base, shape=shape)
+
+
 def make_slice_explicit(node: ir.Node, edit: Edit) -> str | None:
     """Slice with axes and steps stated, starts and ends inside the tensor."""
     value = required(node, 0)
@@ -280,6 +319,7 @@ RULES = (
     Rule("split_to_slices", ("Split",), split_to_slices),
     Rule("gather_to_slice", ("Gather",), gather_to_slice),
     Rule("make_slice_explicit", ("Slice",), make_slice_explicit),
+    Rule("slice_backwards", ("Slice",), slice_backwards),
     Rule("remove_unchanged", ("Expand", "Tile", "Slice", "Concat", "Pad"), remove_unchanged),
     Rule("split_sum", ("Sum",), split_sum),
     Rule("divide_by_multiplying", ("Div",), divide_by_multiplying),
