@@ -15,7 +15,8 @@
  * Ranges     no sum may leave int32. All sizes >= 1.
  * Aliasing   out overlaps no operand.
  * Rounding   half up, as above.
- * Scratch    hidden values before and behind a step, z, r, and `widened` (stored_inputs where x is copied, else 0), all of 16 bits.
+ * Scratch    EQ_GRU_SCRATCH bytes: hidden values before and behind a step, z and r, and x as int16 where
+ *            `widened`, the length of that row, is not 0.
  */
 #ifndef EQ_GRU_H
 #define EQ_GRU_H

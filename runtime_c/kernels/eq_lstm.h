@@ -14,7 +14,8 @@
  * Ranges     no sum may leave int32; steps <= 2^15, so that no cell does. All sizes >= 1.
  * Aliasing   results overlap no operand and not each other.
  * Rounding   half up, as above.
- * Scratch    cells, hidden values before and behind a step, and `widened` (stored_inputs where x is copied, else 0) of int16.
+ * Scratch    EQ_LSTM_SCRATCH bytes: cells (int32), hidden values before and behind a step (int16), and x as int16
+ *            where `widened`, the length of that row, is not 0.
  */
 #ifndef EQ_LSTM_H
 #define EQ_LSTM_H

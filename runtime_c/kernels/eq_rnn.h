@@ -12,7 +12,8 @@
  * Ranges     no sum may leave int32. All sizes >= 1.
  * Aliasing   out overlaps no operand.
  * Rounding   half up, as above.
- * Scratch    hidden values before and behind a step, and `widened` (stored_inputs where x is copied, else 0), all of int16.
+ * Scratch    EQ_RNN_SCRATCH bytes: hidden values before and behind a step, and x as int16 where `widened`,
+ *            the length of that row, is not 0.
  */
 #ifndef EQ_RNN_H
 #define EQ_RNN_H
