@@ -271,6 +271,13 @@ REFUSED: dict[Mode, tuple[str, ...]] = {
 FAMILIES: tuple[str, ...] = tuple(sorted({op.family for op in OPS}))
 
 
+def scales_by_mode(family: str) -> bool:
+    """Whether an operator of a family computes otherwise in another arithmetic; all of the small network does."""
+    return family == NETWORK or any(
+        attribute.name == "requant" for op in OPS if op.family == family for attribute in op.attributes
+    )
+
+
 def cases_of(family: str, mode: Mode) -> tuple[Case, ...]:
     """A family's cases that a mode can do: the samples of its operators, then the further ones."""
     return tuple(case for case in all_cases(family) if case.id not in REFUSED[mode])

@@ -87,8 +87,8 @@ def repeat_by_concat(node: ir.Node, edit: Edit) -> str | None:
     """Expand and Tile become Concat of a tensor with itself, or Gather, along each axis that grows."""
     x, result = required(node, 0), node.outputs[0]
     target, source = shape_of(result), shape_of(x)
-    if not _is_float(x) or not edit.is_computed(x) or 0 in target:
-        return "it is constant, or not float"
+    if not edit.is_computed(x) or 0 in target:
+        return "it is constant, or empty"
     base = name_of(result)
     value, shape = x, (1,) * (len(target) - len(source)) + source
     copies = [new // old for new, old in zip(target, shape, strict=True)]
