@@ -20,7 +20,7 @@ from edgeq.onnxio.attributes import attribute_values
 from edgeq.onnxio.forms import form_of, is_plain
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.operators import UNSUPPORTED, hint_for
-from edgeq.ops import OnnxForm
+from edgeq.ops import OnnxForm, Op
 
 _MAX_REPORTED: Final = 200
 # What an application can hand over: there are none of 4 bits.
@@ -198,16 +198,16 @@ def kind_of(value: ir.Value) -> str:
     return "integer" if value.dtype in _INTEGERS else str(value.dtype).lower()
 
 
-def _is_result(form: OnnxForm, index: int, value: ir.Value) -> bool:
-    """Whether an operator with several results has one: a state of its own, or integers."""
-    return index in form.wide or is_plain(value)
+def _is_result(op: Op, form: OnnxForm, index: int, value: ir.Value) -> bool:
+    """Whether an operator has a result behind its first: a state of its own, or integers beside floats."""
+    return index in form.wide or (op.others is not None and is_plain(value))
 
 
 def _of_results(node: ir.Node) -> Iterator[Problem]:
     """One result, but where the operator has more; further ones may not be read."""
     found = form_of(node)
     for index, value in enumerate(node.outputs):
-        if index == 0 or (found is not None and found[0].others is not None and _is_result(found[1], index, value)):
+        if index == 0 or (found is not None and _is_result(*found, index, value)):
             continue
         if value.uses() or value.is_graph_output():
             yield Problem(

@@ -65,6 +65,7 @@ def convert_to_working_opset(model: ir.Model) -> ir.Model:
     except (ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise EdgeqError("EQ0218", "the model cannot be written out for conversion", got=one_line(error)) from error
     _use_short_domain(proto, found)
+    _state_axes(proto)
     _refuse_foreign(proto)
     if found < OPSET:
         proto = _upgrade(proto, found)
@@ -85,6 +86,13 @@ def _use_short_domain(proto: ModelProto, found: int) -> None:
     del proto.opset_import[:]
     for domain in sorted(kept):
         proto.opset_import.add(domain=domain, version=kept[domain])
+
+
+def _state_axes(proto: ModelProto) -> None:
+    """State the default axes of MeanVarianceNormalization: ONNX's shape inference fails without them."""
+    for node in _all_nodes(proto.graph):
+        if node.op_type == "MeanVarianceNormalization" and not any(item.name == "axes" for item in node.attribute):
+            node.attribute.append(onnx.helper.make_attribute("axes", [0, 2, 3]))
 
 
 def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:

@@ -134,6 +134,8 @@ def judge(test: NodeTest) -> Outcome:
         code = error.problems[0].code
         internal = code.startswith("EQ09") or code in _INTERNAL
         return Outcome("internal" if internal else "refused", code, str(error.problems[0]).replace("\n", " "))
+    except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented as error:
+        return Outcome("refused", "EQ0241", str(error)[:300])  # what calibration says of such a model
     except Exception as error:  # noqa: BLE001 - whatever it is, it is an internal error
         return Outcome("internal", type(error).__name__, str(error)[:300])
     return Outcome("passed") if found is None else Outcome("wrong", "", found)

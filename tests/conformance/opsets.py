@@ -204,12 +204,38 @@ def _dropout(opset: int) -> list[Form]:
     return [Form(attributes={"ratio": 0.25}) if opset < 12 else Form(constants={1: _number(0.25)}), Form()]
 
 
+def _extreme(opset: int) -> list[Form]:
+    return [Form(attributes={"axis": 1}), Form(attributes={"axis": 3, "keepdims": 0})]
+
+
+def _compare(opset: int) -> list[Form]:
+    return [Form((_IMAGE, _IMAGE)), Form(constants={1: _CHANNEL.reshape(4, 1, 1)})]
+
+
+def _top_k(opset: int) -> list[Form]:
+    if opset < 10:
+        return [Form(attributes={"axis": 1, "k": 2}, outputs=2)]
+    return [Form(constants={1: _ints(2)}, attributes={"axis": 1}, outputs=2)]
+
+
+def _recurrent(gates: int) -> Callable[[int], list[Form]]:
+    weights = {
+        place: (_RNG.normal(size=shape) * 0.4).astype(np.float32)
+        for place, shape in ((1, (1, 3 * gates, 5)), (2, (1, 3 * gates, 3)), (3, (1, 6 * gates)))
+    }
+    return lambda opset: [
+        Form(((4, 1, 5),), weights, {"hidden_size": 3, "direction": direction}) for direction in ("forward", "reverse")
+    ]
+
+
 FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "Acos": lambda opset: [Form(low=-0.99, high=0.99)],
     "Add": _binary,
+    **dict.fromkeys(("ArgMax", "ArgMin"), _extreme),
     "Asin": lambda opset: [Form(low=-0.99, high=0.99)],
     "AveragePool": _pool(average=True),
     "BatchNormalization": _batchnorm,
+    "Cast": lambda opset: [Form(attributes={"to": TensorProto.INT32})],
     "Clip": _clip,
     "Concat": lambda opset: [Form((_IMAGE, (1, 2, 5, 6)), attributes={"axis": 1})],
     "Conv": _conv,
@@ -218,6 +244,12 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
         Form(constants={1: _CHANNEL.reshape(4, 1, 1, 1), 2: _CHANNEL}, attributes={"group": 4, "strides": (1, 3)}),
         Form(((1, 4, 7),), {1: _RNG.normal(size=(4, 2, 4)).astype(np.float32)}, {"strides": (2,), "pads": (1, 1)}),
     ],
+    "CumSum": lambda opset: [
+        Form(constants={1: np.array(1)}),
+        Form(constants={1: np.array(2)}, attributes={"reverse": 1}),
+    ],
+    "Equal": lambda opset: _compare(opset) if opset >= 11 else [],  # of integers before
+    **dict.fromkeys(("Greater", "GreaterOrEqual", "Less", "LessOrEqual"), _compare),
     "DepthToSpace": lambda opset: [
         Form(attributes={"blocksize": 2, **({"mode": mode} if opset >= 11 else {})})
         for mode in (("DCR", "CRD") if opset >= 11 else ("DCR",))
@@ -229,7 +261,15 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "Expand": lambda opset: [Form(((1, 4, 1),), {1: _ints(2, 1, 3)})],
     "Flatten": lambda opset: [Form(), Form(attributes={"axis": 0}), Form(attributes={"axis": 2})],
     "Gather": lambda opset: [Form(constants={1: _ints(*i)}, attributes={"axis": 2}) for i in ((3, 0, 1), (1, 2))],
+    "GatherElements": lambda opset: [Form(constants={1: np.full((1, 2, 5, 6), 3)}, attributes={"axis": 1})],
+    "GatherND": lambda opset: [
+        Form(((4, 5),), {1: np.array([[1], [3], [0]])}),
+        Form(((4, 5),), {1: np.array([[1, 2]])}),
+    ],
     "Gemm": _gemm,
+    "GRU": _recurrent(3),
+    "LSTM": _recurrent(4),
+    "RNN": _recurrent(1),
     "GlobalAveragePool": lambda opset: [Form(), Form(((1, 4, 9),)), Form(((1, 2, 3, 4, 5),))],
     "GlobalMaxPool": lambda opset: [Form(), Form(((1, 4, 9),)), Form(((1, 2, 3, 4, 5),))],
     "InstanceNormalization": lambda opset: [Form(constants={1: _CHANNEL, 2: _CHANNEL})],
@@ -258,6 +298,7 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "PRelu": lambda opset: [
         Form(constants={1: s.reshape(-1, 1, 1)}) for s in (_CHANNEL - 1, np.full(1, 0.25, np.float32))
     ],
+    "OneHot": lambda opset: [],  # its first operand is no float
     "Pad": _pad,
     "Pow": lambda opset: [Form(constants={1: _number(p)}, low=0.2) for p in (2.0, 0.5, 3.0, -1.0, 1.0, 2.5)],
     "Reciprocal": lambda opset: [Form(low=0.2)],
@@ -269,15 +310,19 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
             "ReduceMax",
             "ReduceMean",
             "ReduceMin",
-            "ReduceProd",
             "ReduceSumSquare",
         ),
         lambda opset: _reduce(opset, 18),
     ),
+    "ReduceProd": lambda opset: _reduce(opset, 18)[:-1],  # the last one multiplies more numbers than are taken
     "ReduceLogSum": lambda opset: [replace(form, low=0.2) for form in _reduce(opset, 18)],
     "ReduceSum": lambda opset: _reduce(opset, 13),
     "Reshape": lambda opset: [Form(constants={1: _ints(0, -1, 3)})],
     "Resize": _resize,
+    "ScatterElements": lambda opset: [
+        Form((_IMAGE, (1, 1, 5, 6)), {1: np.full((1, 1, 5, 6), 2)}, {"axis": 1}),
+    ],
+    "ScatterND": lambda opset: [Form(((4, 5), (2, 5)), {1: np.array([[0], [2]])})],
     "Slice": _slice,
     "Softmax": _softmax,
     "SpaceToDepth": lambda opset: [Form(((1, 2, 4, 6),), attributes={"blocksize": 2})],
@@ -288,10 +333,12 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "Sum": _many,
     "Tan": lambda opset: [Form(low=-1.0, high=1.0)],
     "Tile": lambda opset: [Form(((1, 4, 2),), {1: _ints(2, 1, 3)})],
+    "TopK": _top_k,
     "Transpose": lambda opset: [Form(), Form(attributes={"perm": (0, 2, 3, 1)})],
     "Trilu": lambda opset: [Form(), Form(constants={1: np.array(-1)}, attributes={"upper": 0})],
     "Unsqueeze": lambda opset: [_axes(opset, 13, (0, 3))],
     "Upsample": _upsample,
+    "Where": lambda opset: [Form((_IMAGE, _IMAGE), {0: np.array([True, False, True, True]).reshape(4, 1, 1)})],
 }
 """Operators that are more than a function of one value; what an opset did not have yet is left out of the list."""
 
@@ -303,11 +350,12 @@ def operators() -> tuple[str, ...]:
 
 
 def opsets_of(name: str) -> list[int]:
-    """The opsets from 7 on in which an operator's definition is new, and the newest of all."""
+    """The opsets from 7 on in which an operator's definition is new, and the newest of all, where it has a form."""
     schemas = [item for item in onnx.defs.get_all_schemas_with_history() if item.domain == "" and item.name == name]
     since = sorted({max(item.since_version, MIN_OPSET) for item in schemas if not item.deprecated})
     gone = min((item.since_version for item in schemas if item.deprecated), default=LAST_OPSET + 1)
-    return sorted({opset for opset in (*since, LAST_OPSET) if opset < gone and opset <= LAST_OPSET})
+    found = sorted({opset for opset in (*since, LAST_OPSET) if opset < gone and opset <= LAST_OPSET})
+    return [opset for opset in found if name not in FORMS or FORMS[name](opset)]
 
 
 def models(name: str, opset: int) -> Iterator[NodeTest]:
