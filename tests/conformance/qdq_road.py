@@ -265,9 +265,8 @@ def feeds_of(case: Single, count: int = 4) -> list[dict[str, Array]]:
             if number < 2:
                 steps = np.full(shape, (-128, 127)[number]) if number else generator.choice([-128, 127], shape)
             if case.type == "Div" and position == 1:  # by zero onnxruntime gives what no integer stands for
-                steps = np.where(
-                    steps == params.zero_points[0], steps + (1 if params.zero_points[0] < 127 else -1), steps
-                )
+                zero = params.zero_point[0]
+                steps = np.where(steps == zero, zero + 1 if zero < 127 else zero - 1, steps)
             feeds[f"x{position}"] = params.dequantize(steps)
         found.append(feeds)
     return found
