@@ -133,31 +133,22 @@ class Edit:
         return value
 
     def part(self, value: ir.Value, cut: Callable[[np.ndarray], np.ndarray], base: str) -> ir.Value:
-        """A new initializer that holds a part of a constant, which keeps the order of the last two axes.
+        """A new initializer that holds a part of a constant; scales stay with it where their axis is whole in the part.
 
         Args:
             value: the constant.
-            cut: takes the part, a matrix, from an array of the constant's shape.
+            cut: takes the part from an array of the constant's shape; it may drop axes from the first on.
             base: the wanted name.
         """
         array, integers = self.array(value), self.integers.get(value)
         assert array is not None
-        made = self.constant(cut(array), base)
+        kept = cut(array)
+        made = self.constant(kept, base)
         if integers is not None:
-            # A matrix has the last two axes of the constant.
-            axis = None if integers.axis is None else integers.axis - (array.ndim - 2)
-            if axis is None or axis >= 0:
-                params = replace(integers.quantization, axis=axis)
+            axis = None if integers.axis is None else integers.axis - (array.ndim - kept.ndim)
+            params = replace(integers.quantization, axis=axis)
+            if axis is None or (axis >= 0 and params.fits(kept.shape)):
                 self.integers[made] = QuantizedConstant(cut(integers.values), params)
-        return made
-
-    def kept_along_first(self, value: ir.Value, index: int, base: str) -> ir.Value:
-        """A new initializer that holds one index of the first axis of a constant, which keeps that axis."""
-        array, integers = self.array(value), self.integers.get(value)
-        assert array is not None
-        made = self.constant(array[index : index + 1], base)
-        if integers is not None and integers.axis != 0:
-            self.integers[made] = QuantizedConstant(integers.values[index : index + 1], integers.quantization)
         return made
 
     def reshaped(self, value: ir.Value, shape: Shape, base: str) -> ir.Value:

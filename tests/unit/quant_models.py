@@ -83,6 +83,20 @@ def samples_for(model: ir.Model, count: int = 40, seed: int = 9) -> Samples:
     return Samples.of({"x": normal(count, *shape[1:], seed=seed)}, model)
 
 
+def calibration_reader(samples: Samples) -> Any:
+    """Samples as onnxruntime's quantizer wants them."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.rest = iter(samples)
+
+        def get_next(self) -> dict[str, Array] | None:
+            return next(self.rest, None)
+
+    return Reader()
+
+
 def outputs(model: ir.Model, samples: Samples) -> Array:
     """The first output of all samples, one row each."""
     session = Session(model)

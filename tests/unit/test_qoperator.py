@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,13 @@ import onnx
 import onnx.parser
 import onnx_ir as ir
 import pytest
-from quant_models import outputs, residual_net, samples_for
+from quant_models import calibration_reader, outputs, residual_net, samples_for
 
 from edgeq.errors import EdgeqError
 from edgeq.frontend import normalize_qdq, normalize_structure, recover_plan
 from edgeq.frontend.qoperator import INTEGER_OPERATORS
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session, read_model, write_model
-from edgeq.onnxio.samples import Samples
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fashion_mnist"
 GENERATOR = np.random.default_rng(5)
@@ -150,21 +148,11 @@ def _numpy(value: ir.Value) -> Array:
     return np.asarray(value.const_value.numpy())
 
 
-class Reader:
-    """Samples as onnxruntime's quantizer wants them."""
-
-    def __init__(self, samples: Samples) -> None:
-        self.rest: Iterator[dict[str, Array]] = iter(samples)
-
-    def get_next(self) -> dict[str, Array] | None:
-        return next(self.rest, None)
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("activation", ["QInt8", "QUInt8"])
 @pytest.mark.parametrize("per_channel", [True, False])
 def test_models_in_qoperator_format_are_taken(tmp_path: Path, activation: str, per_channel: bool) -> None:
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     model = residual_net()
     samples = samples_for(model)
@@ -173,7 +161,7 @@ def test_models_in_qoperator_format_are_taken(tmp_path: Path, activation: str, p
     quantize_static(
         str(tmp_path / "float.onnx"),
         str(tmp_path / "integer.onnx"),
-        type("R", (Reader, CalibrationDataReader), {})(samples),
+        calibration_reader(samples),
         quant_format=QuantFormat.QOperator,
         per_channel=per_channel,
         activation_type=getattr(QuantType, activation),

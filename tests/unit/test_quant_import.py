@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from quant_models import normal, outputs, parse, residual_net, samples_for
+from quant_models import calibration_reader, normal, outputs, parse, residual_net, samples_for
 
 from edgeq.errors import EXIT_MODEL, EdgeqError
 from edgeq.frontend import normalize_structure
@@ -362,26 +362,16 @@ def test_weights_per_input_channel_are_rounded_again() -> None:
     check_same(foreign(body, extra=extra), steps=3)
 
 
-class Reader:
-    """Calibration data for onnxruntime's quantizer."""
-
-    def __init__(self, samples: Samples) -> None:
-        self.rest: Iterator[dict[str, Array]] = iter(samples)
-
-    def get_next(self) -> dict[str, Array] | None:
-        return next(self.rest, None)
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("activation", ["QInt8", "QUInt8"])
 @pytest.mark.parametrize("per_channel", [True, False])
 def test_models_of_onnxruntimes_quantizer_are_taken(tmp_path: Path, activation: str, per_channel: bool) -> None:
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     model = residual_net()
     samples = samples_for(model)
     write_model(model, tmp_path / "float.onnx")
-    reader = type("R", (Reader, CalibrationDataReader), {})(samples)
+    reader = calibration_reader(samples)
     logging.getLogger().setLevel(logging.ERROR)
     quantize_static(
         str(tmp_path / "float.onnx"),
@@ -397,7 +387,7 @@ def test_models_of_onnxruntimes_quantizer_are_taken(tmp_path: Path, activation: 
 
 
 def test_models_of_onnxruntimes_quantizer_with_int16_activations_are_taken(tmp_path: Path) -> None:
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     model = residual_net()
     samples = samples_for(model)
@@ -406,7 +396,7 @@ def test_models_of_onnxruntimes_quantizer_with_int16_activations_are_taken(tmp_p
     quantize_static(
         str(tmp_path / "float.onnx"),
         str(tmp_path / "qdq.onnx"),
-        type("R", (Reader, CalibrationDataReader), {})(samples),
+        calibration_reader(samples),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         activation_type=QuantType.QInt16,
@@ -428,3 +418,26 @@ def test_a_quantized_model_is_not_quantized_again(
     assert done.returncode == EXIT_MODEL
     assert "EQ0230" in done.stderr
     assert not output.exists()
+
+
+def test_weights_of_both_directions_keep_their_integers() -> None:
+    """None of them reaches 127: rounded again, they would be others."""
+    draw = np.random.default_rng(2)
+    w, r = (draw.integers(-90, 91, (2, 6, size)).astype(np.int8) for size in (4, 6))
+    extra = {"w": w, "r": r, "sr": np.full(6, 0.004, np.float32), "zr": np.zeros(6, np.int8)}
+    body = """
+        xq = QuantizeLinear(x, sx, zx)
+        xd = DequantizeLinear(xq, sx, zx)
+        wd = DequantizeLinear <axis = 1> (w, sr, zr)
+        rd = DequantizeLinear <axis = 1> (r, sr, zr)
+        s = RNN <hidden_size = 6, direction = "bidirectional"> (xd, wd, rd)
+        yq = QuantizeLinear(s, sr1, zx)
+        y = DequantizeLinear(yq, sr1, zx)
+    """
+    extra["sr1"] = np.float32(1 / 120)
+    model = foreign(body, "(float[3,1,4] x) => (float[3,2,1,6] y)", extra)
+    layers = [node for node in normalize_qdq(model).graph if node.op_type == "RNN"]
+    for number, layer in enumerate(layers):
+        assert np.array_equal(integers(producer(layer, 1)), w[number : number + 1])
+        assert np.array_equal(integers(producer(layer, 2)), r[number : number + 1])
+    assert len(layers) == 2

@@ -6,6 +6,7 @@ Of the hidden values either the sequence is read or the last step, since the oth
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -133,14 +134,11 @@ def split_directions(node: ir.Node, edit: Edit) -> str | None:
     old = {index: value for index, value in enumerate(node.outputs) if _is_read(node, index)}
     halves = []
     for number, direction in enumerate(("forward", "reverse")):
-        inputs = _operands(node)
+        inputs, half = _operands(node), slice(number, number + 1)
         for index in _PER_DIRECTION:
             value = inputs[index]
-            array = edit.array(value)
-            if array is not None:
-                inputs[index] = edit.constant(
-                    array[number : number + 1], f"{name_of(required(node, index))}_{direction}"
-                )
+            if value is not None and edit.array(value) is not None:
+                inputs[index] = edit.part(value, itemgetter(half), f"{name_of(value)}_{direction}")
             elif value is not None:
                 inputs[index] = cut(edit, value, 0, (number, number + 1), f"{base}_{direction}_state")
         results = {}
