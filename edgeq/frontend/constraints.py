@@ -63,6 +63,11 @@ def _computed(node: ir.Node, index: int, what: str) -> Iterator[Problem]:
         )
 
 
+def _batch(node: ir.Node, size: int, hint: str) -> Problem:
+    what = "firmware runs one sample at a time"
+    return Problem("EQ0312", what, where=place(node), got=f"batch {size}", allowed="batch 1", hint=hint)
+
+
 def of_signature(node: ir.Node) -> Iterator[Problem]:
     """What the signature of the integer operator asks: rank, one sample, constant operands."""
     found = form_of(node)
@@ -74,14 +79,7 @@ def of_signature(node: ir.Node) -> Iterator[Problem]:
         what = f"{node.op_type} is supported for rank {op.rank} only"
         yield Problem("EQ0307", what, where=place(node), got=f"shape {list(shape)}")
     elif shape is not None and op.one_sample and shape[0] != 1:
-        yield Problem(
-            "EQ0312",
-            "firmware runs one sample at a time",
-            where=place(node),
-            got=f"batch {shape[0]}",
-            allowed="batch 1",
-            hint="export with batch 1, or set it: --dim INPUT:0=1",
-        )
+        yield _batch(node, shape[0], "export with batch 1, or set it: --dim INPUT:0=1")
     for index, what in form.constants.items():
         yield from _computed(node, index, what)
 
@@ -272,14 +270,7 @@ def _prelu(node: ir.Node) -> Iterator[Problem]:
 def _recurrent(node: ir.Node) -> Iterator[Problem]:
     x = known_shape(operand(node, 0))
     if x is not None and len(x) == _SEQUENCE_RANK and x[1] != 1:
-        yield Problem(
-            "EQ0312",
-            "firmware runs one sample at a time",
-            where=place(node),
-            got=f"batch {x[1]}",
-            allowed="batch 1",
-            hint="export with batch 1; with batch_first it is the first axis of the input",
-        )
+        yield _batch(node, x[1], "export with batch 1; with batch_first it is the first axis of the input")
     for index, what in _OPTIONAL.items():
         if operand(node, index) is not None:
             yield _attribute(node, what[0], "an operand", "none", what[1])

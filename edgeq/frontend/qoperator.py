@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.frontend.edit import fresh
 from edgeq.frontend.facts import integer, is_op, known_shape, operand
 from edgeq.numerics.array import Array
 
@@ -251,24 +252,18 @@ class _Writer:
     ) -> ir.Value:
         while inputs and inputs[-1] is None:
             inputs = inputs[:-1]
-        output = ir.Value(name=self._fresh(base))
+        output = ir.Value(name=fresh(base, self.taken))
         copies = [ir.Attr(item.name, item.type, item.value) for item in attributes]
         node = ir.Node("", op_type, inputs=list(inputs), attributes=copies, outputs=[output], name=name or output.name)
         self.graph.insert_before(before, node)
         return output
 
     def _constant(self, array: Array, base: str) -> ir.Value:
-        name = self._fresh(base)
+        name = fresh(base, self.taken)
         kind = ir.TensorType(ir.DataType.from_numpy(array.dtype))
         value = ir.Value(name=name, type=kind, shape=ir.Shape(array.shape), const_value=ir.Tensor(array, name=name))
         self.graph.register_initializer(value)
         return value
-
-    def _fresh(self, base: str) -> str:
-        while base in self.taken:
-            base += "_"
-        self.taken.add(base)
-        return base
 
     def _replace(self, node: ir.Node, result: ir.Value) -> None:
         """Put a result in the place of the node's, under its name."""
