@@ -14,7 +14,7 @@ from edgeq.ir import Graph
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio import Session
-from edgeq.ops import BY_NAME
+from tests.conformance.node_tests import of_gates
 from tests.conformance.zoo import FAMILIES, KINDS, REFUSED, Types, all_cases, build, cases_of, input_sets, zoo
 
 CASES = [
@@ -96,23 +96,6 @@ def between_entries(graph: Graph, case: str) -> float:
     assert x is not None
     assert result is not None
     return (128 * x.scale[0]) ** 2 / (6 * 3**0.5) / 8 / result.scale[0]
-
-
-def of_gates(graph: Graph, case: str) -> float:
-    """How far the gates of a recurrent case move its result, in steps.
-
-    A pre-activation is rounded to half of 2^-11, a line between entries of the table lies up to 2^-13 from Tanh, and
-    the bias is half a step s_x·s_w off; all of it comes back through the state, up to 4 times in these cases.
-    """
-    found = 0.0
-    for node in graph.nodes:
-        if BY_NAME[node.op].family == "recurrent" and node.name.startswith(case):
-            x, weight, result = (graph.tensors[name].quant for name in (*node.inputs[:2], node.outputs[0]))
-            assert x is not None
-            assert result is not None
-            bias = x.scale[0] * max(weight.scale) / 2 if weight is not None else 0.0
-            found = 4 * (2**-12 + 2**-13 + bias) / result.scale[0]
-    return found
 
 
 @pytest.mark.parametrize(("kind", "family", "case"), CASES)
