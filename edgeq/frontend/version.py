@@ -65,7 +65,7 @@ def convert_to_working_opset(model: ir.Model) -> ir.Model:
     except (ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise EdgeqError("EQ0218", "the model cannot be written out for conversion", got=one_line(error)) from error
     _use_short_domain(proto, found)
-    _state_axes(proto)
+    _state_defaults(proto)
     _refuse_foreign(proto)
     if found < OPSET:
         proto = _upgrade(proto, found)
@@ -88,11 +88,16 @@ def _use_short_domain(proto: ModelProto, found: int) -> None:
         proto.opset_import.add(domain=domain, version=kept[domain])
 
 
-def _state_axes(proto: ModelProto) -> None:
-    """State the default axes of MeanVarianceNormalization: ONNX's shape inference fails without them."""
+_DEFAULTS: Final = {"MeanVarianceNormalization": ("axes", [0, 2, 3]), "STFT": ("onesided", 1)}
+"""Attributes without which ONNX's shape inference fails, or goes by another default than the operator has."""
+
+
+def _state_defaults(proto: ModelProto) -> None:
+    """State the attributes of :data:`_DEFAULTS`."""
     for node in _all_nodes(proto.graph):
-        if node.op_type == "MeanVarianceNormalization" and not any(item.name == "axes" for item in node.attribute):
-            node.attribute.append(onnx.helper.make_attribute("axes", [0, 2, 3]))
+        name, value = _DEFAULTS.get(node.op_type, ("", None))
+        if name and not any(item.name == name for item in node.attribute):
+            node.attribute.append(onnx.helper.make_attribute(name, value))
 
 
 def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:

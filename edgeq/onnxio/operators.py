@@ -19,7 +19,6 @@ _RANDOM: Final = "random numbers have no place in firmware: export the model in 
 _BITS: Final = "shifts and reinterpreted bits have no integer form here: do them in the application"
 _TEXT: Final = "text is prepared in the application: let the model begin at the numbers"
 _SEQUENCE: Final = "sequences and optional values have no place in static memory: give and take tensors of fixed shape"
-_SIGNAL: Final = "compute it in the application, or as a MatMul with a constant matrix"
 _WINDOW: Final = "export it as a constant: it does not depend on the input"
 _NORMALIZATION: Final = (
     "use LayerNormalization or InstanceNormalization, or BatchNormalization, which folds into the layers"
@@ -45,7 +44,6 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "ConcatFromSequence", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceAt", "SequenceConstruct",
         "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence",
     )),
-    (_SIGNAL, ("DFT", "STFT")),
     (_WINDOW, ("BlackmanWindow", "HammingWindow", "HannWindow", "MelWeightMatrix")),
     (_NORMALIZATION, ("GroupNormalization", "LRN", "RMSNormalization")),
     (_NORM, (
@@ -68,6 +66,8 @@ _SINGLE: Final = {
     "Constant": "store it as an initializer",
     "ConvTranspose": "its weight must be constant, over one or two dimensions",
     "CumProd": "running products have no integer form: compute them in the application",
+    "DFT": "its length and axis must be constant, samples times frequencies at most 2^20; onesided ones are "
+    "of real samples and not inverse",
     "DepthToSpace": "only images of rank 4 can be rearranged",
     "Det": "compute it in the application",
     "Dropout": "export the model in inference mode: call model.eval() first",
@@ -78,6 +78,8 @@ _SINGLE: Final = {
     "MeanVarianceNormalization": "the tensor must be float32",
     "Mean": "only tensors of float32 can be averaged",
     "ReduceProd": "only products of at most 32 numbers, over constant axes, are supported: multiply the slices",
+    "STFT": "its step, window and length must be constant, the signal real with batch 1, and the length times "
+    "frequencies at most 2^20",
     "SpaceToDepth": "only images of rank 4 can be rearranged",
     "Split": "the sizes of the parts must be constant",
     "Sum": "only tensors of float32 can be added",
@@ -92,9 +94,10 @@ HINTS: Final = _SINGLE | {name: hint for hint, names in _BY_HINT for name in nam
 
 _SOMETIMES: Final = frozenset(
     {
-        "BatchNormalization", "CastLike", "Constant", "ConstantOfShape", "ConvTranspose", "DepthToSpace", "Dropout",
-        "DynamicQuantizeLinear", "Expand", "EyeLike", "If", "IsInf", "IsNaN", "Mean", "MeanVarianceNormalization",
-        "Range", "ReduceProd", "Shape", "Size", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
+        "BatchNormalization", "CastLike", "Constant", "ConstantOfShape", "ConvTranspose", "DFT", "DepthToSpace",
+        "Dropout", "DynamicQuantizeLinear", "Expand", "EyeLike", "If", "IsInf", "IsNaN", "Mean",
+        "MeanVarianceNormalization", "Range", "ReduceProd", "STFT", "Shape", "Size", "SpaceToDepth", "Split",
+        "Sum", "Tile", "Trilu", "Upsample",
     }
 )  # fmt: skip
 NEVER: Final = frozenset(HINTS) - _SOMETIMES

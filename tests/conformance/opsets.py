@@ -24,9 +24,9 @@ from tests.conformance.node_tests import NodeTest, run_float
 LAST_OPSET: Final = min(26, MAX_OPSET)
 # Operators that rules turn into others, beside those that have an integer form of their own.
 REWRITTEN: Final = (
-    "BatchNormalization", "ConvTranspose", "DepthToSpace", "Dropout", "Expand", "Gather", "Mean",
+    "BatchNormalization", "ConvTranspose", "DFT", "DepthToSpace", "Dropout", "Expand", "Gather", "Mean",
     "MeanVarianceNormalization", "ReduceProd",
-    "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
+    "STFT", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
 )  # fmt: skip
 _IMAGE: Final = (1, 4, 5, 6)
 _RNG: Final = np.random.default_rng(5)
@@ -218,6 +218,36 @@ def _top_k(opset: int) -> list[Form]:
     return [Form(constants={1: _ints(2)}, attributes={"axis": 1}, outputs=2)]
 
 
+def _dft(opset: int) -> list[Form]:
+    """The axis is an attribute before opset 20, an operand from then on."""
+    real, wide = ((1, 12, 1),), ((1, 8, 6, 2),)
+
+    def form(shapes: tuple[tuple[int, ...], ...], axis: int, length: int | None = None, **attributes: int) -> Form:
+        constants: dict[int, Array | None] = {} if length is None else {1: np.array(length)}
+        if opset < 20:
+            return Form(shapes, constants, {"axis": axis, **attributes})
+        return Form(shapes, {1: None, **constants, 2: np.array(axis)}, attributes)
+
+    return [
+        Form(real, attributes={"onesided": 1}),
+        form(real, 1, 16, onesided=1),
+        form(real, 1, 7),
+        form(wide, 1),
+        form(wide, 2, 9),
+        form(wide, 2, inverse=1),
+    ]
+
+
+def _stft(opset: int) -> list[Form]:
+    del opset
+    step, window = np.array(3), np.hanning(8).astype(np.float32)
+    return [
+        Form(((1, 20),), {1: step, 2: window}),
+        Form(((1, 20, 1),), {1: step, 2: window}, {"onesided": 0}),
+        Form(((1, 20, 1),), {1: step, 2: None, 3: np.array(8)}),
+    ]
+
+
 def _recurrent(gates: int) -> Callable[[int], list[Form]]:
     weights = {
         place: (_RNG.normal(size=shape) * 0.4).astype(np.float32)
@@ -244,6 +274,7 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
         Form(constants={1: _CHANNEL.reshape(4, 1, 1, 1), 2: _CHANNEL}, attributes={"group": 4, "strides": (1, 3)}),
         Form(((1, 4, 7),), {1: _RNG.normal(size=(4, 2, 4)).astype(np.float32)}, {"strides": (2,), "pads": (1, 1)}),
     ],
+    "DFT": _dft,
     "CumSum": lambda opset: [
         Form(constants={1: np.array(1)}),
         Form(constants={1: np.array(2)}, attributes={"reverse": 1}),
@@ -318,6 +349,7 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "ReduceSum": lambda opset: _reduce(opset, 13),
     "Reshape": lambda opset: [Form(constants={1: _ints(0, -1, 3)})],
     "Resize": _resize,
+    "STFT": _stft,
     "ScatterElements": lambda opset: [
         Form((_IMAGE, (1, 1, 5, 6)), {1: np.full((1, 1, 5, 6), 2)}, {"axis": 1}),
     ],
