@@ -10,7 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from edgeq.errors import EdgeqError, Problem
-from edgeq.frontend.facts import known_shape
+from edgeq.frontend.facts import integer, ints, known_shape, text
 from edgeq.onnxio.limits import MAX_DIM, check_dims, shown
 from edgeq.onnxio.operators import NEVER, UNSUPPORTED, hint_for
 from edgeq.onnxio.reader import one_line
@@ -18,6 +18,7 @@ from edgeq.onnxio.reader import one_line
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+_POOLS: Final = ("AveragePool", "LpPool", "MaxPool")
 _BATCH_NAMES: Final = re.compile(r"n|b|bs|batch|batch_?size|batch_?dim|n_?batch|num_?batch(es)?", re.IGNORECASE)
 
 
@@ -155,6 +156,40 @@ def infer_shapes(model: ir.Model, *, forget: bool) -> None:
         except (RuntimeError, ValueError, TypeError) as error:
             raise EdgeqError("EQ0225", "shape inference fails", got=one_line(error)) from error
         _take(model, inferred)
+    if _drop_windows_behind(model):
+        infer_shapes(model, forget=True)
+
+
+def _drop_windows_behind(model: ir.Model) -> bool:
+    """Whether a pooling lost the windows that ceil_mode adds behind tensor and padding.
+
+    There are none in onnxruntime, nor in ONNX from opset 22 on; the inference of earlier ones counts them.
+    """
+    pools = [node for graph in model.graphs() for node in graph if node.op_type in _POOLS]
+    return sum(_state_window(node) for node in pools if integer(node, "ceil_mode", 0)) > 0
+
+
+def _state_window(node: ir.Node) -> bool:
+    source, target = known_shape(node.inputs[0]), known_shape(node.outputs[0])
+    kernel = ints(node, "kernel_shape", ())
+    rank = len(kernel)
+    if source is None or target is None or len(source) != rank + 2 or text(node, "auto_pad", "NOTSET") != "NOTSET":
+        return False
+    strides, dilations = (ints(node, name, (1,) * rank) for name in ("strides", "dilations"))
+    pads, behind = list(ints(node, "pads", (0,) * (2 * rank))), False
+    for axis, size in enumerate(source[2:]):
+        if (target[2 + axis] - 1) * strides[axis] >= size + pads[axis]:
+            behind = True
+            continue
+        reach = (target[2 + axis] - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1
+        pads[rank + axis] = max(pads[rank + axis], reach - size - pads[axis])
+    counted = integer(node, "count_include_pad", 0) and tuple(pads) != ints(node, "pads", (0,) * (2 * rank))
+    if not behind or counted:
+        return False
+    node.attributes.pop("ceil_mode")
+    node.attributes.pop("pads", None)
+    node.attributes.add(ir.AttrInt64s("pads", pads))
+    return True
 
 
 def infer_shapes_of_input(model: ir.Model) -> None:

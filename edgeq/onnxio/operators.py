@@ -23,10 +23,10 @@ _WINDOW: Final = "export it as a constant: it does not depend on the input"
 _NORMALIZATION: Final = (
     "use LayerNormalization or InstanceNormalization, or BatchNormalization, which folds into the layers"
 )
-_NORM: Final = "norms of the input are not computed in integers yet: normalize in the application, or train without"
 _ATTENTION: Final = "export it as MatMul, Softmax and Transpose"
 _INDEX: Final = "addresses that depend on data have no integer form yet: do it in the application"
 _SHAPE: Final = "export the model with static shapes: then it is a constant"
+_LP_POOL: Final = "the tensor must be float32, of static shape"
 _MONOTONE: Final = "the largest of the inputs is the same without it: leave it out and take the arg max of its input"
 
 _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
@@ -46,9 +46,6 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     )),
     (_WINDOW, ("BlackmanWindow", "HammingWindow", "HannWindow", "MelWeightMatrix")),
     (_NORMALIZATION, ("GroupNormalization", "LRN", "RMSNormalization")),
-    (_NORM, (
-        "GlobalLpPool", "LpPool",
-    )),
     (_ATTENTION, ("Attention", "RotaryEmbedding")),
     (_INDEX, (
         "Col2Im", "Compress", "MaxUnpool", "NonZero", "ReverseSequence", "Scatter", "TensorScatter",
@@ -74,7 +71,9 @@ _SINGLE: Final = {
     "DynamicQuantizeLinear": "quantize statically: dynamic scales need floating point on the device",
     "Einsum": "write it as MatMul and Transpose",
     "Expand": "expand a constant, or expand to a constant shape",
+    "GlobalLpPool": _LP_POOL,
     "LogSoftmax": _MONOTONE,
+    "LpPool": _LP_POOL,
     "MeanVarianceNormalization": "the tensor must be float32",
     "Mean": "only tensors of float32 can be averaged",
     "ReduceProd": "only products of at most 32 numbers, over constant axes, are supported: multiply the slices",
@@ -95,8 +94,8 @@ HINTS: Final = _SINGLE | {name: hint for hint, names in _BY_HINT for name in nam
 _SOMETIMES: Final = frozenset(
     {
         "BatchNormalization", "CastLike", "Constant", "ConstantOfShape", "ConvTranspose", "DFT", "DepthToSpace",
-        "Dropout", "DynamicQuantizeLinear", "Expand", "EyeLike", "If", "IsInf", "IsNaN", "Mean",
-        "MeanVarianceNormalization", "Range", "ReduceProd", "STFT", "Shape", "Size", "SpaceToDepth", "Split",
+        "Dropout", "DynamicQuantizeLinear", "Expand", "EyeLike", "GlobalLpPool", "If", "IsInf", "IsNaN", "LpPool",
+        "Mean", "MeanVarianceNormalization", "Range", "ReduceProd", "STFT", "Shape", "Size", "SpaceToDepth", "Split",
         "Sum", "Tile", "Trilu", "Upsample",
     }
 )  # fmt: skip

@@ -24,13 +24,14 @@ from tests.conformance.node_tests import NodeTest, run_float
 LAST_OPSET: Final = min(26, MAX_OPSET)
 # Operators that rules turn into others, beside those that have an integer form of their own.
 REWRITTEN: Final = (
-    "BatchNormalization", "ConvTranspose", "DFT", "DepthToSpace", "Dropout", "Expand", "Gather", "Mean",
-    "MeanVarianceNormalization", "ReduceProd",
-    "STFT", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
+    "BatchNormalization", "ConvTranspose", "DFT", "DepthToSpace", "Dropout", "Expand", "Gather", "GlobalLpPool",
+    "LpPool", "Mean", "MeanVarianceNormalization", "ReduceProd", "STFT", "SpaceToDepth", "Split", "Sum", "Tile",
+    "Trilu", "Upsample",
 )  # fmt: skip
 _IMAGE: Final = (1, 4, 5, 6)
 _RNG: Final = np.random.default_rng(5)
 _WEIGHT, _BIAS = _RNG.normal(size=(3, 4, 3, 3)).astype(np.float32), _RNG.normal(size=3).astype(np.float32)
+_VOLUME: Final = _RNG.normal(size=(3, 4, 2, 3, 2)).astype(np.float32)
 _MATRIX: Final = _RNG.normal(size=(6, 5)).astype(np.float32)
 _CHANNEL: Final = np.abs(_RNG.normal(size=4)).astype(np.float32) + np.float32(0.5)
 
@@ -143,11 +144,35 @@ def _pool(average: bool) -> Callable[[int], list[Form]]:
         ]
         if average:
             found.append(Form(attributes={**plain, "pads": (1, 1, 1, 0), "count_include_pad": 1}))
+        if opset >= (19 if average else 10):
+            found.append(Form(attributes={**plain, "dilations": (2, 3)}))
+            found.append(Form(((1, 2, 6, 5, 6),), attributes={"kernel_shape": (2, 3, 2), "dilations": (2, 1, 2)}))
+        found.append(Form(((1, 2, 4, 5, 6),), attributes={"kernel_shape": (2, 3, 2), "pads": (1, 1, 0, 0, 1, 1)}))
         if opset >= 10:
             found.append(Form(attributes={"kernel_shape": (3, 3), "strides": (2, 2), "ceil_mode": 1}))
         return found
 
     return forms
+
+
+def _global_lp_pool(opset: int) -> list[Form]:
+    if opset >= 22:
+        return []  # onnxruntime does not have it
+    return [Form(), *(Form(attributes={"p": p}, low=0.2) for p in (1, 3))]
+
+
+def _lp_pool(opset: int) -> list[Form]:
+    plain = {"kernel_shape": (3, 2)}
+    found = [
+        Form(attributes=plain),
+        Form(attributes={**plain, "strides": (2, 2), "pads": (1, 0, 1, 1), "p": 1}),
+        Form(attributes={**plain, "p": 3}, low=0.2),
+        Form(((1, 4, 9),), attributes={"kernel_shape": (3,), "strides": (2,)}),
+        Form(attributes={**plain, "auto_pad": "SAME_UPPER"}),
+    ]
+    if opset >= 18:
+        found.append(Form(attributes={**plain, "dilations": (2, 1)}))
+    return found
 
 
 def _softmax(opset: int) -> list[Form]:
@@ -181,6 +206,7 @@ def _conv(opset: int) -> list[Form]:
         Form(constants={1: _WEIGHT, 2: _BIAS}, attributes={"auto_pad": "SAME_LOWER", "strides": (2, 2)}),
         Form(constants={1: _WEIGHT[:, :, :2, :2]}, attributes={"dilations": (2, 2)}),
         Form(((1, 4, 9),), {1: _WEIGHT[:, :, 0]}),
+        Form(((1, 4, 4, 5, 6),), {1: _VOLUME, 2: _BIAS}, {"strides": (1, 2, 2), "pads": (1, 0, 1, 0, 1, 1)}),
     ]
 
 
@@ -308,6 +334,8 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
         Form(constants={1: np.full(6, 1.5, np.float32), 2: np.full(6, 0.25, np.float32)}),
         Form(constants={1: np.full((5, 6), 1.5, np.float32)}, attributes={"axis": 2}),
     ],
+    "GlobalLpPool": _global_lp_pool,
+    "LpPool": _lp_pool,
     "LpNormalization": lambda opset: [Form(attributes={"axis": 1, "p": p}) for p in (1, 2)],
     "Log": lambda opset: [Form(low=0.1)],
     "MatMul": lambda opset: [

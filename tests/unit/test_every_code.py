@@ -69,10 +69,10 @@ FLOAT: dict[str, tuple[str, str, Mapping[str, Any]]] = {
             y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
         {},
     ),
-    "pooling of a volume": (
+    "pooling over four dimensions": (
         "EQ0307",
-        """g (float[1,1,4,4,4] x) => (float[1,1,2,2,2] y) {
-            y = MaxPool<kernel_shape=[2,2,2], strides=[2,2,2]>(x) }""",
+        """g (float[1,1,4,4,4,4] x) => (float[1,1,2,2,2,2] y) {
+            y = MaxPool<kernel_shape=[2,2,2,2], strides=[2,2,2,2]>(x) }""",
         {},
     ),
     "nothing given": ("EQ0310", "g () => (float[2] y) { c = Constant<value_floats=[1.0,2.0]>()\n y = Relu(c) }", {}),

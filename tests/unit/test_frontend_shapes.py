@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from edgeq.errors import EdgeqError
-from edgeq.frontend import normalize
+from edgeq.frontend import check_support, normalize
 from edgeq.frontend.edit import Edit, Rule, apply_rules
 from edgeq.frontend.facts import known_shape
 from edgeq.frontend.rules.movement import Movement, plan_movement
@@ -168,3 +168,20 @@ def test_planned_movement_moves_every_element_alike(
     assert np.array_equal(have, wanted)
     assert len(plan) <= 3
     assert sum(step.perm is not None for step in plan) <= 1
+
+
+@pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize("opset", [10, 11, 19, 22])
+def test_a_window_behind_the_tensor_is_dropped_in_every_opset(kind: str, opset: int) -> None:
+    # Rows: 5 in windows of 1 at steps of 2 leave none over. Columns: 4 in steps of 2; a third would begin behind.
+    node = helper.make_node(kind, ["x"], ["y"], kernel_shape=[1, 1], strides=[2, 2], ceil_mode=1)
+    x, y = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+        for name, dims in (("x", (1, 2, 5, 4)), ("y", None))
+    )
+    made = helper.make_model(
+        helper.make_graph([node], "g", [x], [y]), opset_imports=[helper.make_opsetid("", opset)], ir_version=8
+    )
+    normal = normalize(read_model_bytes(made.SerializeToString()))
+    assert known_shape(normal.graph.outputs[0]) == (1, 2, 3, 2)
+    assert not check_support(normal)

@@ -26,6 +26,7 @@ from edgeq.frontend.rules import (
     simplify,
     sinking,
     transposed,
+    windows,
 )
 
 CANONICAL: tuple[Rule, ...] = (
@@ -36,6 +37,7 @@ CANONICAL: tuple[Rule, ...] = (
     *resizing.RULES,
     *padding.RULES[:1],
     *pooling.RULES,
+    *windows.RULES,
     *activation.COMPOSED_RULES,
     *normalization.RULES,
     *composed.RULES,
@@ -53,6 +55,7 @@ FOLDING: tuple[Rule, ...] = (
     *affine.RULES,
     *padding.RULES,
     *pooling.RULES,
+    *windows.RULES,
     *activation.COMPOSED_RULES,
     *activation.RULES,
     *normalization.RULES,
