@@ -29,10 +29,10 @@ from edgeq.frontend.shapes import (
     pin_inputs,
     require_static,
 )
-from edgeq.frontend.version import convert_to_working_opset
+from edgeq.frontend.version import WRITTEN_OUT, convert_to_working_opset
 from edgeq.notes import note
 from edgeq.onnxio.limits import shown
-from edgeq.onnxio.writer import IR_VERSION, OPSET
+from edgeq.onnxio.writer import IR_VERSION, OPSET, needed_opset
 
 _QUANTIZED: Final = INTEGER_OPERATORS | {"QuantizeLinear", "DequantizeLinear"}
 
@@ -142,6 +142,8 @@ def _finished(work: ir.Model) -> ir.Model:
     work.graph.sort()
     clear_annotations(work)
     _order_initializers(work)
+    if not any(node.op_type in WRITTEN_OUT and not node.domain for node in work.graph):
+        work.graph.opset_imports[""] = needed_opset(work.graph)
     for domain in [name for name in work.graph.opset_imports if name and not _uses(work, name)]:
         work.graph.opset_imports.pop(domain)
     confirm_shapes(work)

@@ -144,6 +144,28 @@ def infer_shapes(model: ir.Model, *, forget: bool) -> None:
             for node in graph:
                 for value in node.outputs:
                     value.shape = None
+    _infer(model)
+    while _pass_shapes_on(model):
+        _infer(model)
+
+
+def _pass_shapes_on(model: ir.Model) -> bool:
+    """Give results of GroupNormalization, of which ONNX infers the type alone, their operand's shape.
+
+    Returns:
+        Whether there was one without a shape.
+    """
+    found = False
+    for node in model.graph:
+        if node.op_type == "GroupNormalization" and not node.domain and known_shape(node.outputs[0]) is None:
+            operand = node.inputs[0]
+            if known_shape(operand) is not None and operand is not None:
+                node.outputs[0].shape = operand.shape
+                found = True
+    return found
+
+
+def _infer(model: ir.Model) -> None:
     for data_prop in (False, True):
         # Without propagation first: propagated values are as many as the shapes say, and these are not checked yet.
         proto = ir.to_proto(model)

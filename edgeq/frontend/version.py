@@ -2,12 +2,13 @@
 
 Upwards by ONNX's version converter. Downwards there is no converter for most operators; but between 21 and 28 the
 operators that edgeq supports gained element types only, so a model is accepted as it is when each node is legal in
-opset 21, and refused with the list of nodes otherwise. Swish, which came with 24, is written out.
+opset 21, and refused with the list of nodes otherwise. Swish, which came with 24, is written out; other newer operators
+are left to the rules (:data:`WRITTEN_OUT`) or stay, and their model keeps its opset until then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import onnx
@@ -18,13 +19,15 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.operators import UNSUPPORTED, hint_for
 from edgeq.onnxio.reader import one_line
-from edgeq.onnxio.writer import OPSET
+from edgeq.onnxio.writer import NEWER, OPSET
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 MIN_OPSET: Final = 7
 MAX_OPSET: Final = 28
+WRITTEN_OUT: Final = frozenset({"CumProd", "SwiGLU"})
+"""Operators newer than opset 21 that rules write with older ones."""
 _NEWER_TYPES: Final = ("FLOAT4E2M1", "FLOAT8E8M0", "INT2", "UINT2")
 _TYPE_ATTRIBUTES: Final = ("dtype", "output_dtype", "to")
 
@@ -42,7 +45,7 @@ _RESIZE_OPSET: Final = 10
 
 
 def convert_to_working_opset(model: ir.Model) -> ir.Model:
-    """The model in opset 21; the one given is not changed.
+    """The model in opset 21, or in its own where it has newer operators; the one given is not changed.
 
     Raises:
         EdgeqError: EQ0216 the opset is out of range, EQ0217 a node has no form in opset 21, EQ0218 the converter fails.
@@ -67,6 +70,8 @@ def convert_to_working_opset(model: ir.Model) -> ir.Model:
     _use_short_domain(proto, found)
     _state_defaults(proto)
     _refuse_foreign(proto)
+    if found < _AXIS_OPSET:
+        _flatten_hardmax(proto.graph)
     if found < OPSET:
         proto = _upgrade(proto, found)
     elif found > OPSET:
@@ -123,6 +128,40 @@ def _refuse_foreign(proto: ModelProto) -> None:
     ]
     if problems:
         raise EdgeqError.of(problems)
+
+
+def _flatten_hardmax(graph: GraphProto) -> None:
+    """Hardmax of opset 12 and below takes all axes from its own on as one row; the converter forgets that."""
+    taken = {name for node in _all_nodes(graph) for name in (*node.input, *node.output)}
+    for node in list(graph.node):
+        if node.op_type != "Hardmax" or node.domain:
+            continue
+        axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
+        x, y = node.input[0], node.output[0]
+        flat, marks, shape = (_fresh(f"{y}_{label}", taken) for label in ("flat", "marks", "shape"))
+        made = [
+            onnx.helper.make_node("Flatten", [x], [flat], name=f"{node.name or y}_flatten", axis=axis),
+            onnx.helper.make_node("Hardmax", [flat], [marks], name=node.name, axis=1),
+            onnx.helper.make_node("Shape", [x], [shape], name=f"{node.name or y}_shape"),
+            onnx.helper.make_node("Reshape", [marks, shape], [y], name=f"{node.name or y}_reshape"),
+        ]
+        _exchange(graph, node, made)
+
+
+def _fresh(base: str, taken: set[str]) -> str:
+    """A name that is not taken, and is from now on."""
+    while base in taken:
+        base += "_"
+    taken.add(base)
+    return base
+
+
+def _exchange(graph: GraphProto, node: NodeProto, made: Sequence[NodeProto]) -> None:
+    """Put nodes in the place of one."""
+    at = list(graph.node).index(node)
+    del graph.node[at]
+    for offset, item in enumerate(made):
+        graph.node.insert(at + offset, item)
 
 
 def _upgrade(proto: ModelProto, found: int) -> ModelProto:
@@ -206,9 +245,16 @@ def _downgrade(proto: ModelProto, found: int) -> None:
     ]
     if problems:
         raise EdgeqError.of(problems)
+    if any(_stays(node) for node in _all_nodes(proto.graph)):
+        return
     for item in proto.opset_import:
         if item.domain == "":
             item.version = OPSET
+
+
+def _stays(node: NodeProto) -> bool:
+    """Whether a node of a newer opset is left to the rules."""
+    return not node.domain and (node.op_type in WRITTEN_OUT or node.op_type in NEWER)
 
 
 def _newer_types(proto: ModelProto) -> Iterator[Problem]:
@@ -249,36 +295,26 @@ def _write_out_swish(graph: GraphProto) -> None:
     """Swish(x) becomes x · Sigmoid(alpha · x)."""
     taken = {name for node in _all_nodes(graph) for name in (*node.input, *node.output)}
     taken |= {tensor.name for tensor in graph.initializer}
-
-    def fresh(base: str) -> str:
-        while base in taken:
-            base += "_"
-        taken.add(base)
-        return base
-
     for node in list(graph.node):
         if node.op_type != "Swish" or node.domain:
             continue
         x, y = node.input[0], node.output[0]
         alpha = next((item.f for item in node.attribute if item.name == "alpha"), 1.0)
-        gate, scaled, made = fresh(f"{y}_gate"), x, []
+        gate, scaled, made = _fresh(f"{y}_gate", taken), x, []
         if alpha != 1.0:
-            factor, scaled = fresh(f"{y}_alpha"), fresh(f"{y}_scaled")
+            factor, scaled = _fresh(f"{y}_alpha", taken), _fresh(f"{y}_scaled", taken)
             graph.initializer.append(onnx.helper.make_tensor(factor, onnx.TensorProto.FLOAT, [], [alpha]))
             made.append(onnx.helper.make_node("Mul", [x, factor], [scaled], name=f"{node.name or y}_scaled"))
         made += [
             onnx.helper.make_node("Sigmoid", [scaled], [gate], name=f"{node.name or y}_gate"),
             onnx.helper.make_node("Mul", [x, gate], [y], name=node.name),
         ]
-        at = list(graph.node).index(node)
-        del graph.node[at]
-        for offset, item in enumerate(made):
-            graph.node.insert(at + offset, item)
+        _exchange(graph, node, made)
 
 
 def _illegal(node: NodeProto, found: int) -> Problem | None:
     """Why a node of a newer opset has no form in opset 21; drops attributes that say nothing new."""
-    if node.domain:
+    if node.domain or _stays(node):
         return None
     where = f"node {shown(node.name or (node.output[0] if node.output else '?'))}"
     try:

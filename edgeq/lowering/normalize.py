@@ -1,8 +1,8 @@
-"""LayerNormalization, InstanceNormalization, LpNormalization: rows that lie in one piece."""
+"""Normalizations by mean and deviation, by the root of the mean square, and by the norm: rows in one piece."""
 
 from __future__ import annotations
 
-from math import prod
+from math import prod, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,29 +21,42 @@ _EPSILON = float(np.float32(1e-5))
 
 
 def lower_normalize(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
-    """The rows of each of the three operators, and where its scales lie."""
+    """The rows of each of the operators, and where its scales lie."""
     shape = x.shape
     scale, bias = constant_array(node, 1), constant_array(node, 2)
     if node.op_type == "LpNormalization":
         return _by_norm(ctx, node, target, x)
-    if node.op_type == "LayerNormalization":
+    epsilon = number(node, "epsilon", _EPSILON)
+    if node.op_type in {"LayerNormalization", "RMSNormalization"}:
         axes = shape[integer(node, "axis", -1) % len(shape) :]
         length = prod(axes)
         scale, bias = (
             np.broadcast_to(np.zeros(()) if array is None else array, axes).reshape(-1) for array in (scale, bias)
         )
-        return _normalized(ctx, target, x, (length, 1), number(node, "epsilon", _EPSILON), scale, bias)
+        if node.op_type == "LayerNormalization":
+            return _normalized(ctx, target, x, (length, 1), epsilon, scale, bias)
+        # x / sqrt(sum / n + epsilon) = sqrt(n) * x / sqrt(sum + n * epsilon)
+        scale = scale.astype(np.float64) * sqrt(length)
+        return _normalized(ctx, target, x, (length, 1), length * epsilon, scale, bias, centred=False)
     assert scale is not None  # ONNX requires it
     assert bias is not None
     inner = prod(shape[2:])
-    epsilon = number(node, "epsilon", _EPSILON)
-    return _normalized(ctx, target, x, (inner, inner), epsilon, scale.reshape(-1), bias.reshape(-1))
+    length = inner if node.op_type == "InstanceNormalization" else shape[1] // integer(node, "num_groups", 1) * inner
+    return _normalized(ctx, target, x, (length, inner), epsilon, scale.reshape(-1), bias.reshape(-1))
 
 
 def _normalized(
-    ctx: Context, target: Target, x: Tensor, lengths: tuple[int, int], epsilon: float, scale: Array, bias: Array
+    ctx: Context,
+    target: Target,
+    x: Tensor,
+    lengths: tuple[int, int],
+    epsilon: float,
+    scale: Array,
+    bias: Array,
+    *,
+    centred: bool = True,
 ) -> Tensor:
-    names, attrs = _operands(ctx, target, x, lengths, epsilon, scale, bias, centred=True)
+    names, attrs = _operands(ctx, target, x, lengths, epsilon, scale, bias, centred=centred)
     return ctx.emit_result("normalize", target, (x.name, *names), attrs)
 
 

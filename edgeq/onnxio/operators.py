@@ -20,18 +20,14 @@ _BITS: Final = "shifts and reinterpreted bits have no integer form here: do them
 _TEXT: Final = "text is prepared in the application: let the model begin at the numbers"
 _SEQUENCE: Final = "sequences and optional values have no place in static memory: give and take tensors of fixed shape"
 _WINDOW: Final = "export it as a constant: it does not depend on the input"
-_NORMALIZATION: Final = (
-    "use LayerNormalization or InstanceNormalization, or BatchNormalization, which folds into the layers"
-)
 _ATTENTION: Final = "export it as MatMul, Softmax and Transpose"
 _INDEX: Final = "addresses that depend on data have no integer form yet: do it in the application"
 _SHAPE: Final = "export the model with static shapes: then it is a constant"
 _LP_POOL: Final = "the tensor must be float32, of static shape"
-_MONOTONE: Final = "the largest of the inputs is the same without it: leave it out and take the arg max of its input"
 
 _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (_APPLICATION, (
-        "Hardmax", "ImageDecoder", "MaxRoiPool", "Multinomial", "NonMaxSuppression", "RoiAlign", "Unique",
+        "ImageDecoder", "MaxRoiPool", "Multinomial", "NonMaxSuppression", "RoiAlign", "Unique",
     )),
     (_INTEGER_FORM, ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")),
     (_STATIC, ("If", "Loop", "Scan")),
@@ -45,10 +41,9 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence",
     )),
     (_WINDOW, ("BlackmanWindow", "HammingWindow", "HannWindow", "MelWeightMatrix")),
-    (_NORMALIZATION, ("GroupNormalization", "LRN", "RMSNormalization")),
     (_ATTENTION, ("Attention", "RotaryEmbedding")),
     (_INDEX, (
-        "Col2Im", "Compress", "MaxUnpool", "NonZero", "ReverseSequence", "Scatter", "TensorScatter",
+        "Col2Im", "Compress", "MaxUnpool", "NonZero", "Scatter", "TensorScatter",
     )),
     (_SHAPE, ("ConstantOfShape", "EyeLike", "Range", "Shape", "Size")),
     ("resample the image in the application", ("AffineGrid", "DeformConv", "GridSample")),
@@ -59,30 +54,33 @@ _SINGLE: Final = {
     "IsNaN": "values of firmware are numbers: only tensors of float32 can be asked",
     "BatchNormalization": "make its parameters constants, each variance positive; in training: model.eval() first",
     "CastLike": "write it as a Cast to FLOAT, INT32, INT64 or BOOL",
-    "CenterCropPad": "crop with Slice, or pad with Pad",
+    "CenterCropPad": "the tensor must be float32, and the wanted shape constant",
     "Constant": "store it as an initializer",
     "ConvTranspose": "its weight must be constant, over one or two dimensions",
-    "CumProd": "running products have no integer form: compute them in the application",
+    "CumProd": "only running products of at most 32 integers along a constant axis are supported",
     "DFT": "its length and axis must be constant, samples times frequencies at most 2^20; onesided ones are "
     "of real samples and not inverse",
     "DepthToSpace": "only images of rank 4 can be rearranged",
     "Det": "compute it in the application",
     "Dropout": "export the model in inference mode: call model.eval() first",
     "DynamicQuantizeLinear": "quantize statically: dynamic scales need floating point on the device",
-    "Einsum": "write it as MatMul and Transpose",
+    "Einsum": "the tensors must be float32",
     "Expand": "expand a constant, or expand to a constant shape",
     "GlobalLpPool": _LP_POOL,
-    "LogSoftmax": _MONOTONE,
+    "Hardmax": "the tensor must be float32",
+    "LogSoftmax": "the tensor must be float32",
     "LpPool": _LP_POOL,
+    "LRN": "the tensor must be float32, with channels in axis 1",
     "MeanVarianceNormalization": "the tensor must be float32",
     "Mean": "only tensors of float32 can be averaged",
     "ReduceProd": "only products of at most 32 numbers, over constant axes, are supported: multiply the slices",
+    "ReverseSequence": "the lengths must be constant",
     "STFT": "its step, window and length must be constant, the signal real with batch 1, and the length times "
     "frequencies at most 2^20",
     "SpaceToDepth": "only images of rank 4 can be rearranged",
     "Split": "the sizes of the parts must be constant",
     "Sum": "only tensors of float32 can be added",
-    "SwiGLU": "export it as Split, Swish and Mul",
+    "SwiGLU": "the tensors must be float32",
     "Tile": "repeat by constant numbers",
     "Trilu": "the diagonal must be constant, and the tensor float32",
     "Upsample": "use Resize, to the nearest neighbour and by whole factors",
@@ -93,10 +91,11 @@ HINTS: Final = _SINGLE | {name: hint for hint, names in _BY_HINT for name in nam
 
 _SOMETIMES: Final = frozenset(
     {
-        "BatchNormalization", "CastLike", "Constant", "ConstantOfShape", "ConvTranspose", "DFT", "DepthToSpace",
-        "Dropout", "DynamicQuantizeLinear", "Expand", "EyeLike", "GlobalLpPool", "If", "IsInf", "IsNaN", "LpPool",
-        "Mean", "MeanVarianceNormalization", "Range", "ReduceProd", "STFT", "Shape", "Size", "SpaceToDepth", "Split",
-        "Sum", "Tile", "Trilu", "Upsample",
+        "BatchNormalization", "CastLike", "CenterCropPad", "Constant", "ConstantOfShape", "ConvTranspose", "CumProd",
+        "DFT", "DepthToSpace", "Dropout", "DynamicQuantizeLinear", "Einsum", "Expand", "EyeLike", "GlobalLpPool",
+        "Hardmax", "If", "IsInf", "IsNaN", "LRN", "LogSoftmax", "LpPool", "Mean", "MeanVarianceNormalization", "Range",
+        "ReduceProd", "ReverseSequence", "STFT", "Shape", "Size", "SpaceToDepth", "Split", "Sum", "SwiGLU", "Tile",
+        "Trilu", "Upsample",
     }
 )  # fmt: skip
 NEVER: Final = frozenset(HINTS) - _SOMETIMES

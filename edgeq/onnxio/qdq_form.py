@@ -23,9 +23,9 @@ from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import Array
 from edgeq.onnxio.forms import is_plain
 from edgeq.onnxio.names import fresh_name
+from edgeq.onnxio.writer import needed_opset
 from edgeq.ops import onnx_types
 
-OPSET: Final = 21
 FUSING: Final = onnx_types(lambda op, form: form.fuses_clamp)
 CLAMPS: Final = onnx_types(lambda op, form: form.clamps)
 REQUANTIZE: Final = "Identity"
@@ -83,13 +83,14 @@ class QdqNames:
 def write_qdq(model: ir.Model, plan: QdqPlan, names: QdqNames | None = None) -> ir.Model:
     """The canonical QDQ model: a copy of a float model with the plan's integers written into it.
 
-    The result is a new model (opset 21); weights that nothing reads any more are dropped. Activation parameters of
-    values that are not in the model are ignored. ``names`` receives where the integers lie.
+    The result is a new model (opset 21, or the one that its operators need); weights that nothing reads any more are
+    dropped. Activation parameters of values that are not in the model are ignored. ``names`` receives where the
+    integers lie.
     """
     names = QdqNames() if names is None else names
     result = model.clone()
     graph = result.graph
-    graph.opset_imports[""] = OPSET
+    graph.opset_imports[""] = needed_opset(graph)
     writer = _Writer(graph)
     for node in list(graph):
         for index, value in enumerate(node.inputs):

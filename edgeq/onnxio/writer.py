@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 IR_VERSION: Final = 10
 OPSET: Final = 21
+NEWER: Final = {"RMSNormalization": 23}
+"""Operators that a normalized model may have beyond :data:`OPSET`, and the opset that has them."""
 DIGEST_KEY: Final = "edgeq_sha256"
 """The last entry of a written model's ``metadata_props``: the SHA-256 of all bytes before it."""
 
 
 def model_bytes(model: ir.Model) -> bytes:
-    """Serialize a model deterministically, IR version 10, opset 21.
+    """Serialize a model deterministically, IR version 10, opset 21, or the one that its operators need.
 
     Raises:
         ValueError: the model is of another opset, which is a mistake of the caller.
@@ -31,16 +33,16 @@ def model_bytes(model: ir.Model) -> bytes:
 
 
 def model_proto(model: ir.Model) -> ModelProto:
-    """A model as ONNX's own Python package has it, IR version 10, opset 21.
+    """A model as ONNX's own Python package has it, as :func:`model_bytes` serializes it.
 
     Raises:
         ValueError: as :func:`model_bytes`.
     """
     import onnx_ir as ir
 
-    opset = model.graph.opset_imports.get("")
-    if opset != OPSET:
-        raise ValueError(f"only opset {OPSET} is written, not {opset}")
+    opset, needed = model.graph.opset_imports.get(""), needed_opset(model.graph)
+    if opset != needed:
+        raise ValueError(f"only opset {needed} is written, not {opset}")
     proto = ir.to_proto(model)
     proto.ir_version = IR_VERSION
     proto.producer_name = "edgeq"
@@ -54,6 +56,11 @@ def model_proto(model: ir.Model) -> ModelProto:
     for domain, version in imports:
         proto.opset_import.add(domain=domain, version=version)
     return proto
+
+
+def needed_opset(graph: ir.Graph) -> int:
+    """The opset of a normalized model: 21, or a newer one that has its operators."""
+    return max(OPSET, *(NEWER.get(node.op_type, 0) for node in graph if not node.domain), 0)
 
 
 def write_model(model: ir.Model, path: str | Path) -> None:

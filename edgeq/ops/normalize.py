@@ -68,6 +68,12 @@ NORMALIZE = Op(
     evaluate=_evaluate,
     macs=no_macs,
     onnx=(
+        OnnxForm(
+            "GroupNormalization",
+            constants={1: "scale", 2: "bias"},
+            fuses_clamp=True,
+            attributes=(_EPSILON, OnnxAttribute("num_groups", "int", low=1), _STASH),
+        ),
         OnnxForm("InstanceNormalization", constants={1: "scale", 2: "bias"}, fuses_clamp=True, attributes=(_EPSILON,)),
         OnnxForm(
             "LayerNormalization",
@@ -76,6 +82,12 @@ NORMALIZE = Op(
             attributes=(OnnxAttribute("axis", "int"), _EPSILON, _STASH),
         ),
         OnnxForm("LpNormalization", attributes=(OnnxAttribute("axis", "int"), OnnxAttribute("p", "int", (2,)))),
+        OnnxForm(
+            "RMSNormalization",
+            constants={1: "scale"},
+            fuses_clamp=True,
+            attributes=(OnnxAttribute("axis", "int"), _EPSILON, _STASH),
+        ),
     ),
     samples=(
         _layer("2d-33", (1, 33), (33,)),
@@ -86,8 +98,14 @@ NORMALIZE = Op(
         _layer("two", (1, 9, 2), (2,)),
         Sample("instance-c5", "InstanceNormalization", ((1, 5, 6, 4),), {1: (5,), 2: (5,)}, {"epsilon": 0.0625}),
         Sample("instance-3d", "InstanceNormalization", ((1, 3, 20),), {1: (3,), 2: (3,)}, {"epsilon": 0.0625}),
+        Sample(
+            "group-3", "GroupNormalization", ((1, 6, 4, 3),), {1: (6,), 2: (6,)}, {"num_groups": 3, "epsilon": 0.25}
+        ),
+        Sample("group-1-3d", "GroupNormalization", ((1, 5, 7),), {1: (5,), 2: (5,)}, {"num_groups": 1}),
         Sample("lp-2d", "LpNormalization", ((1, 40),), {}, {"axis": -1, "p": 2}),
         Sample("lp-channels", "LpNormalization", ((1, 6, 4, 3),), {}, {"axis": 1, "p": 2}),
+        Sample("rms-3d", "RMSNormalization", ((1, 5, 17),), {1: (17,)}, {"epsilon": 0.0625}),
+        Sample("rms-two_axes", "RMSNormalization", ((1, 3, 4, 5),), {1: (4, 5)}, {"axis": 2}),
     ),
     limits="rows of int8 have at most 2^23 elements, of int16 2^15",
 )

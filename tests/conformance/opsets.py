@@ -24,9 +24,9 @@ from tests.conformance.node_tests import NodeTest, run_float
 LAST_OPSET: Final = min(26, MAX_OPSET)
 # Operators that rules turn into others, beside those that have an integer form of their own.
 REWRITTEN: Final = (
-    "BatchNormalization", "ConvTranspose", "DFT", "DepthToSpace", "Dropout", "Expand", "Gather", "GlobalLpPool",
-    "LpPool", "Mean", "MeanVarianceNormalization", "ReduceProd", "STFT", "SpaceToDepth", "Split", "Sum", "Tile",
-    "Trilu", "Upsample",
+    "BatchNormalization", "CenterCropPad", "ConvTranspose", "DFT", "DepthToSpace", "Dropout", "Einsum", "Expand",
+    "Gather", "GlobalLpPool", "Hardmax", "LRN", "LogSoftmax", "LpPool", "Mean", "MeanVarianceNormalization",
+    "ReduceProd", "ReverseSequence", "STFT", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
 )  # fmt: skip
 _IMAGE: Final = (1, 4, 5, 6)
 _RNG: Final = np.random.default_rng(5)
@@ -292,6 +292,10 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "AveragePool": _pool(average=True),
     "BatchNormalization": _batchnorm,
     "Cast": lambda opset: [Form(attributes={"to": TensorProto.INT32})],
+    "CenterCropPad": lambda opset: [
+        Form(constants={1: _ints(1, 3, 8, 6)}),
+        Form(constants={1: _ints(2, 9)}, attributes={"axes": (-2, -1)}),
+    ],
     "Clip": _clip,
     "Concat": lambda opset: [Form((_IMAGE, (1, 2, 5, 6)), attributes={"axis": 1})],
     "Conv": _conv,
@@ -315,6 +319,13 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "Atanh": lambda opset: [Form(low=-0.99, high=0.99)],
     "Div": lambda opset: [Form(constants={1: _CHANNEL.reshape(4, 1, 1)}), Form((_IMAGE, _IMAGE), low=0.2)],
     "Dropout": _dropout,
+    "Einsum": lambda opset: [
+        Form(((2, 3, 6), (2, 6, 4)), attributes={"equation": "bij,bjk->bik"}),
+        Form(((3, 4, 5), (5, 3)), attributes={"equation": "abc,cd->dba"}),
+        Form(((3, 4), (4, 5), (5,)), attributes={"equation": "ij,jk,k"}),
+        Form(((3, 4), (2,)), attributes={"equation": "ij,k->ikj"}),
+        Form(((2, 3, 3), (3,)), attributes={"equation": "...ii,i->..."}),
+    ],
     "Expand": lambda opset: [Form(((1, 4, 1),), {1: _ints(2, 1, 3)})],
     "Flatten": lambda opset: [Form(), Form(attributes={"axis": 0}), Form(attributes={"axis": 2})],
     "Gather": lambda opset: [Form(constants={1: _ints(*i)}, attributes={"axis": 2}) for i in ((3, 0, 1), (1, 2))],
@@ -324,6 +335,11 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
         Form(((4, 5),), {1: np.array([[1, 2]])}),
     ],
     "Gemm": _gemm,
+    "GroupNormalization": lambda opset: [
+        Form(constants={1: _CHANNEL[:size], 2: _CHANNEL[:size]}, attributes={"num_groups": 2})
+        for size in ((2,) if opset < 21 else (4,))
+    ],
+    "Hardmax": _softmax,
     "GRU": _recurrent(3),
     "LSTM": _recurrent(4),
     "RNN": _recurrent(1),
@@ -337,6 +353,11 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "GlobalLpPool": _global_lp_pool,
     "LpPool": _lp_pool,
     "LpNormalization": lambda opset: [Form(attributes={"axis": 1, "p": p}) for p in (1, 2)],
+    "LRN": lambda opset: [
+        Form(attributes={"size": 3}),
+        Form(attributes={"size": 5, "alpha": 0.75, "beta": 0.5, "bias": 1.5}),
+    ],
+    "LogSoftmax": _softmax,
     "Log": lambda opset: [Form(low=0.1)],
     "MatMul": lambda opset: [
         Form(((1, 3, 6),), {1: _MATRIX}),
@@ -375,6 +396,14 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "ReduceProd": lambda opset: _reduce(opset, 18)[:-1],  # the last one multiplies more numbers than are taken
     "ReduceLogSum": lambda opset: [replace(form, low=0.2) for form in _reduce(opset, 18)],
     "ReduceSum": lambda opset: _reduce(opset, 13),
+    "ReverseSequence": lambda opset: [
+        Form(((4, 3, 2),), {1: _ints(4, 2, 1)}),
+        Form(((1, 6, 2),), {1: _ints(5)}, {"batch_axis": 0, "time_axis": 1}),
+    ],
+    "RMSNormalization": lambda opset: [
+        Form(constants={1: np.full(6, 1.5, np.float32)}),
+        Form(constants={1: np.full((5, 6), 1.5, np.float32)}, attributes={"axis": 2, "epsilon": 0.25}),
+    ],
     "Reshape": lambda opset: [Form(constants={1: _ints(0, -1, 3)})],
     "Resize": _resize,
     "STFT": _stft,
@@ -412,7 +441,8 @@ def opsets_of(name: str) -> list[int]:
     """The opsets from 7 on in which an operator's definition is new, and the newest of all, where it has a form."""
     schemas = [item for item in onnx.defs.get_all_schemas_with_history() if item.domain == "" and item.name == name]
     since = sorted({max(item.since_version, MIN_OPSET) for item in schemas if not item.deprecated})
-    gone = min((item.since_version for item in schemas if item.deprecated), default=LAST_OPSET + 1)
+    last = max(schemas, key=lambda item: int(item.since_version))
+    gone = last.since_version if last.deprecated else LAST_OPSET + 1
     found = sorted({opset for opset in (*since, LAST_OPSET) if opset < gone and opset <= LAST_OPSET})
     return [opset for opset in found if name not in FORMS or FORMS[name](opset)]
 

@@ -176,7 +176,16 @@ def _normalize(draw: np.random.Generator, name: str) -> Case:
         return Case(
             f"{name}-lp", ("LpNormalization",), (shape,), attributes={"axis": -1, "p": 2}, parameters=parameters
         )
-    constants: dict[int, Shape] = {1: shape[-1:], 2: shape[-1:]}
+    if draw.integers(3) == 0:
+        groups = int(draw.integers(1, 4))
+        image = (1, groups * _size(draw, 3), _size(draw, 9), _size(draw, 5))
+        constants: dict[int, Shape] = {1: image[1:2], 2: image[1:2]}
+        attributes = {"num_groups": groups}
+        return Case(f"{name}-group", ("GroupNormalization",), (image,), constants, attributes, parameters=parameters)
+    if draw.integers(3) == 0:
+        constants = {1: shape[-1:]}
+        return Case(f"{name}-rms", ("RMSNormalization",), (shape,), constants, {"axis": -1}, parameters=parameters)
+    constants = {1: shape[-1:], 2: shape[-1:]}
     return Case(f"{name}-layer", ("LayerNormalization",), (shape,), constants, {"axis": -1}, parameters=parameters)
 
 

@@ -387,6 +387,9 @@ def normalizations() -> Iterator[Single]:
     yield _single("InstanceNormalization", IMAGE, c1=four[0], c2=four[1], raw=(1, 2))
     yield _single("LayerNormalization", (1, 6, 4), c1=four[0], c2=four[1], raw=(1, 2))
     yield _single("LpNormalization", IMAGE, axis=1)
+    yield _single("GroupNormalization", IMAGE, c1=four[0], c2=four[1], raw=(1, 2), num_groups=2)
+    yield _single("RMSNormalization", (1, 6, 4), c1=four[0], raw=(1,), opset=23)
+    yield _single("RMSNormalization", (1, 6, 4), c1=_normal(6, 4), raw=(1,), axis=1, epsilon=0.25, opset=23)
     yield _single("LRN", IMAGE, size=3)
 
 

@@ -31,6 +31,7 @@ from edgeq.numerics.scaling import MODES, SCALINGS, Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE, QdqPlan
 from edgeq.onnxio.qdq_parameters import quantize_constant
 from edgeq.onnxio.samples import Samples
+from edgeq.onnxio.writer import NEWER
 from edgeq.ops import OPS, OnnxForm, Sample, onnx_forms, plain_form, plain_limits
 from edgeq.ops.signature import Shape
 from edgeq.quant import QuantizeOptions, quantize
@@ -479,7 +480,8 @@ def float_model(name: str, cases: Sequence[Case], given: QdqPlan) -> onnx_ir.Mod
                 operands += _constants(case, [np.float32(bound) for bound in _CLIP], initializers)
         outputs.append(helper.make_tensor_value_info(case.output, _onnx_type(case.result), None))
     graph = helper.make_graph(nodes, name, inputs, outputs, initializers)
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
+    opset = max(_OPSET, *(NEWER.get(item.op_type, 0) for item in graph.node), 0)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
     return onnx_ir.from_proto(onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True))
 
 

@@ -185,7 +185,7 @@ def eq0354_slice_backwards() -> ModelProto:
 
 
 def eq0355_no_integer_form() -> ModelProto:
-    return build(IN + "r = Hardmax(xd)" + OUT)
+    return build(IN + "r = Bernoulli(xd)" + OUT)
 
 
 def eq0356_activation_per_channel() -> ModelProto:

@@ -126,7 +126,7 @@ LOWERED: dict[str, tuple[str, Mode, str, str, Mapping[str, Any]]] = {
         "c = Slice(b, from, to, axis, step)\n",
         {"from": np.array([3]), "to": np.array([-9]), "axis": np.array([1]), "step": np.array([-1])},
     ),
-    "an operator without integer form": ("EQ0355", "highmul", "float[1,4]", "c = Hardmax(b)\n", {}),
+    "an operator without integer form": ("EQ0355", "highmul", "float[1,4]", "c = Bernoulli(b)\n", {}),
     "scales far apart": (
         "EQ0358",
         "highmul",

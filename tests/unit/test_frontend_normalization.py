@@ -132,3 +132,38 @@ def test_an_expand_that_makes_the_result_larger_stays() -> None:
         constants={"shape": axes(*ROW)},
     )
     assert "Concat" in kinds(run_both(model))
+
+
+def root_mean_square(form: str, last: str = "q") -> list[NodeProto]:
+    """x over the root of its mean square, as exporters write it."""
+    parts = [
+        node("Pow", ["x", "two"], ["p"]),
+        node("ReduceMean", ["p"], ["v"], axes=[-1]),
+        node("Add", ["v", "e"], ["w"]),
+        node("Sqrt", ["w"], ["s"]),
+    ]
+    if form == "quotient":
+        return [*parts, node("Div", ["x", "s"], [last])]
+    inverse = node("Div", ["one", "s"], ["i"]) if form == "inverse" else node("Reciprocal", ["s"], ["i"])
+    operands = ["i", "x"] if form == "first" else ["x", "i"]
+    return [*parts, inverse, node("Mul", operands, [last])]
+
+
+@pytest.mark.parametrize("form", ["quotient", "inverse", "reciprocal", "first"])
+def test_a_root_mean_square_in_parts_is_one_node(form: str) -> None:
+    parts = [*root_mean_square(form), node("Mul", ["q", "g"], ["y"])]
+    constants = CONSTANTS | {"one": np.array(1, np.float32)}
+    found = run_both(build(parts, ROW, constants=constants))
+    assert kinds(found) == {"RMSNormalization": 1}
+    assert found.graph.opset_imports[""] == 23
+
+
+@pytest.mark.parametrize("change", ["axes", "operand", "number"])
+def test_what_is_no_root_mean_square_is_left(change: str) -> None:
+    parts = root_mean_square("inverse", last="y")
+    constants = CONSTANTS | {"one": np.array(2 if change == "number" else 1, np.float32)}
+    if change == "axes":
+        parts[1] = node("ReduceMean", ["p"], ["v"], axes=[1])
+    elif change == "operand":
+        parts[0] = node("Abs", ["x"], ["p"])
+    assert "RMSNormalization" not in kinds(run_both(build(parts, ROW, constants=constants)))

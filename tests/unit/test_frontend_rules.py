@@ -725,3 +725,32 @@ def test_original_names_stay_and_new_ones_derive() -> None:
     assert list(normalized.graph.initializers) == [
         "stem.weight", "stem/bn_offset", "flat_reshape_shape", "head.weight", "head.bias",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ij->ji", ((3, 4),)),
+        ("bij, bjk -> bik", ((2, 3, 4), (2, 4, 5))),
+        ("bhqd,bhkd->bhqk", ((1, 2, 3, 4), (1, 2, 5, 4))),
+        ("bqhd,bkhd->bhqk", ((1, 3, 2, 4), (1, 5, 2, 4))),
+        ("i,i", ((5,), (5,))),
+        ("i,j->ji", ((5,), (3,))),
+        ("ij,ij->i", ((5, 3), (5, 3))),
+        ("...ij,...jk->...ik", ((2, 3, 4), (1, 4, 5))),
+        ("ij,jk,kl->il", ((2, 3), (3, 4), (4, 2))),
+        ("iij->j", ((3, 3, 2),)),
+        ("ab,cd->", ((2, 3), (4, 5))),
+    ],
+)
+def test_einsum_is_written_out(equation: str, shapes: tuple[tuple[int, ...], ...]) -> None:
+    names = [f"x{number}" for number in range(len(shapes))]
+    model = build([node("Einsum", names, ["y"], equation=equation)], None, inputs=dict(zip(names, shapes, strict=True)))
+    assert "Einsum" not in {each.op_type for each in run_both(model).graph}
+    constants = {
+        name: np.random.default_rng(1).normal(size=shape).astype(np.float32)
+        for name, shape in zip(names[1:], shapes[1:], strict=True)
+    }
+    if constants:
+        given = {names[0]: shapes[0]}
+        run_both(build([node("Einsum", names, ["y"], equation=equation)], None, inputs=given, constants=constants))

@@ -108,10 +108,10 @@ def test_every_value_is_in_one_group() -> None:
 
 def test_operators_without_an_integer_form_are_listed_together() -> None:
     with pytest.raises(EdgeqError) as caught:
-        specification_of("a = Det(x)\n y = Hardmax(a)", "(float[1,4,6,6] x) => (y)")
+        specification_of("a = Det(x)\n y = Bernoulli(a)", "(float[1,4,6,6] x) => (y)")
     assert [(problem.code, problem.got) for problem in caught.value.problems] == [
         ("EQ0330", "Det"),
-        ("EQ0330", "Hardmax"),
+        ("EQ0330", "Bernoulli"),
     ]
 
 

@@ -12,9 +12,11 @@ from edgeq.frontend.edit import Rule
 from edgeq.frontend.rules import (
     activation,
     affine,
+    classes,
     composed,
     convolution,
     dense,
+    einsum,
     layout,
     normalization,
     padding,
@@ -41,6 +43,8 @@ CANONICAL: tuple[Rule, ...] = (
     *activation.COMPOSED_RULES,
     *normalization.RULES,
     *composed.RULES,
+    *classes.RULES,
+    *einsum.RULES,
 )
 FOLDING: tuple[Rule, ...] = (
     *simplify.RULES,
@@ -60,6 +64,8 @@ FOLDING: tuple[Rule, ...] = (
     *activation.RULES,
     *normalization.RULES,
     *composed.RULES,
+    *classes.RULES,
+    *einsum.RULES,
 )
 FINAL: tuple[Rule, ...] = (*FOLDING, *affine.LAST_RULES)
 

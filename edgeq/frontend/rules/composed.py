@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
-from edgeq.frontend.facts import Shape, integer, known_shape, name_of, operand, required, scalar, shape_of, text
+from edgeq.frontend.facts import Shape, integer, known_shape, name_of, number, operand, required, scalar, shape_of, text
 from edgeq.frontend.rules.simplify import cut, taken
 
 _MAX_COPIES = 64
@@ -166,6 +166,81 @@ def _runs(indices: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
+def multiply_running(node: ir.Node, edit: Edit) -> str | None:
+    """CumProd of integers becomes one product for each place of its axis."""
+    x, result = required(node, 0), node.outputs[0]
+    place = scalar(edit.array(operand(node, 1)))
+    shape, base = shape_of(x), name_of(result)
+    if place is None or not shape or x.dtype is None or not x.dtype.is_integer():
+        return "the axis is computed, or the tensor is not of integers"
+    axis = int(place) % len(shape)
+    if not 1 <= shape[axis] <= _MAX_FACTORS:
+        return f"it multiplies more than {_MAX_FACTORS} numbers"
+    parts = [cut(edit, x, axis, (at, at + 1), f"{base}_{at}_part") for at in range(shape[axis])]
+    if integer(node, "reverse", 0):
+        parts.reverse()
+    products = [parts[0]]
+    for at, part in enumerate(parts[1:], start=1):
+        products.append(edit.node("Mul", [products[-1], part], base=f"{base}_{at}_product", shape=shape_of(part)))
+    if integer(node, "exclusive", 0):
+        one = edit.constant(np.ones(shape_of(parts[0]), x.dtype.numpy()), f"{base}_one")
+        products = [one, *products[:-1]]
+    if integer(node, "reverse", 0):
+        products.reverse()
+    edit.supersede(result, edit.node("Concat", products, {"axis": axis}, base=f"{base}_joined", shape=shape))
+    return None
+
+
+def reverse_starts(node: ir.Node, edit: Edit) -> str | None:
+    """ReverseSequence of constant lengths becomes Gather of the rows of both axes in one."""
+    x, result, lengths = required(node, 0), node.outputs[0], edit.array(operand(node, 1))
+    batch, time = integer(node, "batch_axis", 1), integer(node, "time_axis", 0)
+    shape, base = shape_of(x), name_of(result)
+    if lengths is None or {batch, time} != {0, 1}:
+        return "the lengths are computed"
+    order = np.tile(np.arange(shape[time]), (shape[batch], 1))
+    for row, length in enumerate(lengths.tolist()):
+        order[row, :length] = order[row, :length][::-1]
+    sample = np.arange(shape[batch])[:, None]
+    places = order * shape[1] + sample if time == 0 else (sample * shape[1] + order)
+    listed = (places.T if time == 0 else places).reshape(-1)
+    flat = edit.reshape(x, (shape[0] * shape[1], *shape[2:]), base=f"{base}_rows")
+    edit.supersede(result, edit.reshape(taken(edit, flat, 0, listed, f"{base}_taken"), shape, base=f"{base}_reshape"))
+    return None
+
+
+def crop_and_pad(node: ir.Node, edit: Edit) -> str | None:
+    """CenterCropPad becomes Slice of what is too long and Pad of what is too short."""
+    x, result = required(node, 0), node.outputs[0]
+    source, target, base = shape_of(x), shape_of(result), name_of(result)
+    if not edit.is_computed(x) or not _is_float(x):
+        return "it is constant, or not float"
+    value = x
+    for axis, (size, wanted) in enumerate(zip(source, target, strict=True)):
+        if size > wanted:
+            start = (size - wanted) // 2
+            value = cut(edit, value, axis, (start, start + wanted), f"{base}_{axis}")
+    missing = [max(wanted - size, 0) for size, wanted in zip(source, target, strict=True)]
+    if any(missing):
+        before = [count // 2 for count in missing]
+        pads = np.array([*before, *(count - half for count, half in zip(missing, before, strict=True))], np.int64)
+        operands = [value, edit.constant(pads, f"{base}_pads"), edit.constant(np.zeros((), np.float32), f"{base}_zero")]
+        value = edit.node("Pad", operands, {"mode": "constant"}, base=f"{base}_padded", shape=target)
+    edit.supersede(result, edit.reshape(value, target, base=f"{base}_copy") if value is x else value)
+    return None
+
+
+def gate_by_swish(node: ir.Node, edit: Edit) -> str | None:
+    """SwiGLU of a gate and a value becomes gate · Sigmoid(alpha · gate) · value."""
+    gate, value, result = required(node, 0), required(node, 1), node.outputs[0]
+    base, shape, alpha = name_of(result), shape_of(node.outputs[0]), number(node, "alpha", 1.0)
+    inner = gate if alpha == 1 else _scaled(edit, gate, alpha, f"{base}_alpha")
+    share = edit.node("Sigmoid", [inner], base=f"{base}_share", shape=shape)
+    swish = edit.node("Mul", [gate, share], base=f"{base}_swish", shape=shape)
+    edit.supersede(result, edit.node("Mul", [swish, value], base=f"{base}_gated", shape=shape))
+    return None
+
+
 def mask_triangle(node: ir.Node, edit: Edit) -> str | None:
     """Trilu becomes a product with a constant mask of ones and zeros."""
     x, result = required(node, 0), node.outputs[0]
@@ -203,12 +278,16 @@ def move_depth_and_space(node: ir.Node, edit: Edit) -> str | None:
 
 
 RULES = (
+    Rule("crop_and_pad", ("CenterCropPad",), crop_and_pad),
+    Rule("gate_by_swish", ("SwiGLU",), gate_by_swish),
     Rule("mask_triangle", ("Trilu",), mask_triangle),
     Rule("mean_by_sum", ("Mean",), mean_by_sum),
     Rule("mirror_by_slices", ("Pad",), mirror_by_slices),
     Rule("move_depth_and_space", ("DepthToSpace", "SpaceToDepth"), move_depth_and_space),
+    Rule("multiply_running", ("CumProd",), multiply_running),
     Rule("multiply_slices", ("ReduceProd",), multiply_slices),
     Rule("power_without_base", ("Pow",), power_without_base),
     Rule("repeat_by_concat", ("Expand", "Tile"), repeat_by_concat),
+    Rule("reverse_starts", ("ReverseSequence",), reverse_starts),
     Rule("split_extreme", ("Max", "Min"), split_extreme),
 )

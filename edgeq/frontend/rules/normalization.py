@@ -25,6 +25,7 @@ from edgeq.frontend.rules.pooling import reduced_axes
 _EPSILON = float(np.float32(1e-5))
 # A smaller bound of a norm only keeps zeros from being divided by zero, which stay zero here.
 _NORM_MIN = 1e-5
+_RESPONSE_RANK = 3
 
 
 def recognise_layer_normalization(node: ir.Node, edit: Edit) -> str | None:
@@ -75,11 +76,63 @@ def _is_square_of(value: ir.Value, x: ir.Value, mean: ir.Node, edit: Edit) -> bo
     )
 
 
+def recognise_root_mean_square(node: ir.Node, edit: Edit) -> str | None:
+    """x / sqrt(mean of x² + epsilon) over the last axes, however it is written, becomes RMSNormalization."""
+    x, root = _over_root(node, edit)
+    plus = None if root is None else made_by(required(root, 0), "Add")
+    mean = None if plus is None else made_by(required(plus, 0), "ReduceMean")
+    if x is None or root is None or plus is None or mean is None:
+        return "not over the root of a mean and a number"
+    epsilon, axes, rank = scalar(edit.array(operand(plus, 1))), reduced_axes(mean, edit), len(shape_of(x))
+    if epsilon is None or epsilon < 0 or not _is_product_of(required(mean, 0), x, edit):
+        return "not the mean of its squares"
+    if not axes or axes != tuple(range(rank - len(axes), rank)) or not integer(mean, "keepdims", 1):
+        return "not over the last axes"
+    parts = (required(node, 0), required(node, 1), root.outputs[0], plus.outputs[0], mean.outputs[0], required(mean, 0))
+    if any(value in edit.params for value in parts if value is not x):
+        return "a part of it is rounded"
+    result = node.outputs[0]
+    base, shape = name_of(result), shape_of(x)
+    ones = edit.constant(np.ones(shape[axes[0] :], np.float32), f"{base}_scale")
+    attributes: dict[str, AttributeValue] = {"axis": axes[0], "epsilon": float(epsilon), "stash_type": 1}
+    edit.supersede(result, edit.node("RMSNormalization", [x, ones], attributes, base=f"{base}_normal", shape=shape))
+    return None
+
+
+def _over_root(node: ir.Node, edit: Edit) -> tuple[ir.Value, ir.Node] | tuple[None, None]:
+    """x and the Sqrt of x / sqrt, or of x · 1/sqrt."""
+    if node.op_type == "Div":
+        root = made_by(required(node, 1), "Sqrt")
+        return (None, None) if root is None else (required(node, 0), root)
+    for x, factor in ((required(node, side), required(node, 1 - side)) for side in (0, 1)):
+        inverse = factor.producer()
+        if inverse is None or not is_op(inverse, "Div", "Reciprocal"):
+            continue
+        if is_op(inverse, "Div") and scalar(edit.array(operand(inverse, 0))) != 1:
+            continue
+        root = made_by(inverse.inputs[-1], "Sqrt")
+        if root is not None and factor not in edit.params:
+            return x, root
+    return None, None
+
+
+def _is_product_of(value: ir.Value, x: ir.Value, edit: Edit) -> bool:
+    """Whether a value is x²."""
+    product, power = made_by(value, "Mul"), made_by(value, "Pow")
+    if power is not None:
+        return required(power, 0) is x and scalar(edit.array(operand(power, 1))) == 2
+    return product is not None and required(product, 0) is x and required(product, 1) is x
+
+
 def take_scale_and_bias(node: ir.Node, edit: Edit) -> str | None:
-    """LayerNormalization(x) · a + b with constants along its axes has them as its own scale and bias."""
+    """LayerNormalization(x) · a + b with constants along its axes has them as its own scale and bias.
+
+    RMSNormalization has no bias.
+    """
     result = node.outputs[0]
     user = edit.only_user(result)
-    if user is None or not is_op(user, "Mul", "Add") or shape_of(user.outputs[0]) != shape_of(result):
+    taken = ("Mul", "Add") if node.op_type == "LayerNormalization" else ("Mul",)
+    if user is None or not is_op(user, *taken) or shape_of(user.outputs[0]) != shape_of(result):
         return "nothing scales or shifts its result alone"
     other = next((value for value in user.inputs if value is not result), None)
     constant, scale = edit.array(other), edit.array(operand(node, 1))
@@ -103,13 +156,14 @@ def take_scale_and_bias(node: ir.Node, edit: Edit) -> str | None:
     operands += [
         edit.constant(array.astype(np.float32), f"{base}_{label}")
         for label, array in zip(("scale", "bias"), new, strict=True)
+        if label == "scale" or node.op_type == "LayerNormalization"
     ]
     attributes: dict[str, AttributeValue] = {
         "axis": integer(node, "axis", -1),
         "epsilon": number(node, "epsilon", _EPSILON),
     }
     name = node.name
-    made = edit.node("LayerNormalization", operands, attributes, base=f"{base}_normal", shape=shape_of(result))
+    made = edit.node(node.op_type, operands, attributes, base=f"{base}_normal", shape=shape_of(result))
     edit.supersede(user.outputs[0], made)
     maker = made.producer()
     edit.sweep()
@@ -172,6 +226,37 @@ def write_out_mean_variance(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
+def normalize_response(node: ir.Node, edit: Edit) -> str | None:
+    """LRN becomes x · (bias + alpha · mean of x² over a window of channels)^-beta."""
+    x, result = required(node, 0), node.outputs[0]
+    shape, base, size = shape_of(x), name_of(result), integer(node, "size", 1)
+    if x.dtype != ir.DataType.FLOAT or len(shape) < _RESPONSE_RANK:
+        return "not float, or without channels"
+    square = edit.node("Mul", [x, x], base=f"{base}_square", shape=shape)
+    # Channels are the rows of an image, which a window moves along; what is beyond counts as zero.
+    image = (1, shape[0], shape[1], math.prod(shape[2:]))
+    wide = edit.reshape(square, image, base=f"{base}_image")
+    window: dict[str, AttributeValue] = {
+        "ceil_mode": 0,
+        "count_include_pad": 1,
+        "dilations": (1, 1),
+        "kernel_shape": (size, 1),
+        "pads": ((size - 1) // 2, 0, size // 2, 0),
+        "strides": (1, 1),
+    }
+    mean = edit.node("AveragePool", [wide], window, base=f"{base}_window", shape=image)
+    value = edit.reshape(mean, shape, base=f"{base}_mean")
+    for op_type, number_ in (
+        ("Mul", number(node, "alpha", 1e-4)),
+        ("Add", number(node, "bias", 1.0)),
+        ("Pow", -number(node, "beta", 0.75)),
+    ):
+        constant = edit.constant(np.array(number_, np.float32), f"{base}_{op_type.lower()}_number")
+        value = edit.node(op_type, [value, constant], base=f"{base}_{op_type.lower()}", shape=shape)
+    edit.supersede(result, edit.node("Mul", [x, value], base=f"{base}_response", shape=shape))
+    return None
+
+
 def norm_by_division(node: ir.Node, edit: Edit) -> str | None:
     """LpNormalization of p = 1 becomes a division by the sum of magnitudes."""
     x, result = required(node, 0), node.outputs[0]
@@ -206,8 +291,10 @@ def drop_expand(node: ir.Node, edit: Edit) -> str | None:
 RULES = (
     Rule("drop_expand", ("Expand",), drop_expand),
     Rule("norm_by_division", ("LpNormalization",), norm_by_division),
+    Rule("normalize_response", ("LRN",), normalize_response),
     Rule("recognise_layer_normalization", ("Div",), recognise_layer_normalization),
     Rule("recognise_norm", ("Div",), recognise_norm),
-    Rule("take_scale_and_bias", ("LayerNormalization",), take_scale_and_bias),
+    Rule("recognise_root_mean_square", ("Div", "Mul"), recognise_root_mean_square),
+    Rule("take_scale_and_bias", ("LayerNormalization", "RMSNormalization"), take_scale_and_bias),
     Rule("write_out_mean_variance", ("MeanVarianceNormalization",), write_out_mean_variance),
 )

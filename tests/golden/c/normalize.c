@@ -12,6 +12,7 @@
 void normalize_step_0(uint8_t *arena);
 void normalize_step_1(uint8_t *arena);
 void normalize_step_2(uint8_t *arena);
+void normalize_step_3(uint8_t *arena);
 
 typedef struct {
   int32_t rows;
@@ -49,8 +50,8 @@ static EQ_NOINLINE void normalize_normalize(void *out, const void *x, const norm
 }
 
 /* step 0: normalize, for normalize_2d-33_.0
-   reads int8 1x33 at 176: normalize_2d-33_.x0
-   gives int8 1x33 at 176: normalize_2d-33_.y_float
+   reads int8 1x33 at 256: normalize_2d-33_.x0
+   gives int8 1x33 at 256: normalize_2d-33_.y_float
 */
 static const normalize_normalize_t step_0 = {
     /* rows */ 1,
@@ -67,7 +68,7 @@ static const normalize_normalize_t step_0 = {
     /* offsets */ normalize_w0_offsets,
 };
 EQ_NOINLINE void normalize_step_0(uint8_t *arena) {
-  normalize_normalize((int8_t *)(arena + 176), (const int8_t *)(arena + 176), &step_0);
+  normalize_normalize((int8_t *)(arena + 256), (const int8_t *)(arena + 256), &step_0);
 }
 
 /* step 1: normalize, for normalize_instance-c5_.0
@@ -92,21 +93,21 @@ EQ_NOINLINE void normalize_step_1(uint8_t *arena) {
   normalize_normalize((int8_t *)(arena + 0), (const int8_t *)(arena + 0), &step_1);
 }
 
-/* step 2: normalize, for normalize_lp-2d_.0
-   reads int8 1x40 at 128: normalize_lp-2d_.x0
-   gives int8 1x40 at 128: normalize_lp-2d_.y_float
+/* step 2: normalize, for normalize_group-3_.0
+   reads int8 1x6x4x3 at 128: normalize_group-3_.x0
+   gives int8 1x6x4x3 at 128: normalize_group-3_.y_float
 */
 static const normalize_normalize_t step_2 = {
-    /* rows */ 1,
-    /* length */ 40,
-    /* channels */ 1,
-    /* inner */ 1,
+    /* rows */ 3,
+    /* length */ 24,
+    /* channels */ 6,
+    /* inner */ 12,
     /* in_zero */ 5,
-    /* centred */ 0,
+    /* centred */ 1,
     /* epsilon_high */ 0,
-    /* epsilon_low */ 0,
-    /* bits */ 29,
-    /* shift */ 51,
+    /* epsilon_low */ -40936722,
+    /* bits */ 27,
+    /* shift */ 52,
     /* scale */ normalize_w2_scale,
     /* offsets */ normalize_w2_offsets,
 };
@@ -114,11 +115,34 @@ EQ_NOINLINE void normalize_step_2(uint8_t *arena) {
   normalize_normalize((int8_t *)(arena + 128), (const int8_t *)(arena + 128), &step_2);
 }
 
+/* step 3: normalize, for normalize_lp-2d_.0
+   reads int8 1x40 at 208: normalize_lp-2d_.x0
+   gives int8 1x40 at 208: normalize_lp-2d_.y_float
+*/
+static const normalize_normalize_t step_3 = {
+    /* rows */ 1,
+    /* length */ 40,
+    /* channels */ 1,
+    /* inner */ 1,
+    /* in_zero */ -37,
+    /* centred */ 0,
+    /* epsilon_high */ 0,
+    /* epsilon_low */ 0,
+    /* bits */ 29,
+    /* shift */ 51,
+    /* scale */ normalize_w3_scale,
+    /* offsets */ normalize_w3_offsets,
+};
+EQ_NOINLINE void normalize_step_3(uint8_t *arena) {
+  normalize_normalize((int8_t *)(arena + 208), (const int8_t *)(arena + 208), &step_3);
+}
+
 void normalize_step(void *arena, uint32_t step) {
   switch (step) {
     case 0: normalize_step_0((uint8_t *)arena); break;
     case 1: normalize_step_1((uint8_t *)arena); break;
     case 2: normalize_step_2((uint8_t *)arena); break;
+    case 3: normalize_step_3((uint8_t *)arena); break;
     default: (void)arena; break;
   }
 }
