@@ -31,7 +31,7 @@ from edgeq.frontend.rules.affine import VARIANCE, normalization
 from edgeq.frontend.support import check_support
 from edgeq.ir import DType, QuantizedConstant
 from edgeq.numerics.array import Array
-from edgeq.onnxio.qdq_form import QdqPlan, fused_activation, write_qdq
+from edgeq.onnxio.qdq_form import QdqPlan, fused_activation, mask_of, write_qdq
 from edgeq.ops import OnnxForm, onnx_forms
 
 # Damage that the import explains better than what follows from it.
@@ -157,9 +157,10 @@ def _activations(found: Recovery) -> Iterator[ir.Value]:
 def _plan_constants(found: Recovery, plan: QdqPlan) -> None:
     """The integers of every constant operand."""
     forms = {name: form for name, (_, form) in onnx_forms().items()}
+    masks = {mask for node in found.edit.graph if (mask := mask_of(node)) is not None}
     for node in found.edit.graph:
         form = forms.get(node.op_type)
-        if form is None or node.domain:
+        if form is None or node.domain or (node in masks and node.outputs[0] not in found.params):
             continue
         for index, axis in form.matrices.items():
             matrix = _constant(found, node, index)

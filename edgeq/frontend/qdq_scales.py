@@ -18,7 +18,7 @@ from edgeq.frontend.qdq_bounds import bound_made_value
 from edgeq.frontend.qdq_read import Recovery
 from edgeq.ir import DType, Quantization
 from edgeq.onnxio.limits import shown
-from edgeq.onnxio.qdq_form import CLAMPS, REQUANTIZE, fused_activation
+from edgeq.onnxio.qdq_form import CLAMPS, REQUANTIZE, fused_activation, mask_of
 from edgeq.ops import OnnxForm, onnx_forms
 
 _HINT: Final = "quantize this operator too, or give calibration data"
@@ -31,14 +31,16 @@ def infer_scales(found: Recovery) -> None:
     keep their scale get operands at the scale of their result. What stays unknown is noted in ``found.problems``.
     """
     forms = {name: form for name, (_, form) in onnx_forms().items() if name != REQUANTIZE}
-    nodes = [node for node in found.edit.graph if not node.domain]
+    masks = {mask for node in found.edit.graph if (mask := mask_of(node)) is not None}
+    masks = {mask for mask in masks if mask.outputs[0] not in found.params}
+    nodes = [node for node in found.edit.graph if not node.domain and node not in masks]
     while _fill_backward(found, nodes, forms) or _fill_forward(found, nodes, forms) or bound_made_value(found):
         pass
-    absorbed = _merge_activations(found, nodes)
+    absorbed = _merge_activations(found, nodes) | {mask.outputs[0] for mask in masks}
     _report_unknown(found, absorbed)
     for node in list(found.edit.graph):
         form = forms.get(node.op_type)
-        if form is not None and form.scale == "same" and not node.domain:
+        if form is not None and form.scale == "same" and not node.domain and node not in masks:
             _equalize(found, node, form)
 
 

@@ -25,6 +25,7 @@ from edgeq.lowering.rules import RULES
 from edgeq.numerics.scale_range import ScaleRangeError
 from edgeq.numerics.scaling import INT16_MODES, SCALINGS, Mode, Scaling
 from edgeq.onnxio.forms import is_plain
+from edgeq.onnxio.qdq_form import mask_of
 from edgeq.onnxio.states import kept_outputs, states_of
 from edgeq.ops import OnnxForm, infer, onnx_types
 
@@ -136,7 +137,10 @@ def _lower_plain(ctx: Context, node: onnx_ir.Node) -> None:
 
 
 def _operands(ctx: Context, node: onnx_ir.Node, form: OnnxForm) -> list[Tensor]:
-    """What fills the slots for activations."""
+    """What fills the slots for activations; of a masked Softmax, what is masked."""
+    mask = mask_of(node)
+    if mask is not None and mask.outputs[0].name not in ctx.activations:
+        return [ctx.activation(mask, 1)]
     indices = range(len(node.inputs)) if form.activations is None else form.activations
     given = [index for index in indices if index < len(node.inputs) and node.inputs[index] is not None]
     return [ctx.activation(node, index) for index in given]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgeq.errors import EdgeqError
-from edgeq.ir import Attr, Tensor
+from edgeq.ir import Attr, DType, Quantization, Tensor
 from edgeq.lowering.context import Context, Target, scalar_quant
 from edgeq.lowering.requantize import requantized
 from edgeq.numerics import DEFAULT_MODE
+from edgeq.numerics.softmax import exp_table, exp_table_int16
+from edgeq.onnxio.qdq_form import mask_of
 from edgeq.ops import onnx_forms
 
 if TYPE_CHECKING:
@@ -36,6 +39,9 @@ def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -
             hint=f"quantize the result of this Softmax with scale {given.scale[0]:g} and zero point "
             f"{given.zero_point[0]}, the range of a probability",
         )
+    mask = mask_of(node)
+    if mask is not None and mask.outputs[0].name not in ctx.activations:
+        return _masked(ctx, mask, target, x, given)
     longest = ctx.scaling.softmax_row_max
     if longest is not None and x.shape[-1] > longest:
         raise EdgeqError(
@@ -49,8 +55,24 @@ def lower_softmax(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -
     table, chosen = ctx.scaling.choose_softmax(scale, x.dtype.numpy)
     attrs: dict[str, Attr] = {"requant": ctx.scaling.name, **chosen}
     constants = () if table is None else (ctx.add_constant(f"{target.name}.table", table),)
+    return _at_target(ctx, "softmax", (x.name, *constants), attrs, target, given)
+
+
+def _masked(ctx: Context, mask: onnx_ir.Node, target: Target, x: Tensor, given: Quantization) -> Tensor:
+    """Softmax over the positions that count; positions that do not have no score, so x keeps its scale."""
+    scale, _ = scalar_quant(x)
+    choose = exp_table if x.dtype is DType.INT8 else exp_table_int16
+    table = ctx.add_constant(f"{target.name}.table", choose(scale))
+    condition = ctx.activation(mask, 0)
+    named = replace(target, sources=(str(mask.name), *target.sources))
+    return _at_target(ctx, "masked_softmax", (x.name, condition.name, table), {}, named, given)
+
+
+def _at_target(
+    ctx: Context, op: str, operands: tuple[str, ...], attrs: dict[str, Attr], target: Target, given: Quantization
+) -> Tensor:
+    """Probabilities at their own scale, then at that of the result where it is another."""
     if target.quant == given and not target.is_clamped:
-        return ctx.emit_result("softmax", target, (x.name, *constants), attrs)
-    rows = f"{target.name}.rows"
-    row = ctx.emit("softmax", rows, (x.name, *constants), attrs, quant=given, sources=target.sources)
+        return ctx.emit_result(op, target, operands, attrs)
+    row = ctx.emit(op, f"{target.name}.rows", operands, attrs, quant=given, sources=target.sources)
     return requantized(ctx, row, target)

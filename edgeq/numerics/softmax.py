@@ -87,6 +87,27 @@ def softmax(x: Array, table: Array) -> Array:
     return saturate(_shares(entries[differences], 8) - 128, -128, 127)
 
 
+def masked_softmax(x: Array, counted: Array, table: Array) -> Array:
+    """:func:`softmax` over the positions that count; the others get a probability of exactly 0.
+
+    In a row in which nothing counts all positions are equal.
+
+    Args:
+        x: as in :func:`softmax`.
+        counted: bool, of the shape of ``x``.
+        table: as in :func:`softmax`.
+    """
+    wide, entries = x.astype(np.int64), table.astype(np.int64)
+    some = counted.any(axis=-1, keepdims=True)
+    largest = np.where(counted, wide, np.iinfo(np.int64).min).max(axis=-1, keepdims=True)
+    differences = np.where(counted, largest - wide, 0)
+    present = counted | ~some
+    if x.dtype == np.int16:
+        exponentials = (entries[differences >> 8] * entries[256 + (differences & 255)] + (1 << 15)) >> 16
+        return saturate(_shares(exponentials * present, 15), 0, 32767, np.int16)
+    return saturate(_shares(entries[differences] * present, 8) - 128, -128, 127)
+
+
 def _shares(exponentials: Array, bits: int) -> Array:
     """Each exponential over the sum of its row, in units of 2^-bits, rounded half up."""
     total = exponentials.sum(axis=-1, keepdims=True)

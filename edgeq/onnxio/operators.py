@@ -20,7 +20,6 @@ _BITS: Final = "shifts and reinterpreted bits have no integer form here: do them
 _TEXT: Final = "text is prepared in the application: let the model begin at the numbers"
 _SEQUENCE: Final = "sequences and optional values have no place in static memory: give and take tensors of fixed shape"
 _WINDOW: Final = "export it as a constant: it does not depend on the input"
-_ATTENTION: Final = "export it as MatMul, Softmax and Transpose"
 _INDEX: Final = "addresses that depend on data have no integer form yet: do it in the application"
 _SHAPE: Final = "export the model with static shapes: then it is a constant"
 _LP_POOL: Final = "the tensor must be float32, of static shape"
@@ -41,7 +40,6 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence",
     )),
     (_WINDOW, ("BlackmanWindow", "HammingWindow", "HannWindow", "MelWeightMatrix")),
-    (_ATTENTION, ("Attention", "RotaryEmbedding")),
     (_INDEX, (
         "Col2Im", "Compress", "MaxUnpool", "NonZero", "Scatter", "TensorScatter",
     )),
@@ -52,6 +50,7 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 _SINGLE: Final = {
     "IsInf": "values of firmware are finite: only tensors of float32 can be asked",
     "IsNaN": "values of firmware are numbers: only tensors of float32 can be asked",
+    "Attention": "the tensors must be float32; scores behind a mask, the fourth result in mode 2, are infinite",
     "BatchNormalization": "make its parameters constants, each variance positive; in training: model.eval() first",
     "CastLike": "write it as a Cast to FLOAT, INT32, INT64 or BOOL",
     "CenterCropPad": "the tensor must be float32, and the wanted shape constant",
@@ -74,6 +73,7 @@ _SINGLE: Final = {
     "MeanVarianceNormalization": "the tensor must be float32",
     "Mean": "only tensors of float32 can be averaged",
     "ReduceProd": "only products of at most 32 numbers, over constant axes, are supported: multiply the slices",
+    "RotaryEmbedding": "the tensors must be float32",
     "ReverseSequence": "the lengths must be constant",
     "STFT": "its step, window and length must be constant, the signal real with batch 1, and the length times "
     "frequencies at most 2^20",
@@ -91,11 +91,11 @@ HINTS: Final = _SINGLE | {name: hint for hint, names in _BY_HINT for name in nam
 
 _SOMETIMES: Final = frozenset(
     {
-        "BatchNormalization", "CastLike", "CenterCropPad", "Constant", "ConstantOfShape", "ConvTranspose", "CumProd",
-        "DFT", "DepthToSpace", "Dropout", "DynamicQuantizeLinear", "Einsum", "Expand", "EyeLike", "GlobalLpPool",
-        "Hardmax", "If", "IsInf", "IsNaN", "LRN", "LogSoftmax", "LpPool", "Mean", "MeanVarianceNormalization", "Range",
-        "ReduceProd", "ReverseSequence", "STFT", "Shape", "Size", "SpaceToDepth", "Split", "Sum", "SwiGLU", "Tile",
-        "Trilu", "Upsample",
+        "Attention", "BatchNormalization", "CastLike", "CenterCropPad", "Constant", "ConstantOfShape", "ConvTranspose",
+        "CumProd", "DFT", "DepthToSpace", "Dropout", "DynamicQuantizeLinear", "Einsum", "Expand", "EyeLike",
+        "GlobalLpPool", "Hardmax", "If", "IsInf", "IsNaN", "LRN", "LogSoftmax", "LpPool", "Mean",
+        "MeanVarianceNormalization", "Range", "ReduceProd", "ReverseSequence", "RotaryEmbedding", "STFT", "Shape",
+        "Size", "SpaceToDepth", "Split", "Sum", "SwiGLU", "Tile", "Trilu", "Upsample",
     }
 )  # fmt: skip
 NEVER: Final = frozenset(HINTS) - _SOMETIMES

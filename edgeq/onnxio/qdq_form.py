@@ -7,6 +7,7 @@ of foreign QDQ models recovers it, and both write it here, so that lowering meet
   where T is a model output, the float value is renamed ``T_float`` and the DequantizeLinear's output is called T;
 * a constant operand is an integer initializer and a DequantizeLinear of its own per consumer;
 * Relu and Clip directly after one of :data:`FUSING` have no Q between (see :func:`fused_activation`);
+* a Where that masks the operand of a Softmax has no Q behind it (see :func:`mask_of`);
 * an Identity node of the float model means *requantize*: it vanishes and its result's Q reads ``T_dequantized``.
 """
 
@@ -25,10 +26,13 @@ from edgeq.onnxio.forms import is_plain
 from edgeq.onnxio.names import fresh_name
 from edgeq.onnxio.writer import needed_opset
 from edgeq.ops import onnx_types
+from edgeq.ops.softmax import mask_rows
 
 FUSING: Final = onnx_types(lambda op, form: form.fuses_clamp)
 CLAMPS: Final = onnx_types(lambda op, form: form.clamps)
 REQUANTIZE: Final = "Identity"
+MASKED: Final = -1e3
+"""A number that masks a score: no more than this."""
 _LABELS: Final = ("scale", "zero_point")
 
 
@@ -58,6 +62,28 @@ def fused_activation(node: ir.Node) -> ir.Node | None:
     if any(bound is not None and bound.const_value is None for bound in reader.inputs[1:]):
         return None
     return reader
+
+
+def mask_of(node: ir.Node) -> ir.Node | None:
+    """The Where(condition, x, number) that a Softmax absorbs as its mask, or None.
+
+    It is absorbed where the number lies so far below x that its exponential is zero, the Softmax is its only reader,
+    its result is no model output, and the condition's rows go with those of x. So the number needs no scale, and takes
+    no part in that of x.
+    """
+    where = node.inputs[0].producer() if node.op_type == "Softmax" and not node.domain and node.inputs[0] else None
+    if where is None or where.op_type != "Where" or where.domain:
+        return None
+    result, (condition, x, number) = where.outputs[0], where.inputs
+    if result.is_graph_output() or len(list(result.uses())) != 1 or condition is None or x is None or number is None:
+        return None
+    value = None if number.const_value is None else number.const_value.numpy()
+    shapes = [item.shape.numpy() for item in (x, condition) if item.shape is not None and item.shape.is_static()]
+    if value is None or value.size != 1 or float(value.reshape(-1)[0]) > MASKED or x.const_value is not None:
+        return None
+    if len(shapes) != 2 or result.shape is None or tuple(result.shape.numpy()) != tuple(shapes[0]):
+        return None
+    return None if mask_rows(tuple(shapes[0]), tuple(shapes[1])) is None else where
 
 
 @dataclass(frozen=True)

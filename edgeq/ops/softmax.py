@@ -1,8 +1,11 @@
-"""Softmax over the last axis."""
+"""Softmax over the last axis, of all positions or of those that a mask names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
+
+import numpy as np
 
 from edgeq.ir import DType, Node, Quantization, Tensor
 from edgeq.numerics import softmax
@@ -79,4 +82,57 @@ SOFTMAX = Op(
     ),
     limits="highmul: uint32 up to 511 elements per row, uint64 beyond; tflite and tflm: rows of at most 511",
 )
-OPS = (SOFTMAX,)
+
+
+def mask_rows(x: Shape, mask: Shape) -> tuple[int, int] | None:
+    """How the rows of a mask go with those of x: row r of x has row r // repeat % period of the mask.
+
+    Returns:
+        repeat and period; None where the mask does not broadcast to x, or its axes of size 1 lie between others.
+    """
+    if not x or not mask or len(mask) > len(x) or mask[-1] != x[-1]:
+        return None
+    full, given = x[:-1], (1,) * (len(x) - len(mask)) + mask[:-1]
+    if any(size not in {1, whole} for size, whole in zip(given, full, strict=True)):
+        return None
+    varying = [axis for axis, size in enumerate(given) if size > 1]
+    if not varying:
+        return max(prod(full), 1), 1
+    first, last = varying[0], varying[-1]
+    if given[first : last + 1] != full[first : last + 1]:
+        return None
+    return prod(full[last + 1 :]), prod(full[first : last + 1])
+
+
+def _masked_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
+    x, mask, table = operands
+    if mask_rows(x.shape, mask.shape) is None:
+        raise invalid(node, "the mask does not go with the rows", mask.shape, f"rows of {x.shape}")
+    entries = (256,) if x.dtype is DType.INT8 else (512,)
+    if table.shape != entries:
+        raise invalid(node, "the table has a wrong size", table.shape, entries)
+    if x.dtype is DType.INT16 and x.shape[-1] > softmax.ROW_MAX_INT16:
+        raise invalid(node, "row too long", x.shape[-1], f"at most {softmax.ROW_MAX_INT16}")
+    return x.shape
+
+
+def _evaluate_masked(node: Node, arrays: Sequence[Array]) -> list[Array]:
+    x, mask, table = arrays
+    return [softmax.masked_softmax(x, np.broadcast_to(mask != 0, x.shape), table)]
+
+
+MASKED_SOFTMAX = Op(
+    name="masked_softmax",
+    family="softmax",
+    summary="Softmax over the positions whose mask is true, exactly 0 elsewhere: x, mask, table as softmax has it",
+    signature=Signature(
+        (Slot("x"), Slot("mask", type="bool"), Slot("table", "table", rank=1)),
+        (("int8", "uint32", "int8"), ("int16", "uint16", "int16")),
+    ),
+    attributes=(),
+    shape=_masked_shape,
+    evaluate=_evaluate_masked,
+    macs=no_macs,
+    limits="of a row without a true position all are equal; the same in every arithmetic",
+)
+OPS = (MASKED_SOFTMAX, SOFTMAX)

@@ -18,7 +18,7 @@ from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.ir import DType, Quantization
 from edgeq.numerics.scaling import SCALINGS
 from edgeq.onnxio.forms import form_of, is_plain
-from edgeq.onnxio.qdq_form import REQUANTIZE, fused_activation
+from edgeq.onnxio.qdq_form import REQUANTIZE, fused_activation, mask_of
 from edgeq.onnxio.states import states_of
 from edgeq.ops import FIXED_INT16, OnnxForm, ScaleRule, onnx_forms
 from edgeq.quant.parameters import Headroom, measure_headroom, weight_peaks
@@ -149,14 +149,21 @@ def quantized_nodes(model: onnx_ir.Model, mode: str, kept: Collection[str] = ())
         if (reader := fused_activation(node)) is not None and node.outputs[0].name not in kept
     }
     followed = {id(reader) for reader in absorbed.values()}
+    masks = {id(node): mask for node in model.graph if (mask := mask_of(node)) is not None}
+    masks = {key: mask for key, mask in masks.items() if mask.outputs[0].name not in kept}
+    passed = followed | {id(mask) for mask in masks.values()}
     for node in model.graph:
-        if id(node) in followed:
+        if id(node) in passed:
             continue
         known = None if node.op_type == REQUANTIZE else form_of(node)
         form = forms[node.op_type] if known is None else known[1]
         rule = form.scale_rule(SCALINGS[mode])
         outputs = tuple(value for value in absorbed.get(id(node), node).outputs if value.name and _is_float(value))
-        yield QuantizedNode(node, form, rule, outputs, *_split_inputs(node, form))
+        computed, constants = _split_inputs(node, form)
+        mask = masks.get(id(node))
+        if mask is not None and mask.inputs[1] is not None:
+            computed = (mask.inputs[1],)
+        yield QuantizedNode(node, form, rule, outputs, computed, constants)
 
 
 def fixed_states(model: onnx_ir.Model, mode: str, kept: Collection[str] = ()) -> dict[str, Quantization]:

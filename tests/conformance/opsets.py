@@ -24,9 +24,10 @@ from tests.conformance.node_tests import NodeTest, run_float
 LAST_OPSET: Final = min(26, MAX_OPSET)
 # Operators that rules turn into others, beside those that have an integer form of their own.
 REWRITTEN: Final = (
-    "BatchNormalization", "CenterCropPad", "ConvTranspose", "DFT", "DepthToSpace", "Dropout", "Einsum", "Expand",
-    "Gather", "GlobalLpPool", "Hardmax", "LRN", "LogSoftmax", "LpPool", "Mean", "MeanVarianceNormalization",
-    "ReduceProd", "ReverseSequence", "STFT", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu", "Upsample",
+    "Attention", "BatchNormalization", "CenterCropPad", "ConvTranspose", "DFT", "DepthToSpace", "Dropout", "Einsum",
+    "Expand", "Gather", "GlobalLpPool", "Hardmax", "LRN", "LogSoftmax", "LpPool", "Mean", "MeanVarianceNormalization",
+    "ReduceProd", "ReverseSequence", "RotaryEmbedding", "STFT", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu",
+    "Upsample",
 )  # fmt: skip
 _IMAGE: Final = (1, 4, 5, 6)
 _RNG: Final = np.random.default_rng(5)
@@ -284,6 +285,34 @@ def _recurrent(gates: int) -> Callable[[int], list[Form]]:
     ]
 
 
+def _attention(opset: int) -> list[Form]:
+    del opset
+    four, three = ((1, 4, 3, 8), (1, 4, 5, 8), (1, 4, 5, 6)), ((1, 3, 32), (1, 5, 16), (1, 5, 12))
+    heads, hidden = {"q_num_heads": 4, "kv_num_heads": 2}, np.triu(np.ones((3, 5), np.bool_), 2)
+    return [
+        Form(four),
+        Form(four, attributes={"is_causal": 1, "scale": 0.5}),
+        Form(four, {3: ~hidden}),
+        Form(four, {3: np.where(hidden, np.float32(-np.inf), np.float32(0.5))}, {"softcap": 2.0}),
+        Form(three, attributes=heads),
+        Form((*three, (1, 2, 2, 8), (1, 2, 2, 6)), {3: None}, {**heads, "is_causal": 1}, outputs=3),
+    ]
+
+
+def _rotary(opset: int) -> list[Form]:
+    del opset
+    angles = np.linspace(0, 3, 40).reshape(10, 4)
+    caches = {1: np.cos(angles).astype(np.float32), 2: np.sin(angles).astype(np.float32), 3: np.array([[2, 3, 9]])}
+    half = {1: caches[1][:, :2], 2: caches[2][:, :2], 3: caches[3]}
+    return [
+        *(Form(((1, 2, 3, 8),), caches, {"interleaved": flag}) for flag in (0, 1)),
+        *(
+            Form(((1, 3, 16),), half, {"num_heads": 2, "rotary_embedding_dim": 4, "interleaved": flag})
+            for flag in (0, 1)
+        ),
+    ]
+
+
 FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "Acos": lambda opset: [Form(low=-0.99, high=0.99)],
     "Add": _binary,
@@ -339,6 +368,8 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
         Form(constants={1: _CHANNEL[:size], 2: _CHANNEL[:size]}, attributes={"num_groups": 2})
         for size in ((2,) if opset < 21 else (4,))
     ],
+    "Attention": _attention,
+    "RotaryEmbedding": _rotary,
     "Hardmax": _softmax,
     "GRU": _recurrent(3),
     "LSTM": _recurrent(4),

@@ -327,8 +327,19 @@ def _requantize(draw: np.random.Generator, name: str) -> Case:
 
 
 def _softmax(draw: np.random.Generator, name: str) -> Case:
-    """Rows of up to 511, which both modes can do."""
+    """Rows of up to 511, which both modes can do; a third of them masked, by rows of their own or common ones."""
     shape = (1, int(draw.integers(1, 4)), _size(draw, 33) if draw.integers(2) else int(draw.integers(1, 512)))
+    if draw.integers(3) == 0:
+        mask = (1, shape[1] if draw.integers(2) else 1, shape[2])
+        hidden, plain = {2: np.array(-1e4, np.float32)}, {0: ("bool", 0, 1)}
+        return Case(
+            f"{name}-masked",
+            ("Where", "Softmax"),
+            (mask, shape),
+            hidden,
+            parameters=(_parameters(draw),) * 2,
+            plain=plain,
+        )
     return Case(name, ("Softmax",), (shape,), attributes={"axis": -1}, parameters=(_parameters(draw),))
 
 

@@ -28,7 +28,7 @@ from edgeq.lowering import lower
 from edgeq.lowering.requantize import widened
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import MODES, SCALINGS, Mode
-from edgeq.onnxio.qdq_form import REQUANTIZE, QdqPlan
+from edgeq.onnxio.qdq_form import MASKED, REQUANTIZE, QdqPlan
 from edgeq.onnxio.qdq_parameters import quantize_constant
 from edgeq.onnxio.samples import Samples
 from edgeq.onnxio.writer import NEWER
@@ -260,7 +260,32 @@ FURTHER["gather"] = tuple(
         ("transpose", "Transpose", ((1, 3, 4),), {}, {"perm": (0, 2, 1)}),
     )
 )
+_CAUSAL = np.tril(np.ones((7, 7), np.bool_))
+_HIDDEN = np.array([[True, False, True, True], [False] * 4, [False, False, False, True]])
+_MASKED = {2: np.array(-1e4, np.float32)}
+_TRUTH = {0: ("bool", 0, 1)}
 FURTHER["softmax"] = (
+    *(
+        Case(
+            f"masked_softmax[{name}]",
+            ("Where", "Softmax"),
+            (mask, x) if isinstance(mask, tuple) else (x,),
+            _MASKED if isinstance(mask, tuple) else {0: mask, **_MASKED},
+            tolerance=1.01,
+            plain=_TRUTH if isinstance(mask, tuple) else {},
+        )
+        for name, mask, x in (
+            ("computed", (1, 4, 6), (1, 4, 6)),
+            ("computed-row", (1, 1, 9), (1, 4, 9)),
+            ("computed-heads", (1, 3, 1, 5), (1, 3, 4, 5)),
+            ("computed-queries", (1, 1, 4, 5), (1, 3, 4, 5)),
+            ("constant-causal", _CAUSAL, (1, 2, 7, 7)),
+            ("constant-empty_row", _HIDDEN, (1, 3, 4)),
+            ("constant-n1", np.ones((1, 1), np.bool_), (1, 3, 1)),
+            ("constant-n600", np.arange(600) % 7 > 0, (1, 600)),
+            ("constant-n600-none", np.zeros(600, np.bool_), (1, 600)),
+        )
+    ),
     Case("softmax[axis1-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 1}, tolerance=1.01),
     Case("softmax[axis2-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 2}, tolerance=1.01),
 )
@@ -545,7 +570,8 @@ def _values(case: Case, position: int, given: QdqPlan) -> Array:
         return _rounded_per_channel(values, 0 if case.attributes.get("transB", 1) else 1)
     if position in form.matrices:
         return _rounded_per_channel(values, form.matrices[position])
-    if (form.activations is None or position in form.activations) and values.dtype == np.float32:
+    masks = values.size == 1 and float(values.reshape(-1)[0]) <= MASKED  # which has no integer
+    if (form.activations is None or position in form.activations) and values.dtype == np.float32 and not masks:
         shared = given.activations.get(case.input(0)) if form.scale == "same" else None
         return quantize_constant(values, shared).real()
     return values

@@ -754,3 +754,45 @@ def test_einsum_is_written_out(equation: str, shapes: tuple[tuple[int, ...], ...
     if constants:
         given = {names[0]: shapes[0]}
         run_both(build([node("Einsum", names, ["y"], equation=equation)], None, inputs=given, constants=constants))
+
+
+GELU = {
+    "r": np.array(np.sqrt(2), np.float32),
+    "one": np.array(1, np.float32),
+    "half": np.array(0.5, np.float32),
+    "three": np.array(3, np.float32),
+    "a": np.array(0.044715, np.float32),
+    "b": np.array(np.sqrt(2 / np.pi), np.float32),
+}
+
+
+def gelu_parts(form: str) -> list[NodeProto]:
+    """GELU as exporters write it; the factor of a half before, between or behind."""
+    if form == "tanh":
+        parts = [
+            node("Pow", ["x", "three"], ["p"]),
+            node("Mul", ["a", "p"], ["q"]),
+            node("Add", ["x", "q"], ["s"]),
+            node("Mul", ["b", "s"], ["u"]),
+            node("Tanh", ["u"], ["e"]),
+        ]
+    else:
+        parts = [node("Div", ["x", "r"], ["d"]), node("Erf", ["d"], ["e"])]
+    parts.append(node("Add", ["e", "one"], ["f"]))
+    if form == "before":
+        return [*parts, node("Mul", ["x", "half"], ["h"]), node("Mul", ["h", "f"], ["y"])]
+    if form == "inner":
+        return [*parts, node("Mul", ["half", "f"], ["h"]), node("Mul", ["x", "h"], ["y"])]
+    return [*parts, node("Mul", ["x", "f"], ["h"]), node("Mul", ["h", "half"], ["y"])]
+
+
+@pytest.mark.parametrize("form", ["behind", "before", "inner", "tanh"])
+def test_gelu_in_parts_is_one_node(form: str) -> None:
+    found = run_both(build(gelu_parts(form), (1, 4, 6), constants=GELU))
+    assert [each.op_type for each in found.graph] == ["Gelu"]
+
+
+def test_half_a_gelu_is_none() -> None:
+    parts = gelu_parts("before")[:-2]
+    found = run_both(build([*parts, node("Mul", ["x", "f"], ["y"])], (1, 4, 6), constants=GELU))
+    assert "Gelu" not in {each.op_type for each in found.graph}

@@ -16,6 +16,7 @@ UNSUPPORTED: Final[dict[str, str]] = {
     "gather_elements": _PLAIN,
     "gather_nd": _PLAIN,
     "integer": _PLAIN,
+    "masked_softmax": _PLAIN,
     "one_hot": _PLAIN,
     "scatter_elements": _PLAIN,
     "scatter_nd": _PLAIN,

@@ -12,12 +12,14 @@ from edgeq.frontend.edit import Rule
 from edgeq.frontend.rules import (
     activation,
     affine,
+    attention,
     classes,
     composed,
     convolution,
     dense,
     einsum,
     layout,
+    masking,
     normalization,
     padding,
     pooling,
@@ -45,6 +47,8 @@ CANONICAL: tuple[Rule, ...] = (
     *composed.RULES,
     *classes.RULES,
     *einsum.RULES,
+    *attention.RULES,
+    *masking.RULES,
 )
 FOLDING: tuple[Rule, ...] = (
     *simplify.RULES,
@@ -66,6 +70,8 @@ FOLDING: tuple[Rule, ...] = (
     *composed.RULES,
     *classes.RULES,
     *einsum.RULES,
+    *attention.RULES,
+    *masking.RULES,
 )
 FINAL: tuple[Rule, ...] = (*FOLDING, *affine.LAST_RULES)
 

@@ -8,7 +8,18 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.frontend.edit import AttributeValue, Edit, Rule
-from edgeq.frontend.facts import integer, is_op, known_shape, name_of, number, operand, required, scalar, shape_of
+from edgeq.frontend.facts import (
+    integer,
+    is_op,
+    known_shape,
+    made_by,
+    name_of,
+    number,
+    operand,
+    required,
+    scalar,
+    shape_of,
+)
 from edgeq.onnxio.forms import is_plain
 from edgeq.ops import onnx_forms, onnx_types
 
@@ -185,6 +196,70 @@ def _swish(edit: Edit, result: ir.Value, x: ir.Value) -> None:
     edit.supersede(result, edit.node("HardSwish", [x], base=f"{name_of(result)}_swish", shape=shape_of(result)))
 
 
+def recognise_gelu(node: ir.Node, edit: Edit) -> str | None:
+    """x · (1 + erf(x/sqrt(2))) · 0.5 becomes Gelu, its factors in any order; so does the form with tanh."""
+    factors, half = _factors(node, edit), 1.0
+    sums = [(factor, add) for factor in factors if (add := made_by(factor, "Add")) is not None]
+    found = next(((factor, add) for factor, add in sums if scalar(edit.array(operand(add, 1))) == 1), None)
+    if found is None or found[0] in edit.params:
+        return "not times 1 and something"
+    rest = [factor for factor in factors if factor is not found[0]]
+    computed = [factor for factor in rest if edit.is_computed(factor)]
+    for factor in rest:
+        if not edit.is_computed(factor):
+            half *= scalar(edit.array(factor)) or 0.0
+    if len(computed) != 1 or half != 0.5:
+        return "not a half of one value"
+    x, result = computed[0], node.outputs[0]
+    approximate = _gelu_form(required(found[1], 0), x, edit)
+    if approximate is None or shape_of(x) != shape_of(result):
+        return "not of its error function or tanh"
+    attributes: dict[str, AttributeValue] = {"approximate": approximate}
+    edit.supersede(result, edit.node("Gelu", [x], attributes, base=f"{name_of(result)}_gelu", shape=shape_of(result)))
+    return None
+
+
+def _factors(node: ir.Node, edit: Edit, depth: int = 2) -> list[ir.Value]:
+    """The factors of a product of products; an inner one has no other reader."""
+    found: list[ir.Value] = []
+    for value in (required(node, 0), required(node, 1)):
+        inner = made_by(value, "Mul")
+        if inner is not None and depth and edit.only_user(value) is not None:
+            found += _factors(inner, edit, depth - 1)
+        else:
+            found.append(value)
+    return found
+
+
+def _gelu_form(value: ir.Value, x: ir.Value, edit: Edit) -> str | None:
+    """What is added to 1: ``none`` for erf(x / sqrt(2)), ``tanh`` for tanh(sqrt(2/pi) · (x + 0.044715 · x³))."""
+    erf, tanh = made_by(value, "Erf"), made_by(value, "Tanh")
+    inner = made_by(None if erf is None else required(erf, 0), "Mul")
+    if value in edit.params:
+        return None
+    if erf is not None:
+        scaled = inner is not None and required(inner, 0) is x and required(erf, 0) not in edit.params
+        factor = None if inner is None else scalar(edit.array(operand(inner, 1)))
+        return "none" if scaled and _is_close(factor, math.sqrt(0.5)) else None
+    inner = made_by(None if tanh is None else required(tanh, 0), "Mul")
+    added = None if inner is None else made_by(required(inner, 0), "Add")
+    if inner is None or added is None or not _is_close(scalar(edit.array(operand(inner, 1))), math.sqrt(2 / math.pi)):
+        return None
+    cube = next((other for other in added.inputs if other is not x), None)
+    product = made_by(cube, "Mul")
+    if x not in added.inputs or cube is None or product is None:
+        return None
+    factors = _factors(product, edit, 3)
+    numbers = [scalar(edit.array(factor)) for factor in factors if not edit.is_computed(factor)]
+    powers = [factor for factor in factors if edit.is_computed(factor)]
+    power = made_by(powers[0], "Pow") if len(powers) == 1 else None
+    cubed = powers == [x, x, x] or (
+        power is not None and required(power, 0) is x and scalar(edit.array(operand(power, 1))) == 3
+    )
+    rounded = any(part in edit.params for part in (cube, added.outputs[0], inner.outputs[0], *powers) if part is not x)
+    return "tanh" if cubed and not rounded and len(numbers) == 1 and _is_close(numbers[0], 0.044715) else None
+
+
 def move_factor_off_operand(node: ir.Node, edit: Edit) -> str | None:
     """(x · Clip(x + 3, 0, 6)) may be written (x · 1/6) · Clip(x + 3, 0, 6); the number goes last."""
     for side in (0, 1):
@@ -281,6 +356,7 @@ COMPOSED_RULES = (
     Rule("extreme_to_clip", ("Max", "Min"), extreme_to_clip),
     Rule("merge_clamps", ("Clip", "Relu"), merge_clamps),
     Rule("move_factor_off_operand", ("Mul",), move_factor_off_operand),
+    Rule("recognise_gelu", ("Mul",), recognise_gelu),
     Rule("recognise_hard_sigmoid", ("Mul",), recognise_hard_sigmoid),
     Rule("recognise_hard_swish", ("Mul",), recognise_hard_swish),
     Rule("prelu_to_leaky", ("LeakyRelu", "PRelu"), prelu_to_leaky),

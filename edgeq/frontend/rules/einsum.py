@@ -80,9 +80,9 @@ def _without_repeats(edit: Edit, value: ir.Value, letters: str, base: str) -> _T
         while letters.count(letter) > 1:
             pair = [axis for axis, other in enumerate(letters) if other == letter][:2]
             rest = [axis for axis in range(len(letters)) if axis not in pair]
-            turned = _turned(edit, value, (*rest, *pair), f"{base}_{letter}")
-            front, size = shape_of(turned)[:-2], shape_of(turned)[-1]
-            flat = _reshaped(edit, turned, (*front, size * size), f"{base}_{letter}_flat")
+            swapped = turned(edit, value, (*rest, *pair), f"{base}_{letter}")
+            front, size = shape_of(swapped)[:-2], shape_of(swapped)[-1]
+            flat = reshaped(edit, swapped, (*front, size * size), f"{base}_{letter}_flat")
             numbers = (("starts", 0), ("ends", size * size), ("axes", len(front)), ("steps", size + 1))
             operands = [edit.constant(np.array([item], np.int64), f"{base}_{letter}_{name}") for name, item in numbers]
             value = edit.node("Slice", [flat, *operands], base=f"{base}_{letter}_diagonal", shape=(*front, size))
@@ -96,17 +96,17 @@ def _without_ones(edit: Edit, term: _Term, sizes: dict[str, int], base: str) -> 
     if len(kept) == len(term.letters):
         return term
     shape = tuple(sizes[letter] for letter in kept)
-    return _Term(_reshaped(edit, term.value, shape, f"{base}_narrow"), "".join(kept))
+    return _Term(reshaped(edit, term.value, shape, f"{base}_narrow"), "".join(kept))
 
 
-def _reshaped(edit: Edit, value: ir.Value, shape: Shape, base: str) -> ir.Value:
+def reshaped(edit: Edit, value: ir.Value, shape: Shape, base: str) -> ir.Value:
     """The value in another shape; a constant stays one."""
     if edit.array(value) is not None:
         return edit.reshaped(value, shape, base)
     return value if shape_of(value) == shape else edit.reshape(value, shape, base=base)
 
 
-def _turned(edit: Edit, value: ir.Value, perm: Sequence[int], base: str) -> ir.Value:
+def turned(edit: Edit, value: ir.Value, perm: Sequence[int], base: str) -> ir.Value:
     """The value with its axes in another order; a constant stays one."""
     if list(perm) == sorted(perm):
         return value
@@ -115,7 +115,7 @@ def _turned(edit: Edit, value: ir.Value, perm: Sequence[int], base: str) -> ir.V
 
 def _ordered(edit: Edit, term: _Term, letters: str, base: str) -> ir.Value:
     """The value with its axes in this order."""
-    return _turned(edit, term.value, [term.letters.index(letter) for letter in letters], base)
+    return turned(edit, term.value, [term.letters.index(letter) for letter in letters], base)
 
 
 def _summed(edit: Edit, term: _Term, kept: str, base: str) -> _Term:
@@ -149,12 +149,12 @@ def _product(edit: Edit, left: _Term, right: _Term, needed: str, base: str) -> _
     second = _ordered(edit, right, batch + inner + columns, f"{base}_right")
     front = tuple(sizes[letter] for letter in batch)
     outer = (*front, size(rows), size(columns))
-    first = _reshaped(edit, first, (*front, size(rows), size(inner)), f"{base}_left_matrix")
-    second = _reshaped(edit, second, (*front, size(inner), size(columns)), f"{base}_right_matrix")
+    first = reshaped(edit, first, (*front, size(rows), size(inner)), f"{base}_left_matrix")
+    second = reshaped(edit, second, (*front, size(inner), size(columns)), f"{base}_right_matrix")
     found = edit.node("MatMul" if inner else "Mul", [first, second], base=f"{base}_product", shape=outer)
     letters = batch + rows + columns
     shape = tuple(sizes[letter] for letter in letters)
-    return _Term(_reshaped(edit, found, shape, f"{base}_axes"), letters)
+    return _Term(reshaped(edit, found, shape, f"{base}_axes"), letters)
 
 
 RULES = (Rule("write_out_einsum", ("Einsum",), write_out_einsum),)

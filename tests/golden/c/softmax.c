@@ -6,26 +6,44 @@
 #include "softmax.h"
 
 #include "eq_common.h"
+#include "eq_masked_softmax_s8.h"
 #include "eq_softmax_s8.h"
 #include "softmax_weights.h"
 
 void softmax_step_0(uint8_t *arena);
+void softmax_step_1(uint8_t *arena);
 
 /* step 0: softmax, for softmax_n1_.0
-   reads int8 1x1 at 0: softmax_n1_.x0
-   gives int8 1x1 at 0: softmax_n1_.y_float
+   reads int8 1x1 at 64: softmax_n1_.x0
+   gives int8 1x1 at 64: softmax_n1_.y_float
 */
 static const eq_softmax_s8_t step_0 = {
     /* rows */ 1,
     /* length */ 1,
 };
 EQ_NOINLINE void softmax_step_0(uint8_t *arena) {
-  eq_softmax_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 0), softmax_w0_table, &step_0);
+  eq_softmax_s8((int8_t *)(arena + 64), (const int8_t *)(arena + 64), softmax_w0_table, &step_0);
+}
+
+/* step 1: masked_softmax, for masked_softmax_computed_.0_ masked_softmax_computed_.1
+   reads int8 1x4x6 at 32: masked_softmax_computed_.x1
+   reads bool 1x4x6 at 0: masked_softmax_computed_.x0
+   gives int8 1x4x6 at 32: masked_softmax_computed_.y_float
+*/
+static const eq_masked_softmax_s8_t step_1 = {
+    /* rows */ 4,
+    /* length */ 6,
+    /* repeat */ 1,
+    /* period */ 4,
+};
+EQ_NOINLINE void softmax_step_1(uint8_t *arena) {
+  eq_masked_softmax_s8((int8_t *)(arena + 32), (const int8_t *)(arena + 32), (const int8_t *)(arena + 0), softmax_w0_table, &step_1);
 }
 
 void softmax_step(void *arena, uint32_t step) {
   switch (step) {
     case 0: softmax_step_0((uint8_t *)arena); break;
+    case 1: softmax_step_1((uint8_t *)arena); break;
     default: (void)arena; break;
   }
 }

@@ -48,6 +48,7 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "gather_elements": _PLAIN,
     "gather_nd": _PLAIN,
     "integer": _PLAIN,
+    "masked_softmax": _PLAIN,
     "one_hot": _PLAIN,
     "prelu": "LiteRT quantizes slopes with one scale for all of them, and rounds twice",
     "reduce_l2": "TFLite has no norms",
