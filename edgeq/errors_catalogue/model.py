@@ -104,6 +104,17 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
         "An input or output is no tensor",
         "Sequences, maps and optional values have no fixed size. Export the model with tensors as inputs and outputs.",
     ),
+    "EQ0236": (
+        "A word is an index",
+        (
+            "Firmware has no strings. A label that is a word in the model is the index of the word, in the order that "
+            "the note lists; the application keeps the words."
+        ),
+    ),
+    "EQ0237": (
+        "A map is a tensor",
+        "Scores of classes by their names are a tensor of scores in the order of the classes. Nothing to do.",
+    ),
     "EQ0240": (
         "The integer graph cannot be read",
         "graph.json or graph.npz is damaged or of another version. Compile the model again.",

@@ -65,6 +65,10 @@ MODEL: Final[dict[str, Example]] = {
     "EQ0233": Example("model.half(); torch.onnx.export(model, …)", "model.float(); torch.onnx.export(model, …)"),
     "EQ0234": Example("Cast(x, to=FLOAT) of the input x: uint8[1, 28, 28]", "x: float32[1, 28, 28]"),
     "EQ0235": Example("output probabilities: sequence(map(int64, float32))", "output probabilities: float32[1, 10]"),
+    "EQ0236": Example("LogisticRegression().fit(x, ['cat', 'dog', 'cat'])", "LogisticRegression().fit(x, [0, 1, 0])"),
+    "EQ0237": Example(
+        "to_onnx(model, x)", "to_onnx(model, x, options={id(model): {'zipmap': False}})    (the same scores)"
+    ),
     "EQ0240": Example("build/kws/graph.json, edited by hand", "build/kws/graph.json, as edgeq compile wrote it"),
     "EQ0241": Example("Relu(x) of strings", "Relu(x) of float32"),
     "EQ0242": Example("the value conv_9 of a model with eight layers", "the value conv_8"),

@@ -13,6 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import EdgeqError
+from edgeq.frontend.classical import write_out_classical
 from edgeq.frontend.edit import Edit, apply_rules
 from edgeq.frontend.facts import known_shape
 from edgeq.frontend.fitting import check_fitting
@@ -107,6 +108,7 @@ def _static(model: ir.Model, dims: Mapping[str, int]) -> ir.Model:
     infer_shapes_of_input(work)
     if not converted and use_float32(work):
         infer_shapes_of_input(work)
+    write_out_classical(work)
     return work
 
 

@@ -16,8 +16,9 @@ import onnx_ir as ir
 from onnx import version_converter
 
 from edgeq.errors import EdgeqError, Problem
+from edgeq.frontend.classical import REWRITTEN
 from edgeq.onnxio.limits import shown
-from edgeq.onnxio.operators import UNSUPPORTED, hint_for
+from edgeq.onnxio.operators import ML_DOMAIN, UNSUPPORTED, hint_for
 from edgeq.onnxio.reader import one_line
 from edgeq.onnxio.writer import NEWER, OPSET
 
@@ -51,6 +52,8 @@ def convert_to_working_opset(model: ir.Model) -> ir.Model:
         EdgeqError: EQ0216 the opset is out of range, EQ0217 a node has no form in opset 21, EQ0218 the converter fails.
     """
     found = model.graph.opset_imports.get("", model.graph.opset_imports.get("ai.onnx"))
+    bare = found is None and ML_DOMAIN in model.graph.opset_imports
+    found = OPSET if bare else found
     if found is None:
         raise EdgeqError(
             "EQ0216", "the model does not use ONNX's operators", allowed=f"opset {MIN_OPSET} to {MAX_OPSET}"
@@ -67,6 +70,8 @@ def convert_to_working_opset(model: ir.Model) -> ir.Model:
         proto = ir.to_proto(model)
     except (ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise EdgeqError("EQ0218", "the model cannot be written out for conversion", got=one_line(error)) from error
+    if bare:
+        proto.opset_import.add(domain="", version=OPSET)
     _use_short_domain(proto, found)
     _state_defaults(proto)
     _refuse_foreign(proto)
@@ -114,7 +119,7 @@ def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
 
 
 def _refuse_foreign(proto: ModelProto) -> None:
-    """Neither the converter nor shape inference knows operators of other domains; name them all instead."""
+    """Neither the converter nor shape inference knows operators of most other domains; name them all instead."""
     problems = [
         Problem(
             "EQ0301",
@@ -124,7 +129,7 @@ def _refuse_foreign(proto: ModelProto) -> None:
             hint=hint_for(node.domain, node.op_type),
         )
         for node in _all_nodes(proto.graph)
-        if node.domain
+        if node.domain and not (node.domain == ML_DOMAIN and node.op_type in REWRITTEN)
     ]
     if problems:
         raise EdgeqError.of(problems)

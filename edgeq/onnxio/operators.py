@@ -101,16 +101,16 @@ _SOMETIMES: Final = frozenset(
 NEVER: Final = frozenset(HINTS) - _SOMETIMES
 """Operators that no rewriting turns into others; only where all of their operands are constant do they disappear."""
 
+ML_DOMAIN: Final = "ai.onnx.ml"
+_WORDS: Final = "look words up in the application: let the model begin and end at numbers"
 _ML: Final = {
+    "CastMap": "give the model a tensor of features instead of a map",
+    "CategoryMapper": _WORDS,
+    "DictVectorizer": "give the model a tensor of features instead of a map",
     "ZipMap": "export with options={id(model): {'zipmap': False}} in skl2onnx, or zipmap=False: then probabilities are "
     "a tensor",
-    "LabelEncoder": "map labels in the application: let the model give scores",
-    "Normalizer": "normalize in the application",
-    "Scaler": "write it as Sub and Mul with constants",
-    "LinearClassifier": "write it as Gemm and Softmax",
-    "LinearRegressor": "write it as Gemm",
 }
-_ML_OTHER: Final = "classical models have no integer form: only neural networks are compiled"
+_ML_OTHER: Final = "forests have no integer form yet"
 FOREIGN: Final = "export the model with standard operators only, without runtime-specific optimization"
 
 
@@ -118,6 +118,6 @@ def hint_for(domain: str, op_type: str) -> str | None:
     """What to do about an operator of some domain, by its meaning; None where it is no operator of ONNX's."""
     if domain in ("", "ai.onnx"):
         return HINTS.get(op_type)
-    if domain == "ai.onnx.ml":
+    if domain == ML_DOMAIN:
         return _ML.get(op_type, _ML_OTHER)
     return _INTEGER_FORM if op_type.startswith("QLinear") or op_type == "QGemm" else FOREIGN

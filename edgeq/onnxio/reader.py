@@ -20,6 +20,7 @@ from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.files import FileTooLargeError, read_limited, reason_of
 from edgeq.onnxio import limits
 from edgeq.onnxio.external import ExternalData
+from edgeq.onnxio.maps import open_maps
 from edgeq.onnxio.operators import HINTS, hint_for
 from edgeq.sources import ModelSource, shown
 
@@ -193,6 +194,7 @@ def _check(proto: ModelProto, where: str) -> None:
         )
     if not proto.graph.output:
         raise EdgeqError("EQ0204", "the model has no output")
+    open_maps(proto)
     refused = [*_no_tensors(proto), *_unknown_operators(proto)]
     if refused:
         raise EdgeqError.of(refused)

@@ -28,6 +28,7 @@ ON_NATIVE = 24
 SWEEP = [(name, opset) for name in operators() for opset in opsets_of(name)]
 # What must pass: without these a harness that refuses everything would be content.
 ACCEPTED = (
+    "test_ai_onnx_ml_array_feature_extractor", "test_ai_onnx_ml_binarizer",
     "test_add_bcast", "test_averagepool_2d_same_lower", "test_basic_conv_with_padding", "test_clip_default_inbounds",
     "test_concat_3d_axis_negative_2", "test_expand_dim_changed", "test_gemm_all_attributes",
     "test_globalmaxpool", "test_hardswish", "test_max_two_inputs", "test_maxpool_2d_ceil", "test_mean_two_inputs",

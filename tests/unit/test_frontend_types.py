@@ -128,23 +128,6 @@ def test_borders_that_are_no_tensors_are_named(which: str) -> None:
     assert problems[which].got == "optional(sequence(tensor))"
 
 
-def test_output_of_zipmap_says_how_to_export() -> None:
-    scores = helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
-    graph = helper.make_graph(
-        [helper.make_node("ZipMap", ["x"], ["y"], domain="ai.onnx.ml", classlabels_int64s=[0, 1])],
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])],
-        [helper.make_value_info("y", helper.make_sequence_type_proto(scores))],
-    )
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 1)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    with pytest.raises(EdgeqError) as caught:
-        read_model_bytes(model.SerializeToString())
-    (problem,) = caught.value.problems
-    assert problem.code == "EQ0235"
-    assert "zipmap" in str(problem.hint)
-
-
 @pytest.mark.parametrize("typed", [True, False])
 def test_output_without_shape_or_type_is_inferred(typed: bool) -> None:
     graph = helper.make_graph(

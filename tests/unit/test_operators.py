@@ -48,7 +48,7 @@ def test_operators_that_are_rewritten_are_not_refused_for_good() -> None:
         ("com.microsoft", "QLinearAdd", "quant_format=QuantFormat.QDQ"),
         ("com.microsoft", "FusedConv", "standard operators only"),
         ("ai.onnx.ml", "ZipMap", "zipmap"),
-        ("ai.onnx.ml", "TreeEnsembleClassifier", "neural networks"),
+        ("ai.onnx.ml", "CategoryMapper", "in the application"),
     ],
 )
 def test_hint_says_what_to_do(domain: str, name: str, words: str) -> None:

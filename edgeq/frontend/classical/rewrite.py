@@ -1,0 +1,88 @@
+"""Which operator of ``ai.onnx.ml`` is written out by what, and the walk over a model that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.errors import EdgeqError, Problem
+from edgeq.frontend.classical import labels, linear, svm, vectors
+from edgeq.frontend.constraints import place
+from edgeq.frontend.edit import Edit
+from edgeq.frontend.facts import known_shape
+from edgeq.frontend.shapes import infer_shapes
+from edgeq.onnxio.operators import ML_DOMAIN
+from edgeq.onnxio.reader import one_line
+
+Writer = Callable[[ir.Node, Edit], None]
+"""Puts other nodes in the place of a node whose operands have static shapes; EdgeqError where it cannot."""
+
+REWRITTEN: Final[Mapping[str, Writer]] = {
+    "ArrayFeatureExtractor": vectors.write_extractor,
+    "Binarizer": vectors.write_binarizer,
+    "FeatureVectorizer": vectors.write_vectorizer,
+    "Imputer": vectors.write_imputer,
+    "LabelEncoder": labels.write_encoder,
+    "LinearClassifier": linear.write_classifier,
+    "LinearRegressor": linear.write_regressor,
+    "Normalizer": vectors.write_normalizer,
+    "OneHotEncoder": vectors.write_one_hot,
+    "SVMClassifier": svm.write_classifier,
+    "SVMRegressor": svm.write_regressor,
+    "Scaler": vectors.write_scaler,
+}
+"""Operators that other nodes come in the place of, sorted."""
+
+
+def write_out_classical(model: ir.Model) -> None:
+    """Replace the nodes of ``ai.onnx.ml`` in the main graph; in place, of a model in the working opset.
+
+    Shapes must be inferred as far as they can be; what follows a replaced node is inferred anew.
+
+    Raises:
+        EdgeqError: EQ0232, EQ0303, EQ0307, EQ0313 what a node asks for is not supported, all such nodes at once.
+    """
+    problems: list[Problem] = []
+    refused: set[ir.Node] = set()
+    while True:
+        found = [node for node in model.graph if node.domain == ML_DOMAIN and node not in refused]
+        ready = [node for node in found if _is_known(node)]
+        if not ready:
+            break
+        edit = Edit(model)
+        for node in ready:
+            edit.before(node)
+            try:
+                _written(node, edit)
+            except EdgeqError as error:
+                problems += error.problems
+                refused.add(node)
+        edit.sweep()
+        if problems:
+            break
+        infer_shapes(model, forget=False)
+    if problems:
+        raise EdgeqError.of(problems)
+
+
+def _is_known(node: ir.Node) -> bool:
+    """Whether the node is one of the table and its operands have static shapes."""
+    return node.op_type in REWRITTEN and all(value is None or known_shape(value) is not None for value in node.inputs)
+
+
+def _written(node: ir.Node, edit: Edit) -> None:
+    """Apply the table; attributes that contradict each other surface in it as an error of numpy."""
+    try:
+        with np.errstate(all="ignore"):  # what is not finite is reported by check_support, with its name
+            REWRITTEN[node.op_type](node, edit)
+    except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise EdgeqError(
+            "EQ0232",
+            "the operands or attributes of a node do not fit together",
+            where=place(node),
+            got=f"{node.op_type}: {one_line(error)}",
+            hint="check the exported model with onnx.checker and in onnxruntime",
+        ) from error
