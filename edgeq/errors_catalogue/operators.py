@@ -96,6 +96,13 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
         "An integer does not fit int32",
         "Integers of every ONNX type are int32 in firmware. A constant beyond that is refused.",
     ),
+    "EQ0370": (
+        "Thresholds of a forest coincide",
+        (
+            "All features share the scale of the input. Those of a small range beside one of a large range have few "
+            "integers, and several thresholds become one. Give features similar ranges before training."
+        ),
+    ),
     "EQ0380": ("No C kernel", "No kernel takes the operator with these shapes. `edgeq ops` lists the limits."),
     "EQ0381": (
         "No memory that traps unaligned loads",

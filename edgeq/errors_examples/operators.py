@@ -63,6 +63,10 @@ OPERATORS: Final[dict[str, Example]] = {
     ),
     "EQ0365": Example("Floor(x) of an int16 x that spans 256 whole numbers", "--int16 for other tensors than x"),
     "EQ0366": Example("Greater(tokens, 3000000000)", "Greater(tokens, 2000000000)"),
+    "EQ0370": Example(
+        "RandomForestClassifier().fit(x, y)    (x of pressures near 100000 and currents near 0.001)",
+        "RandomForestClassifier().fit(x / x.std(axis=0), y)    (the application scales x in the same way)",
+    ),
     "EQ0380": Example("an operator beyond the limits that `edgeq ops` lists", "the same operator within them"),
     "EQ0381": Example(
         "edgeq compile kws.onnx --board native --aligned-loads ...", "edgeq compile kws.onnx --board native ..."

@@ -22,7 +22,7 @@ from edgeq.ir import Quantization, QuantizedConstant
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.reader import one_line
 
-AttributeValue = int | float | str | Sequence[int] | Sequence[float]
+AttributeValue = int | float | str | Sequence[int] | Sequence[float] | Sequence[str]
 Rewrite = Callable[[ir.Node, "Edit"], str | None]
 
 log = logging.getLogger("edgeq.frontend")
@@ -205,16 +205,18 @@ class Edit:
         base: str,
         shape: Shape,
         dtype: ir.DataType | None = None,
+        domain: str = "",
     ) -> ir.Value:
         """A new node before the current one; its output is called ``base`` or a name derived from it.
 
         Args:
-            op_type: of the default domain, opset 21.
+            op_type: of the default domain, opset 21, or of ``domain``.
             inputs: its operands.
             attributes: its attributes.
             base: the wanted name of the output and, where it is free, of the node.
             shape: static shape of the output.
             dtype: of the output; the first operand's when absent.
+            domain: of the operator.
         """
         assert self._anchor is not None
         if dtype is None:
@@ -226,7 +228,7 @@ class Edit:
             shape=ir.Shape(shape),
         )
         node = ir.Node(
-            "",
+            domain,
             op_type,
             inputs=list(inputs),
             attributes=[_attribute(name, value) for name, value in sorted((attributes or {}).items())],
@@ -411,10 +413,13 @@ def _attribute(name: str, value: AttributeValue) -> ir.Attr:
         return ir.AttrFloat32(name, value)
     if isinstance(value, str):
         return ir.AttrString(name, value)
-    items = list(value)
-    if items and all(isinstance(item, float) for item in items):
-        return ir.AttrFloat32s(name, [float(item) for item in items])
-    return ir.AttrInt64s(name, [int(item) for item in items])
+    numbers = [item for item in value if not isinstance(item, str)]
+    names = [item for item in value if isinstance(item, str)]
+    if names:
+        return ir.AttrStrings(name, names)
+    if numbers and all(isinstance(item, float) for item in numbers):
+        return ir.AttrFloat32s(name, [float(item) for item in numbers])
+    return ir.AttrInt64s(name, [int(item) for item in numbers])
 
 
 def apply_rules(edit: Edit, rules: Sequence[Rule], *, fuel: int | None = None) -> int:

@@ -92,7 +92,7 @@ def _copied_to_output(node: ir.Node | None) -> ir.Value | None:
 
 
 def _of_node(node: ir.Node) -> Iterator[Problem]:
-    if node.domain:
+    if node.domain and form_of(node) is None:
         yield Problem(
             "EQ0301",
             "this operator is not of standard ONNX",

@@ -18,9 +18,10 @@ from onnx import version_converter
 from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend.classical import REWRITTEN
 from edgeq.onnxio.limits import shown
-from edgeq.onnxio.operators import ML_DOMAIN, UNSUPPORTED, hint_for
+from edgeq.onnxio.operators import UNSUPPORTED, hint_for
 from edgeq.onnxio.reader import one_line
 from edgeq.onnxio.writer import NEWER, OPSET
+from edgeq.ops.base import ML_DOMAIN
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto

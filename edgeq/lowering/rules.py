@@ -38,6 +38,7 @@ from edgeq.lowering.reduce import (
 from edgeq.lowering.resize import lower_resize
 from edgeq.lowering.select import lower_arg_max, lower_arg_min, lower_one_hot, lower_top_k
 from edgeq.lowering.softmax import lower_softmax
+from edgeq.lowering.trees import lower_trees
 from edgeq.lowering.unary import lower_unary
 
 Rule = Callable[..., Tensor]
@@ -91,6 +92,7 @@ RULES: dict[str, Rule] = {
     "to_integer": lower_cast,
     "top_k": lower_top_k,
     "transpose": lower_transpose,
+    "trees": lower_trees,
     "upsample": lower_resize,
     "where": lower_where,
 }

@@ -20,7 +20,9 @@ def form_of(node: onnx_ir.Node) -> tuple[Op, OnnxForm] | None:
 
     Some ONNX operators are one integer operator for floats and another one for integers: the first operand decides.
     """
-    if node.domain not in {"", "ai.onnx"}:
+    known = onnx_forms().get(node.op_type)
+    domain = known[1].domain if known is not None else ""
+    if (node.domain if node.domain != "ai.onnx" else "") != domain:
         return None
     first = next((value for value in node.inputs if value is not None), None)
-    return plain_form(node.op_type) if first is not None and is_plain(first) else onnx_forms().get(node.op_type)
+    return plain_form(node.op_type) if first is not None and is_plain(first) else known

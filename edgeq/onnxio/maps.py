@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.notes import note
 from edgeq.onnxio import limits
-from edgeq.onnxio.operators import ML_DOMAIN
+from edgeq.ops.base import ML_DOMAIN
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

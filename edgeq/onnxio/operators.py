@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from edgeq.ops.base import ML_DOMAIN
+
 UNSUPPORTED: Final = "this operator is not supported"
 
 _APPLICATION: Final = "leave it out of the model and do it in the application"
@@ -101,7 +103,6 @@ _SOMETIMES: Final = frozenset(
 NEVER: Final = frozenset(HINTS) - _SOMETIMES
 """Operators that no rewriting turns into others; only where all of their operands are constant do they disappear."""
 
-ML_DOMAIN: Final = "ai.onnx.ml"
 _WORDS: Final = "look words up in the application: let the model begin and end at numbers"
 _ML: Final = {
     "CastMap": "give the model a tensor of features instead of a map",
@@ -110,7 +111,7 @@ _ML: Final = {
     "ZipMap": "export with options={id(model): {'zipmap': False}} in skl2onnx, or zipmap=False: then probabilities are "
     "a tensor",
 }
-_ML_OTHER: Final = "forests have no integer form yet"
+_ML_OTHER: Final = "export the model with other operators of ai.onnx.ml: `edgeq ops` lists those that are written out"
 FOREIGN: Final = "export the model with standard operators only, without runtime-specific optimization"
 
 

@@ -27,6 +27,7 @@ from edgeq.ops import (
     resize,
     select,
     softmax,
+    trees,
 )
 from edgeq.ops.base import FIXED_INT16, Attribute, OnnxAttribute, OnnxForm, Op, Sample, ScaleRule
 from edgeq.ops.signature import Shape, invalid
@@ -71,6 +72,7 @@ OPS: tuple[Op, ...] = tuple(
             *resize.OPS,
             *select.OPS,
             *softmax.OPS,
+            *trees.OPS,
         ),
         key=lambda op: op.name,
     )

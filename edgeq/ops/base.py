@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 from edgeq.ir import DType, Node, Quantization, Tensor
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import Scaling
 from edgeq.ops.axes import Axes
 from edgeq.ops.signature import RESULT, Shape, Signature, Type, dtype_of
+
+ML_DOMAIN: Final = "ai.onnx.ml"
+"""ONNX's domain of classical models."""
 
 InferOthers = Callable[[Node, Sequence[Tensor]], list[tuple[Shape, DType]]]
 InferShape = Callable[[Node, Sequence[Tensor]], Shape]
@@ -24,8 +27,10 @@ Macs = Callable[[Node, Sequence[Tensor]], int]
 ScaleRule = Literal["own", "same", "fixed"]
 
 
-Kind = Literal["int", "ints", "str", "float", "strings", "floats"]
+Kind = Literal["int", "ints", "str", "float", "strings", "floats", "tensor"]
 Value = int | float | str | tuple[int, ...]
+_LISTS: Final = frozenset(("strings", "floats", "tensor"))
+SampleAttribute = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,12 @@ class OnnxAttribute:
 
     Attributes:
         name: as ONNX has it.
-        kind: type of its value; of ``strings`` and ``floats`` only the default is implemented, which is not stated.
+        kind: type of its value; of ``strings``, ``floats`` and ``tensor`` only the default is implemented, which is not
+            stated, but for what is ``listed``.
         values: the only ones; None where any of the kind has a meaning.
         low: the smallest of the numbers.
         count: how many numbers; None for any count.
+        listed: of a list of words or floats, any is implemented.
     """
 
     name: str
@@ -86,14 +93,19 @@ class OnnxAttribute:
     values: tuple[Value, ...] | None = None
     low: int | None = None
     count: int | None = None
+    listed: bool = False
 
     def allowed(self) -> str:
         """The values that are implemented, for a message."""
+        if self.listed:
+            return f"a list of {self.kind}"
         words = _described(self.kind, self.values, self.low, None)
         return words if self.count is None else f"{self.count} {words}"
 
     def accepts(self, value: object) -> bool:
-        """Whether lowering implements this value."""
+        """Whether lowering implements this value; a list of words or floats comes as the name of its kind."""
+        if self.listed:
+            return value == self.kind
         if not _is_of(self.kind, value) or (self.count is not None and len(tuple(_each(value))) != self.count):
             return False
         return _is_within(value, self.values, self.low, None)
@@ -104,7 +116,7 @@ def _each(value: object) -> tuple[object, ...]:
 
 
 def _is_of(kind: Kind, value: object) -> bool:
-    if kind in {"strings", "floats"}:
+    if kind in _LISTS:
         return False  # no list of these is implemented: the default goes without saying
     if kind == "ints":
         return isinstance(value, tuple) and all(type(item) is int for item in value)
@@ -121,7 +133,7 @@ def _is_within(value: object, values: tuple[Value, ...] | None, low: int | None,
 def _described(kind: Kind, values: tuple[Value, ...] | None, low: int | None, high: int | None) -> str:
     if values is not None:
         return " or ".join(str(list(value)) if isinstance(value, tuple) else str(value) for value in values)
-    if kind in {"strings", "floats"}:
+    if kind in _LISTS:
         return "the default, not stated"
     words = {"int": "a whole number", "ints": "whole numbers", "str": "a word", "float": "a number"}[kind]
     if low is not None and high is not None:
@@ -139,6 +151,7 @@ class OnnxForm:
 
     Attributes:
         type: the ONNX operator type, ``Conv``.
+        domain: ONNX's domain that has it.
         plain: it is the operator's meaning for integers and truth values alone; another operator has it for floats.
         activations: indices of the inputs that fill the operator's slots for activations, in their order; None means
             all of them. Floats among them are quantized.
@@ -156,6 +169,8 @@ class OnnxForm:
         wide: indices of the results that are states of the operator, int16 whatever the scheme, as are the activations
             behind the first that they come back by.
         wraps: of integers narrower than 32 bits its results would wrap around elsewhere than those of int32.
+        fine: its operand and result are int16 whatever the scheme, where the arithmetic mixes types: small differences
+            decide, and int16 takes no longer.
         fuses_clamp: a Relu or Clip right behind it is the clamp of its result.
         clamps: it is such a Relu or Clip.
         means: every result lies between the smallest and the largest of its operand, as it does with scale ``same``.
@@ -178,11 +193,13 @@ class OnnxForm:
     matrices: Mapping[int, int] = field(default_factory=dict)
     wide: tuple[int, ...] = ()
     wraps: bool = False
+    fine: bool = False
     fuses_clamp: bool = False
     clamps: bool = False
     means: bool = False
     nonnegative: bool = False
     attributes: tuple[OnnxAttribute, ...] = ()
+    domain: str = ""
 
     @property
     def passes_range(self) -> bool:
@@ -232,7 +249,7 @@ class Sample:
     type: str
     inputs: tuple[Shape, ...]
     constants: Mapping[int, Shape | Array] = field(default_factory=dict)
-    attributes: Mapping[str, int | float | str | tuple[int, ...]] = field(default_factory=dict)
+    attributes: Mapping[str, SampleAttribute] = field(default_factory=dict)
     tolerance: float = 1.0
     positive: tuple[int, ...] = ()
     plain: Mapping[int, tuple[str, int, int]] = field(default_factory=dict)

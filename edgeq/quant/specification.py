@@ -210,7 +210,7 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     operands: dict[Operand, tuple[onnx_ir.Value, str | None]] = {}
     neighbours: dict[str, list[str]] = {}
     axes: dict[Operand, int] = {}
-    states_of_operators: set[str] = set()
+    always_wide: set[str] = set()
     layers: list[Layer] = []
     sources: set[str] = set()
     for value in model.graph.inputs:
@@ -235,7 +235,7 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
             operands[str(node.name), index] = (value, outputs[0] if found.rule == "same" and outputs else None)
         operands |= {key: (value, None) for key, (value, _) in found.matrices.items()}
         axes |= {key: axis for key, (_, axis) in found.matrices.items()}
-        states_of_operators |= {str(value.name) for value in found.states}
+        always_wide |= {str(value.name) for value in (*found.states, *_compared(found, mode))}
         if form.weight is not None:
             layers.append(_layer(node, form, inputs, outputs))
     for state in states:
@@ -246,7 +246,7 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     placed = {key: (value, None if name is None else number[name]) for key, (value, name) in operands.items()}
     fed = number.keys() - {state.input for state in states}
     given = [str(value.name) for value in model.graph.inputs if str(value.name) in fed]
-    wide = {number[name] for name in (*_matching(int16, [*number], given), *sorted(states_of_operators))}
+    wide = {number[name] for name in (*_matching(int16, [*number], given), *sorted(always_wide))}
     dtypes = tuple(DType.INT16 if index in wide else DType.INT8 for index in range(len(groups)))
     fixed = {name: FIXED_INT16 if number[name] in wide else params for name, params in sharing.fixed.items()}
     operand_dtypes = {
@@ -259,6 +259,11 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     return Specification(
         groups, fixed, placed, axes, tuple(layers), frozenset(sources), dtypes, operand_dtypes, clipped
     )
+
+
+def _compared(found: QuantizedNode, mode: str) -> tuple[onnx_ir.Value, ...]:
+    """The values that are int16 whatever the scheme, where the arithmetic mixes types (``OnnxForm.fine``)."""
+    return (*found.computed, *found.outputs) if found.form.fine and SCALINGS[mode].mixes_types else ()
 
 
 def _clipped(
@@ -365,7 +370,7 @@ def _require_forms(model: onnx_ir.Model, forms: Mapping[str, OnnxForm]) -> None:
             hint="`edgeq ops` lists what has one",
         )
         for node in model.graph
-        if (node.op_type not in forms and form_of(node) is None) or node.domain not in {"", "ai.onnx"}
+        if form_of(node) is None and (node.domain not in {"", "ai.onnx"} or node.op_type not in forms)
     ]
     if problems:
         raise EdgeqError.of(problems)

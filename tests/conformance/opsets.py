@@ -465,7 +465,8 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
 @cache
 def operators() -> tuple[str, ...]:
     """Every operator that edgeq reads; OneHot has no operand of floats that are no integers."""
-    return tuple(sorted({*onnx_forms(), *REWRITTEN} - {"OneHot", "Swish"}))
+    standard = {name for name, (_, form) in onnx_forms().items() if not form.domain}
+    return tuple(sorted({*standard, *REWRITTEN} - {"OneHot", "Swish"}))
 
 
 def opsets_of(name: str) -> list[int]:

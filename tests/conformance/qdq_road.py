@@ -25,6 +25,7 @@ from edgeq.numerics.scaling import Mode
 from edgeq.onnxio import Session
 from edgeq.onnxio.qdq_parameters import activation_parameters, quantize_constant
 from edgeq.ops import onnx_forms
+from edgeq.ops.base import ML_DOMAIN
 from edgeq.ops.signature import Shape
 
 OPSET: Final = 21
@@ -77,6 +78,12 @@ class Single:
     which: int | None = None
 
 
+def domain_of(kind: str) -> str:
+    """The domain of ONNX that has an operator."""
+    found = onnx_forms().get(kind)
+    return "" if found is None else found[1].domain
+
+
 def float_model(case: Single) -> ModelProto:
     """The operator alone, in float32."""
     names, initializers = [], []
@@ -93,7 +100,8 @@ def float_model(case: Single) -> ModelProto:
     while names and not names[-1]:
         names.pop()
     results = [f"y{number}" for number in range(case.outputs)]
-    nodes = [helper.make_node(case.type, names, results if not case.then else ["t0"], name="op", **case.attributes)]
+    first = results if not case.then else ["t0"]
+    nodes = [helper.make_node(case.type, names, first, "op", None, domain_of(case.type), **case.attributes)]
     for number, kind in enumerate(case.then):
         result = results[0] if number == len(case.then) - 1 else f"t{number + 1}"
         bounds = _bounds(kind, initializers)
@@ -122,7 +130,9 @@ def _model(case: Single, nodes: list[NodeProto], initializers: list[TensorProto]
     ]
     results = [helper.make_tensor_value_info(name, _onnx_type(case.result), None) for name in outputs]
     graph = helper.make_graph(nodes, "single", inputs, results, initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", case.opset)], ir_version=10)
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", case.opset), helper.make_opsetid(ML_DOMAIN, 3)], ir_version=10
+    )
     return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
 
 
@@ -182,7 +192,7 @@ def quantized_model(case: Single, output: Quantization) -> ModelProto:
     results = [f"y{number}" for number in range(case.outputs)]
     wholes = [f"{name}.f" for name in results] if case.result == "float" else results
     first = wholes if not case.then else ["t0.f"]
-    nodes.append(helper.make_node(case.type, names, first, name="op", **case.attributes))
+    nodes.append(helper.make_node(case.type, names, first, "op", None, domain_of(case.type), **case.attributes))
     for number, kind in enumerate(case.then):
         source, result = f"t{number}.f", wholes[0] if number == len(case.then) - 1 else f"t{number + 1}.f"
         if kind not in {"Clip", "Relu"}:

@@ -22,6 +22,7 @@ from edgeq.ir import DType, Quantization
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE
 from edgeq.ops.signature import Shape
+from edgeq.ops.trees import drawn_forest
 from tests.conformance.images import EVERY, FEWEST, WAYS, compare_on
 from tests.conformance.test_images import CORES, need_tools
 from tests.conformance.zoo import FAMILIES, Case, Types, build, input_sets
@@ -356,6 +357,20 @@ def _recurrent(draw: np.random.Generator, name: str) -> Case:
     return Case(f"{name}-{kind.lower()}", (kind,), shapes, constants, attributes, parameters=(_parameters(draw),))
 
 
+def _trees(draw: np.random.Generator, name: str) -> Case:
+    trees, depth, features, targets = _sizes(draw, [12, 6, 40, 5])
+    more: dict[str, str | tuple[float, ...]] = {"aggregate_function": str(draw.choice(["SUM", "MIN", "MAX"]))}
+    if draw.integers(2):
+        more["base_values"] = tuple(draw.normal(size=targets).tolist())
+    mode = str(draw.choice(["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE"]))
+    alone = more["aggregate_function"] == "SUM" and bool(draw.integers(2))
+    attributes = drawn_forest(
+        int(draw.integers(1 << 30)), trees, depth, features, targets, mode=mode, own_target=alone, **more
+    )
+    shapes = ((1, features),)
+    return Case(name, ("TreeEnsembleRegressor",), shapes, {}, attributes, parameters=(_parameters(draw),))
+
+
 DRAWS: Mapping[str, Draw] = {
     "arithmetic": _arithmetic,
     "conv": _conv,
@@ -374,6 +389,7 @@ DRAWS: Mapping[str, Draw] = {
     "resize": _interpolate,
     "select": _select,
     "softmax": _softmax,
+    "trees": _trees,
 }
 
 

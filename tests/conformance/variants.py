@@ -6,13 +6,14 @@ quantized models must agree on it, and what is taken must be right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from edgeq.numerics.array import Array
 from edgeq.ops.signature import Shape
+from edgeq.ops.trees import drawn_forest
 from tests.conformance.qdq_road import Single
 
 IMAGE: Final[Shape] = (1, 4, 6, 7)
@@ -416,9 +417,26 @@ def recurrent() -> Iterator[Single]:
     yield _single("GRU", (4, 1, 3), c1=_normal(1, 15, 3), c2=_small(1, 15, 5), hidden_size=5, linear_before_reset=1)
 
 
+def forests() -> Iterator[Single]:
+    """TreeEnsembleRegressor with every question that integers answer as floats do, and every way to combine trees."""
+    for number, mode in enumerate(("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT")):
+        yield _forest(f"mode={mode}", drawn_forest(number, 5, 3, 6, mode=mode))
+    for number, word in enumerate(("SUM", "AVERAGE", "MIN", "MAX")):
+        yield _forest(f"aggregate={word}", drawn_forest(number, 4, 3, 6, 2, aggregate_function=word))
+    yield _forest("base", drawn_forest(9, 4, 3, 6, 3, base_values=(0.5, -1.0, 0.0)))
+    yield _forest("own_target", drawn_forest(10, 6, 3, 6, 3, own_target=True))
+    yield _forest("one_leaf", drawn_forest(11, 2, 0, 6))
+
+
+def _forest(label: str, attributes: Mapping[str, Any]) -> Single:
+    kind = "TreeEnsembleRegressor"
+    return Single(f"{kind}[{label}]", kind, ((1, 6),), {}, attributes)
+
+
 FAMILIES: Final = {
     "convolutions": convolutions,
     "elementwise": elementwise,
+    "forests": forests,
     "functions": functions,
     "joins": joins,
     "normalizations": normalizations,

@@ -33,7 +33,9 @@ from edgeq.onnxio.qdq_parameters import quantize_constant
 from edgeq.onnxio.samples import Samples
 from edgeq.onnxio.writer import NEWER
 from edgeq.ops import OPS, OnnxForm, Sample, onnx_forms, plain_form, plain_limits
+from edgeq.ops.base import ML_DOMAIN
 from edgeq.ops.signature import Shape
+from edgeq.ops.trees import drawn_forest
 from edgeq.quant import QuantizeOptions, quantize
 
 if TYPE_CHECKING:
@@ -289,6 +291,18 @@ FURTHER["softmax"] = (
     Case("softmax[axis1-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 1}, tolerance=1.01),
     Case("softmax[axis2-4d]", ("Softmax",), (_IMAGE,), attributes={"axis": 2}, tolerance=1.01),
 )
+# Of int8 only where a model says so: forests have results of int16.
+FURTHER["trees"] = tuple(
+    Case(
+        f"trees[{name}]",
+        ("TreeEnsembleRegressor",),
+        ((1, 6),),
+        {},
+        drawn_forest(17, 8, 4, 6, targets),
+        output_parameters=Quantization.per_tensor(DType.INT8, 0.0471, zero),
+    )
+    for name, targets, zero in (("result_int8", 1, -11), ("result_int8-classes4", 4, 3))
+)
 # What a mode cannot do, and must say: LiteRT's own integer softmax is undefined in C beyond rows of 511.
 REFUSED: dict[Mode, tuple[str, ...]] = {
     name: () if scaling.softmax_row_max is None else ("softmax[n512]", "softmax[n600]")
@@ -363,6 +377,11 @@ def parameters_of(cases: Sequence[Case]) -> dict[str, Quantization]:
         if case.output_parameters is not None:
             found[case.output] = case.output_parameters
     return found
+
+
+def domain_of(kind: str) -> str:
+    """The domain of ONNX that has an operator."""
+    return "" if kind == REQUANTIZE else form_of(kind).domain
 
 
 def form_of(kind: str) -> OnnxForm:
@@ -499,14 +518,20 @@ def float_model(name: str, cases: Sequence[Case], given: QdqPlan) -> onnx_ir.Mod
             attributes = dict(case.attributes) if number == 0 else {}
             results = [f"{case.id}.other{other}" for other in range(case.results if number == 0 else 1)]
             results[case.which if number == 0 else 0] = result
-            nodes.append(helper.make_node(kind, operands, results, name=f"{case.id}.{number}", **attributes))
+            domain = domain_of(kind)
+            if "nodes_values" in attributes:  # thresholds are constants that are exact multiples, too
+                values = np.array(attributes["nodes_values"], np.float32)
+                attributes["nodes_values"] = given.activations[case.input(0)].rounded(values).tolist()
+            node = helper.make_node(kind, operands, results, f"{case.id}.{number}", None, domain, **attributes)
+            nodes.append(node)
             operands = [result]
             if not last and case.types[number + 1] == "Clip":
                 operands += _constants(case, [np.float32(bound) for bound in _CLIP], initializers)
         outputs.append(helper.make_tensor_value_info(case.output, _onnx_type(case.result), None))
     graph = helper.make_graph(nodes, name, inputs, outputs, initializers)
     opset = max(_OPSET, *(NEWER.get(item.op_type, 0) for item in graph.node), 0)
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(ML_DOMAIN, 3)]
+    proto = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     return onnx_ir.from_proto(onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True))
 
 

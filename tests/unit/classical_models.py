@@ -66,3 +66,46 @@ class Draw:
         """Normally distributed numbers, float32."""
         found: list[float] = self.random.normal(size=shape).astype(np.float32).reshape(-1).tolist()
         return found
+
+
+def drawn_trees(
+    draw: np.random.Generator, trees: int, depth: int, features: int, mode: str | Sequence[str] = "BRANCH_LEQ"
+) -> tuple[dict[str, Any], list[tuple[int, int]]]:
+    """Attributes of the nodes of random trees, in no particular order, and the key of every leaf."""
+    modes = [mode] if isinstance(mode, str) else list(mode)
+    rows: list[tuple[Any, ...]] = []
+    leaves: list[tuple[int, int]] = []
+
+    def grow(tree: int, numbers: list[int], left: int) -> int:
+        number = numbers.pop()
+        if left == 0 or draw.random() < 0.15:
+            rows.append((tree, number, 0, 0.0, "LEAF", 0, 0))
+            leaves.append((tree, number))
+            return number
+        threshold = float(np.float32(draw.normal()))
+        feature, kind = int(draw.integers(features)), modes[int(draw.integers(len(modes)))]
+        place = len(rows)
+        rows.append(())
+        true, false = grow(tree, numbers, left - 1), grow(tree, numbers, left - 1)
+        rows[place] = (tree, number, feature, threshold, kind, true, false)
+        return number
+
+    for tree in range(trees):
+        numbers = draw.permutation(2 << depth).tolist()
+        grow(tree, numbers, depth)
+    names = ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")
+    columns = zip(*rows, strict=True)
+    return {f"nodes_{name}": list(column) for name, column in zip(names, columns, strict=True)}, leaves
+
+
+def weights_of(
+    leaves: Sequence[tuple[int, int]], targets: Sequence[int], values: Sequence[float], prefix: str
+) -> dict[str, Any]:
+    """Attributes of leaves' weights: every leaf has one for each of the targets."""
+    keys = [key for key in leaves for _ in targets]
+    return {
+        f"{prefix}_treeids": [tree for tree, _ in keys],
+        f"{prefix}_nodeids": [number for _, number in keys],
+        f"{prefix}_ids": [target for _ in leaves for target in targets],
+        f"{prefix}_weights": list(values),
+    }

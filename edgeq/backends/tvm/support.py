@@ -24,5 +24,6 @@ UNSUPPORTED: Final[dict[str, str]] = {
     "top_k": _PLAIN,
     "where": _PLAIN,
     **dict.fromkeys(("gru", "lstm", "rnn"), "recurrent layers have C kernels only"),
+    "trees": "forests have a C kernel only",
     "normalize": "statistics of rows have a C kernel only",
 }

@@ -9,13 +9,13 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import EdgeqError, Problem
-from edgeq.frontend.classical import labels, linear, svm, vectors
+from edgeq.frontend.classical import forests, labels, linear, svm, vectors
 from edgeq.frontend.constraints import place
 from edgeq.frontend.edit import Edit
 from edgeq.frontend.facts import known_shape
 from edgeq.frontend.shapes import infer_shapes
-from edgeq.onnxio.operators import ML_DOMAIN
 from edgeq.onnxio.reader import one_line
+from edgeq.ops.base import ML_DOMAIN
 
 Writer = Callable[[ir.Node, Edit], None]
 """Puts other nodes in the place of a node whose operands have static shapes; EdgeqError where it cannot."""
@@ -33,8 +33,11 @@ REWRITTEN: Final[Mapping[str, Writer]] = {
     "SVMClassifier": svm.write_classifier,
     "SVMRegressor": svm.write_regressor,
     "Scaler": vectors.write_scaler,
+    "TreeEnsemble": forests.write_ensemble,
+    "TreeEnsembleClassifier": forests.write_classifier,
+    "TreeEnsembleRegressor": forests.write_regressor,
 }
-"""Operators that other nodes come in the place of, sorted."""
+"""Operators that other nodes come in the place of, sorted; of forests TreeEnsembleRegressor stays, in one form."""
 
 
 def write_out_classical(model: ir.Model) -> None:
@@ -46,20 +49,20 @@ def write_out_classical(model: ir.Model) -> None:
         EdgeqError: EQ0232, EQ0303, EQ0307, EQ0313 what a node asks for is not supported, all such nodes at once.
     """
     problems: list[Problem] = []
-    refused: set[ir.Node] = set()
+    seen: set[ir.Node] = set()
     while True:
-        found = [node for node in model.graph if node.domain == ML_DOMAIN and node not in refused]
+        found = [node for node in model.graph if node.domain == ML_DOMAIN and node not in seen]
         ready = [node for node in found if _is_known(node)]
         if not ready:
             break
         edit = Edit(model)
         for node in ready:
             edit.before(node)
+            seen.add(node)
             try:
                 _written(node, edit)
             except EdgeqError as error:
                 problems += error.problems
-                refused.add(node)
         edit.sweep()
         if problems:
             break

@@ -4,17 +4,69 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+from edgeq.notes import warn
+from edgeq.onnxio.forests import FOREST, canonical_forest, round_thresholds
 from edgeq.onnxio.qdq_form import write_qdq
+from edgeq.ops.base import ML_DOMAIN
 from edgeq.quant.properties import PLANNED, WRITTEN
 from edgeq.quant.step import Step
 
 if TYPE_CHECKING:
+    import onnx_ir
+
+    from edgeq.numerics.array import Array
     from edgeq.quant.state import State
+
+# The share of thresholds that may coincide with others before it is told.
+_TOLD_SHARE: Final = 0.1
 
 
 def write_model(state: State) -> None:
-    """Write the canonical QDQ form."""
+    """Write the canonical QDQ form; forests compare with numbers that their operand can be."""
     state.result = write_qdq(state.model, state.plan)
+    forests = {str(node.name): node for node in state.model.graph if _is_forest(node)}
+    for node in state.result.graph:
+        known = forests.get(str(node.name))
+        operand = None if known is None else known.inputs[0]
+        params = None if operand is None else state.plan.activations.get(str(operand.name))
+        if params is None:
+            continue
+        before = _thresholds(node)
+        round_thresholds(node, params)
+        _tell_of_coincidence(node, before, _thresholds(node))
+
+
+def _is_forest(node: onnx_ir.Node) -> bool:
+    return node.domain == ML_DOMAIN and node.op_type == FOREST
+
+
+def _thresholds(node: onnx_ir.Node) -> Array:
+    """float64 [2, nodes], feature and threshold of each node that is no leaf."""
+    forest = canonical_forest(node)
+    inner = ~forest.is_leaf
+    return np.stack([forest.features[inner], forest.thresholds[inner]]).astype(np.float64)
+
+
+def _tell_of_coincidence(node: onnx_ir.Node, before: Array, behind: Array) -> None:
+    """Warn where thresholds that differed do not any more: the operand's step is too coarse for its features."""
+    distinct, left = np.unique(before, axis=1), np.unique(behind, axis=1)
+    lost = distinct.shape[1] - left.shape[1]
+    if lost <= _TOLD_SHARE * distinct.shape[1]:
+        return
+    counts = np.bincount(distinct[0].astype(np.int64)) - np.bincount(
+        left[0].astype(np.int64), minlength=int(distinct[0].max()) + 1
+    )
+    warn(
+        "EQ0370",
+        "thresholds of a forest coincide: the step of its input is too coarse for some features",
+        where=f"node {node.name}",
+        got=f"{lost} of {distinct.shape[1]} thresholds are the same as another one, most of them of feature "
+        f"{int(counts.argmax())}",
+        allowed=f"up to {100 * _TOLD_SHARE:g} % are not told",
+        hint="all features share one scale: train on features of similar ranges, and scale them in the application",
+    )
 
 
 STEP: Final = Step("write_model", write_model, requires=(PLANNED,), ensures=(WRITTEN,))

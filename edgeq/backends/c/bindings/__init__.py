@@ -20,6 +20,7 @@ from edgeq.backends.c.bindings import (
     resize,
     select,
     softmax,
+    trees,
 )
 
 BINDINGS: tuple[Binding, ...] = (
@@ -36,6 +37,7 @@ BINDINGS: tuple[Binding, ...] = (
     *lookup.BINDINGS,
     *select.BINDINGS,
     *softmax.BINDINGS,
+    *trees.BINDINGS,
     *layout.BINDINGS,
     *gather.BINDINGS,
     *logic.BINDINGS,

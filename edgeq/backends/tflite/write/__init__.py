@@ -61,6 +61,7 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "scatter_nd": _PLAIN,
     "to_integer": _PLAIN,
     "top_k": _PLAIN,
+    "trees": "TFLite has no forests",
     "where": _PLAIN,
     "normalize": "TFLite has no operator that normalizes rows of integers to scales of their own",
     **dict.fromkeys(("gru", "lstm", "rnn"), "its recurrent layers have other integers"),
