@@ -31,16 +31,17 @@ typedef struct {
 
 #define EQ_TREES_SCRATCH(targets) (4 * (targets))
 
-/* The row of the leaf that x leads to from the word `at`. */
-EQ_INLINE int32_t eq_trees_leaf(const void *x, const void *nodes, int32_t at, const eq_trees_t *p) {
-  int32_t head = eq_element(nodes, at, p->node_bytes);
+/* The row of the leaf that x leads to from a node. */
+EQ_INLINE int32_t eq_trees_leaf(const void *x, const void *node, const eq_trees_t *p) {
+  const uint8_t *at = (const uint8_t *)node;
+  int32_t head = eq_element(at, 0, p->node_bytes);
   EQ_NO_UNROLL
   while (head >= 0) {
     const int32_t feature = p->node_words == 3 ? head : head & ((1 << p->feature_bits) - 1);
-    const int32_t skip = p->node_words == 3 ? eq_element(nodes, at + 2, p->node_bytes) : head >> p->feature_bits;
-    const int32_t left = eq_element(x, feature, p->x_bytes) <= eq_element(nodes, at + 1, p->node_bytes);
-    at += left ? p->node_words : skip;
-    head = eq_element(nodes, at, p->node_bytes);
+    const int32_t skip = p->node_words == 3 ? eq_element(at, 2, p->node_bytes) : head >> p->feature_bits;
+    const int32_t left = eq_element(x, feature, p->x_bytes) <= eq_element(at, 1, p->node_bytes);
+    at += p->node_bytes * (left ? p->node_words : skip);
+    head = eq_element(at, 0, p->node_bytes);
   }
   return ~head;
 }
@@ -53,18 +54,20 @@ EQ_INLINE int32_t eq_trees_merge(int32_t sum, int32_t leaf, int32_t aggregate) {
 EQ_INLINE void eq_trees(void *out, const void *x, void *scratch, const void *nodes, const int32_t *roots,
                         const void *leaves, const int32_t *base, const eq_trees_t *p) {
   int32_t *sums = (int32_t *)scratch;
-  const int32_t start = p->aggregate == 0 ? 0 : p->aggregate == 1 ? INT32_MAX : INT32_MIN;
-  for (int32_t j = 0; j < p->targets; j++) sums[j] = start;
+  const int32_t extreme = p->aggregate == 1 ? INT32_MAX : INT32_MIN;
+  for (int32_t j = 0; j < p->targets; j++) sums[j] = p->aggregate == 0 ? base[j] : extreme;
   EQ_NO_UNROLL
   for (int32_t tree = 0; tree < p->trees; tree++) {
-    const int32_t row = p->width * eq_trees_leaf(x, nodes, roots[2 * tree], p);
+    const uint8_t *root = (const uint8_t *)nodes + p->node_bytes * roots[2 * tree];
+    const int32_t row = p->width * eq_trees_leaf(x, root, p);
     int32_t *to = sums + (p->width < p->targets ? roots[2 * tree + 1] : 0);
     for (int32_t j = 0; j < p->width; j++) {
       to[j] = eq_trees_merge(to[j], eq_element(leaves, row + j, p->leaf_bytes), p->aggregate);
     }
   }
   for (int32_t j = 0; j < p->targets; j++) {
-    const int32_t value = (sums[j] + base[j]) >> p->shift;
+    const int32_t sum = p->aggregate == 0 ? sums[j] : sums[j] + base[j];
+    const int32_t value = sum >> p->shift;
     const int32_t low = value < p->clamp_min ? p->clamp_min : value;
     eq_set_element(out, j, p->out_bytes, low > p->clamp_max ? p->clamp_max : low);
   }
