@@ -9,12 +9,12 @@ on the function and the input's range, so it is measured per table: :func:`inter
 from __future__ import annotations
 
 from fractions import Fraction
-from math import inf, isfinite
+from math import inf
 
 import numpy as np
 
 from edgeq.numerics.array import Array
-from edgeq.numerics.reals import Real, fraction
+from edgeq.numerics.reals import Real, fraction, is_finite
 from edgeq.numerics.tables import Attributes, quantized, real_results
 
 ENTRIES = 513
@@ -96,6 +96,6 @@ def interpolation_error(
 
 
 def _clamped(value: Real, low: int, high: int) -> Fraction:
-    if not isfinite(value):
+    if not is_finite(value):
         return Fraction(high if value == inf else low)
     return min(max(fraction(value), Fraction(low)), Fraction(high))

@@ -45,6 +45,11 @@ def magnitude(value: Real) -> Real:
     return value if value >= 0 else -value
 
 
+def is_finite(value: Real) -> bool:
+    """Whether a value is a number; it may be too large for a float."""
+    return isinstance(value, Fraction) or value.is_finite()
+
+
 def exp(value: Real) -> Real:
     """e^x."""
     return decimal(value).exp() if value else Fraction(1)

@@ -76,13 +76,13 @@ def real_results(
     with reals.precision():
         for q in positions:
             value = FUNCTIONS[function](Fraction(in_scale) * (q - in_zero), attributes)
-            results.append(fraction(value) / Fraction(out_scale) if isfinite(value) else value)
+            results.append(fraction(value) / Fraction(out_scale) if reals.is_finite(value) else value)
     return results
 
 
 def quantized(value: Real, zero: int, low: int, high: int) -> int:
     """A result in output steps, rounded half up, plus the zero point, clamped."""
-    if not isfinite(value):
+    if not reals.is_finite(value):
         return high if value > 0 else low
     return min(max(floor(fraction(value) + zero + _HALF), low), high)
 
@@ -120,7 +120,7 @@ def _quotient(left: Real, right: Real) -> Real:
 
 
 def _rounded(rule: Callable[[Fraction], int]) -> _Function:
-    return lambda x, a: Fraction(rule(fraction(x))) if isfinite(x) else x
+    return lambda x, a: Fraction(rule(fraction(x))) if reals.is_finite(x) else x
 
 
 def _plain(function: Callable[[Real], Real]) -> _Function:

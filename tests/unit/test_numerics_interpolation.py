@@ -53,6 +53,15 @@ def test_the_stated_error_is_that_of_all_inputs(scale: float, limit: float) -> N
     assert 0.5 < stated < limit
 
 
+def test_results_beyond_a_float_saturate() -> None:
+    table = interpolated_table("Exp", {}, 0.05, 2.0**-15)
+    assert table[0] == 0
+    assert table[-1] == 32767
+    assert (np.diff(table.astype(int)) >= 0).all()
+    # Of the error that the lines leave, only that within the result's range counts.
+    assert np.isfinite(interpolation_error(table, "Exp", {}, 0.05, 2.0**-15))
+
+
 def test_infinite_results_saturate() -> None:
     table = interpolated_table("Log", {}, 1.0, 0.001)
     assert table[0] == table[256] == -32768
