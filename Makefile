@@ -24,6 +24,7 @@ test-slow: setup ## the tests that take minutes
 	@sh scripts/setup.sh slow
 	EDGEQ_TFLITE_RUNTIME_PYTHON="$${EDGEQ_TFLITE_RUNTIME_PYTHON-$$(sh scripts/environment.sh tflite-runtime)}" \
 	EDGEQ_TFLITE_MICRO_PYTHON="$${EDGEQ_TFLITE_MICRO_PYTHON-$$(sh scripts/environment.sh tflite-micro)}" \
+	EDGEQ_SKLEARN_PYTHON="$${EDGEQ_SKLEARN_PYTHON-$$(sh scripts/environment.sh sklearn)}" \
 	EDGEQ_TORCH_PYTHON="$${EDGEQ_TORCH_PYTHON-$$(sh scripts/environment.sh torch)}" \
 	$(BIN)/pytest -n $(JOBS) -m slow
 
