@@ -111,7 +111,7 @@ _ML: Final = {
     "ZipMap": "export with options={id(model): {'zipmap': False}} in skl2onnx, or zipmap=False: then probabilities are "
     "a tensor",
 }
-_ML_OTHER: Final = "export the model with other operators of ai.onnx.ml: `edgeq ops` lists those that are written out"
+_ML_OTHER: Final = "give it operands of static shape, outside of If, Loop and Scan"
 FOREIGN: Final = "export the model with standard operators only, without runtime-specific optimization"
 
 

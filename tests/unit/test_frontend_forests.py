@@ -213,7 +213,7 @@ def test_features_of_unequal_ranges_are_told() -> None:
         integer_graph(model, data)
     (note,) = [each for each in notes if each.code == "EQ0370"]
     assert note.severity == "warning"
-    assert "thresholds are the same as another one" in str(note.got)
+    assert "thresholds of feature" in str(note.got)
 
 
 def _broken(change: str) -> ModelProto:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from edgeq.numerics.array import Array
     from edgeq.quant.state import State
 
-# The share of thresholds that may coincide with others before it is told.
+# The share of a feature's thresholds that may coincide with others before it is told, and how many integers apart its
+# outermost ones must be for nothing to be told.
 _TOLD_SHARE: Final = 0.1
+_FEW_INTEGERS: Final = 256
 
 
 def write_model(state: State) -> None:
@@ -35,7 +37,7 @@ def write_model(state: State) -> None:
             continue
         before = _thresholds(node)
         round_thresholds(node, params)
-        _tell_of_coincidence(node, before, _thresholds(node))
+        _tell_of_coincidence(node, before, _thresholds(node), params.scale[0])
 
 
 def _is_forest(node: onnx_ir.Node) -> bool:
@@ -49,22 +51,24 @@ def _thresholds(node: onnx_ir.Node) -> Array:
     return np.stack([forest.features[inner], forest.thresholds[inner]]).astype(np.float64)
 
 
-def _tell_of_coincidence(node: onnx_ir.Node, before: Array, behind: Array) -> None:
-    """Warn where thresholds that differed do not any more: the operand's step is too coarse for its features."""
-    distinct, left = np.unique(before, axis=1), np.unique(behind, axis=1)
-    lost = distinct.shape[1] - left.shape[1]
-    if lost <= _TOLD_SHARE * distinct.shape[1]:
+def _tell_of_coincidence(node: onnx_ir.Node, before: Array, behind: Array, step: float) -> None:
+    """Warn of features whose thresholds lie within a few integers, of which several have become the same."""
+    coarse = []
+    for feature in np.unique(before[0]):
+        of_feature = before[0] == feature
+        distinct, left = (np.unique(thresholds[1, of_feature]) for thresholds in (before, behind))
+        lost, reach = len(distinct) - len(left), float(np.ptp(left)) / step
+        if lost > _TOLD_SHARE * len(distinct) and reach < _FEW_INTEGERS:
+            coarse.append((lost, int(feature), len(distinct), len(left)))
+    if not coarse:
         return
-    counts = np.bincount(distinct[0].astype(np.int64)) - np.bincount(
-        left[0].astype(np.int64), minlength=int(distinct[0].max()) + 1
-    )
+    _, feature, count, kept = max(coarse)
     warn(
         "EQ0370",
         "thresholds of a forest coincide: the step of its input is too coarse for some features",
         where=f"node {node.name}",
-        got=f"{lost} of {distinct.shape[1]} thresholds are the same as another one, most of them of feature "
-        f"{int(counts.argmax())}",
-        allowed=f"up to {100 * _TOLD_SHARE:g} % are not told",
+        got=f"{len(coarse)} features; {count} thresholds of feature {feature} become {kept}",
+        allowed=f"up to {100 * _TOLD_SHARE:g} % of a feature's thresholds are not told",
         hint="all features share one scale: train on features of similar ranges, and scale them in the application",
     )
 
