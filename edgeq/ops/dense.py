@@ -114,6 +114,8 @@ MATMUL = Op(
         Sample("2d-m6-k8-n1", "MatMul", ((6, 8), (8, 1))),
         Sample("3d-m4-k7-n5", "MatMul", ((1, 4, 7), (1, 7, 5))),
         Sample("4d-heads3-m5-k8-n5", "MatMul", ((1, 3, 5, 8), (1, 3, 8, 5))),
+        Sample("4d-heads2-m2-k9-n3", "MatMul", ((1, 2, 2, 9), (1, 2, 9, 3))),
+        Sample("4d-heads2-m3-k12-n7", "MatMul", ((1, 2, 3, 12), (1, 2, 12, 7))),
         Sample("4d-heads2-m4-k33-n6", "MatMul", ((1, 2, 4, 33), (1, 2, 33, 6))),
     ),
     limits="batch dimensions must be equal; the accumulator of int8 must fit int32",
