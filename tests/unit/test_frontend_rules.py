@@ -796,3 +796,31 @@ def test_half_a_gelu_is_none() -> None:
     parts = gelu_parts("before")[:-2]
     found = run_both(build([*parts, node("Mul", ["x", "f"], ["y"])], (1, 4, 6), constants=GELU))
     assert "Gelu" not in {each.op_type for each in found.graph}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_heads_that_share_a_matrix_are_rows_of_one_product(turned: bool) -> None:
+    parts = [
+        node("Unsqueeze", ["k", "two"], ["u"]),
+        node("Tile", ["u", "copies"], ["t"]),
+        node("Reshape", ["t", "merged"], ["m"]),
+        *([node("Transpose", ["m"], ["b"], perm=[0, 1, 3, 2])] if turned else []),
+        node("MatMul", ["q", "b" if turned else "m"], ["y"]),
+    ]
+    constants = {
+        "two": np.array([2]),
+        "copies": np.array([1, 1, 3, 1, 1]),
+        "merged": np.array([1, 6, 4, 5]),
+    }
+    given = {"q": (1, 6, 2, 5 if turned else 4), "k": (1, 2, 4, 5)}
+    found = run_both(build(parts, None, inputs=given, constants=constants))
+    assert "Concat" not in {each.op_type for each in found.graph}
+    (product,) = [each for each in found.graph if each.op_type == "MatMul"]
+    assert known_shape(product.inputs[0]) == (1, 2, 6, 5 if turned else 4)
+
+
+def test_matrices_repeated_in_turn_are_not_shared() -> None:
+    parts = [node("Tile", ["k", "copies"], ["m"]), node("MatMul", ["q", "m"], ["y"])]
+    given = {"q": (1, 6, 2, 4), "k": (1, 2, 4, 5)}
+    found = run_both(build(parts, None, inputs=given, constants={"copies": np.array([1, 3, 1, 1])}))
+    assert "Concat" in {each.op_type for each in found.graph}

@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
-from edgeq.frontend.facts import Shape, integer, name_of, number, operand, required, shape_of
+from edgeq.frontend.facts import Shape, integer, ints, made_by, name_of, number, operand, required, shape_of
 from edgeq.frontend.rules.einsum import reshaped, turned
 from edgeq.frontend.rules.masking import masked_value, split_mask
 from edgeq.frontend.rules.simplify import cut, taken
@@ -341,7 +341,45 @@ def _angles(node: ir.Node, edit: Edit, table: ir.Value, behind: bool, base: str)
     return edit.reshape(table, target, base=f"{base}_rows")
 
 
+def share_repeated_matrices(node: ir.Node, edit: Edit) -> str | None:
+    """Matrices that heads share, repeated head by head, are multiplied once by the rows of all these heads together."""
+    a, b = required(node, 0), required(node, 1)
+    chain, value = [b], b
+    turn = made_by(value, "Transpose")
+    if turn is not None:
+        rank = len(shape_of(b))
+        if ints(turn, "perm", ()) != (*range(rank - 2), rank - 1, rank - 2):
+            return "its matrices are turned otherwise"
+        value = required(turn, 0)
+        chain.append(value)
+    merge = made_by(value, "Reshape")
+    repeat = made_by(None if merge is None else required(merge, 0), "Concat")
+    if merge is None or repeat is None or len({id(item) for item in repeat.inputs}) != 1:
+        return "no matrices that are repeated"
+    chain.append(repeat.outputs[0])
+    one, whole, merged = required(repeat, 0), shape_of(repeat.outputs[0]), shape_of(value)
+    copies, axis = len(repeat.inputs), integer(repeat, "axis", 0) % len(whole)
+    if axis != len(whole) - 3 or shape_of(one)[axis] != 1 or axis < 1:
+        return "they are not repeated head by head"
+    front, heads, (rows, columns) = whole[: axis - 1], whole[axis - 1], whole[-2:]
+    if merged != (*front, heads * copies, rows, columns) or shape_of(a)[:-2] != merged[:-2]:
+        return "the repeated heads are no axis of their own"
+    if any(each in edit.params for each in chain):
+        return "the repeated matrices are rounded"
+    result, (count, depth) = node.outputs[0], shape_of(a)[-2:]
+    base = name_of(result)
+    shared = edit.reshape(one, (*front, heads, rows, columns), base=f"{base}_shared")
+    if turn is not None:
+        shared = edit.transpose(shared, ints(turn, "perm", ()), base=f"{base}_shared_turned")
+    wide = edit.reshape(a, (*front, heads, copies * count, depth), base=f"{base}_rows")
+    shape = (*front, heads, copies * count, shape_of(result)[-1])
+    inner = edit.node("MatMul", [wide, shared], base=f"{base}_inner", shape=shape)
+    edit.hand_over(node, inner, edit.reshape(inner, shape_of(result), base=f"{base}_heads"))
+    return None
+
+
 RULES = (
+    Rule("share_repeated_matrices", ("MatMul",), share_repeated_matrices),
     Rule("write_out_attention", ("Attention",), write_out_attention),
     Rule("write_out_rotary", ("RotaryEmbedding",), write_out_rotary),
 )
