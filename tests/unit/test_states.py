@@ -252,6 +252,26 @@ def test_a_state_of_prescribed_scale_is_not_joined_with_what_it_meets() -> None:
     assert graph.tensors[state.output].quant == h_quant
 
 
+def test_a_cache_is_not_rewritten_for_its_readers() -> None:
+    text = """g (float[1,1,4] x, float[1,6,4] past) => (float[1,1,4] y, float[1,6,4] past_out) {
+        rest = Slice (past, one, six, one)
+        past_out = Concat <axis = 1> (rest, x)
+        keys = Transpose <perm = [0, 2, 1]> (past_out)
+        scores = MatMul (x, keys)
+        shares = Softmax (scores)
+        y = MatMul (shares, past_out)
+    }"""
+    model = frontend.normalize(parse(text, {"one": np.array([1]), "six": np.array([6])}))
+    frontend.take_states(model)
+    data = {"x": normal(16, 8, 4, seed=2)}
+    made = quantize_model(model, with_rolled_states(model, Samples.of(data, model)), QuantizeOptions()).model
+    graph = lower(made, mode="highmul", name="g")
+    (state,) = graph.states
+    assert graph.tensors[state.input].quant == graph.tensors[state.output].quant
+    rewritten = [node for node in graph.nodes if node.op == "requantize"]
+    assert all(tensor.elements == 4 for node in rewritten for tensor in graph.results(node))
+
+
 def test_states_are_neither_inputs_nor_outputs_but_for_the_first_output() -> None:
     model = stateful()
     assert [value.name for value in kept_outputs(model)] == ["y"]

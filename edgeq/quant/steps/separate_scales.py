@@ -3,12 +3,15 @@
 Concat (and every operator whose result takes the scale of its operands) needs its operands at one scale. Where an
 operand has other readers, a node that means *requantize* goes in front of the operator, so that the operand keeps the
 scale that its own range needs. An operand that nothing else reads takes the operator's scale: one rounding less.
+
+A state stays as it is where the operator's result goes back into it: what is written into a cache is at its scale, and
+the cache is not rewritten at another one for each reader.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -36,12 +39,14 @@ class _Run:
         readers: how many times each node from outside reads a value of the run; :data:`_OUTPUT` for model outputs.
         fixed: the scale that an operator prescribes.
         is_decided: whether integers of one of the values are decided already.
+        states: outputs of the model that carry one of the values on to the next time step.
         joined: the run that this one has become a part of.
     """
 
     readers: Counter[Hashable] = field(default_factory=Counter)
     fixed: Quantization | None = None
     is_decided: bool = False
+    states: set[ir.Value] = field(default_factory=set)
     joined: _Run | None = None
 
     def whole(self) -> _Run:
@@ -90,11 +95,14 @@ def insert_copies(model: ir.Model, mode: str, decided: Collection[str] = ()) -> 
         readers: Counter[Hashable] = Counter(id(use.node) for side in sides for use in side.uses())
         if any(side.is_graph_output() and side.name in results for side in sides):
             readers[_OUTPUT] += 1
-        return _Run(readers, fixed.get(str(value.name)), is_decided=value.name in decided)
+        carried = {side for side in partners.get(value, ()) if side.is_graph_output()}
+        return _Run(readers, fixed.get(str(value.name)), value.name in decided, carried)
 
     for value in model.graph.inputs:
         runs[value] = new_run(value)
-    for found in list(quantized_nodes(model, mode, decided)):
+    every = list(quantized_nodes(model, mode, decided))
+    passed_on = _passed_on(every)
+    for found in every:
         for value in found.outputs:
             runs[value] = new_run(value)
             if found.rule == "fixed" and found.form.fixed:
@@ -106,13 +114,36 @@ def insert_copies(model: ir.Model, mode: str, decided: Collection[str] = ()) -> 
         if len(parts) > 1 or found.adds_values:
             for position, value in enumerate(operands):
                 run = runs[value].whole()
-                if run.fixed is None and not run.is_read_by(found.node):
+                keeps = run.fixed is not None or _returns(found.outputs[0], run.states, passed_on)
+                if not keeps and not run.is_read_by(found.node):
                     copy = _insert_copy(model, found.node, value, names)
                     copies[str(copy.name)] = str(value.name)
                     runs[copy] = new_run(copy)
                     operands[position] = copy
         _join(runs[found.outputs[0]], [runs[value].whole() for value in operands], found)
     return copies
+
+
+def _passed_on(nodes: Sequence[QuantizedNode]) -> dict[ir.Value, list[ir.Value]]:
+    """By value, the results that take its scale."""
+    found: dict[ir.Value, list[ir.Value]] = {}
+    for node in nodes:
+        for value in node.computed if node.rule == "same" else ():
+            found.setdefault(value, []).extend(node.outputs)
+    return found
+
+
+def _returns(value: ir.Value, states: set[ir.Value], passed_on: Mapping[ir.Value, Sequence[ir.Value]]) -> bool:
+    """Whether a value goes into one of the states, by operators that pass its scale on."""
+    waiting, seen = [value], set[ir.Value]()
+    while states and waiting:
+        value = waiting.pop()
+        if value in states:
+            return True
+        if value not in seen:
+            seen.add(value)
+            waiting += passed_on.get(value, ())
+    return False
 
 
 def _partners(model: ir.Model) -> dict[ir.Value, list[ir.Value]]:
@@ -137,6 +168,7 @@ def _join(result: _Run, operands: Sequence[_Run], found: QuantizedNode) -> None:
     whole, *rest = sorted([*joined, result], key=lambda run: -len(run.readers))
     for run in rest:
         whole.readers.update(run.readers)
+        whole.states |= run.states
         run.joined = whole
     whole.fixed = joined[0].fixed
     whole.is_decided = any(run.is_decided for run in [*joined, result])
