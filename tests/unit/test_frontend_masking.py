@@ -43,6 +43,7 @@ def model(steps: str, constants: dict[str, Array], *, position: bool = False) ->
         helper.make_tensor_value_info("k", TensorProto.FLOAT, (1, 2, 4, N)),
     ]
     inputs += [helper.make_tensor_value_info("p", TensorProto.INT64, (1,))] * position
+    inputs += [helper.make_tensor_value_info("n", TensorProto.INT64, (1, N))] * ("(n" in steps)
     tensors = [numpy_helper.from_array(array, name) for name, array in constants.items()]
     output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     graph = helper.make_graph(nodes, "masked", inputs, [output], tensors)
@@ -71,6 +72,10 @@ CASES: dict[str, tuple[str, dict[str, Array]]] = {
         "c = LessOrEqual(r, p)\n d = Cast(c)\n e = Sub(o, d)\n w = Mul(e, f)\n a = Add(s, w)",
         PLACES | {"o": number(1), "f": number(-1e4)},
     ),
+    "counted": (
+        "u = Unsqueeze(n, one)\n d = Cast(u)\n e = Sub(o, d)\n w = Mul(e, f)\n a = Add(s, w)",
+        {"one": np.array([0]), "o": number(1), "f": number(float(np.finfo(np.float32).min))},
+    ),
     "gathered": ("w = Gather(m, p)\n a = Add(s, w)", {"m": np.where(UPPER, np.float32(-1e9), 0).astype(np.float32)}),
     "gathered-bias": ("w = Gather(m, p)\n a = Add(s, w)", {"m": np.where(UPPER, np.float32(-1e4), BIAS)}),
     "gathered-reshaped": (
@@ -84,7 +89,9 @@ def feeds_of(model_: ir.Model) -> dict[str, Array]:
     generator = np.random.default_rng(1)
     shapes = {"q": (1, 2, N, 4), "k": (1, 2, 4, N)}
     found: dict[str, Array] = {name: generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    return found | ({"p": POSITION} if any(value.name == "p" for value in model_.graph.inputs) else {})
+    plain = {"n": np.array([[1, 1, 0, 1, 1, 0]]), "p": POSITION}
+    names = {str(value.name) for value in model_.graph.inputs}
+    return found | {name: value for name, value in plain.items() if name in names}
 
 
 def quantized(name: str) -> tuple[ir.Model, ir.Model, dict[str, Array]]:

@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import Shape, integer, is_op, made_by, name_of, operand, required, scalar, shape_of
+from edgeq.onnxio.forms import is_plain
 from edgeq.onnxio.qdq_form import MASKED
 from edgeq.ops.softmax import mask_rows
 
@@ -202,26 +203,33 @@ def _of_table(mask: ir.Value, maker: ir.Node, edit: Edit) -> tuple[ir.Value | No
 
 def _of_factor(value: ir.Value, edit: Edit, base: str) -> tuple[None, ir.Value] | None:
     """A truth value as a number, or 1 less it, times a number that masks."""
-    plain = _cast_truth(value)
+    plain = _cast_truth(value, edit)
     if plain is not None:
         return None, _negated(edit, plain, base)
     maker = value.producer()
     if maker is None:
         return None
     if is_op(maker, "Sub") and scalar(edit.array(operand(maker, 0))) == 1:
-        plain = _cast_truth(required(maker, 1))
+        plain = _cast_truth(required(maker, 1), edit)
     elif is_op(maker, "Add") and scalar(edit.array(operand(maker, 1))) == 1:
         inner = made_by(required(maker, 0), "Mul")
         negative = inner is not None and scalar(edit.array(operand(inner, 1))) == -1
-        plain = _cast_truth(required(inner, 0)) if inner is not None and negative else None
+        plain = _cast_truth(required(inner, 0), edit) if inner is not None and negative else None
     return None if plain is None else (None, plain)
 
 
-def _cast_truth(value: ir.Value) -> ir.Value | None:
-    """The truth value of which a value is the number 0 or 1."""
+def _cast_truth(value: ir.Value, edit: Edit) -> ir.Value | None:
+    """The truth value of which a value is the number 0 or 1; of an integer, whether it is not 0."""
     cast = made_by(value, "Cast")
     source = None if cast is None else required(cast, 0)
-    return source if source is not None and source.dtype == ir.DataType.BOOL else None
+    if source is None or not is_plain(source):
+        return None
+    if source.dtype == ir.DataType.BOOL:
+        return source
+    kind = ir.DataType.BOOL
+    return edit.node(
+        "Cast", [source], {"to": int(kind)}, base=f"{name_of(value)}_true", shape=shape_of(source), dtype=kind
+    )
 
 
 def _negated(edit: Edit, condition: ir.Value, base: str) -> ir.Value:
