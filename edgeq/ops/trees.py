@@ -178,7 +178,7 @@ TREES = Op(
         _sample("greater", 4, drawn_forest(9, 6, 3, 4, mode="BRANCH_GT")),
         _sample("greater_or_equal", 4, drawn_forest(10, 6, 3, 4, mode="BRANCH_GTE")),
         _sample("features600", 600, drawn_forest(11, 3, 7, 600)),
-        _sample("many_features", 4000, drawn_forest(12, 2, 5, 4000)),
+        _sample("features1500", 1500, drawn_forest(12, 2, 5, 1500)),
     ),
     limits="thresholds in x's own integers, exactly; sums of leaves in int32; no sets of values",
 )
