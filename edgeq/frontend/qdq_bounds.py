@@ -7,12 +7,13 @@ result divided by that number, so that the rounding in between costs nothing. El
 
 from __future__ import annotations
 
+from math import log, prod
 from typing import Final
 
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.frontend.facts import is_op, name_of, operand, scalar
+from edgeq.frontend.facts import is_op, made_by, name_of, operand, scalar, shape_of
 from edgeq.frontend.qdq_read import Recovery
 from edgeq.ir import DType, Quantization
 from edgeq.onnxio.qdq_form import fused_activation
@@ -85,6 +86,17 @@ def _by_reader(found: Recovery, value: ir.Value) -> Quantization | None:
     return activation_parameters(*meeting, result.dtype) if meeting[0] <= meeting[1] else None
 
 
+def _interval_of_power(found: Recovery, node: ir.Node) -> Interval | None:
+    """Powers of a sum with a number that keeps it above zero lie between those of its ends."""
+    exponent, plus = scalar(found.edit.array(operand(node, 1))), made_by(operand(node, 0), "Add")
+    offset = None if plus is None else scalar(found.edit.array(operand(plus, 1)))
+    base = None if plus is None or plus.inputs[0] is None else _interval(found, plus.inputs[0])
+    if exponent is None or offset is None or base is None or base[0] + offset <= 0:
+        return None
+    first, second = ((end + offset) ** exponent for end in base)
+    return min(first, second), max(first, second)
+
+
 def _interval(found: Recovery, value: ir.Value) -> Interval | None:
     """The numbers that a value can be: of its parameters, its constant, or its operands."""
     params = found.params.get(value)
@@ -109,6 +121,10 @@ def _interval_of_result(found: Recovery, value: ir.Value) -> Interval | None:
         return first
     if is_op(node, "Relu"):
         return max(first[0], 0.0), max(first[1], 0.0)
+    if is_op(node, "ReduceLogSumExp"):
+        return first[0], first[1] + log(prod(shape_of(node.inputs[0])) / prod(shape_of(value)))
+    if is_op(node, "Pow"):
+        return _interval_of_power(found, node)
     if len(intervals) != 2 or intervals[1] is None or not is_op(node, "Add", "Mul", "Sub"):
         return None
     second = intervals[1]

@@ -14,8 +14,10 @@ import pytest
 from edgeq.errors import EdgeqError
 from edgeq.ir import DType, Quantization
 from edgeq.onnxio.qdq_form import REQUANTIZE
+from edgeq.onnxio.writer import NEWER
 from edgeq.ops import onnx_forms
 from tests.conformance.qdq_road import (
+    OPSET,
     Single,
     difference,
     float_verdict,
@@ -60,6 +62,7 @@ def single(case: Case) -> Single:
         result=case.result,
         outputs=case.results,
         which=case.which,
+        opset=max(OPSET, NEWER.get(kind, 0)),
     )
 
 
