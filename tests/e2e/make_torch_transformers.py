@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 WIDTH, HEADS, TOKENS = 32, 4, 12
-OPSETS: Final = {"legacy": (17, 20), "dynamo": (18, 20)}
+OPSETS: Final = {"legacy": (17, 20), "dynamo": (18, 20, 23)}
 
 
 def _modules() -> dict[str, tuple[Any, tuple[Any, ...]]]:  # noqa: C901 - classes need torch, which is not there
@@ -84,7 +84,8 @@ def _modules() -> dict[str, tuple[Any, tuple[Any, ...]]]:  # noqa: C901 - classe
             self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(TOKENS))
 
         def forward(self, x: Any) -> Any:
-            return self.head(self.layers(x, mask=self.mask))
+            # Without being told, it looks whether the mask is causal, which torch.export cannot follow.
+            return self.head(self.layers(x, mask=self.mask, is_causal=True))
 
     class Causal(nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:

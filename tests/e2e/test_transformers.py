@@ -24,9 +24,11 @@ MODELS = {
 
 TORCH_BOUND = 20.0
 TORCH_PYTHON = "EDGEQ_TORCH_PYTHON"
-EXPORTS = (
-    *(f"{name}-{exporter}" for name in ("causal", "padded", "vision") for exporter in ("dynamo-18", "dynamo-20")),
-    *(f"{name}-legacy-{opset}" for name in ("causal", "encoder", "padded", "vision") for opset in (17, 20)),
+EXPORTS = tuple(
+    f"{name}-{exporter}"
+    for name in ("causal", "encoder", "padded", "vision")
+    for exporter in ("dynamo-18", "dynamo-20", "dynamo-23", "legacy-17", "legacy-20")
+    if (name, exporter) != ("padded", "dynamo-23")  # onnxruntime wants the mask of an Attention for each query
 )
 
 
