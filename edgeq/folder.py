@@ -164,7 +164,7 @@ class Compiled:
         """The quantized ONNX model."""
         from edgeq.onnxio import read_model
 
-        return read_model(self._own(QDQ_MODEL))
+        return read_model(self._own(QDQ_MODEL), keep_own=True)
 
     @cached_property
     def onnx_types(self) -> dict[str, np.dtype[Any]]:
@@ -177,7 +177,7 @@ class Compiled:
         """The normalized float model, or None where a quantized model was compiled."""
         from edgeq.onnxio import read_model
 
-        return None if self.is_imported else read_model(self._own(FLOAT_MODEL))
+        return None if self.is_imported else read_model(self._own(FLOAT_MODEL), keep_own=True)
 
     def _own(self, name: str) -> Path:
         """A file of the folder, as it was written.

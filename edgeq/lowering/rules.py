@@ -38,6 +38,7 @@ from edgeq.lowering.reduce import (
 from edgeq.lowering.resize import lower_resize
 from edgeq.lowering.select import lower_arg_max, lower_arg_min, lower_one_hot, lower_top_k
 from edgeq.lowering.softmax import lower_softmax
+from edgeq.lowering.spectrum import lower_log_mel
 from edgeq.lowering.trees import lower_trees
 from edgeq.lowering.unary import lower_unary
 
@@ -64,6 +65,7 @@ RULES: dict[str, Rule] = {
     "gather_nd": lower_gather_nd,
     "integer": lower_integer,
     "gru": lower_gru,
+    "log_mel": lower_log_mel,
     "lookup": lower_unary,
     "lstm": lower_lstm,
     "matmul": lower_matmul,

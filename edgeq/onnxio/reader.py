@@ -20,6 +20,7 @@ from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.files import FileTooLargeError, read_limited, reason_of
 from edgeq.onnxio import limits
 from edgeq.onnxio.external import ExternalData
+from edgeq.onnxio.functions import DOMAIN
 from edgeq.onnxio.maps import open_maps
 from edgeq.onnxio.operators import HINTS, hint_for
 from edgeq.sources import ModelSource, shown
@@ -62,12 +63,13 @@ _CPP: Final = (
 )
 
 
-def read_model(source: str | ModelSource) -> ir.Model:
+def read_model(source: str | ModelSource, *, keep_own: bool = False) -> ir.Model:
     """Read a model.
 
     Args:
         source: an ``.onnx`` file, with all weights inside or in files below its folder, or what such a file holds,
             with all weights inside.
+        keep_own: calls of edgeq's own functions stay calls, as in the models that edgeq writes.
 
     Returns:
         The model, local functions expanded, otherwise as in the file.
@@ -78,7 +80,7 @@ def read_model(source: str | ModelSource) -> ir.Model:
     """
     if isinstance(source, bytes):
         budget.take_model(len(source), shown(source))
-        return read_model_bytes(source, where=shown(source))
+        return read_model_bytes(source, where=shown(source), keep_own=keep_own)
     place = Path(source)
     try:
         data = read_limited(place, limits.MAX_FILE_BYTES)
@@ -87,10 +89,12 @@ def read_model(source: str | ModelSource) -> ir.Model:
     except (OSError, ValueError) as error:
         raise EdgeqError("EQ0201", "the model file cannot be read", where=str(place), got=reason_of(error)) from error
     budget.take_model(len(data), str(place))
-    return read_model_bytes(data, where=str(place), folder=place.parent)
+    return read_model_bytes(data, where=str(place), folder=place.parent, keep_own=keep_own)
 
 
-def read_model_bytes(data: bytes, *, where: str = "model", folder: Path | None = None) -> ir.Model:
+def read_model_bytes(
+    data: bytes, *, where: str = "model", folder: Path | None = None, keep_own: bool = False
+) -> ir.Model:
     """Read a model from memory, with the files beside it where a folder is given; as :func:`read_model`."""
     if len(data) > limits.MAX_FILE_BYTES:
         raise EdgeqError("EQ0202", "the model is too large", where=where, allowed=f"{limits.MAX_FILE_BYTES} bytes")
@@ -99,7 +103,7 @@ def read_model_bytes(data: bytes, *, where: str = "model", folder: Path | None =
         proto = _parse(data, where)
         limits.check_model(proto, ExternalData(folder) if folder is not None else None)
         _check(proto, where)
-        return _deserialize(proto, where)
+        return _deserialize(proto, where, keep_own=keep_own)
     except EdgeqError as error:
         raise _placed(error, where) from error
     except (MemoryError, RecursionError) as error:
@@ -294,7 +298,7 @@ def _unknown_operators(proto: ModelProto) -> Iterator[Problem]:
         )
 
 
-def _deserialize(proto: ModelProto, where: str) -> ir.Model:
+def _deserialize(proto: ModelProto, where: str, *, keep_own: bool) -> ir.Model:
     import onnx_ir as ir
     from onnx_ir.passes.common import (
         InlinePass,
@@ -304,7 +308,7 @@ def _deserialize(proto: ModelProto, where: str) -> ir.Model:
 
     try:
         model = ir.from_proto(proto)
-        if model.functions:
+        if model.functions and not (keep_own and {function.domain for function in proto.functions} == {DOMAIN}):
             # Unused ones first: the inliner would expand them too, and limits counted only what is called.
             RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]
             _check_function_opsets(model)

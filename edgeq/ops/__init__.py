@@ -27,6 +27,7 @@ from edgeq.ops import (
     resize,
     select,
     softmax,
+    spectrum,
     trees,
 )
 from edgeq.ops.base import FIXED_INT16, Attribute, OnnxAttribute, OnnxForm, Op, Sample, ScaleRule
@@ -72,6 +73,7 @@ OPS: tuple[Op, ...] = tuple(
             *resize.OPS,
             *select.OPS,
             *softmax.OPS,
+            *spectrum.OPS,
             *trees.OPS,
         ),
         key=lambda op: op.name,

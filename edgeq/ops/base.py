@@ -151,7 +151,7 @@ class OnnxForm:
 
     Attributes:
         type: the ONNX operator type, ``Conv``.
-        domain: ONNX's domain that has it.
+        domain: ONNX's domain that has it; ``edgeq`` for functions that models bring along.
         plain: it is the operator's meaning for integers and truth values alone; another operator has it for floats.
         activations: indices of the inputs that fill the operator's slots for activations, in their order; None means
             all of them. Floats among them are quantized.
@@ -168,6 +168,8 @@ class OnnxForm:
         matrices: further constant weights, int8 with a scale for each index of an axis: that axis by the input's index.
         wide: indices of the results that are states of the operator, int16 whatever the scheme, as are the activations
             behind the first that they come back by.
+        wide_operands: its operands, and what they are computed from, are int16 whatever the scheme, but for arithmetics
+            without int16.
         wraps: of integers narrower than 32 bits its results would wrap around elsewhere than those of int32.
         fine: its operand and result are int16 whatever the scheme, where the arithmetic mixes types: small differences
             decide, and int16 takes no longer.
@@ -192,6 +194,8 @@ class OnnxForm:
     saturates: bool = False
     matrices: Mapping[int, int] = field(default_factory=dict)
     wide: tuple[int, ...] = ()
+    wide_operands: bool = False
+    domain: str = ""
     wraps: bool = False
     fine: bool = False
     fuses_clamp: bool = False
@@ -199,7 +203,6 @@ class OnnxForm:
     means: bool = False
     nonnegative: bool = False
     attributes: tuple[OnnxAttribute, ...] = ()
-    domain: str = ""
 
     @property
     def passes_range(self) -> bool:

@@ -136,7 +136,7 @@ def _size(value: onnx_ir.Value) -> int:
 
 def _allows(node: onnx_ir.Node) -> bool:
     form = form_of(node)
-    if node.domain or form is None:
+    if form is None:
         return False
     family = _RULES.get(node.op_type) or _RULES.get(form[0].family)
     return family is not None and family(node)
@@ -291,4 +291,5 @@ _RULES: Final[Mapping[str, Callable[[onnx_ir.Node], bool]]] = {
     "pool": _always,
     "reduce": _listed_axes(1),
     "select": _arg,
+    "spectrum": _always,
 }

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.ir import DType, Quantization
-from edgeq.numerics.scaling import SCALINGS
+from edgeq.numerics.scaling import INT16_MODES, SCALINGS
 from edgeq.onnxio.forms import form_of, is_plain
 from edgeq.onnxio.qdq_form import REQUANTIZE, fused_activation, mask_of
 from edgeq.onnxio.states import states_of
@@ -211,6 +211,8 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     neighbours: dict[str, list[str]] = {}
     axes: dict[Operand, int] = {}
     always_wide: set[str] = set()
+    made_from: dict[str, list[str]] = {}
+    spectral: list[str] = []
     layers: list[Layer] = []
     sources: set[str] = set()
     for value in model.graph.inputs:
@@ -223,6 +225,8 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
         outputs = [str(value.name) for value in found.outputs]
         inputs = [str(value.name) for value in found.computed]
         neighbours[str(node.name)] = [*inputs, *outputs]
+        made_from |= dict.fromkeys(outputs, inputs)
+        spectral += inputs if form.wide_operands and mode in INT16_MODES else []
         for name in outputs:
             sharing.add(name)
         if found.rule != "same":
@@ -246,7 +250,8 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     placed = {key: (value, None if name is None else number[name]) for key, (value, name) in operands.items()}
     fed = number.keys() - {state.input for state in states}
     given = [str(value.name) for value in model.graph.inputs if str(value.name) in fed]
-    wide = {number[name] for name in (*_matching(int16, [*number], given), *sorted(always_wide))}
+    prescribed = {*always_wide, *_with_sources(spectral, made_from)}
+    wide = {number[name] for name in (*_matching(int16, [*number], given), *sorted(prescribed))}
     dtypes = tuple(DType.INT16 if index in wide else DType.INT8 for index in range(len(groups)))
     fixed = {name: FIXED_INT16 if number[name] in wide else params for name, params in sharing.fixed.items()}
     operand_dtypes = {
@@ -282,6 +287,21 @@ def _clipped(
         if found.form.saturates:
             clipped.update((str(found.node.name), index) for index, _ in found.constants)
     return frozenset(clipped - counted)
+
+
+def _with_sources(names: Iterable[str], made_from: Mapping[str, Sequence[str]]) -> set[str]:
+    """Values, what they are computed from, and so on up to the inputs of the model.
+
+    Of results that an operator wants in int16, the operands of that operator are no more than what is in them.
+    """
+    found: set[str] = set()
+    pending = [*names]
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found.add(name)
+            pending += made_from.get(name, ())
+    return found
 
 
 def _matching(patterns: Iterable[str], names: Collection[str], inputs: Collection[str]) -> set[str]:

@@ -23,7 +23,9 @@ from edgeq.ir import DType, Graph, Quantization
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import Mode
 from edgeq.onnxio import Session
+from edgeq.onnxio.functions import with_functions
 from edgeq.onnxio.qdq_parameters import activation_parameters, quantize_constant
+from edgeq.onnxio.reader import read_model_bytes
 from edgeq.ops import onnx_forms
 from edgeq.ops.base import ML_DOMAIN
 from edgeq.ops.signature import Shape
@@ -130,9 +132,8 @@ def _model(case: Single, nodes: list[NodeProto], initializers: list[TensorProto]
     ]
     results = [helper.make_tensor_value_info(name, _onnx_type(case.result), None) for name in outputs]
     graph = helper.make_graph(nodes, "single", inputs, results, initializers)
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", case.opset), helper.make_opsetid(ML_DOMAIN, 3)], ir_version=10
-    )
+    opsets = [helper.make_opsetid("", case.opset), helper.make_opsetid(ML_DOMAIN, 3)]
+    model = with_functions(helper.make_model(graph, opset_imports=opsets, ir_version=10))
     return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
 
 
@@ -311,7 +312,7 @@ def _observed(case: Single, plain: ModelProto, *names: str) -> Quantization:
 def float_verdict(case: Single) -> tuple[str, ...]:
     """Codes by which the road of float models refuses the operator; empty where it is taken."""
     try:
-        problems = check_support(normalize(ir.from_proto(float_model(case))))
+        problems = check_support(normalize(read_model_bytes(float_model(case).SerializeToString())))
     except EdgeqError as error:
         problems = list(error.problems)
     return tuple(sorted({problem.code for problem in problems}))
@@ -323,7 +324,9 @@ def imported(model: ModelProto, mode: Mode = "highmul") -> Graph:
     Raises:
         EdgeqError: the model is refused.
     """
-    return to_integer_graph(normalize_qdq(normalize_structure(ir.from_proto(model))), mode, "single")
+    return to_integer_graph(
+        normalize_qdq(normalize_structure(read_model_bytes(model.SerializeToString()))), mode, "single"
+    )
 
 
 def difference(case: Single, model: ModelProto, graph: Graph, output: Quantization) -> float:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from edgeq.ir import DType, Quantization
+from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE
 from edgeq.ops.signature import Shape
@@ -357,6 +358,24 @@ def _recurrent(draw: np.random.Generator, name: str) -> Case:
     return Case(f"{name}-{kind.lower()}", (kind,), shapes, constants, attributes, parameters=(_parameters(draw),))
 
 
+def _spectrum(draw: np.random.Generator, name: str) -> Case:
+    """Frames of any length and distance, and bands of any frequencies, of powers and of magnitudes."""
+    length = 1 << int(draw.integers(4, 10))
+    taps, step = int(draw.integers(1, length + 1)), int(draw.integers(1, 2 * length))
+    samples = length + step * int(draw.integers(3))
+    window = np.zeros(length, np.float32)
+    first = int(draw.integers(length - taps + 1))
+    window[first : first + taps] = draw.normal(size=taps)
+    bands = draw.random((length // 2 + 1, int(draw.integers(1, 6))))
+    bands[draw.random(bands.shape) < draw.random()] = 0
+    bands[int(draw.integers(len(bands))), 0] = 1
+    numbers = (float(draw.choice([0.5, 1.0])), *draw.permutation([0.0, float(10.0 ** draw.uniform(-9, 2))]).tolist())
+    constants: dict[int, Shape | Array] = {1: np.zeros(4, np.int64), 2: np.array(step), 3: window}
+    constants |= {4: (bands * 10.0 ** draw.uniform(-6, 6)).astype(np.float32)}
+    constants |= {5 + place: np.array(number, np.float32) for place, number in enumerate(numbers)}
+    return Case(f"{name}-{length}", ("LogMel",), ((1, samples),), constants, parameters=(_parameters(draw),))
+
+
 def _trees(draw: np.random.Generator, name: str) -> Case:
     trees, depth, features, targets = _sizes(draw, [12, 6, 40, 5])
     more: dict[str, str | tuple[float, ...]] = {"aggregate_function": str(draw.choice(["SUM", "MIN", "MAX"]))}
@@ -389,6 +408,7 @@ DRAWS: Mapping[str, Draw] = {
     "resize": _interpolate,
     "select": _select,
     "softmax": _softmax,
+    "spectrum": _spectrum,
     "trees": _trees,
 }
 

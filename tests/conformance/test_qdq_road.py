@@ -30,7 +30,7 @@ from tests.conformance.variants import variants
 from tests.conformance.zoo import FAMILIES, Case, all_cases
 
 # Float operands that are no activations: bounds, scales, a padding value, biases of recurrent layers.
-RAW = {"Clip": (1, 2), "GRU": (3,), "LSTM": (3,), "Pad": (2,), "RNN": (3,), "Resize": (1, 2)}
+RAW = {"Clip": (1, 2), "GRU": (3,), "LSTM": (3,), "LogMel": (3, 4, 5, 6, 7), "Pad": (2,), "RNN": (3,), "Resize": (1, 2)}
 OTHER_GRID = Quantization.per_tensor(DType.INT8, float(np.float32(0.0417)), 11)
 
 

@@ -28,8 +28,10 @@ from edgeq.lowering import lower
 from edgeq.lowering.requantize import widened
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import MODES, SCALINGS, Mode
+from edgeq.onnxio.functions import with_functions
 from edgeq.onnxio.qdq_form import MASKED, REQUANTIZE, QdqPlan
 from edgeq.onnxio.qdq_parameters import quantize_constant
+from edgeq.onnxio.reader import read_model_bytes
 from edgeq.onnxio.samples import Samples
 from edgeq.onnxio.writer import NEWER
 from edgeq.ops import OPS, OnnxForm, Sample, onnx_forms, plain_form, plain_limits
@@ -531,8 +533,9 @@ def float_model(name: str, cases: Sequence[Case], given: QdqPlan) -> onnx_ir.Mod
     graph = helper.make_graph(nodes, name, inputs, outputs, initializers)
     opset = max(_OPSET, *(NEWER.get(item.op_type, 0) for item in graph.node), 0)
     opsets = [helper.make_opsetid("", opset), helper.make_opsetid(ML_DOMAIN, 3)]
-    proto = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-    return onnx_ir.from_proto(onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True))
+    proto = with_functions(helper.make_model(graph, opset_imports=opsets, ir_version=10))
+    inferred = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
+    return read_model_bytes(inferred.SerializeToString()) if proto.functions else onnx_ir.from_proto(inferred)
 
 
 def _onnx_type(kind: str) -> int:

@@ -24,6 +24,7 @@ UNSUPPORTED: Final[dict[str, str]] = {
     "top_k": _PLAIN,
     "where": _PLAIN,
     **dict.fromkeys(("gru", "lstm", "rnn"), "recurrent layers have C kernels only"),
+    "log_mel": "spectra have a C kernel only",
     "trees": "forests have a C kernel only",
     "normalize": "statistics of rows have a C kernel only",
 }

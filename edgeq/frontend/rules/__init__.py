@@ -29,11 +29,13 @@ from edgeq.frontend.rules import (
     signal,
     simplify,
     sinking,
+    spectra,
     transposed,
     windows,
 )
 
 CANONICAL: tuple[Rule, ...] = (
+    *spectra.RULES,
     *simplify.RULES,
     *layout.CANONICAL_RULES,
     *recurrent.RULES,
@@ -75,10 +77,16 @@ FOLDING: tuple[Rule, ...] = (
 )
 FINAL: tuple[Rule, ...] = (*FOLDING, *affine.LAST_RULES)
 
-PHASES: tuple[tuple[str, tuple[Rule, ...]], ...] = (("canonical", CANONICAL), ("folding", FOLDING), ("final", FINAL))
+PHASES: tuple[tuple[str, tuple[Rule, ...]], ...] = (
+    ("spectra", spectra.RULES),
+    ("canonical", CANONICAL),
+    ("folding", FOLDING),
+    ("final", FINAL),
+)
 """For float models."""
 
 STRUCTURE: tuple[Rule, ...] = (
+    *spectra.RULES,
     *simplify.STRUCTURE_RULES,
     *layout.CANONICAL_RULES,
     *convolution.STRUCTURE_RULES,

@@ -20,6 +20,7 @@ from edgeq.backends.c.bindings import (
     resize,
     select,
     softmax,
+    spectrum,
     trees,
 )
 
@@ -37,6 +38,7 @@ BINDINGS: tuple[Binding, ...] = (
     *lookup.BINDINGS,
     *select.BINDINGS,
     *softmax.BINDINGS,
+    *spectrum.BINDINGS,
     *trees.BINDINGS,
     *layout.BINDINGS,
     *gather.BINDINGS,

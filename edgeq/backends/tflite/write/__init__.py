@@ -63,6 +63,7 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "top_k": _PLAIN,
     "trees": "TFLite has no forests",
     "where": _PLAIN,
+    "log_mel": "TFLite's transforms are of float32",
     "normalize": "TFLite has no operator that normalizes rows of integers to scales of their own",
     **dict.fromkeys(("gru", "lstm", "rnn"), "its recurrent layers have other integers"),
 }
