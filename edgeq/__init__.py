@@ -1,7 +1,7 @@
 """edgeq: float ONNX models become integer-only firmware with the same bits on every core.
 
-``edgeq.compile``, ``edgeq.quantize``, ``edgeq.check`` and ``edgeq.load`` are described in :mod:`edgeq.api`; they are
-loaded on first use, so that ``import edgeq`` costs nothing.
+``edgeq.compile``, ``edgeq.quantize``, ``edgeq.check``, ``edgeq.features`` and ``edgeq.load`` are described in
+:mod:`edgeq.api`; they are loaded on first use, so that ``import edgeq`` costs nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from edgeq.lazily import export
 from edgeq.version import __version__
 
 if TYPE_CHECKING:
-    from edgeq.api import check, compile, load, quantize  # noqa: A004 - as in edgeq.api
+    from edgeq.api import check, compile, features, load, quantize  # noqa: A004 - as in edgeq.api
     from edgeq.budget import Budget
     from edgeq.errors import EdgeqError, Problem
     from edgeq.models import CompiledModel, QuantizedModel
@@ -26,6 +26,7 @@ __all__ = [
     "__version__",
     "check",
     "compile",
+    "features",
     "load",
     "quantize",
 ]
@@ -40,6 +41,7 @@ export(
         "QuantizedModel": "models",
         "check": "api",
         "compile": "api",
+        "features": "api",
         "load": "api",
         "quantize": "api",
     },

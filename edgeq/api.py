@@ -1,4 +1,6 @@
-"""edgeq in Python: ``compile``, ``quantize``, ``check`` and ``load``; the command line prints what these return.
+"""edgeq in Python: ``compile``, ``quantize``, ``check``, ``features`` and ``load``.
+
+The command line prints what these return.
 
 **Models** are a path, ``bytes``, or an ``onnx.ModelProto`` with its weights inside.
 
@@ -47,16 +49,19 @@ if TYPE_CHECKING:
     from edgeq.job import CompileOptions, Progress
     from edgeq.models import Data, Model, States
     from edgeq.numerics.scaling import Mode
+    from edgeq.onnxio.features import Kind
     from edgeq.sources import DataSource, ModelSource
 
 __all__ = [
     "CheckChoices",
     "CompileChoices",
     "CompiledModel",
+    "FeatureChoices",
     "QuantizeChoices",
     "QuantizedModel",
     "check",
     "compile",
+    "features",
     "load",
     "quantize",
 ]
@@ -71,6 +76,8 @@ class CheckChoices(TypedDict, total=False):
         int16: names or patterns (``conv*``) of tensors that are int16; ``input`` for all inputs of the model.
         dims: sizes of named dynamic dimensions.
         states: outputs that the next time step reads as inputs: ``{output: input}``, or pairs of them.
+        features: a model that stands in front, such as ``edgeq features`` writes: its result feeds the model's input of
+            the same name, or the only one. Data and the firmware's input are what the features read.
         recognize_states: also take states by their names (``h`` and ``h_out``), where shapes and types agree and the
             data has no array for the input; true by default.
     """
@@ -81,6 +88,7 @@ class CheckChoices(TypedDict, total=False):
     dims: Mapping[str, int] | None
     states: States
     recognize_states: bool
+    features: Model | None
 
 
 class QuantizeChoices(CheckChoices, total=False):
@@ -116,6 +124,54 @@ class CompileChoices(QuantizeChoices, total=False):
     optimize: str
     aligned_loads: bool
     sources_only: bool
+
+
+class FeatureChoices(TypedDict, total=False):
+    """Keywords of :func:`features`; lengths are in samples.
+
+    Attributes:
+        samples: of the signal, or of a window of ``imu``; by default 16000.
+        rate: samples a second, by default 16000.
+        frame: of a frame, by default 480.
+        step: from a frame to the next, by default 320.
+        fft: length of the transform, a power of two up to 4096; by default the next one from ``frame`` up.
+        window: ``hann``, which is the default, ``hamming``, ``blackman``, all periodic, or ``none``.
+        power: 1: bands sum magnitudes, which is the default; 2: powers.
+        mels: number of bands, by default 40.
+        low: where the first band begins, by default 20 Hz.
+        high: where the last one ends, by default 4000 Hz.
+        epsilon: what is added before the logarithm, by default 1e-6.
+        coefficients: of ``mfcc``, by default 10.
+        normalize: ``peak``: the signal over its largest value; by default ``none``.
+        axes: of ``imu``, by default 3.
+        range: the number that becomes 1 in ``imu``; by default 1.
+        center: ``imu`` less its mean over the window.
+        bands_first: bands or coefficients before frames, axes before samples.
+        shape: of the result; by default [1, frames, bands] or [1, samples, axes].
+        result: its name, by default ``features``.
+        stream: read ``step`` samples at a time; states keep the samples and rows before, up to ``samples``.
+    """
+
+    samples: int
+    rate: int
+    frame: int
+    step: int
+    fft: int
+    window: str
+    power: int
+    mels: int
+    low: float
+    high: float
+    epsilon: float
+    coefficients: int
+    normalize: str
+    axes: int
+    range: float
+    center: bool
+    bands_first: bool
+    shape: tuple[int, ...]
+    result: str
+    stream: bool
 
 
 @taking(CompileChoices)
@@ -235,6 +291,41 @@ def check(model: Model, *, board: str | None = None, **choices: Unpack[CheckChoi
     return checked(source, board, options)
 
 
+@taking(FeatureChoices)
+def features(
+    kind: Kind, *, out: str | os.PathLike[str] | None = None, force: bool = False, **choices: Unpack[FeatureChoices]
+) -> bytes:
+    """Write signal features as an ONNX model of standard operators, for ``features`` of the other calls.
+
+    Args:
+        kind: ``logmel``, ``mfcc`` or ``imu``.
+        out: an ``.onnx`` file to write; None: none.
+        force: move a file at ``out`` that edgeq did not write to ``OUT.kept-N``, instead of refusing.
+        **choices: see :class:`FeatureChoices`.
+
+    Returns:
+        The model, as the file holds it.
+
+    Raises:
+        EdgeqError: EQ0150 choices that contradict each other; EQ0124 what lies at `out` is not edgeq's.
+    """
+    from edgeq.onnxio import model_bytes, write_model, wrote
+    from edgeq.onnxio.features import KINDS, FeatureOptions, feature_model
+    from edgeq.onnxio.reader import read_model_bytes
+    from edgeq.writing import keep_file
+
+    check_arguments(partial(check_choice, "kind of features", kind, KINDS))
+    made = feature_model(kind, FeatureOptions(**choices))
+    model = read_model_bytes(made.SerializeToString())
+    output = _path(out)
+    if output is not None:
+        check_file(output, wrote(output), force=force)
+        if output.exists() and not wrote(output):
+            keep_file(output)
+        write_model(model, output)
+    return model_bytes(model)
+
+
 @limited
 def load(folder: str | os.PathLike[str]) -> CompiledModel:
     """Open a folder that :func:`compile` or ``edgeq compile`` wrote.
@@ -266,6 +357,7 @@ def _checked(
         "backends": lambda names: tuple(sorted({*names_of(names)})),
         "calibration": _path,
         "dims": lambda dims: dims or {},
+        "features": lambda features: None if features is None else model_source(features),
         "int16": names_of,
         "save_calibration": _path,
         "states": state_pairs,
@@ -279,6 +371,7 @@ def _checked(
         partial(check_choice, "optimize", options.optimize, OPTIMIZE),
         partial(check_dims, options.dims),
         partial(check_model, source),
+        partial(check_model, options.features) if options.features is not None else lambda: None,
         partial(check_data, given),
         partial(check_data_given, source, given) if needs_data else lambda: None,
         partial(check_calibration, options.calibration),

@@ -12,7 +12,7 @@ from edgeq.ir import Graph, Node, Tensor
 from edgeq.job import Job, Product
 from edgeq.manifest import Endpoint, Manifest, Options, Place, Program, Sources, StateValue, Step
 from edgeq.ops import BY_NAME
-from edgeq.sources import sha256_of
+from edgeq.sources import DataSource, ModelSource, sha256_of
 from edgeq.version import __version__
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def describe(job: Job) -> Manifest:
             dims=dict(sorted(options.dims.items())),
             sources_only=options.sources_only,
         ),
-        sources=Sources(sha256_of(job.source), sha256_of(job.calibration) if job.calibration is not None else None),
+        sources=Sources(sha256_of(job.source), _digest(job.calibration), _digest(job.options.features)),
         inputs=_endpoints(graph, graph.inputs, graph.inputs),
         outputs=_endpoints(graph, graph.outputs, job.request_of(graph).outputs),
         states=_states(job),
@@ -138,3 +138,7 @@ def _step(graph: Graph, node: Node, step: ProgramStep | None, program: emitted.P
 def _place(tensor: Tensor, program: emitted.Program | None) -> Place:
     offset = program.plan.offsets[tensor.name] if program is not None else None
     return Place(tensor.name, tensor.dtype.value, tuple(tensor.shape), tensor.size_bytes, offset)
+
+
+def _digest(source: ModelSource | DataSource | None) -> str | None:
+    return None if source is None else sha256_of(source)

@@ -31,7 +31,7 @@ UNSAID: Final = {"EQ0250", "EQ0251"}
 
 
 def import_model(job: Job) -> None:
-    """Read the model safely; make a float model normal, or a foreign quantized model canonical.
+    """Read the model safely, and what stands in front of it; make a float model normal, or a quantized one canonical.
 
     A model that is quantized in part waits for the next stage, where calibration data says the rest.
     """
@@ -39,6 +39,8 @@ def import_model(job: Job) -> None:
     from edgeq.onnxio import read_model
 
     model = read_model(job.source)
+    if job.options.features is not None:
+        model = frontend.join_features(read_model(job.options.features), model)
     if not frontend.is_quantized(model):
         if job.calibration is None and not job.blind:
             raise EdgeqError(

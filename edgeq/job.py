@@ -55,6 +55,7 @@ class CompileOptions:
         save_calibration: the file that receives the calibration.
         states: outputs that carry on inputs, by the model's names.
         recognize_states: take states by their names, too.
+        features: a model whose results are the model's inputs.
     """
 
     board: str
@@ -74,6 +75,7 @@ class CompileOptions:
     save_calibration: Path | None = None
     states: tuple[State, ...] = ()
     recognize_states: bool = True
+    features: ModelSource | None = None
 
     @property
     def main(self) -> str:

@@ -189,10 +189,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Sources:
-    """SHA-256 of what was compiled; ``data_sha256`` is None where no data was given."""
+    """SHA-256 of what was compiled; None where no data or no features were given."""
 
     model_sha256: str
     data_sha256: str | None
+    features_sha256: str | None
 
 
 @dataclass(frozen=True)

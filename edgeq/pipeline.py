@@ -63,6 +63,7 @@ def compile_model(
         "the calibration data": path_of(data),
         "the board": board_file(options.board),
         "the saved calibration": options.calibration,
+        "the features": path_of(options.features),
     }
     check_apart(out, inputs)
     check_replaceable(out, force=force)
@@ -124,6 +125,7 @@ def quantize_file(
         "the model": path_of(model),
         "the calibration data": path_of(data),
         "the saved calibration": options.calibration,
+        "the features": path_of(options.features),
     }
     if output is not None:
         check_file(output, wrote(output), force=force, inputs=inputs)

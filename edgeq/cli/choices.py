@@ -143,6 +143,12 @@ CHOICES: Final[Mapping[str, Callable[[Command], Command]]] = {
         callback=_states,
         help="Output that the next time step reads as an input; may be repeated.",
     ),
+    "features": click.option(
+        "--features",
+        metavar="F.onnx",
+        type=click.Path(path_type=Path),
+        help="Model that stands in front, such as `edgeq features` writes: its result feeds MODEL's input.",
+    ),
     "recognize_states": click.option(
         "--no-state",
         "recognize_states",

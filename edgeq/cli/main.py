@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "emulate": "Run the compiled image: outputs, instructions, RAM and stack.",
     "eval": "Measure accuracy on labelled data, beside the float model's.",
     "explain": "Explain an error code.",
+    "features": "Write signal features as an ONNX model, for --features.",
     "flash": "Write the image into the board; print the command that does it.",
     "methods": "List the choices for quantization.",
     "ops": "List the operators, how ONNX spells them, and their kernels.",

@@ -115,6 +115,17 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
         "A map is a tensor",
         "Scores of classes by their names are a tensor of scores in the order of the classes. Nothing to do.",
     ),
+    "EQ0238": (
+        "Features that feed no input",
+        "Results of the features go to the model's inputs of the same names, or the one result to the one input.",
+    ),
+    "EQ0239": (
+        "Features do not fit the model",
+        (
+            "What the features give has the shape and type of the input that it feeds. A Reshape, Transpose or Cast "
+            "belongs into the features: `edgeq features KIND --shape`, `--bands-first`."
+        ),
+    ),
     "EQ0240": (
         "The integer graph cannot be read",
         "graph.json or graph.npz is damaged or of another version. Compile the model again.",

@@ -205,6 +205,10 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
             "next time step, unless the data has an array for the input. `--no-state` leaves both what they are."
         ),
     ),
+    "EQ0150": (
+        "Features that cannot be",
+        "Frames fit the signal, transforms the frames, bands the spectrum, and the shape what is computed.",
+    ),
     "EQ0160": (
         "The folder has no image for this",
         (

@@ -69,6 +69,14 @@ MODEL: Final[dict[str, Example]] = {
     "EQ0237": Example(
         "to_onnx(model, x)", "to_onnx(model, x, options={id(model): {'zipmap': False}})    (the same scores)"
     ),
+    "EQ0238": Example(
+        "--features f.onnx    (results mfcc, energy; the model's inputs: spectrum, pitch)",
+        "edgeq features mfcc --result spectrum -o f.onnx",
+    ),
+    "EQ0239": Example(
+        "edgeq features mfcc -o f.onnx    (result [1, 49, 10]; the model's input is [1, 49, 10, 1])",
+        "edgeq features mfcc --shape 1,49,10,1 -o f.onnx",
+    ),
     "EQ0240": Example("build/kws/graph.json, edited by hand", "build/kws/graph.json, as edgeq compile wrote it"),
     "EQ0241": Example("Relu(x) of strings", "Relu(x) of float32"),
     "EQ0242": Example("the value conv_9 of a model with eight layers", "the value conv_8"),

@@ -109,6 +109,9 @@ USAGE: Final[dict[str, Example]] = {
         "np.savez('calib.npz', audio=a, pitch=p)",
     ),
     "EQ0149": Example("edgeq check vad.onnx    (h is an input, h_out an output)", "edgeq check vad.onnx --no-state"),
+    "EQ0150": Example(
+        "edgeq features logmel --frame 480 --fft 500 -o f.onnx", "edgeq features logmel --frame 480 --fft 512 -o f.onnx"
+    ),
     "EQ0160": Example(f"{_COMPILE} --sources-only && edgeq verify build/kws", f"{_COMPILE} && edgeq verify build/kws"),
     "EQ0161": Example("rm build/kws/emulated.elf && edgeq emulate build/kws", f"{_COMPILE} && edgeq emulate build/kws"),
     "EQ0162": Example("edgeq verify build/kws --on reference", "edgeq verify build/kws --on native"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgeq.lazily import export
 
 if TYPE_CHECKING:
+    from edgeq.frontend.joining import join_features
     from edgeq.frontend.normalize import is_quantized, normalize, normalize_structure
     from edgeq.frontend.normalize_qdq import Recovered, normalize_qdq, recover_plan, restore_integer_values
     from edgeq.frontend.states import take_states
@@ -16,6 +17,7 @@ __all__ = [
     "Recovered",
     "check_support",
     "is_quantized",
+    "join_features",
     "normalize",
     "normalize_qdq",
     "normalize_structure",
@@ -28,6 +30,7 @@ export(
     __name__,
     {
         "Recovered": "normalize_qdq",
+        "join_features": "joining",
         "check_support": "support",
         "is_quantized": "normalize",
         "normalize": "normalize",

@@ -55,6 +55,9 @@ def model_proto(model: ir.Model) -> ModelProto:
     del proto.opset_import[:]
     for domain, version in imports:
         proto.opset_import.add(domain=domain, version=version)
+    for function in proto.functions:
+        for item in function.opset_import:
+            item.version = item.version if item.domain else needed
     return proto
 
 
