@@ -30,6 +30,7 @@ from edgeq.frontend.shapes import (
     pin_inputs,
     require_static,
 )
+from edgeq.frontend.unroll import unroll_loops
 from edgeq.frontend.version import WRITTEN_OUT, convert_to_working_opset
 from edgeq.notes import note
 from edgeq.onnxio.limits import shown
@@ -60,6 +61,9 @@ def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Mode
     work = _static(model, dims or {})
     read_integer_inputs(work)
     fold_constants(work)
+    if unroll_loops(work):  # those whose number of steps is arithmetic of shapes
+        infer_shapes(work, forget=True)
+        fold_constants(work)
     make_outputs(work)
     infer_shapes(work, forget=False)
     require_static(work)
@@ -109,6 +113,8 @@ def _static(model: ir.Model, dims: Mapping[str, int]) -> ir.Model:
     if not converted and use_float32(work):
         infer_shapes_of_input(work)
     write_out_classical(work)
+    if unroll_loops(work):
+        infer_shapes_of_input(work)
     return work
 
 

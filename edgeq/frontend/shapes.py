@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _POOLS: Final = ("AveragePool", "LpPool", "MaxPool")
+_CONTROL_FLOW: Final = ("If", "Loop", "Scan")
 _BATCH_NAMES: Final = re.compile(r"n|b|bs|batch|batch_?size|batch_?dim|n_?batch|num_?batch(es)?", re.IGNORECASE)
 
 
@@ -274,7 +275,7 @@ def require_static(model: ir.Model) -> None:
             continue
         if any(known_shape(value) is None for value in node.inputs if value is not None):
             continue  # a consequence: the node that causes it is in the list
-        if not node.domain and node.op_type in NEVER:
+        if not node.domain and node.op_type in (*NEVER, *_CONTROL_FLOW):
             problems.append(_unsupported(node))
             continue
         problems.append(

@@ -78,6 +78,8 @@ def convert_to_working_opset(model: ir.Model) -> ir.Model:
     _refuse_foreign(proto)
     if found < _AXIS_OPSET:
         _flatten_hardmax(proto.graph)
+    if found < _SCAN_OPSET:
+        _refuse_old_scans(proto, found)
     if found < OPSET:
         proto = _upgrade(proto, found)
     elif found > OPSET:
@@ -99,6 +101,7 @@ def _use_short_domain(proto: ModelProto, found: int) -> None:
         proto.opset_import.add(domain=domain, version=kept[domain])
 
 
+_SCAN_OPSET: Final = 9
 _DEFAULTS: Final = {"MeanVarianceNormalization": ("axes", [0, 2, 3]), "STFT": ("onesided", 1)}
 """Attributes without which ONNX's shape inference fails, or goes by another default than the operator has."""
 
@@ -168,6 +171,23 @@ def _exchange(graph: GraphProto, node: NodeProto, made: Sequence[NodeProto]) -> 
     del graph.node[at]
     for offset, item in enumerate(made):
         graph.node.insert(at + offset, item)
+
+
+def _refuse_old_scans(proto: ModelProto, found: int) -> None:
+    """Scan had an axis for the batch before opset 9, which the converter leaves where it was."""
+    problems = [
+        Problem(
+            "EQ0217",
+            f"a node has no form in opset {OPSET}",
+            where=f"node {shown(node.name or (node.output[0] if node.output else '?'))}",
+            got=f"Scan of opset {found}",
+            hint=f"export it again with opset_version={OPSET}",
+        )
+        for node in _all_nodes(proto.graph)
+        if node.op_type == "Scan"
+    ]
+    if problems:
+        raise EdgeqError.of(problems)
 
 
 def _upgrade(proto: ModelProto, found: int) -> ModelProto:

@@ -14,7 +14,9 @@ UNSUPPORTED: Final = "this operator is not supported"
 
 _APPLICATION: Final = "leave it out of the model and do it in the application"
 _INTEGER_FORM: Final = "export the QDQ format: in onnxruntime, quantize with quant_format=QuantFormat.QDQ"
-_STATIC: Final = "export the model without control flow: torch.jit.trace and torch.export unroll loops of fixed length"
+_STATIC: Final = (
+    "conditions and numbers of steps must be constant, for 20 000 operators in all: torch.export writes loops out"
+)
 _RECURRENT: Final = "export it as the operators that it consists of, or use LSTM, GRU or a convolution over time"
 _TRAINING: Final = "it belongs to training: export the model in inference mode, without the loss"
 _RANDOM: Final = "random numbers have no place in firmware: export the model in inference mode"
@@ -95,9 +97,9 @@ _SOMETIMES: Final = frozenset(
     {
         "Attention", "BatchNormalization", "CastLike", "CenterCropPad", "Constant", "ConstantOfShape", "ConvTranspose",
         "CumProd", "DFT", "DepthToSpace", "Dropout", "DynamicQuantizeLinear", "Einsum", "Expand", "EyeLike",
-        "GlobalLpPool", "Hardmax", "If", "IsInf", "IsNaN", "LRN", "LogSoftmax", "LpPool", "Mean",
-        "MeanVarianceNormalization", "Range", "ReduceProd", "ReverseSequence", "RotaryEmbedding", "STFT", "Shape",
-        "Size", "SpaceToDepth", "Split", "Sum", "SwiGLU", "Tile", "Trilu", "Upsample",
+        "GlobalLpPool", "Hardmax", "If", "IsInf", "IsNaN", "LRN", "LogSoftmax", "Loop", "LpPool", "Mean",
+        "MeanVarianceNormalization", "Range", "ReduceProd", "ReverseSequence", "RotaryEmbedding", "STFT", "Scan",
+        "Shape", "Size", "SpaceToDepth", "Split", "Sum", "SwiGLU", "Tile", "Trilu", "Upsample",
     }
 )  # fmt: skip
 NEVER: Final = frozenset(HINTS) - _SOMETIMES
