@@ -86,7 +86,7 @@ _SINGLE: Final = {
     "Sum": "only tensors of float32 can be added",
     "SwiGLU": "the tensors must be float32",
     "Tile": "repeat by constant numbers",
-    "Trilu": "the diagonal must be constant, and the tensor float32",
+    "Trilu": "the diagonal must be constant, and the tensor of float32, int32 or int64",
     "Upsample": "use Resize, to the nearest neighbour and by whole factors",
 }
 

@@ -380,6 +380,7 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "LayerNormalization": lambda opset: [
         Form(constants={1: np.full(6, 1.5, np.float32), 2: np.full(6, 0.25, np.float32)}),
         Form(constants={1: np.full((5, 6), 1.5, np.float32)}, attributes={"axis": 2}),
+        Form(constants={1: np.full(6, 1.5, np.float32)}, outputs=3),
     ],
     "GlobalLpPool": _global_lp_pool,
     "LpPool": _lp_pool,

@@ -241,15 +241,18 @@ def gate_by_swish(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
+_MULTIPLIED = (ir.DataType.FLOAT, ir.DataType.INT32, ir.DataType.INT64)
+
+
 def mask_triangle(node: ir.Node, edit: Edit) -> str | None:
     """Trilu becomes a product with a constant mask of ones and zeros."""
     x, result = required(node, 0), node.outputs[0]
     stated = operand(node, 1)
     diagonal = 0.0 if stated is None else scalar(edit.array(stated))
     shape = shape_of(x)
-    if diagonal is None or not _is_float(x) or 0 in shape:
-        return "the diagonal is computed, or the tensor is not float"
-    ones = np.ones(shape[-2:], dtype=np.float32)
+    if diagonal is None or x.dtype is None or x.dtype not in _MULTIPLIED or 0 in shape:
+        return "the diagonal is computed, or the tensor is neither float nor of int32 or int64"
+    ones = np.ones(shape[-2:], dtype=x.dtype.numpy())
     mask = np.triu(ones, int(diagonal)) if integer(node, "upper", 1) else np.tril(ones, int(diagonal))
     base = name_of(result)
     factor = edit.constant(mask, f"{base}_mask")

@@ -288,7 +288,38 @@ def drop_expand(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
+def compute_statistics(node: ir.Node, edit: Edit) -> str | None:
+    """The mean and the inverse deviation that a LayerNormalization gives besides are computed on their own."""
+    read = [value.uses() or value.is_graph_output() for value in node.outputs[1:]]
+    if not any(read):
+        return "nobody reads them"
+    x, base = required(node, 0), name_of(node.outputs[0])
+    rank = len(shape_of(x))
+    first = integer(node, "axis", -1) % rank
+    axes = edit.constant(np.arange(first, rank, dtype=np.int64), f"{base}_axes")
+    shape = (*shape_of(x)[:first], *(1,) * (rank - first))
+    attributes = {"keepdims": 1, "noop_with_empty_axes": 0}
+    mean = edit.node("ReduceMean", [x, axes], attributes, base=f"{base}_mean", shape=shape)
+    if len(read) > 1 and read[1]:
+        apart = edit.node("Sub", [x, mean], base=f"{base}_difference", shape=shape_of(x))
+        square = edit.node("Mul", [apart, apart], base=f"{base}_square", shape=shape_of(x))
+        variance = edit.node("ReduceMean", [square, axes], attributes, base=f"{base}_variance", shape=shape)
+        epsilon = edit.constant(np.array(number(node, "epsilon", _EPSILON), np.float32), f"{base}_epsilon")
+        bounded = edit.node("Add", [variance, epsilon], base=f"{base}_bounded", shape=shape)
+        root = edit.node("Sqrt", [bounded], base=f"{base}_deviation", shape=shape)
+        edit.supersede(node.outputs[2], edit.node("Reciprocal", [root], base=f"{base}_inverse", shape=shape))
+    if read[0]:
+        edit.supersede(node.outputs[1], mean)
+    stated: dict[str, AttributeValue] = {"axis": first, "epsilon": number(node, "epsilon", _EPSILON)}
+    result = node.outputs[0]
+    edit.supersede(
+        result, edit.node("LayerNormalization", node.inputs, stated, base=f"{base}_normal", shape=shape_of(result))
+    )
+    return None
+
+
 RULES = (
+    Rule("compute_statistics", ("LayerNormalization",), compute_statistics),
     Rule("drop_expand", ("Expand",), drop_expand),
     Rule("norm_by_division", ("LpNormalization",), norm_by_division),
     Rule("normalize_response", ("LRN",), normalize_response),
