@@ -14,8 +14,9 @@ UNSUPPORTED: Final = "this operator is not supported"
 
 _APPLICATION: Final = "leave it out of the model and do it in the application"
 _INTEGER_FORM: Final = "export the QDQ format: in onnxruntime, quantize with quant_format=QuantFormat.QDQ"
+_BRANCH: Final = "its condition must be constant: torch.export keeps the branch that is taken"
 _STATIC: Final = (
-    "conditions and numbers of steps must be constant, for 20 000 operators in all: torch.export writes loops out"
+    "numbers of steps must be constant, 20 000 operators in all: torch.export writes out loops of fixed length"
 )
 _RECURRENT: Final = "export it as the operators that it consists of, or use LSTM, GRU or a convolution over time"
 _TRAINING: Final = "it belongs to training: export the model in inference mode, without the loss"
@@ -33,7 +34,8 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "ImageDecoder", "MaxRoiPool", "Multinomial", "NonMaxSuppression", "RoiAlign", "Unique",
     )),
     (_INTEGER_FORM, ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")),
-    (_STATIC, ("If", "Loop", "Scan")),
+    (_BRANCH, ("If",)),
+    (_STATIC, ("Loop", "Scan")),
     (_RECURRENT, ("CausalConvWithState", "LinearAttention")),
     (_TRAINING, ("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss")),
     (_RANDOM, ("Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")),
