@@ -32,7 +32,7 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0308": (
         "Bad model output",
-        "Inputs and constants that are outputs are copied where they are float32. Leave others out of the outputs.",
+        "Inputs and constants that are outputs are copied: float32, int32, int64, bool. Leave others out.",
     ),
     "EQ0309": ("A constant is not a number", "A weight holds NaN or infinity: training diverged, or export failed."),
     "EQ0310": ("The model has no input", "There is nothing to run it on."),

@@ -17,7 +17,7 @@ OPERATORS: Final[dict[str, Example]] = {
     "EQ0305": Example("y, indices = MaxPool(x), both used", "y, _ = MaxPool(x)"),
     "EQ0306": Example("Reshape(x, shape computed at run time)", "Reshape(x, [1, 490])"),
     "EQ0307": Example("MaxPool(x) of x: float32[1, 8, 4, 16, 16]", "MaxPool(x) of x: float32[1, 32, 16, 16]"),
-    "EQ0308": Example("outputs: y and the constant shape int64[2]", "outputs: y"),
+    "EQ0308": Example("outputs: y and the constant scale float16[2]", "outputs: y"),
     "EQ0309": Example("an initializer that holds NaN", "the checkpoint of an epoch before training diverged"),
     "EQ0310": Example("a graph without inputs", "a graph with the input x"),
     "EQ0311": Example("RandomNormal() + x", "x + a constant"),

@@ -20,11 +20,14 @@ from edgeq.onnxio.attributes import attribute_values
 from edgeq.onnxio.forms import form_of, is_plain
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.operators import UNSUPPORTED, hint_for
+from edgeq.onnxio.states import states_of
 from edgeq.ops import OnnxForm, Op
 
 _MAX_REPORTED: Final = 200
 # What an application can hand over: there are none of 4 bits.
 _INTEGERS: Final = tuple(ir.DataType[f"{sign}INT{bits}"] for sign in ("", "U") for bits in (8, 16, 32, 64))
+# Outputs that are inputs or constants.
+_COPIED: Final = (ir.DataType.FLOAT, ir.DataType.INT32, ir.DataType.INT64, ir.DataType.BOOL)
 # Integers of int32 wrap around as these do: those of 64 bits stay within 32.
 _WRAPPING: Final = (ir.DataType.INT32, ir.DataType.INT64)
 
@@ -50,16 +53,18 @@ def _of_inputs_and_outputs(model: ir.Model) -> Iterator[Problem]:
     """Inputs and outputs of the model, and numbers in its weights that no integer stands for."""
     if not model.graph.inputs:
         yield Problem("EQ0310", "the model has no input", hint="all of it is constant: there is nothing to run")
+    carried = {state.output for state in states_of(model)}
     for value in model.graph.outputs:
         copied = _copied_to_output(value.producer())
-        if copied is not None and copied.dtype not in (None, ir.DataType.FLOAT):
-            kind = "an input" if copied.is_graph_input() else "a constant"
+        allowed = (ir.DataType.FLOAT,) if value.name in carried else _COPIED
+        if copied is not None and copied.dtype is not None and copied.dtype not in allowed:
+            copy = "an input" if copied.is_graph_input() else "a constant"
             yield Problem(
                 "EQ0308",
-                f"an output of the model is {kind} that is not float32",
+                f"an output of the model is {copy} of a type that is not copied",
                 where=f"output {shown(value.name or '?')}",
                 got=copied.dtype.name,
-                allowed="FLOAT",
+                allowed=", ".join(kind.name for kind in allowed),
                 hint="leave this output out of the model: it says nothing that the application does not know",
             )
     for value in (*model.graph.inputs, *model.graph.outputs):

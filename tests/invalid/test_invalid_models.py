@@ -331,7 +331,8 @@ def text_input() -> ModelProto:
 
 
 def output_constant() -> ModelProto:
-    return model([node("Mul", ["w", "w"], ["y"])], [ints("w", 1, 4)], kind=TensorProto.INT64, out=(2,))
+    constant = helper.make_tensor("w", TensorProto.UINT16, [2], [1, 4])
+    return model([node("Identity", ["w"], ["y"])], [constant], kind=TensorProto.UINT16, out=(2,))
 
 
 def branch_on_data() -> ModelProto:

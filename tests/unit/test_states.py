@@ -594,3 +594,19 @@ def test_set_states_leaves_no_entry_behind() -> None:
     model = stateful()
     set_states(model, ())
     assert KEY not in model.metadata_props
+
+
+def test_integers_that_are_inputs_or_constants_are_outputs_as_they_are() -> None:
+    text = """g (float[1,4] x, int64[3] n) => (float[1,4] y, int64[2] s, int32[2] number, bool[2] flag, int64[3] same) {
+        y = Relu (x)
+        s = Shape (x)
+        number = Constant <value = int32[2] {5, -7}> ()
+        flag = Constant <value = bool[2] {1, 0}> ()
+        same = Identity (n)
+    }"""
+    data = {"x": normal(40, 1, 4, seed=2), "n": np.arange(120).reshape(40, 3)}
+    compiled = edgeq.compile(model_bytes(parse(text)), data=data, board="native", name="net")
+    assert compiled.verify("native", data=data, samples=3).ok
+    (found,) = compiled.emulate(data, "native", samples=1).outputs
+    assert [found[name].tolist() for name in ("s", "number", "flag")] == [[1, 4], [5, -7], [True, False]]
+    assert found["same"].tolist() == [0, 1, 2]

@@ -21,6 +21,7 @@ _SEQUENCE, _HIDDEN, _CELL = range(3)
 _X, _BIAS, _LENGTHS, _PEEPHOLES = 0, 3, 4, 7
 _STATES: Final = (5, 6)
 _ACTIVATIONS: Final = {"GRU": ["sigmoid", "tanh"], "LSTM": ["sigmoid", "tanh", "tanh"], "RNN": ["tanh"]}
+_MAX_SAMPLES: Final = 16
 _DEFAULTS: Final = (("direction", "forward"), ("layout", 0), ("input_forget", 0), ("linear_before_reset", 0))
 _PER_DIRECTION: Final = (1, 2, 3, 5, 6, 7)
 
@@ -157,6 +158,39 @@ def _direction_axis(result: int) -> int:
     return 1 if result == _SEQUENCE else 0
 
 
+def split_samples(node: ir.Node, edit: Edit) -> str | None:
+    """Several samples become one layer for each, of the same weights, and their results side by side."""
+    x = required(node, _X)
+    if integer(node, "layout", 0) or text(node, "direction", "forward") == "bidirectional":
+        return "another rule comes first"
+    samples = shape_of(x)[1]
+    if not 1 < samples <= _MAX_SAMPLES or operand(node, _LENGTHS) is not None:
+        return "one sample, more than are written out, or of different lengths"
+    base = name_of(node.outputs[0])
+    old = {index: value for index, value in enumerate(node.outputs) if _is_read(node, index)}
+    parts = []
+    for number in range(samples):
+        inputs, bounds = _operands(node), (number, number + 1)
+        for index in (_X, *_STATES):
+            value = inputs[index]
+            if value is not None:
+                inputs[index] = cut(edit, value, 1, bounds, f"{base}_{number}_part")
+        results = {}
+        for index, value in old.items():
+            shape = list(shape_of(value))
+            shape[_sample_axis(index)] = 1
+            results[index] = (f"{name_of(value)}_{number}", tuple(shape))
+        parts.append(_layer(edit, node, inputs, _attributes(node), results))
+    for index, value in old.items():
+        joined, axis = [part[index] for part in parts], {"axis": _sample_axis(index)}
+        edit.supersede(value, edit.node("Concat", joined, axis, base=f"{name_of(value)}_all", shape=shape_of(value)))
+    return None
+
+
+def _sample_axis(result: int) -> int:
+    return 2 if result == _SEQUENCE else 1
+
+
 def read_last_step_of_sequence(node: ir.Node, edit: Edit) -> str | None:
     """Where the sequence is read, the last hidden values are a part of it."""
     if not (_is_read(node, _SEQUENCE) and _is_read(node, _HIDDEN)):
@@ -233,6 +267,7 @@ RULES = (
     Rule("drop_defaults", _TYPES, drop_defaults),
     Rule("put_time_first", _TYPES, put_time_first),
     Rule("split_directions", _TYPES, split_directions),
+    Rule("split_samples", _TYPES, split_samples),
     Rule("read_last_step_of_sequence", _TYPES, read_last_step_of_sequence),
     Rule("read_hidden_of_last_step", ("Slice",), read_hidden_of_last_step),
 )
