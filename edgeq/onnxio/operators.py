@@ -50,7 +50,7 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "Col2Im", "Compress", "MaxUnpool", "NonZero", "Scatter", "TensorScatter",
     )),
     (_SHAPE, ("ConstantOfShape", "EyeLike", "Range", "Shape", "Size")),
-    ("resample the image in the application", ("AffineGrid", "DeformConv", "GridSample")),
+    ("resample the image in the application", ("AffineGrid", "DeformConv")),
 )  # fmt: skip
 
 _SINGLE: Final = {
@@ -72,6 +72,7 @@ _SINGLE: Final = {
     "Einsum": "the tensors must be float32",
     "Expand": "expand a constant, or expand to a constant shape",
     "GlobalLpPool": _LP_POOL,
+    "GridSample": "the grid must be constant, for one image; pixels before times pixels behind: at most 262 144",
     "Hardmax": "the tensor must be float32",
     "LogSoftmax": "the tensor must be float32",
     "LpPool": _LP_POOL,
@@ -99,7 +100,7 @@ _SOMETIMES: Final = frozenset(
     {
         "Attention", "BatchNormalization", "CastLike", "CenterCropPad", "Constant", "ConstantOfShape", "ConvTranspose",
         "CumProd", "DFT", "DepthToSpace", "Dropout", "DynamicQuantizeLinear", "Einsum", "Expand", "EyeLike",
-        "GlobalLpPool", "Hardmax", "If", "IsInf", "IsNaN", "LRN", "LogSoftmax", "Loop", "LpPool", "Mean",
+        "GlobalLpPool", "GridSample", "Hardmax", "If", "IsInf", "IsNaN", "LRN", "LogSoftmax", "Loop", "LpPool", "Mean",
         "MeanVarianceNormalization", "Range", "ReduceProd", "ReverseSequence", "RotaryEmbedding", "STFT", "Scan",
         "Shape", "Size", "SpaceToDepth", "Split", "Sum", "SwiGLU", "Tile", "Trilu", "Upsample",
     }

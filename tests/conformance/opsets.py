@@ -25,9 +25,9 @@ LAST_OPSET: Final = min(26, MAX_OPSET)
 # Operators that rules turn into others, beside those that have an integer form of their own.
 REWRITTEN: Final = (
     "Attention", "BatchNormalization", "CenterCropPad", "ConvTranspose", "DFT", "DepthToSpace", "Dropout", "Einsum",
-    "Expand", "Gather", "GlobalLpPool", "Hardmax", "LRN", "LogSoftmax", "LpPool", "Mean", "MeanVarianceNormalization",
-    "ReduceProd", "ReverseSequence", "RotaryEmbedding", "STFT", "SpaceToDepth", "Split", "Sum", "Tile", "Trilu",
-    "Upsample",
+    "Expand", "Gather", "GlobalLpPool", "GridSample", "Hardmax", "LRN", "LogSoftmax", "LpPool", "Mean",
+    "MeanVarianceNormalization", "ReduceProd", "ReverseSequence", "RotaryEmbedding", "STFT", "SpaceToDepth", "Split",
+    "Sum", "Tile", "Trilu", "Upsample",
 )  # fmt: skip
 _IMAGE: Final = (1, 4, 5, 6)
 _RNG: Final = np.random.default_rng(5)
@@ -116,6 +116,16 @@ def _resize(opset: int) -> list[Form]:
         Form(constants={1: empty, 2: scales}, attributes=how),
         Form(constants={1: empty, 2: empty, 3: _ints(1, 4, 10, 12)}, attributes=how),
         Form(constants={1: empty, 2: scales}, attributes={"mode": "nearest"}),
+        Form(constants={1: empty, 2: scales}, attributes={"mode": "cubic"}),
+        Form(((1, 2, 12, 9),), {1: empty, 2: empty, 3: _ints(1, 2, 7, 12)}, {"mode": "cubic", "cubic_coeff_a": -0.5}),
+        Form(
+            constants={1: np.array([0, 0, 0.25, 0.1, 1, 1, 0.75, 1.3], np.float32), 2: empty, 3: _ints(1, 4, 3, 4)},
+            attributes={
+                "mode": "linear",
+                "coordinate_transformation_mode": "tf_crop_and_resize",
+                "extrapolation_value": 0.5,
+            },
+        ),
     ]
 
 
@@ -174,6 +184,16 @@ def _lp_pool(opset: int) -> list[Form]:
     if opset >= 18:
         found.append(Form(attributes={**plain, "dilations": (2, 1)}))
     return found
+
+
+def _grid_sample(opset: int) -> list[Form]:
+    grid = np.random.default_rng(8).uniform(-1.2, 1.2, (1, 3, 4, 2)).astype(np.float32)
+    modes = ("bilinear", "bicubic", "nearest") if opset < 20 else ("linear", "cubic", "nearest")
+    paddings = ("zeros", "border", "reflection")
+    return [
+        Form(constants={1: grid}, attributes={"mode": mode, "padding_mode": padding, "align_corners": corners})
+        for mode, padding, corners in zip(modes, paddings, (0, 1, 1), strict=True)
+    ]
 
 
 def _softmax(opset: int) -> list[Form]:
@@ -383,6 +403,7 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
         Form(constants={1: np.full(6, 1.5, np.float32)}, outputs=3),
     ],
     "GlobalLpPool": _global_lp_pool,
+    "GridSample": _grid_sample,
     "LpPool": _lp_pool,
     "LpNormalization": lambda opset: [Form(attributes={"axis": 1, "p": p}) for p in (1, 2)],
     "LRN": lambda opset: [

@@ -44,10 +44,13 @@ def _zeros(*shape: int) -> Array:
     return np.zeros(shape, np.float32)
 
 
+_OWN: Final = ("opset", "outputs", "raw", "kind", "tolerance")
+
+
 def _single(kind: str, *inputs: Shape, **attributes: Any) -> Single:
-    """One operator; ``c1=array`` is a constant; ``opset``, ``outputs``, ``raw`` are the case's, others attributes."""
+    """One operator; ``c1=array`` is a constant; those of :data:`_OWN` are the case's, others attributes."""
     constants = {int(key[1:]): attributes.pop(key) for key in list(attributes) if key[0] == "c" and key[1:].isdigit()}
-    own: dict[str, Any] = {key: attributes.pop(key) for key in ("opset", "outputs", "raw", "kind") if key in attributes}
+    own: dict[str, Any] = {key: attributes.pop(key) for key in _OWN if key in attributes}
     label = ",".join(
         [
             *(f"{key}={_short(value)}" for key, value in {**attributes, **own}.items()),
@@ -256,8 +259,10 @@ def parts() -> Iterator[Single]:
 def resizes() -> Iterator[Single]:
     """Resize and Upsample."""
     double = _floats(1, 1, 2, 2)
-    for mode in ("nearest", "linear", "cubic"):
+    for mode in ("nearest", "linear"):
         yield _single("Resize", IMAGE, c2=double, raw=(2,), mode=mode)
+    # 16 weights of at most 0.8 are rounded to 8 bits each: up to half of 0.8/127, times 127 steps of x.
+    yield _single("Resize", IMAGE, c2=double, raw=(2,), mode="cubic", tolerance=16 * 0.8 / 2 + 0.51)
     for coordinates in (
         "asymmetric",
         "half_pixel",

@@ -17,6 +17,8 @@ def make_axes_explicit(node: ir.Node, edit: Edit) -> str | None:
     rank = len(shape_of(node.inputs[0]))
     if "axes" not in node.attributes or text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
         return "there is no list of axes, or a policy looks at them"
+    if text(node, "coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
+        return "its region has a list of axes, too"
     scales, sizes = _lists(node, edit)
     axes = [axis % rank for axis in ints(node, "axes", ())]
     if scales is None and sizes is None:
