@@ -187,7 +187,9 @@ def _slice(node: ir.Node) -> Iterator[Problem]:
 def _resize(node: ir.Node) -> Iterator[Problem]:
     mode, policy = text(node, "mode", "nearest"), text(node, "keep_aspect_ratio_policy", "stretch")
     if mode not in ("linear", "nearest"):
-        yield _attribute(node, "mode", mode, "linear or nearest", "interpolate linearly")
+        yield _attribute(
+            node, "mode", mode, "linear or nearest", "interpolate linearly: the matrix of another kind is too large"
+        )
     if integer(node, "antialias", 0):
         yield _attribute(node, "antialias", 1, 0, "shrink by AveragePool")
     if policy != "stretch":

@@ -126,7 +126,7 @@ def eq0312_batch_of_two() -> ModelProto:
 
 def eq0313_resize_cubic() -> ModelProto:
     body = IN + 'r = Resize <mode = "cubic"> (xd, , f)' + OUT
-    return build(body, "(float[1,3,4,4] x) => (float[1,3,8,8] y)", f=np.array([1, 1, 2, 2], np.float32))
+    return build(body, "(float[1,3,40,40] x) => (float[1,3,80,80] y)", f=np.array([1, 1, 2, 2], np.float32))
 
 
 def eq0313_scales_that_give_no_whole_sizes() -> ModelProto:
