@@ -66,6 +66,7 @@ def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Mode
         fold_constants(work)
     make_outputs(work)
     infer_shapes(work, forget=False)
+    write_out_classical(work)  # those whose shapes only folding has found
     require_static(work)
     check_fitting(work)
     check_memory(work)

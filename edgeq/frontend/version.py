@@ -16,7 +16,7 @@ import onnx_ir as ir
 from onnx import version_converter
 
 from edgeq.errors import EdgeqError, Problem
-from edgeq.frontend.classical import REWRITTEN
+from edgeq.frontend.classical import is_written_out
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.operators import UNSUPPORTED, hint_for
 from edgeq.onnxio.reader import one_line
@@ -133,7 +133,7 @@ def _refuse_foreign(proto: ModelProto) -> None:
             hint=hint_for(node.domain, node.op_type),
         )
         for node in _all_nodes(proto.graph)
-        if node.domain and not (node.domain == ML_DOMAIN and node.op_type in REWRITTEN)
+        if node.domain and not is_written_out(node.domain, node.op_type)
     ]
     if problems:
         raise EdgeqError.of(problems)

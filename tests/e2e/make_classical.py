@@ -12,14 +12,24 @@ from typing import Any, Final
 
 import numpy as np
 
-OPSETS: Final = {"": 18, "ai.onnx.ml": 3}
+OPSETS: Final = {"": 18, "ai.onnx.ml": 3, "com.microsoft": 1}
 WORDS: Final = np.array(["ant", "bee", "cat"])
 _CALIBRATION: Final = 300
 
 
 def models() -> dict[str, tuple[Any, str]]:
     """By name, an untrained model and the data set for it."""
-    from sklearn import cluster, ensemble, linear_model, naive_bayes, neural_network, preprocessing, svm, tree
+    from sklearn import (
+        cluster,
+        ensemble,
+        linear_model,
+        naive_bayes,
+        neighbors,
+        neural_network,
+        preprocessing,
+        svm,
+        tree,
+    )
     from sklearn.pipeline import make_pipeline
 
     def scaled(model: Any) -> Any:
@@ -32,6 +42,7 @@ def models() -> dict[str, tuple[Any, str]]:
         "extra_trees": (ensemble.ExtraTreesClassifier(10, max_depth=8, **seed), "digits"),
         "gradient_boosting": (ensemble.GradientBoostingClassifier(n_estimators=10, **seed), "digits"),
         "gradient_boosting_regressor": (ensemble.GradientBoostingRegressor(n_estimators=30, **seed), "diabetes"),
+        "k_neighbors": (neighbors.KNeighborsClassifier(3), "iris"),
         "k_means": (cluster.KMeans(3, n_init=3, **seed), "iris"),
         "linear_regression": (linear_model.LinearRegression(), "diabetes"),
         "linear_svr": (scaled(svm.LinearSVR(**seed)), "diabetes"),
@@ -88,7 +99,9 @@ def main() -> int:
     for name, (model, kind) in models().items():
         x, tested, y, wanted = data_of(kind)
         model.fit(x, y)
-        write(folder, name, to_onnx(model, x[:1], target_opset=OPSETS), x, tested, wanted)
+        # Without it distances are a Scan over the rows.
+        options = {id(model): {"optim": "cdist"}} if name == "k_neighbors" else None
+        write(folder, name, to_onnx(model, x[:1], options=options, target_opset=OPSETS), x, tested, wanted)
     for name, (model, kind, converter) in boosted().items():
         x, tested, y, wanted = data_of(kind)
         model.fit(x, y)

@@ -24,8 +24,8 @@ SKLEARN_PYTHON: Final = "EDGEQ_SKLEARN_PYTHON"
 # one sample of twenty may exceed: where a value lies within half a step of a threshold, another leaf is reached.
 SAME: Final = 0.95
 ERROR: Final = 0.03
-# Whose scores are exponentials of numbers too large for 16 bits to hold differences of one.
-CLASSES_ALONE: Final = frozenset(("naive_bayes",))
+# Whose scores are counts of three neighbours, or exponentials of numbers too large for differences of one in 16 bits.
+CLASSES_ALONE: Final = frozenset(("k_neighbors", "naive_bayes"))
 
 
 def _draw(seed: int) -> Draw:

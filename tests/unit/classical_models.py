@@ -52,7 +52,7 @@ def model_of(
         [helper.make_tensor_value_info(name, type_, None) for name, type_ in outputs.items()],
         initializers,
     )
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(ML, version)]
+    opsets = [helper.make_opsetid(*pair) for pair in (("", opset), (ML, version), ("com.microsoft", 1))]
     return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 

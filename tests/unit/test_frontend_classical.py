@@ -80,7 +80,15 @@ def _looked_up() -> ModelProto:
     return model_of(nodes, {"y": INT64}, constants={"classes": np.array([4, 2, 7, 1]), "shape": np.array([-1])})
 
 
+def _distances(metric: str) -> ModelProto:
+    """Nearest neighbours as scikit-learn's exporter writes them with ``optim='cdist'``."""
+    rows = np.array(f(9, FEATURES), np.float32).reshape(9, FEATURES)
+    node = helper.make_node("CDist", ["x", "rows"], ["y"], "distances", None, "com.microsoft", metric=metric)
+    return model_of([node], {"y": FLOAT}, constants={"rows": rows})
+
+
 EXACT: dict[str, ModelProto] = {
+    **{f"distances {metric}": _distances(metric) for metric in ("euclidean", "sqeuclidean")},
     "scaler": model_of(one("Scaler", offset=f(FEATURES), scale=f(FEATURES)), {"y": FLOAT}),
     "scaler of one number": model_of(one("Scaler", offset=[0.0], scale=[2.0]), {"y": FLOAT}, version=1),
     **{f"normalizer {norm}": model_of(one("Normalizer", norm=norm), {"y": FLOAT}) for norm in ("L1", "L2", "MAX")},
@@ -353,6 +361,14 @@ def _refused(name: str) -> tuple[ModelProto, str, str]:
             "EQ0301",
             "numbers",
         ),
+        "distances of two inputs": lambda: (
+            model_of(
+                [helper.make_node("CDist", ["x", "x"], ["y"], "distances", None, "com.microsoft", metric="euclidean")],
+                {"y": FLOAT},
+            ),
+            "EQ0306",
+            "training data",
+        ),
         "images": lambda: (
             model_of(
                 [
@@ -380,6 +396,7 @@ def _refused(name: str) -> tuple[ModelProto, str, str]:
         "categories that stop the model",
         "weights that do not fit",
         "another operator",
+        "distances of two inputs",
         "images",
     ],
 )

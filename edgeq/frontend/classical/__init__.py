@@ -6,6 +6,6 @@ and support vector machines are layers and functions, labels are integers.
 
 from __future__ import annotations
 
-from edgeq.frontend.classical.rewrite import REWRITTEN, write_out_classical
+from edgeq.frontend.classical.rewrite import is_written_out, write_out_classical
 
-__all__ = ["REWRITTEN", "write_out_classical"]
+__all__ = ["is_written_out", "write_out_classical"]

@@ -40,8 +40,23 @@ REWRITTEN: Final[Mapping[str, Writer]] = {
 """Operators that other nodes come in the place of, sorted; of forests TreeEnsembleRegressor stays, in one form."""
 
 
+BESIDE: Final[Mapping[str, Writer]] = {"CDist": svm.write_distances}
+"""Operators of onnxruntime's own domain that scikit-learn's exporter writes on demand."""
+_RUNTIME: Final = "com.microsoft"
+
+
+def is_written_out(domain: str, op_type: str) -> bool:
+    """Whether other nodes come in the place of an operator, or the one form of it."""
+    return _writer(domain, op_type) is not None
+
+
+def _writer(domain: str, op_type: str) -> Writer | None:
+    table = {ML_DOMAIN: REWRITTEN, _RUNTIME: BESIDE}.get(domain, {})
+    return table.get(op_type)
+
+
 def write_out_classical(model: ir.Model) -> None:
-    """Replace the nodes of ``ai.onnx.ml`` in the main graph; in place, of a model in the working opset.
+    """Replace the nodes of ``ai.onnx.ml``, and CDist, in the main graph; in place, of a model in the working opset.
 
     Shapes must be inferred as far as they can be; what follows a replaced node is inferred anew.
 
@@ -51,8 +66,7 @@ def write_out_classical(model: ir.Model) -> None:
     problems: list[Problem] = []
     seen: set[ir.Node] = set()
     while True:
-        found = [node for node in model.graph if node.domain == ML_DOMAIN and node not in seen]
-        ready = [node for node in found if _is_known(node)]
+        ready = [node for node in model.graph if node not in seen and _is_ready(node)]
         if not ready:
             break
         edit = Edit(model)
@@ -71,16 +85,19 @@ def write_out_classical(model: ir.Model) -> None:
         raise EdgeqError.of(problems)
 
 
-def _is_known(node: ir.Node) -> bool:
-    """Whether the node is one of the table and its operands have static shapes."""
-    return node.op_type in REWRITTEN and all(value is None or known_shape(value) is not None for value in node.inputs)
+def _is_ready(node: ir.Node) -> bool:
+    """Whether the node is one of the tables and its operands have static shapes."""
+    known = all(value is None or known_shape(value) is not None for value in node.inputs)
+    return known and is_written_out(node.domain, node.op_type)
 
 
 def _written(node: ir.Node, edit: Edit) -> None:
     """Apply the table; attributes that contradict each other surface in it as an error of numpy."""
     try:
         with np.errstate(all="ignore"):  # what is not finite is reported by check_support, with its name
-            REWRITTEN[node.op_type](node, edit)
+            writer = _writer(node.domain, node.op_type)
+            assert writer is not None  # _is_ready has looked
+            writer(node, edit)
     except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
         raise EdgeqError(
             "EQ0232",

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.errors import EdgeqError
 from edgeq.frontend.classical.parts import (
     INDEX,
     Labels,
@@ -31,8 +32,9 @@ from edgeq.frontend.classical.parts import (
     write_label,
     write_scores,
 )
+from edgeq.frontend.constraints import place
 from edgeq.frontend.edit import Edit
-from edgeq.frontend.facts import integer, ints, name_of, shape_of, text
+from edgeq.frontend.facts import integer, ints, name_of, operand, shape_of, text
 
 _KERNELS: Final = ("LINEAR", "POLY", "RBF", "SIGMOID")
 
@@ -163,14 +165,39 @@ def _sums(
     return linear(edit, kernel, weights, rho, f"{base}_sum")
 
 
+def write_distances(node: ir.Node, edit: Edit) -> None:
+    """CDist of onnxruntime's own domain: distances of each row of x to constant rows, squared or not."""
+    base, x, rows_ = name_of(node.outputs[0]), features(node, edit), edit.array(operand(node, 1))
+    metric = text(node, "metric", "sqeuclidean")
+    if metric not in {"euclidean", "sqeuclidean"}:
+        raise refused(node, "metric", metric, "euclidean or sqeuclidean")
+    if rows_ is None:
+        raise EdgeqError(
+            "EQ0306",
+            "the rows that distances are measured to must be constant",
+            where=place(node),
+            hint="export the model with its training data as an initializer",
+        )
+    squares = _squared_distances(edit, x, rows_.astype(np.float64), 1.0, base)
+    value = edit.node("Relu", [squares], base=f"{base}_squares", shape=shape_of(squares))
+    if metric == "euclidean":
+        value = edit.node("Sqrt", [value], base=f"{base}_distances", shape=shape_of(value))
+    write_scores(node, edit, value, 0)
+
+
 def _exponentials(edit: Edit, x: ir.Value, vectors: np.ndarray, gamma: float, base: str) -> ir.Value:
     """exp(−γ·|x − v|²) for each vector: [N, M]."""
+    exponent = _squared_distances(edit, x, vectors, -gamma, base)
+    return edit.node("Exp", [exponent], base=f"{base}_kernel", shape=shape_of(exponent))
+
+
+def _squared_distances(edit: Edit, x: ir.Value, vectors: np.ndarray, factor: float, base: str) -> ir.Value:
+    """factor·|x − v|² for each vector: [N, M]."""
     middle = (vectors.min(axis=0) + vectors.max(axis=0)) / 2
     moved, centred = binary(edit, "Sub", x, middle.reshape(1, -1), f"{base}_centred"), vectors - middle
-    products = linear(edit, moved, 2 * gamma * centred, -gamma * (centred**2).sum(axis=1), f"{base}_products")
+    products = linear(edit, moved, -2 * factor * centred, factor * (centred**2).sum(axis=1), f"{base}_products")
     axes = edit.constant(np.array([1], np.int64), f"{base}_axes")
     one = (shape_of(x)[0], 1)
     squares = edit.node("ReduceSumSquare", [moved, axes], {"keepdims": 1}, base=f"{base}_squares", shape=one)
-    scaled = binary(edit, "Mul", squares, -gamma, f"{base}_length")
-    exponent = edit.node("Add", [products, scaled], base=f"{base}_distances", shape=shape_of(products))
-    return edit.node("Exp", [exponent], base=f"{base}_kernel", shape=shape_of(products))
+    scaled = squares if factor == 1 else binary(edit, "Mul", squares, factor, f"{base}_length")
+    return edit.node("Add", [products, scaled], base=f"{base}_distances", shape=shape_of(products))
