@@ -1,7 +1,7 @@
 """edgeq: float ONNX models become integer-only firmware with the same bits on every core.
 
-``edgeq.compile``, ``edgeq.quantize``, ``edgeq.check``, ``edgeq.features`` and ``edgeq.load`` are described in
-:mod:`edgeq.api`; they are loaded on first use, so that ``import edgeq`` costs nothing.
+``edgeq.compile``, ``edgeq.quantize``, ``edgeq.check``, ``edgeq.features``, ``edgeq.stream`` and ``edgeq.load`` are
+described in :mod:`edgeq.api`; they are loaded on first use, so that ``import edgeq`` costs nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from edgeq.lazily import export
 from edgeq.version import __version__
 
 if TYPE_CHECKING:
-    from edgeq.api import check, compile, features, load, quantize  # noqa: A004 - as in edgeq.api
+    from edgeq.api import check, compile, features, load, quantize, stream  # noqa: A004 - as in edgeq.api
     from edgeq.budget import Budget
     from edgeq.errors import EdgeqError, Problem
-    from edgeq.models import CompiledModel, QuantizedModel
+    from edgeq.models import CompiledModel, QuantizedModel, StreamedModel
 
 __all__ = [
     "Budget",
@@ -23,12 +23,14 @@ __all__ = [
     "EdgeqError",
     "Problem",
     "QuantizedModel",
+    "StreamedModel",
     "__version__",
     "check",
     "compile",
     "features",
     "load",
     "quantize",
+    "stream",
 ]
 
 export(
@@ -39,10 +41,12 @@ export(
         "EdgeqError": "errors",
         "Problem": "errors",
         "QuantizedModel": "models",
+        "StreamedModel": "models",
         "check": "api",
         "compile": "api",
         "features": "api",
         "load": "api",
         "quantize": "api",
+        "stream": "api",
     },
 )

@@ -1,4 +1,4 @@
-"""edgeq in Python: ``compile``, ``quantize``, ``check``, ``features`` and ``load``.
+"""edgeq in Python: ``compile``, ``quantize``, ``check``, ``features``, ``stream`` and ``load``.
 
 The command line prints what these return.
 
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from edgeq.arguments import (
     OPTIMIZE,
     check_arguments,
+    check_axes,
     check_board,
     check_calibration,
     check_choice,
@@ -36,12 +37,13 @@ from edgeq.arguments import (
     check_data,
     check_data_given,
     check_dims,
+    check_hop,
     check_model,
     data_source,
     model_source,
     state_pairs,
 )
-from edgeq.models import CompiledModel, QuantizedModel, limited, names_of, progress_of, taking
+from edgeq.models import CompiledModel, QuantizedModel, StreamedModel, limited, names_of, progress_of, taking
 from edgeq.writing import check_file
 
 if TYPE_CHECKING:
@@ -59,11 +61,13 @@ __all__ = [
     "FeatureChoices",
     "QuantizeChoices",
     "QuantizedModel",
+    "StreamedModel",
     "check",
     "compile",
     "features",
     "load",
     "quantize",
+    "stream",
 ]
 
 
@@ -324,6 +328,47 @@ def features(
             keep_file(output)
         write_model(model, output)
     return model_bytes(model)
+
+
+@limited
+def stream(
+    model: Model,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    axes: Mapping[str, int] | None = None,
+    hop: int | None = None,
+    dims: Mapping[str, int] | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> StreamedModel:
+    """Turn a causal model of a whole window into its step form, whose states keep what a step needs of the past.
+
+    Args:
+        model: float, or quantized (QDQ), whose integers and scales stay.
+        out: an ``.onnx`` file to write; None: none.
+        axes: by input, the axis of time; by default it is found where the layers determine it.
+        hop: frames that a step takes; by default the fewest that the strides over time allow.
+        dims: sizes of named dynamic dimensions.
+        force: move a file at ``out`` that edgeq did not write to ``OUT.kept-N``, instead of refusing.
+        progress: see this module.
+
+    Raises:
+        EdgeqError: EQ0151 no such input or axis, EQ0152 the hop does not fit, EQ0342 a layer is not causal, EQ0343 one
+            mixes times, EQ0344 the axis of time is not known, EQ0346 the model has states already; else as
+            :func:`check` says.
+    """
+    source, output = model_source(model), _path(out)
+    check_arguments(
+        partial(check_file, output, own=True) if output is not None else lambda: None,
+        partial(check_axes, axes or {}),
+        partial(check_hop, hop),
+        partial(check_dims, dims or {}),
+        partial(check_model, source),
+    )
+    from edgeq.analysis.stream import stream_file
+
+    told = progress_of(progress)
+    return StreamedModel(stream_file(source, output, axes=axes, hop=hop, dims=dims, progress=told, force=force))
 
 
 @limited

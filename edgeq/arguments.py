@@ -178,6 +178,27 @@ def check_dims(dims: Mapping[str, int]) -> None:
             )
 
 
+def check_axes(axes: Mapping[str, int]) -> None:
+    """Refuse axes that are none.
+
+    Raises:
+        EdgeqError: EQ0193.
+    """
+    for name, axis in axes.items():
+        if type(axis) is not int:
+            raise EdgeqError("EQ0193", "an axis is no number", where=f"axes: {name}", got=axis, allowed="an integer")
+
+
+def check_hop(hop: int | None) -> None:
+    """Refuse a number of frames that is none.
+
+    Raises:
+        EdgeqError: EQ0193.
+    """
+    if hop is not None and (type(hop) is not int or hop < 1):
+        raise EdgeqError("EQ0193", "a step takes no such number of frames", where="hop", got=hop, allowed="1 or more")
+
+
 def check_model(model: ModelSource) -> None:
     """Refuse a model file that cannot be opened.
 

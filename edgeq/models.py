@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgeq.analysis.emulate import EmulateResult
     from edgeq.analysis.evaluate import EvalResult
     from edgeq.analysis.profile import ProfileResult
+    from edgeq.analysis.stream import StreamResult
     from edgeq.analysis.verify import VerifyResult
     from edgeq.data import DataReport
     from edgeq.errors import Problem
@@ -282,6 +283,36 @@ class QuantizedModel:
     def data(self) -> DataReport:
         """What the calibration data holds."""
         return self.result.data
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """Notes and warnings."""
+        return self.result.notes
+
+
+class StreamedModel:
+    """The step form of a model, as plain ONNX with its states as inputs and outputs.
+
+    Attributes:
+        result: what a step needs beside the whole window.
+    """
+
+    def __init__(self, result: StreamResult) -> None:
+        self.result = result
+
+    @cached_property
+    def content(self) -> bytes:
+        """The model as an ``.onnx`` file holds it."""
+        from edgeq.onnxio import model_bytes
+
+        return model_bytes(self.result.model)
+
+    @property
+    def model(self) -> onnx.ModelProto:
+        """The model; each time another object."""
+        from edgeq.onnxio import model_proto
+
+        return model_proto(self.result.model)
 
     @property
     def notes(self) -> tuple[Problem, ...]:

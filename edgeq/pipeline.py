@@ -129,7 +129,7 @@ def quantize_file(
     }
     if output is not None:
         check_file(output, wrote(output), force=force, inputs=inputs)
-        _make_parent(output, "-o")
+        make_parent(output, "-o")
     _check_save(options, output, inputs, force=force)
     job = Job(model, data, options, load_board(options.board), Path(), progress)
     with budget.ensured(), gathered(job.notes), told_reads() as read:
@@ -167,7 +167,7 @@ def _check_save(
             allowed=f"a file that is not {output} and not in it",
         )
     check_file(target, wrote_calibration(target), force=force, inputs=inputs, flag=_SAVE)
-    _make_parent(target, _SAVE)
+    make_parent(target, _SAVE)
 
 
 def _check_reads(options: CompileOptions, output: Path | None, read: Sequence[Path]) -> None:
@@ -178,7 +178,7 @@ def _check_reads(options: CompileOptions, output: Path | None, read: Sequence[Pa
             check_apart(path, weights, flag=flag)
 
 
-def _make_parent(output: Path, flag: str) -> None:
+def make_parent(output: Path, flag: str) -> None:
     """Make the folder for a file now: calibration may take minutes, and must not end in an error about the path."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "ops": "List the operators, how ONNX spells them, and their kernels.",
     "profile": "Count instructions per layer; show where RAM and flash go.",
     "quantize": "Turn a float model into a quantized ONNX (QDQ) model.",
+    "stream": "Turn a causal model of a window into its step form, with states.",
     "targets": "List the processors.",
     "verify": "Prove that every step's output has the same bits everywhere.",
 }

@@ -49,6 +49,40 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
         "A quantized model carries them as an entry of its metadata, which was edited. Quantize the model again.",
     ),
     "EQ0341": ("No input would be left", "A time step is run on an input; what is carried on by itself is none."),
+    "EQ0342": (
+        "A layer is not causal",
+        (
+            "What it gives at a frame depends on later ones: padding behind time, or a recurrent layer that runs "
+            "backwards. A step cannot know them. Train the model causally, with all padding in front of time, or "
+            "without padding along time."
+        ),
+    ),
+    "EQ0343": (
+        "A node has no step form",
+        (
+            "Layers that slide over time, recurrent layers, and whatever works on each frame alone have one; so have "
+            "means and dense layers over the whole window. Attention over time, resampling of time and constants that "
+            "belong to one position of the window have none."
+        ),
+    ),
+    "EQ0344": (
+        "The axis of time is not determined",
+        (
+            "It is the axis of recurrent layers, or the only one along which every layer can slide. Where there are "
+            "several, say which: --axis INPUT:AXIS."
+        ),
+    ),
+    "EQ0345": (
+        "Steps may differ from the window in the last bit",
+        (
+            "An LSTM keeps its cells in int32 within a window; between steps they are int16, as all states of "
+            "recurrent layers. Everything else gives the same bits."
+        ),
+    ),
+    "EQ0346": (
+        "The model is a step form already",
+        "It has states: outputs that the next step reads as inputs. `edgeq compile` keeps them as they are.",
+    ),
     "EQ0350": (
         "A value is not quantized",
         "Every activation needs its QuantizeLinear; quantize the float model again.",

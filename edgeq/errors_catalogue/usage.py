@@ -209,6 +209,17 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
         "Features that cannot be",
         "Frames fit the signal, transforms the frames, bands the spectrum, and the shape what is computed.",
     ),
+    "EQ0151": (
+        "The axis of time does not exist",
+        "--axis INPUT:AXIS names an input of the model and one of its axes, from 0 on, or from the end with a minus.",
+    ),
+    "EQ0152": (
+        "The hop does not fit the model",
+        (
+            "A layer of stride 2 over time needs two frames for each result: a step takes a multiple of the product of "
+            "such strides, which `edgeq stream` without --hop takes."
+        ),
+    ),
     "EQ0160": (
         "The folder has no image for this",
         (

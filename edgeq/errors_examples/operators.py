@@ -34,6 +34,20 @@ OPERATORS: Final[dict[str, Example]] = {
     "EQ0341": Example(
         "edgeq compile rnn.onnx --state y=x ...    (x is the only input)", "edgeq compile rnn.onnx --state h_out=h ..."
     ),
+    "EQ0342": Example(
+        "Conv(x, kernel 3, pads [1, 1] along time)    edgeq stream kws.onnx -o step.onnx",
+        "Conv(x, kernel 3, pads [2, 0] along time)    edgeq stream kws.onnx -o step.onnx",
+    ),
+    "EQ0343": Example("Softmax(MatMul(q, transpose(k))) over all frames", "Conv(x, kernel 3, pads [2, 0] along time)"),
+    "EQ0344": Example(
+        "edgeq stream image.onnx -o step.onnx    (both axes could be time)",
+        "edgeq stream image.onnx -o step.onnx --axis x:2",
+    ),
+    "EQ0345": Example(
+        "edgeq stream lstm.qdq.onnx -o step.onnx    (cells are rounded between steps)",
+        "edgeq stream gru.qdq.onnx -o step.onnx",
+    ),
+    "EQ0346": Example("edgeq stream step.onnx -o again.onnx", "edgeq compile step.onnx --board native -o build/kws"),
     "EQ0350": Example(
         "y = Conv(x, w), without QuantizeLinear behind it", "y = DequantizeLinear(QuantizeLinear(Conv(x, w)))"
     ),

@@ -112,6 +112,14 @@ USAGE: Final[dict[str, Example]] = {
     "EQ0150": Example(
         "edgeq features logmel --frame 480 --fft 500 -o f.onnx", "edgeq features logmel --frame 480 --fft 512 -o f.onnx"
     ),
+    "EQ0151": Example(
+        "edgeq stream kws.onnx -o step.onnx --axis x:7    (x: [1, 1, 49, 10])",
+        "edgeq stream kws.onnx -o step.onnx --axis x:2",
+    ),
+    "EQ0152": Example(
+        "edgeq stream kws.onnx -o step.onnx --hop 3    (strides 2 and 2 over time)",
+        "edgeq stream kws.onnx -o step.onnx --hop 4",
+    ),
     "EQ0160": Example(f"{_COMPILE} --sources-only && edgeq verify build/kws", f"{_COMPILE} && edgeq verify build/kws"),
     "EQ0161": Example("rm build/kws/emulated.elf && edgeq emulate build/kws", f"{_COMPILE} && edgeq emulate build/kws"),
     "EQ0162": Example("edgeq verify build/kws --on reference", "edgeq verify build/kws --on native"),

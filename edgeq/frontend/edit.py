@@ -231,7 +231,7 @@ class Edit:
             domain,
             op_type,
             inputs=list(inputs),
-            attributes=[_attribute(name, value) for name, value in sorted((attributes or {}).items())],
+            attributes=[attribute(name, value) for name, value in sorted((attributes or {}).items())],
             outputs=[output],
             name=self.fresh_node(base),
         )
@@ -266,7 +266,7 @@ class Edit:
             else ir.Value(name=self.fresh_value(wanted[0]), type=kind, shape=ir.Shape(wanted[1]))
             for wanted in outputs
         ]
-        stated = [_attribute(name, value) for name, value in sorted(attributes.items())]
+        stated = [attribute(name, value) for name, value in sorted(attributes.items())]
         name = self.fresh_node(like.name or op_type)
         self.graph.insert_before(self._anchor, ir.Node("", op_type, inputs, stated, outputs=values, name=name))
         return values
@@ -406,7 +406,8 @@ def fresh(base: str, taken: set[str]) -> str:
     return name
 
 
-def _attribute(name: str, value: AttributeValue) -> ir.Attr:
+def attribute(name: str, value: AttributeValue) -> ir.Attr:
+    """An attribute of the type that its value has."""
     if isinstance(value, bool | int):
         return ir.AttrInt64(name, int(value))
     if isinstance(value, float):

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from window_models import tcn
 
 from edgeq.cli.main import COMMANDS
+from edgeq.frontend import normalize
+from edgeq.onnxio import model_bytes
 from tests.json_schema import errors
 
 
@@ -54,6 +57,7 @@ DOCUMENTS = {
     "ops": "ops",
     "profile": "profile {folder} --samples 2",
     "quantize": "quantize {model} --data {calibration} -o {quantized_too} --observer minmax",
+    "stream": "stream {window} -o {step}",
     "targets": "targets",
     "usage": "verify",
     "verify": "verify {folder} --samples 2 --on native",
@@ -75,9 +79,12 @@ def test_documents_keep_their_schemas(
         "folder": folder,
         "quantized": folder / "model.qdq.onnx",
         "quantized_too": tmp_path / "q.onnx",
+        "window": tmp_path / "window.onnx",
+        "step": tmp_path / "step.onnx",
         "out": tmp_path / "out",
         "drive": drive,
     }
+    places["window"].write_bytes(model_bytes(normalize(tcn("node").model())))
     wrong = {}
     for what, words in DOCUMENTS.items():
         done = run_edgeq(*(word.format(**places) for word in words.split()), "--json")

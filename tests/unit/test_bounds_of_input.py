@@ -253,7 +253,7 @@ def test_a_legal_model_of_huge_tensors_is_refused_before_anything_is_made() -> N
         normalize(read)
 
 
-@pytest.mark.parametrize("verb", ["check", "compile", "quantize", "eval", "emulate", "verify", "profile"])
+@pytest.mark.parametrize("verb", ["check", "compile", "quantize", "eval", "emulate", "verify", "profile", "stream"])
 def test_every_command_that_reads_takes_a_budget(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([verb, "--help"]) == 0
     said = capsys.readouterr().out
