@@ -37,12 +37,15 @@ def ids(case: Any) -> str:
     return str(case)
 
 
-def frames_of(made: StepModel, x: Array) -> list[Array]:
-    """What the steps are fed with: the window, and frames behind it that no result may depend on."""
+def frames_of(made: StepModel, x: Array, longer: int = 0) -> list[Array]:
+    """What the steps are fed with: the window, and frames behind it that no result may depend on.
+
+    ``longer`` is by how many positions outputs are longer than the window: padding in front delays them.
+    """
     (axis,) = made.axes.values()
     assert axis is not None
     block = x.shape[axis] // made.frames
-    count = max(output.warm_up_steps for output in made.outputs) + -(-made.frames // made.hop)
+    count = max(output.warm_up_steps for output in made.outputs) + -(-(made.frames + longer) // made.hop)
     pad = [(0, 0)] * x.ndim
     pad[axis] = (0, (count * made.hop - made.frames) * block)
     return np.split(np.pad(x, pad, constant_values=7), count, axis)
@@ -69,7 +72,7 @@ def test_steps_give_the_floats_of_the_window(name: str, hop: int | None) -> None
     wanted = list(Session(whole).run({"x": x}).values())
     rolling = Rolling(made.model, states_of(made.model))
     names = [output.name for output in made.outputs]
-    results = [[found[each] for each in names] for found in (rolling.run({"x": f}) for f in frames_of(made, x))]
+    results = [[found[each] for each in names] for found in (rolling.run({"x": f}) for f in frames_of(made, x, 2))]
     for number, whole_result in enumerate(wanted):
         axis = made.outputs[number].axis
         found = of_window(made, results, number, 0 if axis is None else whole_result.shape[axis])
@@ -114,7 +117,7 @@ def different_bits(model: ir.Model, hop: int | None = None) -> int:
         x = x.astype(tensor.dtype.numpy)
         wanted = run(whole, [fed(x, tensor)]).outputs
         states, results = None, []
-        for frame in frames_of(made, x):
+        for frame in frames_of(made, x, 2):
             found = run(step, [fed(frame, step.tensors[given])], states)
             states = found.states
             outputs = zip(found.outputs, step.outputs, strict=True)

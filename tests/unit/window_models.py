@@ -189,6 +189,16 @@ def skips() -> WindowModel:
     return WindowModel(text, constants, warm_up=(4,), field=6)
 
 
+def padded_output() -> WindowModel:
+    """A Pad in front of what is given at once: zeros that are results of their own."""
+    text = """g (float[1,2,10] x) => (float[1,2,12] y) {
+        a = MaxPool <kernel_shape = [2], strides = [1]> (x)
+        p = Pad (a, pads)
+        y = Neg (p)
+    }"""
+    return WindowModel(text, {"pads": _int(0, 0, 3, 0, 0, 0)}, warm_up=(0,))
+
+
 def last_frame() -> WindowModel:
     """A causal convolution of which only the newest result is read."""
     text = """g (float[1,3,12] x) => (float[1,2] y) {
@@ -216,4 +226,5 @@ MODELS: dict[str, Callable[[], WindowModel]] = {
     "flat-head": flat_head,
     "skips": skips,
     "last-frame": last_frame,
+    "padded-output": padded_output,
 }

@@ -248,7 +248,12 @@ class Build:
         return self.add("Reshape", [value, target], base=base, shape=shape, params=self.params(value))
 
     def named_copy(self, value: ir.Value, output: ir.Value) -> ir.Value:
-        """A value under the name of an output of the whole model."""
+        """A value under the name of an output of the whole model, which another one gives up where it has it."""
+        for holder in (made for node in self._nodes for made in node.outputs if made.name == output.name):
+            params = self.params(holder)
+            holder.name = self.free_name(f"{name_of(output)}_early")
+            if params is not None:
+                self.plan.activations[holder.name] = params
         target = self.constant(np.array(shape_of(value), np.int64), f"{name_of(output)}_copy_shape")
         made = ir.Value(name=output.name, type=value.type, shape=value.shape)
         name = fresh(f"{name_of(output)}_copy", self._named)
