@@ -18,6 +18,7 @@ import edgeq
 from edgeq import frontend
 from edgeq.cli.main import run as run_command
 from edgeq.errors import EdgeqError
+from edgeq.frontend.facts import shape_of
 from edgeq.frontend.stream import StepModel, make_steps, step_form
 from edgeq.integers import to_integer_graph
 from edgeq.interp import run
@@ -68,7 +69,7 @@ def test_steps_give_the_floats_of_the_window(name: str, hop: int | None) -> None
     assert made.hop == (hop or kind.hop)
     if hop is None:
         assert tuple(output.warm_up for output in made.outputs) == kind.warm_up
-    x = normal(*(int(size) for size in whole.graph.inputs[0].shape or ()), seed=3)
+    x = normal(*shape_of(whole.graph.inputs[0]), seed=3)
     wanted = list(Session(whole).run({"x": x}).values())
     rolling = Rolling(made.model, states_of(made.model))
     names = [output.name for output in made.outputs]
@@ -81,7 +82,7 @@ def test_steps_give_the_floats_of_the_window(name: str, hop: int | None) -> None
 
 def quantized(kind: ir.Model, scheme: str = "w8a8") -> ir.Model:
     whole = frontend.normalize(kind)
-    shape = [int(size) for size in whole.graph.inputs[0].shape or ()]
+    shape = shape_of(whole.graph.inputs[0])
     data = normal(24, *shape[1:], seed=9)
     made = edgeq.quantize(model_bytes(whole), data, observer="minmax", scheme=scheme)
     return read_model(made.content)
