@@ -73,10 +73,14 @@ def only(model: ir.Model, kind: str) -> ir.Node:
     return node
 
 
+# Operators that the working opset does not have yet.
+NEWER = {"RMSNormalization": 23, "Swish": 24}
+
+
 @pytest.mark.parametrize("kind", sorted(name for name, (_, form) in onnx_forms().items() if form.domain != "edgeq"))
 def test_schema_knows_every_attribute_that_onnx_has(kind: str) -> None:
     domain = onnx_forms()[kind][1].domain
-    version = 3 if domain else 24 if kind == "Swish" else OPSET
+    version = 3 if domain else NEWER.get(kind, OPSET)
     stated = onnx.defs.get_schema(kind, version, domain).attributes
     ours = {attribute.name: attribute for attribute in onnx_forms()[kind][1].attributes}
     assert set(ours) == set(stated)

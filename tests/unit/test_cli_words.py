@@ -59,7 +59,7 @@ def test_completion_script_is_valid_for_its_shell(shell: str, capsys: pytest.Cap
     [
         ("boards NRF51", "boards", ["microbit-v1"]),
         ("boards cortex-m55", "boards", ["mps3-an547"]),
-        ("ops softmax", "ops", ["softmax"]),
+        ("ops softmax", "ops", ["masked_softmax", "softmax"]),
         ("ops HardSigmoid", "ops", ["lookup"]),
     ],
 )
