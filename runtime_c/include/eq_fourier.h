@@ -84,39 +84,49 @@ EQ_INLINE int32_t eq_fourier_load(int32_t *z, const void *x, int32_t start, int3
   return all == 0 ? 0 : 32 - __builtin_clz(all);
 }
 
-/* Four operands at distances of `step` words, in the order in which they lie. */
-EQ_INLINE void eq_fourier_butterfly(int32_t *z, int32_t step, eq_complex_t a, eq_complex_t c, eq_complex_t b,
-                                    eq_complex_t d) {
+/* A butterfly of four operands, which lie in the order a, c, b, d; the later two are used up first. */
+EQ_INLINE void eq_fourier_butterfly(int32_t *z0, int32_t *z1, int32_t *z2, int32_t *z3, eq_complex_t a, eq_complex_t c,
+                                    eq_complex_t t2, eq_complex_t t3) {
   const eq_complex_t t0 = eq_complex_plus(a, c);
   const eq_complex_t t1 = eq_complex_minus(a, c);
-  const eq_complex_t t2 = eq_complex_plus(b, d);
-  const eq_complex_t t3 = eq_complex_minus(b, d);
-  eq_complex_store(z, eq_complex_plus(t0, t2));
-  z[step] = t1.re + t3.im;
-  z[step + 1] = t1.im - t3.re;
-  eq_complex_store(z + 2 * step, eq_complex_minus(t0, t2));
-  z[3 * step] = t1.re - t3.im;
-  z[3 * step + 1] = t1.im + t3.re;
+  eq_complex_store(z0, eq_complex_plus(t0, t2));
+  eq_complex_store(z2, eq_complex_minus(t0, t2));
+  z1[0] = t1.re + t3.im;
+  z1[1] = t1.im - t3.re;
+  z3[0] = t1.re - t3.im;
+  z3[1] = t1.im + t3.re;
 }
 
 /* One stage of radix 4 from transforms of `size` numbers; `turn` is the distance of its twiddle factors. */
 EQ_INLINE void eq_fourier_stage(int32_t *z, const int32_t *twiddles, int32_t size, int32_t count, int32_t turn) {
   const int32_t step = 2 * size;
   EQ_NO_UNROLL
-  for (int32_t base = 0; base < 2 * count; base += 4 * step) {
-    int32_t *at = z + base;
-    eq_fourier_butterfly(at, step, eq_complex_halved(at), eq_complex_halved(at + step),
-                         eq_complex_halved(at + 2 * step), eq_complex_halved(at + 3 * step));
+  for (int32_t *z0 = z; z0 < z + 2 * count; z0 += 4 * step) {
+    int32_t *z1 = z0 + step;
+    int32_t *z2 = z1 + step;
+    int32_t *z3 = z2 + step;
+    const eq_complex_t b = eq_complex_halved(z2);
+    const eq_complex_t d = eq_complex_halved(z3);
+    eq_fourier_butterfly(z0, z1, z2, z3, eq_complex_halved(z0), eq_complex_halved(z1), eq_complex_plus(b, d),
+                         eq_complex_minus(b, d));
   }
   EQ_NO_UNROLL
-  for (int32_t k = 1; k < size; k++) {
-    const int32_t *twiddle = twiddles + 2 * turn * k;
+  for (int32_t base = 0; base < 2 * count; base += 4 * step) {
+    int32_t *z0 = z + base;
+    const int32_t *twiddle = twiddles;
     EQ_NO_UNROLL
-    for (int32_t base = 2 * k; base < 2 * count; base += 4 * step) {
-      int32_t *at = z + base;
-      eq_fourier_butterfly(at, step, eq_complex_halved(at), eq_complex_turned(at + step, twiddle + 2 * turn * k),
-                           eq_complex_turned(at + 2 * step, twiddle),
-                           eq_complex_turned(at + 3 * step, twiddle + 4 * turn * k));
+    for (int32_t k = 1; k < size; k++) {
+      twiddle += 2 * turn;
+      z0 += 2;
+      int32_t *z1 = z0 + step;
+      int32_t *z2 = z1 + step;
+      int32_t *z3 = z2 + step;
+      const eq_complex_t d = eq_complex_turned(z3, twiddle + 4 * turn * k);
+      const eq_complex_t b = eq_complex_turned(z2, twiddle);
+      const eq_complex_t t2 = eq_complex_plus(b, d);
+      const eq_complex_t t3 = eq_complex_minus(b, d);
+      const eq_complex_t c = eq_complex_turned(z1, twiddle + 2 * turn * k);
+      eq_fourier_butterfly(z0, z1, z2, z3, eq_complex_halved(z0), c, t2, t3);
     }
   }
 }
@@ -135,8 +145,9 @@ EQ_INLINE void eq_fourier_transform(int32_t *z, const int32_t *twiddles, int32_t
       eq_complex_store(at, eq_complex_plus(a, c));
       eq_complex_store(at + 2, eq_complex_minus(a, c));
     } else {
-      eq_fourier_butterfly(at, 2, a, c, eq_complex_shifted(at + 4, left, right),
-                           eq_complex_shifted(at + 6, left, right));
+      const eq_complex_t b = eq_complex_shifted(at + 4, left, right);
+      const eq_complex_t d = eq_complex_shifted(at + 6, left, right);
+      eq_fourier_butterfly(at, at + 2, at + 4, at + 6, a, c, eq_complex_plus(b, d), eq_complex_minus(b, d));
     }
   }
   EQ_NO_UNROLL
