@@ -131,6 +131,17 @@ def test_a_masked_position_has_no_probability_and_no_part_in_a_scale(name: str) 
     assert np.abs((have.astype(np.int32) + 128) / 256 - want).max() < 0.02
 
 
+def test_a_mask_stays_before_its_softmax_where_heads_share_keys() -> None:
+    steps = "u = Reshape(s, t)\n a = Where(m, u, f)"
+    constants = {"t": np.array([1, 4, N // 2, N]), "m": ~UPPER[: N // 2], "f": number(-1e9)}
+    normal = normalize(read_model_bytes(model(steps, constants)))
+    (softmax,) = [node for node in normal.graph if node.op_type == "Softmax"]
+    assert softmax.inputs[0] is not None
+    maker = softmax.inputs[0].producer()
+    assert maker is not None
+    assert maker.op_type == "Where"
+
+
 @pytest.mark.parametrize("name", ["added-with_bias", "compared"])
 def test_what_edgeq_writes_it_reads_again(name: str) -> None:
     _, qdq, feeds = quantized(name)

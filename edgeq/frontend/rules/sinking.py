@@ -14,6 +14,7 @@ import onnx_ir as ir
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import Shape, ints, is_op, name_of, operand, required, shape_of
 from edgeq.ir import Node
+from edgeq.onnxio.qdq_form import mask_of
 from edgeq.ops import onnx_types
 from edgeq.ops.axes import Axes
 from edgeq.ops.layout import PAD
@@ -42,6 +43,9 @@ def _again(layout: ir.Node, value: ir.Value, result: ir.Value, edit: Edit) -> ir
 def sink_past_elementwise(node: ir.Node, edit: Edit) -> str | None:
     """f(Reshape(x)) becomes Reshape(f(x)), Reshape(x) + c becomes Reshape(x + c'), Reshape(a) + Reshape(b) likewise."""
     result = node.outputs[0]
+    reader = edit.only_user(result)
+    if reader is not None and mask_of(reader) is node:
+        return "a Softmax takes it as its mask"
     computed = [value for value in node.inputs if value is not None and edit.array(value) is None]
     layouts = {value: _layout_before(value, edit) for value in computed}
     layout = next(iter(layouts.values()), None)
