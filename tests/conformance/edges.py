@@ -131,12 +131,13 @@ def _samples(made: Edges) -> None:
     for family in FAMILIES:
         graph = zoo(family, made.mode).lowered
         for node in graph.nodes:
-            if node.op not in written and "clamp_min" in node.attrs and graph.results(node)[0].dtype is DType.INT8:
+            clamps = "clamp_min" in node.attrs and graph.results(node)[0].dtype is DType.INT8
+            if node.op not in written and clamps and _sample(made, graph, node):
                 written.add(node.op)
-                _sample(made, graph, node)
 
 
-def _sample(made: Edges, graph: Graph, node: Node) -> None:
+def _sample(made: Edges, graph: Graph, node: Node) -> bool:
+    """Whether results of the node vary, so that bounds can bind: then it is added."""
     free = node.with_attrs(clamp_min=-128, clamp_max=127)
     operands = graph.operands(node)
     drawn = [
@@ -151,6 +152,8 @@ def _sample(made: Edges, graph: Graph, node: Node) -> None:
     ]
     results = np.concatenate([BY_NAME[node.op].evaluate(free, run)[0].reshape(-1) for run in runs])
     low, high = (int(bound) for bound in np.quantile(results, (0.3, 0.7), method="nearest"))
+    if low == high:
+        return False
     names = [
         made.constant(tensor.value(), tensor.dtype.numpy.type)
         if tensor.is_constant
@@ -158,6 +161,7 @@ def _sample(made: Edges, graph: Graph, node: Node) -> None:
         for tensor in operands
     ]
     made.add(node.op, names, {**node.attrs, "clamp_min": low, "clamp_max": high})
+    return True
 
 
 def _convolution(made: Edges, weights: Array, group: int, zero: int, clamp: tuple[int, int]) -> None:
