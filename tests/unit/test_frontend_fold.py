@@ -33,7 +33,8 @@ def normalized(model: onnx_ir.Model, monkeypatch: pytest.MonkeyPatch) -> tuple[b
     return usual, model_bytes(normalize(model))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+# Spectra are left out: their operator is one that normalization writes, not one that it reads.
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "spectrum"])
 def test_what_is_skipped_would_not_have_changed(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     usual, folded = normalized(zoo(family, "highmul").float_model, monkeypatch)
     assert usual == folded
