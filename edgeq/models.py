@@ -250,7 +250,33 @@ class CompiledModel:
         return emulate_folder(self._compiled, given, samples, on, progress_of(progress))
 
 
-class QuantizedModel:
+class _WrittenModel:
+    """A model that edgeq made, with what was found on the way."""
+
+    def __init__(self, result: QuantizeResult | StreamResult) -> None:
+        self._written = result
+
+    @cached_property
+    def content(self) -> bytes:
+        """The model as an ``.onnx`` file holds it."""
+        from edgeq.onnxio import model_bytes
+
+        return model_bytes(self._written.model)
+
+    @property
+    def model(self) -> onnx.ModelProto:
+        """The model; each time another object."""
+        from edgeq.onnxio import model_proto
+
+        return model_proto(self._written.model)
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """Notes and warnings."""
+        return self._written.notes
+
+
+class QuantizedModel(_WrittenModel):
     """A quantized model, as plain ONNX with QuantizeLinear and DequantizeLinear.
 
     Attributes:
@@ -258,21 +284,8 @@ class QuantizedModel:
     """
 
     def __init__(self, result: QuantizeResult) -> None:
+        super().__init__(result)
         self.result = result
-
-    @cached_property
-    def content(self) -> bytes:
-        """The model as an ``.onnx`` file holds it."""
-        from edgeq.onnxio import model_bytes
-
-        return model_bytes(self.result.model)
-
-    @property
-    def model(self) -> onnx.ModelProto:
-        """The model; each time another object."""
-        from edgeq.onnxio import model_proto
-
-        return model_proto(self.result.model)
 
     @property
     def report(self) -> Report:
@@ -284,13 +297,8 @@ class QuantizedModel:
         """What the calibration data holds."""
         return self.result.data
 
-    @property
-    def notes(self) -> tuple[Problem, ...]:
-        """Notes and warnings."""
-        return self.result.notes
 
-
-class StreamedModel:
+class StreamedModel(_WrittenModel):
     """The step form of a model, as plain ONNX with its states as inputs and outputs.
 
     Attributes:
@@ -298,23 +306,5 @@ class StreamedModel:
     """
 
     def __init__(self, result: StreamResult) -> None:
+        super().__init__(result)
         self.result = result
-
-    @cached_property
-    def content(self) -> bytes:
-        """The model as an ``.onnx`` file holds it."""
-        from edgeq.onnxio import model_bytes
-
-        return model_bytes(self.result.model)
-
-    @property
-    def model(self) -> onnx.ModelProto:
-        """The model; each time another object."""
-        from edgeq.onnxio import model_proto
-
-        return model_proto(self.result.model)
-
-    @property
-    def notes(self) -> tuple[Problem, ...]:
-        """Notes and warnings."""
-        return self.result.notes
