@@ -17,6 +17,7 @@ from onnx import version_converter
 
 from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend.classical import is_written_out
+from edgeq.frontend.edit import fresh
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.operators import UNSUPPORTED, hint_for
 from edgeq.onnxio.reader import one_line
@@ -147,7 +148,7 @@ def _flatten_hardmax(graph: GraphProto) -> None:
             continue
         axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
         x, y = node.input[0], node.output[0]
-        flat, marks, shape = (_fresh(f"{y}_{label}", taken) for label in ("flat", "marks", "shape"))
+        flat, marks, shape = (fresh(f"{y}_{label}", taken) for label in ("flat", "marks", "shape"))
         made = [
             onnx.helper.make_node("Flatten", [x], [flat], name=f"{node.name or y}_flatten", axis=axis),
             onnx.helper.make_node("Hardmax", [flat], [marks], name=node.name, axis=1),
@@ -155,14 +156,6 @@ def _flatten_hardmax(graph: GraphProto) -> None:
             onnx.helper.make_node("Reshape", [marks, shape], [y], name=f"{node.name or y}_reshape"),
         ]
         _exchange(graph, node, made)
-
-
-def _fresh(base: str, taken: set[str]) -> str:
-    """A name that is not taken, and is from now on."""
-    while base in taken:
-        base += "_"
-    taken.add(base)
-    return base
 
 
 def _exchange(graph: GraphProto, node: NodeProto, made: Sequence[NodeProto]) -> None:
@@ -326,9 +319,9 @@ def _write_out_swish(graph: GraphProto) -> None:
             continue
         x, y = node.input[0], node.output[0]
         alpha = next((item.f for item in node.attribute if item.name == "alpha"), 1.0)
-        gate, scaled, made = _fresh(f"{y}_gate", taken), x, []
+        gate, scaled, made = fresh(f"{y}_gate", taken), x, []
         if alpha != 1.0:
-            factor, scaled = _fresh(f"{y}_alpha", taken), _fresh(f"{y}_scaled", taken)
+            factor, scaled = fresh(f"{y}_alpha", taken), fresh(f"{y}_scaled", taken)
             graph.initializer.append(onnx.helper.make_tensor(factor, onnx.TensorProto.FLOAT, [], [alpha]))
             made.append(onnx.helper.make_node("Mul", [x, factor], [scaled], name=f"{node.name or y}_scaled"))
         made += [
