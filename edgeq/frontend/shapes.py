@@ -189,7 +189,8 @@ def _drop_windows_behind(model: ir.Model) -> bool:
     There are none in onnxruntime, nor in ONNX from opset 22 on; the inference of earlier ones counts them.
     """
     pools = [node for graph in model.graphs() for node in graph if node.op_type in _POOLS]
-    return sum(_state_window(node) for node in pools if integer(node, "ceil_mode", 0)) > 0
+    changed = [_state_window(node) for node in pools if integer(node, "ceil_mode", 0)]
+    return any(changed)
 
 
 def _state_window(node: ir.Node) -> bool:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import Shape, integer, known_shape, name_of, number, operand, required, scalar, shape_of, text
-from edgeq.frontend.rules.simplify import cut, taken
+from edgeq.frontend.rules.simplify import cut, padded, taken
 
 _MAX_COPIES = 64
 _MAX_FACTORS = 32
@@ -221,11 +221,9 @@ def crop_and_pad(node: ir.Node, edit: Edit) -> str | None:
             start = (size - wanted) // 2
             value = cut(edit, value, axis, (start, start + wanted), f"{base}_{axis}")
     missing = [max(wanted - size, 0) for size, wanted in zip(source, target, strict=True)]
-    if any(missing):
-        before = [count // 2 for count in missing]
-        pads = np.array([*before, *(count - half for count, half in zip(missing, before, strict=True))], np.int64)
-        operands = [value, edit.constant(pads, f"{base}_pads"), edit.constant(np.zeros((), np.float32), f"{base}_zero")]
-        value = edit.node("Pad", operands, {"mode": "constant"}, base=f"{base}_padded", shape=target)
+    before = [count // 2 for count in missing]
+    behind = [count - half for count, half in zip(missing, before, strict=True)]
+    value = padded(edit, value, (*before, *behind), f"{base}_padded")
     edit.supersede(result, edit.reshape(value, target, base=f"{base}_copy") if value is x else value)
     return None
 

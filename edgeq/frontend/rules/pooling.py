@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import Shape, integer, ints, is_op, name_of, operand, required, shape_of, text
+from edgeq.frontend.rules.simplify import padded
 from edgeq.frontend.rules.spatial import resolved_pads, window_attributes
 from edgeq.ops import onnx_types
 from edgeq.ops.reduce import REDUCED
@@ -57,17 +58,9 @@ def make_attributes_explicit(node: ir.Node, edit: Edit) -> str | None:
         return None
     written = pads if plain or text(node, "auto_pad", "NOTSET") != "NOTSET" else ints(node, "pads", (0,) * len(pads))
     rank = len(kernel)
-    amounts = np.array((0, 0, *written[:rank], 0, 0, *written[rank:]), dtype=np.int64)
-    shape = (*shape_of(x)[:2], *(source[i] + written[i] + written[rank + i] for i in range(rank)))
-    zero = edit.constant(np.zeros((), dtype=np.float32), f"{name_of(result)}_pad_value")
-    padded = edit.node(
-        "Pad",
-        [x, edit.constant(amounts, f"{name_of(result)}_pads"), zero],
-        {"mode": "constant"},
-        base=f"{name_of(result)}_padded",
-        shape=shape,
-    )
-    _rebuild(node, edit, padded, tuple(p - w for p, w in zip(pads, written, strict=True)), tag="pool")
+    around = (0, 0, *written[:rank], 0, 0, *written[rank:])
+    wider = padded(edit, x, around, f"{name_of(result)}_padded")
+    _rebuild(node, edit, wider, tuple(p - w for p, w in zip(pads, written, strict=True)), tag="pool")
     return None
 
 

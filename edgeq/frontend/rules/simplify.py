@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
@@ -244,6 +246,17 @@ def taken(edit: Edit, value: ir.Value, axis: int, indices: np.ndarray, base: str
     shape = (*shape_of(value)[:axis], len(indices), *shape_of(value)[axis + 1 :])
     listed = edit.constant(np.asarray(indices, np.int64), f"{base}_indices")
     return edit.node("Gather", [value, listed], {"axis": axis}, base=base, shape=shape)
+
+
+def padded(edit: Edit, value: ir.Value, amounts: Sequence[int], base: str) -> ir.Value:
+    """A Pad by zeros, amounts in front of all axes and then behind them; the value itself where all are 0."""
+    if not any(amounts):
+        return value
+    rank = len(shape_of(value))
+    shape = tuple(size + amounts[i] + amounts[rank + i] for i, size in enumerate(shape_of(value)))
+    pads = edit.constant(np.array(amounts, np.int64), f"{base}_pads")
+    zero = edit.constant(np.zeros((), np.float32), f"{base}_value")
+    return edit.node("Pad", [value, pads, zero], {"mode": "constant"}, base=base, shape=shape)
 
 
 def slice_backwards(node: ir.Node, edit: Edit) -> str | None:

@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from edgeq.frontend.edit import AttributeValue, Edit, Rule
 from edgeq.frontend.facts import Shape, integer, ints, name_of, operand, required, shape_of
-from edgeq.frontend.rules.simplify import cut, taken
+from edgeq.frontend.rules.simplify import cut, padded, taken
 from edgeq.frontend.rules.spatial import resolved_pads, window_attributes
 
 _VOLUME_RANK: Final = 5
@@ -134,17 +134,6 @@ def _gathered(edit: Edit, x: ir.Value, axis: int, places: np.ndarray, base: str)
     return taken(edit, x, axis, flat, base)
 
 
-def _padded(edit: Edit, x: ir.Value, amounts: Sequence[int], base: str) -> ir.Value:
-    """Zeros around x; x itself where there are none to add."""
-    if not any(amounts):
-        return x
-    rank = len(shape_of(x))
-    shape = tuple(size + amounts[i] + amounts[rank + i] for i, size in enumerate(shape_of(x)))
-    zero = edit.constant(np.zeros((), np.float32), f"{base}_value")
-    pads = edit.constant(np.array(amounts, np.int64), f"{base}_amounts")
-    return edit.node("Pad", [x, pads, zero], {"mode": "constant"}, base=base, shape=shape)
-
-
 def pool_volume(node: ir.Node, edit: Edit) -> str | None:
     """Pooling over three dimensions: over rows and columns first, then over the planes."""
     x, result = required(node, 0), node.outputs[0]
@@ -186,7 +175,7 @@ def convolve_volume(node: ir.Node, edit: Edit) -> str | None:
     width = shape_of(x)[4] + pads[2] + pads[5]
     width += -width % strides[2]  # a window of the next row begins at a multiple of the stride
     around = [0, 0, 0, pads[1], pads[2], 0, 0, 0, pads[4], width - shape_of(x)[4] - pads[2]]
-    image = _padded(edit, x, around, f"{base}_padded")
+    image = padded(edit, x, around, f"{base}_padded")
     image = _gathered(edit, image, 3, _places(out_rows, rows, strides[1], dilations[1]), f"{base}_rows")
     channels, planes = shape_of(x)[1:3]
     image = edit.reshape(image, (channels, planes, out_rows, rows, width), base=f"{base}_split")
@@ -223,7 +212,7 @@ def norm_of_windows(node: ir.Node, edit: Edit) -> str | None:
     if pads is None:
         return "a window would see padding only"
     rank, base, target = len(kernel), name_of(result), shape_of(result)[2:]
-    values = _padded(edit, x, (0, 0, *pads[:rank], 0, 0, *pads[rank:]), f"{base}_padded")
+    values = padded(edit, x, (0, 0, *pads[:rank], 0, 0, *pads[rank:]), f"{base}_padded")
     for axis in range(rank):
         places = _places(target[axis], kernel[axis], strides[axis], dilations[axis])
         values = _gathered(edit, values, 2 + axis, places, f"{base}_side_by_side")
@@ -256,10 +245,10 @@ def _norm(edit: Edit, node: ir.Node, x: ir.Value, axes: Shape, shape: Shape, *, 
     return edit.node("Pow", [total, powers[1]], base=f"{base}_norm", shape=shape)
 
 
-POOL_RULES = (
+RULES = (
     Rule("close_holes", ("AveragePool", "MaxPool"), close_holes),
     Rule("pool_volume", ("AveragePool", "MaxPool"), pool_volume),
     Rule("norm_of_windows", ("LpPool",), norm_of_windows),
     Rule("norm_of_image", ("GlobalLpPool",), norm_of_image),
+    Rule("convolve_volume", ("Conv",), convolve_volume),
 )
-RULES = (*POOL_RULES, Rule("convolve_volume", ("Conv",), convolve_volume))
