@@ -8,8 +8,8 @@ faults made by hand in C and Python. For a mutant the tests that execute its lin
 the most specific ones, then the shortest, then those of :data:`_NET`, which see all operators; each for as long as
 :data:`_ROUNDS` allows. For a fault of the list, the tests that the list names. A test that fails without any fault does
 not count: those of the first run are left out, those that caught something run once more at the end. A fault survives
-when all its tests pass; the survivors are printed. What became of each mutant is kept until a source or test changes, so
-that a campaign that was stopped goes on. Exits with 1 below the goal, or when a fault of the list survives.
+when all its tests pass; the survivors are printed. What became of each mutant is kept until a source or test changes:
+a campaign that was stopped goes on. Exits with 1 below the goal, or when a fault of the list survives.
 """
 
 from __future__ import annotations
