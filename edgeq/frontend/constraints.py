@@ -224,6 +224,16 @@ def _indices(node: ir.Node) -> Iterator[Problem]:
             yield _attribute(node, "shape of indices", list(places), f"{list(shape)} but for axis {axis}", hint)
 
 
+def _scatter(node: ir.Node) -> Iterator[Problem]:
+    """Updates replace elements where the indices are computed."""
+    kind = text(node, "reduction", "none")
+    if kind != "none":
+        allowed = "none, or constant indices within the tensor"
+        yield _attribute(node, "reduction", kind, allowed, "add or compare updates that were scattered into zeros")
+    elif node.op_type == "ScatterElements":
+        yield from _indices(node)
+
+
 def _clip(node: ir.Node) -> Iterator[Problem]:
     low, high = (constant_of(operand(node, index)) for index in (1, 2))
     if (
@@ -311,7 +321,8 @@ CONSTRAINTS: Final[Mapping[str, Constraint]] = MappingProxyType(
         "QuantizeLinear": _quantization,
         "RNN": _recurrent,
         "Resize": _resize,
-        "ScatterElements": _indices,
+        "ScatterElements": _scatter,
+        "ScatterND": _scatter,
         "Slice": _slice,
         "Softmax": _softmax,
     }

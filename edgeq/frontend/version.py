@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MIN_OPSET: Final = 7
 MAX_OPSET: Final = 28
-WRITTEN_OUT: Final = frozenset({"Attention", "CumProd", "RotaryEmbedding", "SwiGLU"})
+WRITTEN_OUT: Final = frozenset({"Attention", "CumProd", "RotaryEmbedding", "SwiGLU", "TensorScatter"})
 """Operators newer than opset 21 that rules write with older ones."""
 _NEWER_TYPES: Final = ("FLOAT4E2M1", "FLOAT8E8M0", "INT2", "UINT2")
 _TYPE_ATTRIBUTES: Final = ("dtype", "output_dtype", "to")

@@ -47,7 +47,7 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     )),
     (_WINDOW, ("BlackmanWindow", "HammingWindow", "HannWindow", "MelWeightMatrix")),
     (_INDEX, (
-        "Col2Im", "Compress", "MaxUnpool", "NonZero", "Scatter", "TensorScatter",
+        "Compress", "NonZero", "Scatter",
     )),
     (_SHAPE, ("ConstantOfShape", "EyeLike", "Range", "Shape", "Size")),
     ("resample the image in the application", ("AffineGrid", "DeformConv")),
@@ -61,7 +61,8 @@ _SINGLE: Final = {
     "CastLike": "write it as a Cast to FLOAT, INT32, INT64 or BOOL",
     "CenterCropPad": "the tensor must be float32, and the wanted shape constant",
     "Constant": "store it as an initializer",
-    "ConvTranspose": "its weight must be constant, over one or two dimensions",
+    "Col2Im": "the shapes of image and blocks must be constant",
+    "ConvTranspose": "its weight must be constant, over at most three dimensions",
     "CumProd": "only running products of at most 32 integers along a constant axis are supported",
     "DFT": "its length and axis must be constant, samples times frequencies at most 2^20; onesided ones are "
     "of real samples and not inverse",
@@ -78,6 +79,7 @@ _SINGLE: Final = {
     "LpPool": _LP_POOL,
     "LRN": "the tensor must be float32, with channels in axis 1",
     "MeanVarianceNormalization": "the tensor must be float32",
+    "MaxUnpool": "its output must have the shape that its kernel, strides and pads give: runtimes disagree on others",
     "Mean": "only tensors of float32 can be averaged",
     "ReduceProd": "only products of at most 32 numbers, over constant axes, are supported: multiply the slices",
     "RotaryEmbedding": "the tensors must be float32",
@@ -88,6 +90,7 @@ _SINGLE: Final = {
     "Split": "the sizes of the parts must be constant",
     "Sum": "only tensors of float32 can be added",
     "SwiGLU": "the tensors must be float32",
+    "TensorScatter": "its axis must be the second, third or fourth",
     "Tile": "repeat by constant numbers",
     "Trilu": "the diagonal must be constant, and the tensor of float32, int32 or int64",
     "Upsample": "use Resize, to the nearest neighbour and by whole factors",
@@ -98,11 +101,12 @@ HINTS: Final = _SINGLE | {name: hint for hint, names in _BY_HINT for name in nam
 
 _SOMETIMES: Final = frozenset(
     {
-        "Attention", "BatchNormalization", "CastLike", "CenterCropPad", "Constant", "ConstantOfShape", "ConvTranspose",
-        "CumProd", "DFT", "DepthToSpace", "Dropout", "DynamicQuantizeLinear", "Einsum", "Expand", "EyeLike",
-        "GlobalLpPool", "GridSample", "Hardmax", "If", "IsInf", "IsNaN", "LRN", "LogSoftmax", "Loop", "LpPool", "Mean",
-        "MeanVarianceNormalization", "Range", "ReduceProd", "ReverseSequence", "RotaryEmbedding", "STFT", "Scan",
-        "Shape", "Size", "SpaceToDepth", "Split", "Sum", "SwiGLU", "Tile", "Trilu", "Upsample",
+        "Attention", "BatchNormalization", "CastLike", "CenterCropPad", "Col2Im", "Constant", "ConstantOfShape",
+        "ConvTranspose", "CumProd", "DFT", "DepthToSpace", "Dropout", "DynamicQuantizeLinear", "Einsum", "Expand",
+        "EyeLike", "GlobalLpPool", "GridSample", "Hardmax", "If", "IsInf", "IsNaN", "LRN", "LogSoftmax", "Loop",
+        "LpPool", "MaxUnpool", "Mean", "MeanVarianceNormalization", "Range", "ReduceProd", "ReverseSequence",
+        "RotaryEmbedding", "STFT", "Scan", "Shape", "Size", "SpaceToDepth", "Split", "Sum", "SwiGLU", "TensorScatter",
+        "Tile", "Trilu", "Upsample",
     }
 )  # fmt: skip
 NEVER: Final = frozenset(HINTS) - _SOMETIMES

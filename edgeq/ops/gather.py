@@ -283,7 +283,7 @@ SCATTER_ELEMENTS = Op(
             for name, kind, low, high in (("integers", "int32", -99, 99), ("bools", "bool", 0, 1))
         ),
     ),
-    limits="no reduction; indices and updates of x's shape but for the axis",
+    limits="reductions by constant indices alone; computed ones, and updates, of x's shape but for the axis",
 )
 
 SCATTER_ND = Op(
@@ -314,6 +314,6 @@ SCATTER_ND = Op(
             for name, kind, low, high in (("integers", "int32", -99, 99), ("bools", "bool", 0, 1))
         ),
     ),
-    limits="no reduction; at most 4 components of an index",
+    limits="reductions by constant indices alone; at most 4 components of an index",
 )
 OPS = (GATHER, GATHER_ELEMENTS, GATHER_ND, SCATTER_ELEMENTS, SCATTER_ND)

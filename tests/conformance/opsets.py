@@ -24,10 +24,10 @@ from tests.conformance.node_tests import NodeTest, run_float
 LAST_OPSET: Final = min(26, MAX_OPSET)
 # Operators that rules turn into others, beside those that have an integer form of their own.
 REWRITTEN: Final = (
-    "Attention", "BatchNormalization", "CenterCropPad", "ConvTranspose", "DFT", "DepthToSpace", "Dropout", "Einsum",
-    "Expand", "Gather", "GlobalLpPool", "GridSample", "Hardmax", "LRN", "LogSoftmax", "LpPool", "Mean",
-    "MeanVarianceNormalization", "ReduceProd", "ReverseSequence", "RotaryEmbedding", "STFT", "SpaceToDepth", "Split",
-    "Sum", "Tile", "Trilu", "Upsample",
+    "Attention", "BatchNormalization", "CenterCropPad", "Col2Im", "ConvTranspose", "DFT", "DepthToSpace", "Dropout",
+    "Einsum", "Expand", "Gather", "GlobalLpPool", "GridSample", "Hardmax", "LRN", "LogSoftmax", "LpPool", "MaxUnpool",
+    "Mean", "MeanVarianceNormalization", "ReduceProd", "ReverseSequence", "RotaryEmbedding", "STFT", "SpaceToDepth",
+    "Split", "Sum", "TensorScatter", "Tile", "Trilu", "Upsample",
 )  # fmt: skip
 _IMAGE: Final = (1, 4, 5, 6)
 _RNG: Final = np.random.default_rng(5)
@@ -161,6 +161,10 @@ def _pool(average: bool) -> Callable[[int], list[Form]]:
         found.append(Form(((1, 2, 4, 5, 6),), attributes={"kernel_shape": (2, 3, 2), "pads": (1, 1, 0, 0, 1, 1)}))
         if opset >= 10:
             found.append(Form(attributes={"kernel_shape": (3, 3), "strides": (2, 2), "ceil_mode": 1}))
+        if not average and opset >= 8:
+            found.append(Form(attributes={**plain, "strides": (1, 2), "pads": (1, 1, 1, 0)}, outputs=2))
+            found.append(Form(((1, 4, 9),), attributes={"kernel_shape": (3,), "strides": (2,)}, outputs=2))
+            found.append(Form(attributes={**plain, "storage_order": 1}, outputs=2))
         return found
 
     return forms
@@ -319,6 +323,12 @@ def _attention(opset: int) -> list[Form]:
     ]
 
 
+def _reductions(opset: int) -> list[dict[str, str]]:
+    if opset < 16:
+        return []
+    return [{"reduction": kind} for kind in (("add", "mul") if opset < 18 else ("add", "mul", "max", "min"))]
+
+
 def _rotary(opset: int) -> list[Form]:
     del opset
     angles = np.linspace(0, 3, 40).reshape(10, 4)
@@ -346,12 +356,22 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
         Form(constants={1: _ints(2, 9)}, attributes={"axes": (-2, -1)}),
     ],
     "Clip": _clip,
+    "Col2Im": lambda opset: [
+        Form(((1, 12, 12),), {1: _ints(5, 5), 2: _ints(2, 3)}),
+        Form(((2, 4, 9),), {1: _ints(5, 6), 2: _ints(2, 2)}, {"strides": (2, 2), "pads": (0, 0, 1, 0)}),
+        Form(((1, 4, 9),), {1: _ints(5, 5), 2: _ints(2, 2)}, {"dilations": (2, 2)}),
+    ],
     "Concat": lambda opset: [Form((_IMAGE, (1, 2, 5, 6)), attributes={"axis": 1})],
     "Conv": _conv,
     "ConvTranspose": lambda opset: [
         Form(constants={1: _RNG.normal(size=(4, 3, 3, 3)).astype(np.float32)}, attributes={"strides": (2, 2)}),
         Form(constants={1: _CHANNEL.reshape(4, 1, 1, 1), 2: _CHANNEL}, attributes={"group": 4, "strides": (1, 3)}),
         Form(((1, 4, 7),), {1: _RNG.normal(size=(4, 2, 4)).astype(np.float32)}, {"strides": (2,), "pads": (1, 1)}),
+        Form(
+            ((1, 4, 2, 3, 4),),
+            {1: _RNG.normal(size=(4, 2, 2, 3, 2)).astype(np.float32), 2: _CHANNEL},
+            {"group": 2, "strides": (2, 2, 1), "pads": (0, 1, 0, 1, 1, 0), "dilations": (1, 2, 1)},
+        ),
     ],
     "DFT": _dft,
     "CumSum": lambda opset: [
@@ -424,6 +444,13 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     ],
     "Max": _many,
     "MaxPool": _pool(average=False),
+    "MaxUnpool": lambda opset: [
+        Form(
+            ((1, 2, 2, 3),),
+            {1: np.array([0, 3, 5, 14, 16, 23, 24, 31, 28, 36, 38, 47]).reshape(1, 2, 2, 3)},
+            {"kernel_shape": (2, 2), "strides": (2, 2)},
+        )
+    ],
     "Mean": _many,
     "Min": _many,
     "Mod": lambda opset: [Form(constants={1: _number(0.75)}, attributes={"fmod": 1})],
@@ -462,8 +489,18 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "STFT": _stft,
     "ScatterElements": lambda opset: [
         Form((_IMAGE, (1, 1, 5, 6)), {1: np.full((1, 1, 5, 6), 2)}, {"axis": 1}),
+        *(
+            Form(((4, 6), (3, 5)), {1: np.array([[1, 0, -1, 3, 2], [1, 0, 2, 3, 0], [1, 3, 3, 3, 1]])}, reduction)
+            for reduction in _reductions(opset)
+        ),
     ],
-    "ScatterND": lambda opset: [Form(((4, 5), (2, 5)), {1: np.array([[0], [2]])})],
+    "ScatterND": lambda opset: [
+        Form(((4, 5), (2, 5)), {1: np.array([[0], [2]])}),
+        *(
+            Form(((4, 2, 3), (5, 3)), {1: np.array([[0, 1], [2, 0], [0, -1], [3, 1], [0, 1]])}, reduction)
+            for reduction in _reductions(opset)
+        ),
+    ],
     "Slice": _slice,
     "Softmax": _softmax,
     "SpaceToDepth": lambda opset: [Form(((1, 2, 4, 6),), attributes={"blocksize": 2})],
@@ -472,6 +509,11 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "Squeeze": lambda opset: [_squeeze(opset), Form(((1, 4, 1),))],
     "Sub": _binary,
     "Sum": _many,
+    "TensorScatter": lambda opset: [
+        Form(((2, 3, 6, 4), (2, 3, 2, 4)), {2: _ints(3, 1)}),
+        Form(((2, 6, 4), (2, 3, 4)), {2: _ints(5, 1)}, {"mode": "circular"}),
+        Form(((1, 6, 4), (1, 6, 2)), attributes={"axis": 2}),
+    ],
     "Tan": lambda opset: [Form(low=-1.0, high=1.0)],
     "Tile": lambda opset: [Form(((1, 4, 2),), {1: _ints(2, 1, 3)})],
     "TopK": _top_k,

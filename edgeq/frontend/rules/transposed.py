@@ -90,7 +90,7 @@ def widen_to_2d(node: ir.Node, edit: Edit) -> str | None:
     wide = edit.reshape(x, (*shape_of(x)[:2], 1, shape_of(x)[2]), base=f"{base}_input_2d")
     kernel = edit.reshaped(old, (*weight.shape[:2], 1, weight.shape[2]), f"{name_of(old)}_2d")
     strides, dilations, _ = window_attributes(node, (weight.shape[2],))
-    begin = _begins(node, (weight.shape[2],))[0]
+    begin = begins(node, (weight.shape[2],))[0]
     steps = shape_of(result)[2]
     # What is cut off behind follows from the size of the result.
     end = strides[0] * (shape_of(x)[2] - 1) + (weight.shape[2] - 1) * dilations[0] + 1 - begin - steps
@@ -107,7 +107,7 @@ def widen_to_2d(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-def _begins(node: ir.Node, kernel: Shape) -> Shape:
+def begins(node: ir.Node, kernel: Shape) -> Shape:
     """What is cut off in front of the full result, per axis; the size of the result says what is cut off behind.
 
     As onnxruntime computes it where the pads are not stated.
@@ -139,7 +139,7 @@ def split_into_phases(node: ir.Node, edit: Edit) -> str | None:
         return "weight and groups do not fit"
     channels = weight.shape[1] * group
     factor, offset, chain = channel_steps(node.outputs[0], channels, edit)
-    kernel = edit.rearranged(required(node, 1), lambda array: _outputs_first(array, group), name_of(required(node, 1)))
+    kernel = edit.rearranged(required(node, 1), lambda array: outputs_first(array, group), name_of(required(node, 1)))
     if chain:
         kernel = edit.scaled(kernel, factor, name_of(required(node, 1)))
     start = np.zeros(channels) if bias is None else bias.astype(np.float64)
@@ -156,7 +156,7 @@ def _is_clamp(node: ir.Node, edit: Edit) -> bool:
     return is_op(node, "Relu", "Clip") and clamp_bounds(node, edit) is not None
 
 
-def _outputs_first(weight: np.ndarray, group: int) -> np.ndarray:
+def outputs_first(weight: np.ndarray, group: int) -> np.ndarray:
     """[I, O/g, KH, KW] as a convolution has it: [O, I/g, KH, KW]."""
     inputs, outputs = weight.shape[0] // group, weight.shape[1]
     grouped = weight.reshape(group, inputs, outputs, *weight.shape[2:])
@@ -191,9 +191,9 @@ class _Split:
         """The result."""
         edit, (batch, channels, height, width) = self.edit, shape
         strides, dilations, _ = window_attributes(self.node, shape_of(self.kernel)[2:])
-        begins = _begins(self.node, shape_of(self.kernel)[2:])
+        front = begins(self.node, shape_of(self.kernel)[2:])
         rows, columns = (
-            phases_of(shape_of(self.x)[2 + i], shape_of(self.kernel)[2 + i], strides[i], dilations[i], begins[i], size)
+            phases_of(shape_of(self.x)[2 + i], shape_of(self.kernel)[2 + i], strides[i], dilations[i], front[i], size)
             for i, size in ((0, height), (1, width))
         )
         counts = -(-height // strides[0]), -(-width // strides[1])

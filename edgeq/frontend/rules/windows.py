@@ -69,7 +69,7 @@ def close_holes(node: ir.Node, edit: Edit) -> str | None:
     for axis, dilation in enumerate(dilations):
         if dilation == 1:
             continue
-        places = _places(shape_of(result)[2 + axis], kernel[axis], strides[axis], dilation) - pads[axis]
+        places = places_of(shape_of(result)[2 + axis], kernel[axis], strides[axis], dilation) - pads[axis]
         inside = (places >= 0) & (places < shape_of(x)[2 + axis])
         if not inside.any(axis=1).all():
             return "a window would see padding only"
@@ -111,7 +111,7 @@ def _pool_runs(
     parts = []
     for number, places in enumerate(runs[axis]):
         name = base if len(runs[axis]) == 1 else f"{base}_{number}"
-        near = _gathered(edit, x, 2 + axis, places, f"{name}_side_by_side")
+        near = gathered(edit, x, 2 + axis, places, f"{name}_side_by_side")
         beside = [*window[:axis], (places.shape[1], places.shape[1], 0, 0), *window[axis + 1 :]]
         parts.append(_pool_runs(edit, node, near, rest, beside, name))
     if len(parts) == 1:
@@ -121,12 +121,12 @@ def _pool_runs(
     return edit.node("Concat", parts, {"axis": 2 + axis}, base=base, shape=shape)
 
 
-def _places(count: int, kernel: int, stride: int, dilation: int) -> np.ndarray:
+def places_of(count: int, kernel: int, stride: int, dilation: int) -> np.ndarray:
     """The positions of each window along an axis: [count, kernel]."""
     return np.add.outer(np.arange(count) * stride, np.arange(kernel) * dilation)
 
 
-def _gathered(edit: Edit, x: ir.Value, axis: int, places: np.ndarray, base: str) -> ir.Value:
+def gathered(edit: Edit, x: ir.Value, axis: int, places: np.ndarray, base: str) -> ir.Value:
     """The positions of all windows along an axis, one behind the other; x itself where nothing moves."""
     flat = places.reshape(-1)
     if len(flat) == shape_of(x)[axis] and (flat == np.arange(len(flat))).all():
@@ -176,7 +176,7 @@ def convolve_volume(node: ir.Node, edit: Edit) -> str | None:
     width += -width % strides[2]  # a window of the next row begins at a multiple of the stride
     around = [0, 0, 0, pads[1], pads[2], 0, 0, 0, pads[4], width - shape_of(x)[4] - pads[2]]
     image = padded(edit, x, around, f"{base}_padded")
-    image = _gathered(edit, image, 3, _places(out_rows, rows, strides[1], dilations[1]), f"{base}_rows")
+    image = gathered(edit, image, 3, places_of(out_rows, rows, strides[1], dilations[1]), f"{base}_rows")
     channels, planes = shape_of(x)[1:3]
     image = edit.reshape(image, (channels, planes, out_rows, rows, width), base=f"{base}_split")
     image = edit.transpose(image, (0, 3, 1, 2, 4), base=f"{base}_turned")
@@ -214,8 +214,8 @@ def norm_of_windows(node: ir.Node, edit: Edit) -> str | None:
     rank, base, target = len(kernel), name_of(result), shape_of(result)[2:]
     values = padded(edit, x, (0, 0, *pads[:rank], 0, 0, *pads[rank:]), f"{base}_padded")
     for axis in range(rank):
-        places = _places(target[axis], kernel[axis], strides[axis], dilations[axis])
-        values = _gathered(edit, values, 2 + axis, places, f"{base}_side_by_side")
+        places = places_of(target[axis], kernel[axis], strides[axis], dilations[axis])
+        values = gathered(edit, values, 2 + axis, places, f"{base}_side_by_side")
     split = [dim for pair in zip(target, kernel, strict=True) for dim in pair]
     values = edit.reshape(values, (*shape_of(x)[:2], *split), base=f"{base}_windows")
     axes = tuple(range(3, 3 + 2 * rank, 2))
