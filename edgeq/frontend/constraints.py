@@ -22,7 +22,7 @@ _MATRIX_RANK: Final = 2
 _SEQUENCE_RANK: Final = 3
 _OPTIONAL: Final = {
     4: ("list of lengths", "export for sequences of one length, without sequence_lens"),
-    7: ("set of peephole weights", "train without peepholes"),
+    7: ("set of peephole weights", "they must be constant, of at most 256 steps in a float model"),
 }
 """Operands of recurrent layers that change what they compute."""
 
@@ -286,11 +286,15 @@ def _recurrent(node: ir.Node) -> Iterator[Problem]:
     for index, what in _OPTIONAL.items():
         if operand(node, index) is not None:
             yield _attribute(node, what[0], "an operand", "none", what[1])
+    written_out = "the default, or others of constant weights and at most 256 steps in a float model"
     if "clip" in node.attributes:
-        yield _attribute(node, "clip", node.attributes["clip"].as_float(), "none", "train without clipping of gates")
+        yield _attribute(node, "clip", node.attributes["clip"].as_float(), written_out.replace("the default", "none"))
     activations = node.attributes.get("activations")
     if activations is not None:
-        yield _attribute(node, "list of activations", list(activations.as_strings()), "the default")
+        hint = "state alpha and beta of Affine, ScaledTanh and ThresholdedRelu"
+        yield _attribute(node, "list of activations", list(activations.as_strings()), written_out, hint)
+    if integer(node, "input_forget", 0):
+        yield _attribute(node, "input_forget", 1, written_out.replace("the default", "0"))
 
 
 def _quantization(node: ir.Node) -> Iterator[Problem]:

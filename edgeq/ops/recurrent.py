@@ -264,7 +264,7 @@ LSTM = _op(
     _samples("LSTM", 4),
     attributes=_CELL_ATTRIBUTES,
     cells=True,
-    limits="no peepholes, no clipping; activations Sigmoid, Tanh, Tanh",
+    limits="with peepholes, clipping or other activations than Sigmoid, Tanh, Tanh written out step by step",
 )
 GRU = _op(
     "gru",
@@ -275,7 +275,7 @@ GRU = _op(
     (*_samples("GRU", 3), *_samples("GRU", 3, linear_before_reset=1)),
     slots=(Slot("recurrent_bias", "bias", "int32"),),
     attributes=(Attribute("reset_after", "int", "1: the reset gate scales the product, not its operand", 0, 1),),
-    limits="no clipping; activations Sigmoid, Tanh",
+    limits="with clipping or other activations than Sigmoid, Tanh written out step by step",
 )
 RNN = _op(
     "rnn",
@@ -284,6 +284,6 @@ RNN = _op(
     _evaluate_rnn,
     _form("RNN", (0, 5), (1,)),
     _samples("RNN", 1),
-    limits="no clipping; activation Tanh",
+    limits="with clipping or another activation than Tanh written out step by step",
 )
 OPS = (GRU, LSTM, RNN)

@@ -300,13 +300,47 @@ def _stft(opset: int) -> list[Form]:
 
 
 def _recurrent(gates: int) -> Callable[[int], list[Form]]:
-    weights = {
-        place: (_RNG.normal(size=shape) * 0.4).astype(np.float32)
-        for place, shape in ((1, (1, 3 * gates, 5)), (2, (1, 3 * gates, 3)), (3, (1, 6 * gates)))
+    def weights(directions: int) -> dict[int, Array | None]:
+        shapes = ((1, (3 * gates, 5)), (2, (3 * gates, 3)), (3, (6 * gates,)))
+        return {place: (_RNG.normal(size=(directions, *shape)) * 0.4).astype(np.float32) for place, shape in shapes}
+
+    one, two = weights(1), weights(2)
+    size: dict[str, Any] = {"hidden_size": 3}
+    by_gates: dict[int, dict[str, Any]] = {
+        1: {"activations": ["Relu"]},
+        3: {
+            "activations": ["HardSigmoid", "ScaledTanh"],
+            "activation_alpha": [0.3, 0.9],
+            "activation_beta": [0.4, 0.7],
+        },
+        4: {
+            "activations": ["Sigmoid", "LeakyRelu", "Affine"],
+            "activation_alpha": [0.1, 0.8],
+            "activation_beta": [0.2],
+        },
     }
-    return lambda opset: [
-        Form(((4, 1, 5),), weights, {"hidden_size": 3, "direction": direction}) for direction in ("forward", "reverse")
+    of_both: dict[int, dict[str, Any]] = {
+        1: {"activations": ["Relu", "Elu"], "activation_alpha": [0.5]},
+        3: {"activations": ["Sigmoid", "Tanh", "Sigmoid", "Softsign"], "linear_before_reset": 1},
+        4: {"activations": ["Sigmoid", "Tanh", "Tanh", "HardSigmoid", "Softplus", "Softsign"]},
+    }
+    functions, others = by_gates[gates], of_both[gates]
+    states: tuple[tuple[int, ...], ...] = ((4, 2, 5), (1, 2, 3), (1, 2, 3))[: 3 if gates == 4 else 2]
+    forms = [Form(((4, 1, 5),), one, {**size, "direction": direction}) for direction in ("forward", "reverse")]
+    forms += [
+        Form(((4, 1, 5),), one, {**size, **functions}),
+        Form(((4, 2, 5),), two, {**size, **others, "direction": "bidirectional"}, outputs=2),
+        Form(states, {**one, 4: None}, {**size, "clip": 0.25, "direction": "reverse"}, outputs=2),
     ]
+    if gates == 3:
+        forms.append(Form(((3, 1, 5),), one, {**size, **functions, "linear_before_reset": 1}))
+    if gates == 4:
+        peepholes = (_RNG.normal(size=(1, 9)) * 0.5).astype(np.float32)
+        absent: dict[int, Array | None] = dict.fromkeys((4, 5, 6))
+        forms.append(Form(((4, 1, 5),), {**one, **absent, 7: peepholes}, size, outputs=3))
+        forms.append(Form(((4, 1, 5),), {**one, **absent, 7: peepholes}, {**size, "clip": 0.5, **functions}))
+        forms.append(Form(((4, 1, 5),), one, {**size, "input_forget": 1}, outputs=3))
+    return lambda opset: forms
 
 
 def _attention(opset: int) -> list[Form]:

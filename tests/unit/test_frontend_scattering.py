@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -13,18 +15,20 @@ from edgeq import frontend
 from edgeq.analysis.verify import verify_folder
 from edgeq.folder import Compiled
 from edgeq.job import CompileOptions
+from edgeq.numerics.array import Array
 from edgeq.onnxio.reader import read_model_bytes
 from edgeq.pipeline import compile_model
 from tests.conformance.node_tests import NodeTest, Outcome, judge, run_float
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
+WINDOW: Final[Mapping[str, Any]] = {"kernel_shape": [2, 2], "strides": [2, 2]}
 
 
 def made(
     nodes: list[onnx.NodeProto],
-    inputs: dict[str, tuple[int, list[int]]],
-    outputs: dict[str, tuple[int, list[int]]],
-    constants: dict[str, np.ndarray] | None = None,
+    inputs: Mapping[str, tuple[int, list[int]]],
+    outputs: Mapping[str, tuple[int, list[int]]],
+    constants: Mapping[str, Array] | None = None,
     opset: int = 21,
 ) -> onnx.ModelProto:
     graph = helper.make_graph(
@@ -43,11 +47,10 @@ def problems_of(model: onnx.ModelProto) -> list[str]:
 
 
 def pooled_and_unpooled() -> onnx.ModelProto:
-    window = {"kernel_shape": [2, 2], "strides": [2, 2]}
     nodes = [
-        helper.make_node("MaxPool", ["x"], ["largest", "places"], "pool", **window),
+        helper.make_node("MaxPool", ["x"], ["largest", "places"], "pool", **WINDOW),
         helper.make_node("Mul", ["largest", "largest"], ["square"], "square"),
-        helper.make_node("MaxUnpool", ["square", "places"], ["y"], "unpool", **window),
+        helper.make_node("MaxUnpool", ["square", "places"], ["y"], "unpool", **WINDOW),
     ]
     return made(nodes, {"x": (FLOAT, [1, 2, 4, 6])}, {"y": (FLOAT, [1, 2, 4, 6])})
 
@@ -100,8 +103,7 @@ def test_more_updates_of_an_element_than_are_written_out_are_refused() -> None:
 
 def test_unpooling_to_another_shape_is_refused() -> None:
     """ONNX's definition and onnxruntime read the places differently there."""
-    window = {"kernel_shape": [2, 2], "strides": [2, 2]}
-    node = helper.make_node("MaxUnpool", ["x", "places", "shape"], ["y"], "unpool", **window)
+    node = helper.make_node("MaxUnpool", ["x", "places", "shape"], ["y"], "unpool", **WINDOW)
     constants = {"places": np.array([5, 7, 13, 15]).reshape(1, 1, 2, 2), "shape": np.array([1, 1, 5, 5])}
     model = made([node], {"x": (FLOAT, [1, 1, 2, 2])}, {"y": (FLOAT, [1, 1, 5, 5])}, constants)
     x = np.ones((1, 1, 2, 2), np.float32)

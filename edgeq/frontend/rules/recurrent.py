@@ -12,15 +12,15 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.frontend.edit import Edit, Rule
-from edgeq.frontend.facts import Shape, integer, ints, name_of, operand, required, shape_of, text
+from edgeq.frontend.edit import AttributeValue, Edit, Rule
+from edgeq.frontend.facts import Shape, integer, ints, name_of, number, operand, required, shape_of, text
+from edgeq.frontend.rules.functions import attributes_of, functions_of
 from edgeq.frontend.rules.simplify import cut
 
 _TYPES: Final = ("GRU", "LSTM", "RNN")
 _SEQUENCE, _HIDDEN, _CELL = range(3)
 _X, _BIAS, _LENGTHS, _PEEPHOLES = 0, 3, 4, 7
 _STATES: Final = (5, 6)
-_ACTIVATIONS: Final = {"GRU": ["sigmoid", "tanh"], "LSTM": ["sigmoid", "tanh", "tanh"], "RNN": ["tanh"]}
 _MAX_SAMPLES: Final = 16
 _DEFAULTS: Final = (("direction", "forward"), ("layout", 0), ("input_forget", 0), ("linear_before_reset", 0))
 _PER_DIRECTION: Final = (1, 2, 3, 5, 6, 7)
@@ -30,9 +30,14 @@ def _is_read(node: ir.Node, index: int) -> bool:
     return index < len(node.outputs) and (bool(node.outputs[index].uses()) or node.outputs[index].is_graph_output())
 
 
-def _attributes(node: ir.Node, **changed: str | int) -> dict[str, str | int]:
-    """The attributes that are kept, some of them changed."""
-    kept: dict[str, str | int] = {"hidden_size": integer(node, "hidden_size", 0)}
+def _attributes(node: ir.Node, **changed: AttributeValue) -> dict[str, AttributeValue]:
+    """The attributes that say more than the default, some of them changed."""
+    kept: dict[str, AttributeValue] = {"hidden_size": integer(node, "hidden_size", 0)}
+    functions = functions_of(node)
+    if functions is not None:
+        kept |= attributes_of(node.op_type, functions)
+    if "clip" in node.attributes:
+        kept["clip"] = number(node, "clip", 0.0)
     for name, default in _DEFAULTS:
         value = text(node, name, str(default)) if isinstance(default, str) else integer(node, name, default)
         if value != default:
@@ -49,7 +54,7 @@ def _layer(
     edit: Edit,
     node: ir.Node,
     inputs: Sequence[ir.Value | None],
-    attributes: Mapping[str, str | int],
+    attributes: Mapping[str, AttributeValue],
     results: Mapping[int, tuple[str, Shape]],
 ) -> dict[int, ir.Value]:
     """A layer like ``node`` of other operands and attributes; results by index, each with its base name and shape."""
@@ -62,7 +67,9 @@ def _layer(
     return {index: made[index] for index in results}
 
 
-def _replace(edit: Edit, node: ir.Node, inputs: Sequence[ir.Value | None], attributes: Mapping[str, str | int]) -> None:
+def _replace(
+    edit: Edit, node: ir.Node, inputs: Sequence[ir.Value | None], attributes: Mapping[str, AttributeValue]
+) -> None:
     """Put a layer of other operands or attributes in the place of one; its results keep shapes and names."""
     old = {index: value for index, value in enumerate(node.outputs) if _is_read(node, index)}
     results = {index: (name_of(value), shape_of(value)) for index, value in old.items()}
@@ -89,13 +96,8 @@ def drop_defaults(node: ir.Node, edit: Edit) -> str | None:
         assert given is not None
         zeros = np.zeros(shape_of(given), np.float32)
         inputs[missing[0]] = kept or edit.constant(zeros, f"{name_of(node.outputs[0])}_state")
-    directions = 2 if text(node, "direction", "forward") == "bidirectional" else 1
-    stated = node.attributes.get("activations")
-    functions = [] if stated is None else [word.lower() for word in stated.as_strings()]
-    if functions not in ([], _ACTIVATIONS[node.op_type] * directions):
-        return "other activations"
-    if "clip" in node.attributes:
-        return "clipped"
+    if functions_of(node) is None:
+        return "its functions are not ONNX's"
     attributes = _attributes(node)
     results = max(index for index in range(len(node.outputs)) if _is_read(node, index)) + 1
     if before == ([value is not None for value in inputs], len(attributes), results):
@@ -106,8 +108,8 @@ def drop_defaults(node: ir.Node, edit: Edit) -> str | None:
 
 def put_time_first(node: ir.Node, edit: Edit) -> str | None:
     """Layout 1 has the batch first: transposed before and behind."""
-    if integer(node, "layout", 0) != 1:
-        return "time is first"
+    if integer(node, "layout", 0) != 1 or functions_of(node) is None:
+        return "time is first, or its functions are not ONNX's"
     inputs = _operands(node)
     base = name_of(node.outputs[0])
     for index in (_X, *_STATES):
@@ -129,25 +131,29 @@ def put_time_first(node: ir.Node, edit: Edit) -> str | None:
 
 def split_directions(node: ir.Node, edit: Edit) -> str | None:
     """Both directions at once become one layer for each, and their results side by side."""
-    if text(node, "direction", "forward") != "bidirectional":
-        return "one direction"
+    functions = functions_of(node)
+    if text(node, "direction", "forward") != "bidirectional" or functions is None:
+        return "one direction, or its functions are not ONNX's"
     base = name_of(node.outputs[0])
     old = {index: value for index, value in enumerate(node.outputs) if _is_read(node, index)}
     halves = []
-    for number, direction in enumerate(("forward", "reverse")):
-        inputs, half = _operands(node), slice(number, number + 1)
+    for half, direction in enumerate(("forward", "reverse")):
+        inputs, place = _operands(node), slice(half, half + 1)
         for index in _PER_DIRECTION:
             value = inputs[index]
             if value is not None and edit.array(value) is not None:
-                inputs[index] = edit.part(value, itemgetter(half), f"{name_of(value)}_{direction}")
+                inputs[index] = edit.part(value, itemgetter(place), f"{name_of(value)}_{direction}")
             elif value is not None:
-                inputs[index] = cut(edit, value, 0, (number, number + 1), f"{base}_{direction}_state")
+                inputs[index] = cut(edit, value, 0, (half, half + 1), f"{base}_{direction}_state")
         results = {}
         for index, value in old.items():
             shape = list(shape_of(value))
             shape[_direction_axis(index)] = 1
             results[index] = (f"{name_of(value)}_{direction}", tuple(shape))
-        halves.append(_layer(edit, node, inputs, _attributes(node, direction=direction), results))
+        own = functions[half * len(functions) // 2 : (half + 1) * len(functions) // 2]
+        kept = {name: value for name, value in _attributes(node).items() if not name.startswith("activation")}
+        stated = kept | {"direction": direction} | attributes_of(node.op_type, own)
+        halves.append(_layer(edit, node, inputs, stated, results))
     for index, value in old.items():
         parts, axis = [half[index] for half in halves], {"axis": _direction_axis(index)}
         edit.supersede(value, edit.node("Concat", parts, axis, base=f"{name_of(value)}_both", shape=shape_of(value)))
@@ -163,23 +169,25 @@ def split_samples(node: ir.Node, edit: Edit) -> str | None:
     x = required(node, _X)
     if integer(node, "layout", 0) or text(node, "direction", "forward") == "bidirectional":
         return "another rule comes first"
+    if functions_of(node) is None:
+        return "its functions are not ONNX's"
     samples = shape_of(x)[1]
     if not 1 < samples <= _MAX_SAMPLES or operand(node, _LENGTHS) is not None:
         return "one sample, more than are written out, or of different lengths"
     base = name_of(node.outputs[0])
     old = {index: value for index, value in enumerate(node.outputs) if _is_read(node, index)}
     parts = []
-    for number in range(samples):
-        inputs, bounds = _operands(node), (number, number + 1)
+    for sample in range(samples):
+        inputs, bounds = _operands(node), (sample, sample + 1)
         for index in (_X, *_STATES):
             value = inputs[index]
             if value is not None:
-                inputs[index] = cut(edit, value, 1, bounds, f"{base}_{number}_part")
+                inputs[index] = cut(edit, value, 1, bounds, f"{base}_{sample}_part")
         results = {}
         for index, value in old.items():
             shape = list(shape_of(value))
             shape[_sample_axis(index)] = 1
-            results[index] = (f"{name_of(value)}_{number}", tuple(shape))
+            results[index] = (f"{name_of(value)}_{sample}", tuple(shape))
         parts.append(_layer(edit, node, inputs, _attributes(node), results))
     for index, value in old.items():
         joined, axis = [part[index] for part in parts], {"axis": _sample_axis(index)}

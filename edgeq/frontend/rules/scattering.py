@@ -58,7 +58,7 @@ def _targets(node: ir.Node, shape: Shape, indices: np.ndarray) -> np.ndarray | N
     """For each update, in order, the number of the element that it meets; None where there is no such element."""
     if node.op_type == "ScatterElements":
         axis = integer(node, "axis", 0) % len(shape)
-        places = list(np.indices(indices.shape))
+        places: list[np.ndarray] = list(np.indices(indices.shape))
         places[axis] = indices
         sizes = shape
     else:
@@ -114,7 +114,7 @@ def write_into_cache(node: ir.Node, edit: Edit) -> str | None:
     if not 0 < axis < _MAX_COMPONENTS or (update.dtype, cache.dtype) != (result.dtype, result.dtype):
         return f"the axis is the first, or behind the {_MAX_COMPONENTS}th"
     base, written = name_of(result), shape_of(update)[: axis + 1]
-    rows = np.stack(np.indices(written), axis=-1)  # of each update the number along every axis up to the cache's
+    rows = np.moveaxis(np.indices(written), 0, -1)  # of each update the number along every axis up to the cache's
     array = np.zeros(shape[0], np.int64) if first is None else edit.array(first)
     circular = text(node, "mode", "linear") == "circular"
     if array is not None:
