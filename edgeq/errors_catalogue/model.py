@@ -211,6 +211,13 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
         "An input that nothing reads",
         "The firmware has no place for it; calibration data names it all the same. Leave it out of the export.",
     ),
+    "EQ0265": (
+        "An input states a shape that the model declares",
+        (
+            "Shapes of firmware are fixed: a length, a number of steps or a target shape has the one value that gives "
+            "the outputs the shapes which the model declares. Export it as a constant."
+        ),
+    ),
     "EQ0269": (
         "A saved calibration cannot be read",
         (

@@ -122,6 +122,9 @@ MODEL: Final[dict[str, Example]] = {
     "EQ0262": Example("QuantizeLinear(x, scale=3e38)", "QuantizeLinear(x, scale=0.05)"),
     "EQ0263": Example("BatchNormalization(x, ..., var=-1)", "BatchNormalization(x, ..., var=0.9)"),
     "EQ0264": Example("def forward(self, x, unused): return self.net(x)", "def forward(self, x): return self.net(x)"),
+    "EQ0265": Example(
+        "def forward(self, x, size): return x.reshape(size)", "def forward(self, x): return x.reshape(1, 40)"
+    ),
     "EQ0269": Example("--calibration calib.npz", "--calibration kws.calibration.npz"),
     "EQ0270": Example(
         "edgeq compile vww.onnx --data vww.npz --calibration kws.calibration.npz ...",

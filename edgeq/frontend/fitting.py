@@ -27,7 +27,8 @@ def check_fitting(model: ir.Model) -> None:
         EdgeqError: EQ0232 operands or attributes do not fit together, EQ0304 a tensor is empty,
             EQ0313 an attribute is no number.
     """
-    problems = [problem for value in model.graph.inputs for problem in _of_value(value, "a model input")]
+    read = [value for value in model.graph.inputs if value.uses() or value.is_graph_output()]
+    problems = [problem for value in read for problem in _of_value(value, "a model input")]
     problems += [problem for node in model.graph for problem in _of_node(node)]
     if problems:
         raise EdgeqError.of(problems)
@@ -46,7 +47,8 @@ def _of_node(node: ir.Node) -> Iterator[Problem]:
             name = shown(attribute.name)
             yield Problem("EQ0313", f"attribute {name} of {node.op_type} is no number", where, str(attribute.value))
     for value in node.outputs:
-        yield from _of_value(value, where)
+        if value.uses() or value.is_graph_output():
+            yield from _of_value(value, where)
     if not node.outputs:
         return
     check = _OPERANDS.get(node.op_type)

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from edgeq.errors import EdgeqError
 from edgeq.frontend.classical import write_out_classical
 from edgeq.frontend.edit import Edit, apply_rules
+from edgeq.frontend.empty import write_known_results
 from edgeq.frontend.facts import known_shape
 from edgeq.frontend.fitting import check_fitting
 from edgeq.frontend.floats import read_integer_inputs, use_float32
@@ -30,12 +31,15 @@ from edgeq.frontend.shapes import (
     pin_inputs,
     require_static,
 )
+from edgeq.frontend.stated_shapes import fix_stated_shape
 from edgeq.frontend.unroll import unroll_loops
 from edgeq.frontend.version import WRITTEN_OUT, convert_to_working_opset
 from edgeq.notes import note
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.writer import IR_VERSION, OPSET, needed_opset
 
+_OPEN_SHAPES: Final = ("EQ0226", "EQ0302")
+"""What a model is refused with whose shapes are not static."""
 _QUANTIZED: Final = INTEGER_OPERATORS | {"QuantizeLinear", "DequantizeLinear"}
 
 
@@ -58,22 +62,39 @@ def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Mode
     Raises:
         EdgeqError: EQ0216 to EQ0229, EQ0301: the model cannot be brought to opset 21 or to static shapes.
     """
-    work = _static(model, dims or {})
-    read_integer_inputs(work)
-    fold_constants(work)
-    if unroll_loops(work):  # those whose number of steps is arithmetic of shapes
-        infer_shapes(work, forget=True)
-        fold_constants(work)
-    make_outputs(work)
-    infer_shapes(work, forget=False)
-    write_out_classical(work)  # those whose shapes only folding has found
-    require_static(work)
-    check_fitting(work)
+    try:
+        work = _folded(model, dims or {})
+    except EdgeqError as error:
+        if error.problems[0].code not in _OPEN_SHAPES:
+            raise
+        fixed = fix_stated_shape(model, lambda bound: _folded(bound, dims or {}))
+        if fixed is None:
+            raise
+        work = fixed
     check_memory(work)
     _name_everything(work)
     for _, rules in PHASES:
         apply_rules(Edit(work), rules)
     return _finished(work)
+
+
+def _folded(model: ir.Model, dims: Mapping[str, int]) -> ir.Model:
+    """A copy of static shapes, in which nothing is left that depends on constants and shapes alone."""
+    work = _static(model, dims)
+    read_integer_inputs(work)
+    fold_constants(work)
+    if unroll_loops(work):  # those whose number of steps is arithmetic of shapes
+        infer_shapes(work, forget=True)
+        fold_constants(work)
+    if write_known_results(work):
+        fold_constants(work)
+        infer_shapes(work, forget=False)
+    make_outputs(work)
+    infer_shapes(work, forget=False)
+    write_out_classical(work)  # those whose shapes only folding has found
+    require_static(work)
+    check_fitting(work)
+    return work
 
 
 def normalize_structure(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Model:

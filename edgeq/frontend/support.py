@@ -69,7 +69,7 @@ def _of_inputs_and_outputs(model: ir.Model) -> Iterator[Problem]:
             )
     for value in (*model.graph.inputs, *model.graph.outputs):
         shape = known_shape(value)
-        if shape is not None and 0 in shape:
+        if shape is not None and 0 in shape and (value.uses() or value.is_graph_output()):
             yield Problem(
                 "EQ0304", "a tensor is empty", where=f"value {shown(value.name or '?')}", got=str(list(shape))
             )

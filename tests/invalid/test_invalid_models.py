@@ -236,9 +236,10 @@ def opset_999() -> ModelProto:
     return model([node("Relu", ["x"], ["y"])], opset=999)
 
 
-def opset_24_new_operator() -> ModelProto:
-    written = node("TensorScatter", ["x", "w"], ["y"], name="cache")
-    return model([written], [const("w", 1, 2, 4, 4)], shape=[1, 2, 4, 4], out=[1, 2, 4, 4], opset=24)
+def opset_26_new_operator() -> ModelProto:
+    bits = node("BitCast", ["x"], ["bits"], name="bits", to=TensorProto.INT32)
+    real = node("Cast", ["bits"], ["y"], name="real", to=TensorProto.FLOAT)
+    return model([bits, real], shape=[1, 2, 4, 4], out=[1, 2, 4, 4], opset=26)
 
 
 def graph_cycle() -> ModelProto:
@@ -358,7 +359,7 @@ BUILDERS: tuple[Callable[[], ModelProto | bytes], ...] = (
     dimension_negative, dimension_open, doubling_bomb, elements_2_to_40, empty, external_data,
     external_data_in_attribute, function_explosion, function_recursive, graph_cycle,
     input_elements_2_to_40, input_sequence, name_hostile, nested_10_deep, no_graph, no_output, operator_foreign,
-    operator_misspelled, opset_24_new_operator, opset_25_new_attribute, opset_6, opset_999, output_constant,
+    operator_misspelled, opset_25_new_attribute, opset_26_new_operator, opset_6, opset_999, output_constant,
     range_bomb, rank_9,
     rank_open, shape_from_data, sparse_weight, text_file, text_input, tflite, torch_zip, training_graph, truncated,
     unsupported_operators, value_made_twice, weight_computed, weight_cut_off, weight_in_wrong_field,

@@ -63,12 +63,6 @@ def codes(broken: Callable[[], object]) -> list[str]:
 
 FLOAT: dict[str, tuple[str, str, Mapping[str, Any]]] = {
     "an input without elements": ("EQ0304", "g (float[1,0] x) => (float[1,0] y) { y = Relu(x) }", {}),
-    "the indices of a MaxPool": (
-        "EQ0305",
-        """g (float[1,1,4,4] x) => (float[1,1,2,2] y, int64[1,1,2,2] i) {
-            y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
-        {},
-    ),
     "pooling over four dimensions": (
         "EQ0307",
         """g (float[1,1,4,4,4,4] x) => (float[1,1,2,2,2,2] y) {

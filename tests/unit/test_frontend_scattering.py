@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import onnx
@@ -108,3 +108,11 @@ def test_unpooling_to_another_shape_is_refused() -> None:
     model = made([node], {"x": (FLOAT, [1, 1, 2, 2])}, {"y": (FLOAT, [1, 1, 5, 5])}, constants)
     x = np.ones((1, 1, 2, 2), np.float32)
     assert judge(NodeTest("other", model, (x,), (np.zeros((1, 1, 5, 5), np.float32),), 0, 0)).kind == "refused"
+
+
+def test_places_in_a_volume_that_count_columns_first_are_refused() -> None:
+    volume = {"kernel_shape": [2, 2, 2], "strides": [2, 2, 2]}
+    node = helper.make_node("MaxPool", ["x"], ["y", "places"], "pool", **cast(Any, volume), storage_order=1)
+    outputs = {"y": (FLOAT, [1, 1, 2, 2, 2]), "places": (INT64, [1, 1, 2, 2, 2])}
+    found = problems_of(made([node], {"x": (FLOAT, [1, 1, 4, 4, 4])}, outputs))
+    assert [problem[:6] for problem in found] == ["EQ0305", "EQ0307"]

@@ -29,8 +29,8 @@ def find_places(node: ir.Node, edit: Edit) -> str | None:
     strides, dilations, _ = window_attributes(node, kernel)
     pads, rank = resolved_pads(node, kernel, shape[2:], target[2:]), len(kernel)
     columns_first = integer(node, "storage_order", 0)
-    if pads is None or (columns_first and len(shape) != _IMAGE_RANK):
-        return "a window would see padding only, or places count columns first in a tensor that is no image"
+    if pads is None or (columns_first and len(shape) > _IMAGE_RANK):
+        return "a window would see padding only, or places in a volume count columns first"
     base, values, table = name_of(places), x, np.zeros((1,) * (2 * rank), np.int64)
     for axis, size in enumerate(shape[2:]):
         at = places_of(target[2 + axis], kernel[axis], strides[axis], dilations[axis]) - pads[axis]
