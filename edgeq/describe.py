@@ -106,14 +106,16 @@ def _endpoints(graph: Graph, names: tuple[str, ...], onnx_names: tuple[str, ...]
 
 
 def _states(job: Job) -> tuple[StateValue, ...]:
+    """What is kept, by the names of the ONNX model."""
     from edgeq.onnxio.states import states_of
 
     assert job.graph is not None and job.qdq_model is not None  # noqa: PT018 - set by the stages before
     found = []
-    for state, named in zip(job.graph.states, states_of(job.qdq_model), strict=True):
-        tensor = job.graph.tensors[state.input]
-        value = StateValue(named.input, named.output, tensor.dtype.value, tuple(tensor.shape), *_parameters(tensor))
-        found.append(value)
+    for named, slabs in zip(states_of(job.qdq_model), job.graph.whole_states(), strict=True):
+        for state in slabs:
+            tensor = job.graph.tensors[state.input]
+            about = tensor.dtype.value, tuple(tensor.shape), *_parameters(tensor), state.slab
+            found.append(StateValue(named.input, named.output, *about))
     return tuple(found)
 
 

@@ -87,6 +87,7 @@ class StateValue:
         shape: its extents, as the integer graph has them.
         scale: real = scale * (integer - zero_point); None: the integers are what the model has, too.
         zero_point: likewise; what a reset sets, 0 where it is None.
+        rows: first and end of the rows that it holds of ONNX's, along the first axis; None: all.
     """
 
     input: str
@@ -95,6 +96,7 @@ class StateValue:
     shape: tuple[Natural, ...]
     scale: Positive | None
     zero_point: int | None
+    rows: tuple[Natural, Natural] | None = None
 
 
 @dataclass(frozen=True)

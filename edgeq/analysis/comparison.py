@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.interp import run
-from edgeq.ir import Graph, Node, Tensor
+from edgeq.ir import Graph, Node, State, Tensor
 from edgeq.numerics.array import Array
 from edgeq.runners.base import ImageSpec, RunResult
 
@@ -146,10 +146,9 @@ class BeforePasses:
             inputs: of one sample.
             expected: all tensors of the graph after the passes.
         """
-        # The states before a run are among its tensors, under the same names in both graphs.
-        states = {
-            state.input: _in_onnx(self.after.tensors[state.input], expected[state.input]) for state in self.after.states
-        }
+        # The states before a run are among its tensors.
+        pairs = zip(self.before.states, self.after.whole_states(), strict=True)
+        states = {state.input: self._stacked(slabs, [slab.input for slab in slabs], expected) for state, slabs in pairs}
         return run(self.before, inputs, states, known=self._reuse(expected)).tensors
 
     def _reuse(self, expected: Mapping[str, Array]) -> Callable[[Node, Sequence[Array]], Sequence[Array] | None]:
@@ -187,9 +186,15 @@ class BeforePasses:
                 result.compare(sample, None, name, values[name], value)
         for old, new in zip(self.before.outputs, self.after.outputs, strict=True):
             result.compare(sample, None, new, values[old], expected[new])
-        for one, other in zip(self.before.states, self.after.states, strict=True):
-            carried = _in_onnx(self.after.tensors[other.input], expected[other.output])
-            result.compare(sample, None, other.output, values[one.output], carried)
+        for one, slabs in zip(self.before.states, self.after.whole_states(), strict=True):
+            carried = self._stacked(slabs, [slab.output for slab in slabs], expected)
+            result.compare(sample, None, slabs[0].output, values[one.output], carried)
+
+    def _stacked(self, slabs: Sequence[State], names: Sequence[str], values: Mapping[str, Array]) -> Array:
+        """One side of a state in ONNX's layout, of the slabs that it is kept in."""
+        parts = zip(slabs, names, strict=True)
+        found = [_in_onnx(self.after.tensors[slab.input], values[name]) for slab, name in parts]
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def _in_onnx(tensor: Tensor, value: Array) -> Array:

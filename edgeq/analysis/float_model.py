@@ -79,7 +79,8 @@ def float_model_of(compiled: Compiled, source: ModelSource | None) -> FloatModel
     used = {str(dim) for value in given.graph.inputs for dim in value.shape or () if not isinstance(dim, int)}
     dims = compiled.manifest.options.dims
     model = frontend.normalize(given, {name: size for name, size in dims.items() if name in used})
-    states = [State(state.input, state.output) for state in compiled.manifest.states]
+    pairs = dict.fromkeys((state.input, state.output) for state in compiled.manifest.states)
+    states = [State(*names) for names in pairs]
     frontend.take_states(model, states, recognize=False)
     return FloatModel(model, inputs, _matched(compiled, model, source))
 

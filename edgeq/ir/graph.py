@@ -72,10 +72,14 @@ class Node:
 
 @dataclass(frozen=True)
 class State:
-    """A value that outlives one run: ``input`` is read, ``output`` is what the next run reads."""
+    """A value that outlives one run: ``input`` is read, ``output`` is what the next run reads.
+
+    ``slab`` is the first row and the end of what it holds of the ONNX model's state, along the first axis; None: all.
+    """
 
     input: str
     output: str
+    slab: tuple[int, int] | None = None
 
 
 @dataclass
@@ -116,6 +120,15 @@ class Graph:
     def results(self, node: Node) -> list[Tensor]:
         """The output tensors of a node."""
         return [self.tensors[name] for name in node.outputs]
+
+    def whole_states(self) -> list[list[State]]:
+        """The states of the ONNX model in its order, each as the slabs that it is kept in."""
+        found: list[list[State]] = []
+        for state in self.states:
+            if state.slab is None or state.slab[0] == 0:
+                found.append([])
+            found[-1].append(state)
+        return found
 
     def producer(self, tensor: str) -> Node | None:
         """The node that computes a tensor; None for inputs, states and constants."""

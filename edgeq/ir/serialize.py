@@ -88,7 +88,7 @@ def graph_to_json(graph: Graph) -> dict[str, Any]:
         "name": graph.name,
         "inputs": list(graph.inputs),
         "outputs": list(graph.outputs),
-        "states": [[state.input, state.output] for state in graph.states],
+        "states": [[state.input, state.output, *(state.slab or ())] for state in graph.states],
         "tensors": [_tensor_to_json(tensor) for tensor in graph.tensors.values()],
         "nodes": [
             {
@@ -124,11 +124,17 @@ def _tensor_to_json(tensor: Tensor) -> dict[str, Any]:
     return record
 
 
+def _is_state(value: object) -> bool:
+    """Names of its input and output; perhaps first row and end of its slab."""
+    kinds = (str, str, int, int)
+    return isinstance(value, list) and len(value) in {2, 4} and all(map(isinstance, value, kinds))
+
+
 _DOCUMENT: Final = {
     "name": str,
     "inputs": [str],
     "outputs": [str],
-    "states": [[str]],
+    "states": [_is_state],
     "tensors": [{"name": str, "shape": [natural], "dtype": str}],
     "nodes": [
         {
@@ -181,6 +187,10 @@ def _tensor_from_json(record: Mapping[str, Any], arrays: Mapping[str, Array]) ->
     )
 
 
+def _state_from_json(read: str, written: str, *slab: int) -> State:
+    return State(read, written, (slab[0], slab[1]) if slab else None)
+
+
 def _graph_from_json(document: Mapping[str, Any], arrays: Mapping[str, Array]) -> Graph:
     return Graph(
         name=document["name"],
@@ -198,5 +208,5 @@ def _graph_from_json(document: Mapping[str, Any], arrays: Mapping[str, Array]) -
         ],
         inputs=tuple(document["inputs"]),
         outputs=tuple(document["outputs"]),
-        states=tuple(State(*pair) for pair in document["states"]),
+        states=tuple(_state_from_json(*record) for record in document["states"]),
     )

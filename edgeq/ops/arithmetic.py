@@ -87,7 +87,7 @@ def _extreme(name: str, onnx: str, choose: np.ufunc, word: str) -> Op:
         evaluate=_evaluate_extreme(choose),
         macs=no_macs,
         axes=Axes(),
-        overwrites=True,
+        overwrites=(0, 1),
         onnx=(OnnxForm(onnx, activations=None, scale="same", saturates=True),),
         samples=_pairs(onnx),
     )
@@ -112,7 +112,7 @@ DIVIDE = Op(
     evaluate=_evaluate_divide,
     macs=no_macs,
     axes=Axes(),
-    overwrites=True,
+    overwrites=(0, 1),
     onnx=(OnnxForm("Div", activations=None, fuses_clamp=True),),
     samples=(
         Sample("same-4d", "Div", (_IMAGE, _IMAGE), positive=(1,)),
@@ -144,7 +144,7 @@ PRELU = Op(
     evaluate=_evaluate_prelu,
     macs=no_macs,
     axes=Axes(),
-    overwrites=True,
+    overwrites=(0,),
     onnx=(OnnxForm("PRelu", constants={1: "list of slopes"}, fuses_clamp=True),),
     samples=(
         Sample("per_channel", "PRelu", (_IMAGE,), {1: (5, 1, 1)}),

@@ -270,7 +270,7 @@ class Op:
         shape: the shape of its result, and what it asks of its operands' shapes beyond the signature.
         others: shapes and types of its results behind the first; None where there is one result.
         axes: what it does to the axes of its activations; None where their order is fixed.
-        overwrites: every kernel may write its result over an operand of as many elements.
+        overwrites: numbers of the operands over which every kernel may write its result, if they have as many elements.
         one_sample: the backends have it for one sample only, a first axis of 1.
         indexed: of an operator with a slot ``indices``, how many elements these tell apart: n for −n to n − 1.
     """
@@ -288,7 +288,7 @@ class Op:
     onnx: tuple[OnnxForm, ...] = ()
     samples: tuple[Sample, ...] = ()
     limits: str = ""
-    overwrites: bool = False
+    overwrites: tuple[int, ...] = ()
     one_sample: bool = False
     indexed: Callable[[Node, Sequence[Tensor]], int] | None = None
 

@@ -82,7 +82,7 @@ def _sum_op(name: str, onnx: str, sign: int, summary: str) -> Op:
         evaluate=_evaluate_sum(sign),
         macs=no_macs,
         axes=Axes(),
-        overwrites=True,
+        overwrites=(0, 1),
         onnx=(OnnxForm(onnx, activations=None, fuses_clamp=True),),
         samples=_samples(onnx),
         limits="highmul: every partial sum of int8 fits int32",
@@ -101,7 +101,7 @@ MUL = Op(
     evaluate=_evaluate_mul,
     macs=no_macs,
     axes=Axes(),
-    overwrites=True,
+    overwrites=(0, 1),
     onnx=(OnnxForm("Mul", activations=None, fuses_clamp=True),),
     samples=_samples("Mul"),
 )

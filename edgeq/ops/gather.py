@@ -248,6 +248,7 @@ SCATTER_ELEMENTS = Op(
     shape=_scatter_elements_shape,
     evaluate=_evaluate_scatter_elements,
     macs=no_macs,
+    overwrites=(0,),
     indexed=_along_axis,
     onnx=(
         OnnxForm(
@@ -295,6 +296,7 @@ SCATTER_ND = Op(
     shape=_scatter_nd_shape,
     evaluate=_evaluate_scatter_nd,
     macs=no_macs,
+    overwrites=(0,),
     indexed=_smallest_axis,
     onnx=(OnnxForm("ScatterND", activations=(0, 1, 2), scale="same", attributes=(_REDUCTION,)),),
     samples=(

@@ -31,6 +31,6 @@ REQUANTIZE = Op(
     evaluate=_evaluate,
     macs=no_macs,
     axes=Axes(),
-    overwrites=True,
+    overwrites=(0,),
 )
 OPS = (REQUANTIZE,)

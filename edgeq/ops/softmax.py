@@ -58,7 +58,7 @@ SOFTMAX = Op(
     evaluate=_evaluate,
     macs=no_macs,
     axes=Axes(fixed=1),
-    overwrites=True,
+    overwrites=(0,),
     onnx=(
         OnnxForm(
             "Softmax",

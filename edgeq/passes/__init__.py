@@ -9,10 +9,12 @@ from edgeq.passes import (
     order_nodes,
     place_states,
     remove_dead_nodes,
+    split_states,
 )
 from edgeq.passes.base import Pass, run_passes
 
 PASSES: tuple[Pass, ...] = (
+    split_states.PASS,
     lay_out_states.PASS,
     cancel_transposes.PASS,
     compose_lookups.PASS,

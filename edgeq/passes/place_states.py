@@ -68,18 +68,16 @@ def _in_place(graph: Graph, number: int) -> bool:
     if maker is None or written in earlier:
         return False
     reads = [
-        (step, name)
+        (step, operand)
         for step, node in enumerate(graph.nodes)
         if node.op != "reshape"
-        for name in node.inputs
+        for operand, name in enumerate(node.inputs)
         if home.get(name, name) == state.input
     ]
-    elements = graph.tensors[written].elements
+    if graph.tensors[written].elements != graph.tensors[state.input].elements:
+        return all(step < maker for step, _ in reads)
     overwrites = BY_NAME[graph.nodes[maker].op].overwrites
-    return all(
-        step < maker or (step == maker and overwrites and graph.tensors[name].elements == elements)
-        for step, name in reads
-    )
+    return all(step < maker or (step == maker and operand in overwrites) for step, operand in reads)
 
 
 def _copied(graph: Graph, name: str) -> str:

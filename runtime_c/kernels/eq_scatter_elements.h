@@ -8,7 +8,7 @@
  * Layout  x, out: outer x length x inner. indices, updates: outer x count x inner. Elements of x, updates and out have
  *         item_bytes (1, 2, 4). All operands may be constants.
  * Ranges  length >= 1.
- * Aliasing  none: out must not overlap an operand.
+ * Aliasing  out may be x: then nothing is copied; it must not overlap indices or updates.
  * Scratch none.
  */
 #ifndef EQ_SCATTER_ELEMENTS_H
@@ -24,7 +24,9 @@ typedef struct {
 EQ_INLINE void eq_scatter_elements(void *out, const void *x, const int32_t *indices, const void *updates,
                                    const eq_scatter_elements_t *p) {
   int32_t at = 0;
-  (void)__builtin_memcpy(out, x, (size_t)(p->outer * p->length * p->inner * p->item_bytes));
+  if (out != x) {
+    (void)__builtin_memcpy(out, x, (size_t)(p->outer * p->length * p->inner * p->item_bytes));
+  }
   for (int32_t o = 0; o < p->outer; o++) {
     for (int32_t k = 0; k < p->count; k++) {
       for (int32_t i = 0; i < p->inner; i++) {

@@ -9,7 +9,7 @@
  * Layout  x, out: n0 x n1 x n2 x n3 x inner_bytes. indices: count x depth. updates: count x inner_bytes. All operands
  *         may be constants.
  * Ranges  batches is 1; 1 <= depth <= 4; sizes beyond depth are 1, none is 0.
- * Aliasing  none: out must not overlap an operand.
+ * Aliasing  out may be x: then nothing is copied; it must not overlap indices or updates.
  * Scratch none.
  */
 #ifndef EQ_SCATTER_ND_H
@@ -21,7 +21,9 @@ EQ_INLINE void eq_scatter_nd(void *out, const void *x, const int32_t *indices, c
                              const eq_gather_nd_t *p) {
   uint8_t *to = (uint8_t *)out;
   const uint8_t *from = (const uint8_t *)updates;
-  (void)__builtin_memcpy(to, x, (size_t)(p->n0 * p->n1 * p->n2 * p->n3 * p->inner_bytes));
+  if (out != x) {
+    (void)__builtin_memcpy(to, x, (size_t)(p->n0 * p->n1 * p->n2 * p->n3 * p->inner_bytes));
+  }
   for (int32_t k = 0; k < p->count; k++) {
     const int32_t row = eq_row_of(indices, p->depth, p->n0, p->n1, p->n2, p->n3);
     (void)__builtin_memcpy(to + row * p->inner_bytes, from, (size_t)p->inner_bytes);

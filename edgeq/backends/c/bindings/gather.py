@@ -5,6 +5,7 @@ A constant operand is passed as any other, from flash.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Final
 
@@ -48,7 +49,7 @@ def _elements(node: Node, graph: Graph, isa: Isa) -> Call:
     operands = {"x": x, "indices": indices}
     if node.op == "gather_elements":
         return call_with_constants("eq_gather_elements", fields, operands, node)
-    return call_with_constants("eq_scatter_elements", fields, operands | {"updates": graph.operands(node)[2]}, node)
+    return _scatter("eq_scatter_elements", fields, operands | {"updates": graph.operands(node)[2]}, node)
 
 
 def _nd_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
@@ -72,7 +73,13 @@ def _nd(node: Node, graph: Graph, isa: Isa) -> Call:
     operands = {"x": x, "indices": indices}
     if node.op == "gather_nd":
         return call_with_constants("eq_gather_nd", fields, operands, node)
-    return call_with_constants("eq_scatter_nd", fields, operands | {"updates": graph.operands(node)[2]}, node)
+    return _scatter("eq_scatter_nd", fields, operands | {"updates": graph.operands(node)[2]}, node)
+
+
+def _scatter(kernel: str, record: dict[str, int], operands: dict[str, Tensor], node: Node) -> Call:
+    """The result may lie where x lies: then nothing is copied."""
+    call = call_with_constants(kernel, record, operands, node)
+    return call if operands["x"].is_constant else replace(call, in_place=((0, 0),))
 
 
 BINDINGS: tuple[Binding, ...] = (
