@@ -5,7 +5,7 @@
 
 Two sources: a seeded sample of mutants by cosmic-ray over the code that decides bits and bytes, and ``faults.toml``:
 faults made by hand in C and Python. For a mutant the tests that execute its line are run, by coverage contexts: first
-the most specific ones, then the shortest, then those of :data:`_NET`, which see all operators; each for as long as
+the most specific ones, then the shortest, then those that share a graph with one of them; each for as long as
 :data:`_ROUNDS` allows. For a fault of the list, the tests that the list names. A test that fails without any fault does
 not count: those of the first run are left out, those that caught something run once more at the end. A fault survives
 when all its tests pass; the survivors are printed. What became of each mutant is kept until a source or test changes:
@@ -44,7 +44,7 @@ GOAL: Final = 0.85
 # Seconds of tests in each round; a round runs only where the ones before let a fault live.
 _ROUNDS: Final = (8.0, 20.0, 30.0)
 # Graphs are built once and shared by many tests, so a line of lowering may belong to none of those that depend on it.
-_NET: Final = ("tests/conformance/test_reference.py", "tests/golden/test_golden.py")
+_SHARING: Final = ("tests/conformance/", "tests/golden/")
 # Where tests are looked for that run a line. Those that compile and run C see the same faults many times slower.
 _QUICK: Final = (
     "tests/unit",
@@ -212,17 +212,37 @@ def _rounds(specific: Sequence[str], seconds: Mapping[str, float]) -> tuple[tupl
         specific: the tests that run the line, the most specific first.
         seconds: what each test takes; those that are missing count for nothing.
     """
-    shortest = sorted(specific, key=lambda name: (seconds.get(name, 0.0), name))
-    net = sorted((name for name in seconds if name.startswith(_NET)), key=lambda name: (seconds[name], name))
+    known = [name for name in specific if name in seconds]
+    made = {_makes(name) for name in known}
+    shortest = sorted(known, key=lambda name: (seconds[name], name))
+    net = sorted((name for name in seconds if _makes(name) in made), key=lambda name: (seconds[name], name))
+    slowest: dict[str, float] = defaultdict(float)
+    for name, taken in seconds.items():
+        slowest[_makes(name)] = max(slowest[_makes(name)], taken)
     rounds: list[tuple[str, ...]] = []
-    for tests, budget in zip((specific, shortest, net), _ROUNDS, strict=True):
-        done = {name for names in rounds for name in names}
-        taken: list[str] = []
+    for tests, budget in zip((known, shortest, net), _ROUNDS, strict=True):
+        chosen: list[str] = []
+        there: set[str] = set()
         for name in tests:
-            if name in seconds and name not in done and sum(seconds[one] for one in taken) + seconds[name] <= budget:
-                taken.append(name)
-        rounds.append(tuple(taken))
+            cost = seconds[name] if _makes(name) in there else slowest[_makes(name)]
+            if cost <= budget and not any(name in names for names in rounds):
+                budget -= cost  # noqa: PLW2901 - what is left of it
+                chosen.append(name)
+                there.add(_makes(name))
+        rounds.append(tuple(chosen))
     return tuple(names for names in rounds if names)
+
+
+def _makes(name: str) -> str:
+    """What a test needs first, which the others that need it in one process share: the graph of a family and arithmetic.
+
+    The first to need it takes its time, so the longest test of those that share it tells how long that is.
+    """
+    file, _, test = name.partition("::")
+    if not file.startswith(_SHARING):
+        return name
+    parameters = test.partition("[")[2].partition("[")[0].rstrip("]")
+    return f"{file}::{sorted(parameters.split('-')[:3])}"
 
 
 def run_all(listed: Sequence[Fault], sampled: Sequence[Fault], workers: int) -> set[Fault]:
