@@ -15,6 +15,7 @@ a campaign that was stopped goes on. Exits with 1 below the goal, or when a faul
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
 import json
 import os
@@ -192,11 +193,33 @@ def sample_mutants(count: int, seed: int) -> list[Fault]:
     seconds = {name: taken for name, taken in outcomes["seconds"].items() if name not in set(outcomes["failed"])}
     faults = []
     for entry in map(json.loads, listed.splitlines()):
-        lines = lines_of[entry["path"]]
-        rounds = _rounds(_specific(lines.get(entry["line"], []), breadth), seconds)
+        contexts = contexts_of(ROOT / entry["path"], entry["line"], lines_of[entry["path"]])
+        rounds = _rounds(_specific(contexts, breadth), seconds)
         limits = tuple(_LEAST_SECONDS + _SLOWER * sum(seconds[name] for name in names) for names in rounds)
         faults.append(Fault(entry["path"], entry["line"], entry["mutated"], entry["operator"], rounds, limits))
     return faults
+
+
+def contexts_of(path: Path, line: int, lines: Mapping[int, Sequence[str]]) -> set[str]:
+    """The contexts of coverage in which a line runs, or what it defines is used.
+
+    A line that runs when the module is imported, by no test in particular, belongs to the tests of the function whose
+    head it is, or else to those of the whole module.
+
+    Args:
+        path: the file.
+        line: the line's number.
+        lines: contexts by line.
+    """
+    found = set(lines.get(line, ())) - {""}
+    if found:
+        return found
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    heads = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    head = next((node for node in heads if node.lineno <= line < node.body[0].lineno), None)
+    last = head.end_lineno if head is not None else None
+    within = range(head.lineno, last + 1) if head is not None and last is not None else lines
+    return {context for number in within for context in lines.get(number, ())} - {""}
 
 
 def _specific(contexts: Iterable[str], breadth: Counter[str]) -> list[str]:
@@ -234,7 +257,7 @@ def _rounds(specific: Sequence[str], seconds: Mapping[str, float]) -> tuple[tupl
 
 
 def _makes(name: str) -> str:
-    """What a test needs first, which the others that need it in one process share: the graph of a family and arithmetic.
+    """What a test needs first, which others in its process share: the graph of a family in an arithmetic.
 
     The first to need it takes its time, so the longest test of those that share it tells how long that is.
     """
