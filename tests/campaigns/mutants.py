@@ -193,8 +193,8 @@ def sample_mutants(count: int, seed: int) -> list[Fault]:
     seconds = {name: taken for name, taken in outcomes["seconds"].items() if name not in set(outcomes["failed"])}
     faults = []
     for entry in map(json.loads, listed.splitlines()):
-        contexts = contexts_of(ROOT / entry["path"], entry["line"], lines_of[entry["path"]])
-        rounds = _rounds(_specific(contexts, breadth), seconds)
+        running = contexts_of(ROOT / entry["path"], entry["line"], lines_of[entry["path"]])
+        rounds = _rounds(_specific(running, breadth), seconds)
         limits = tuple(_LEAST_SECONDS + _SLOWER * sum(seconds[name] for name in names) for names in rounds)
         faults.append(Fault(entry["path"], entry["line"], entry["mutated"], entry["operator"], rounds, limits))
     return faults
