@@ -86,8 +86,9 @@ def test_slabs_keep_every_bit_in_place() -> None:
         states = [one.states, other.states]
     assert found.mismatches == 0
     assert after.states[0].output in found.names
-    last = after.states[2].output
-    compared.compare(found, 5, compared.run([x], other.tensors), {**other.tensors, last: other.tensors[last] ^ 1})
+    x = np.ones((1, 4), np.int8)
+    tensors, last = run(after, [x]).tensors, after.states[2].output
+    compared.compare(found, 5, compared.run([x], tensors), {**tensors, last: tensors[last] ^ 1})
     assert found.mismatches > 0
 
 
