@@ -43,8 +43,6 @@ def choose_multipliers(scales: npt.ArrayLike, reach: int = 0) -> tuple[Array, in
     if factors.size == 0 or not bool(np.all(np.isfinite(factors) & (factors > 0))):
         raise ScaleRangeError("requantization factors must be positive and finite")
     largest = float(factors.max())
-    if largest >= 2.0 ** (SHIFT_MAX - 1):
-        raise ScaleRangeError(f"the requantization factor {largest!r} is too large: it must be below 2^30")
     shift = shift_of(largest)
     if shift > SHIFT_MAX:
         raise ScaleRangeError(f"the requantization factor {largest!r} is too large: it must be below 2^30")

@@ -166,6 +166,7 @@ CONCAT = Op(
         Sample("3d-time", "Concat", ((1, 5, 6), (1, 1, 6)), {}, {"axis": 1}),
         Sample("3d-features", "Concat", ((1, 5, 6), (1, 5, 3)), {}, {"axis": 2}),
         Sample("2d-constant", "Concat", ((1, 7),), {1: (1, 3)}, {"axis": 1}),
+        Sample("2d-constants-around", "Concat", ((1, 7),), {0: (1, 3), 2: (1, 2), 3: (1, 4)}, {"axis": 1}),
     ),
 )
 

@@ -200,7 +200,7 @@ ONE_HOT = Op(
     ),
     samples=(
         _one_hot("last", (1, 5), 7, np.array([0, 1], np.float32)),
-        _one_hot("axis1-values", (1, 3, 2), 4, np.array([-0.5, 2], np.float32), axis=1),
+        _one_hot("axis1-values", (1, 3, 2), 4, np.array([-0.5, 2], np.float32), axis=-3),
         _one_hot("integers", (1, 5), 7, np.array([3, -4], np.int64), "int64"),
     ),
 )

@@ -128,6 +128,13 @@ LOWERED: dict[str, tuple[str, Mode, str, str, Mapping[str, Any]]] = {
         "e = QuantizeLinear(b, t, z)\n f = DequantizeLinear(e, t, z)\n c = Add(b, f)\n",
         {"s": np.float32(1e-7), "t": np.float32(1e5)},
     ),
+    "a Softmax result in steps of 1/1000": (
+        "EQ0358",
+        "highmul",
+        "float[1,4]",
+        "c = Softmax(b)\n d = QuantizeLinear(c, t, z)\n y = DequantizeLinear(d, t, z)",
+        {"t": np.float32(0.001)},
+    ),
     "a long row": ("EQ0359", "tflite", "float[1,600]", "c = Softmax(b)\n", {}),
 }
 
@@ -141,6 +148,14 @@ def test_quantized_model_is_refused_by_lowering(
     ending = "" if "y =" in body else _QUANTIZED_OUTPUT
     text = f"g ({given} x{more}) => ({shape} y) {{ {_QUANTIZED_INPUT}{body}{ending} }}"
     assert codes(lambda: lower(_quantized(text, {**_S, **constants}), mode=mode, name="m")) == [code]
+
+
+def test_scales_far_apart_are_those_of_a_named_operator() -> None:
+    _, mode, shape, body, constants = LOWERED["scales far apart"]
+    text = f"g (float[1,4] x) => ({shape} y) {{ {_QUANTIZED_INPUT}{body}{_QUANTIZED_OUTPUT} }}"
+    with pytest.raises(EdgeqError) as caught:
+        lower(_quantized(text, {**_S, **constants}), mode=mode, name="m")
+    assert [problem.where for problem in caught.value.problems] == ["node Add_4"]
 
 
 def test_activation_with_a_scale_per_channel_is_refused_by_lowering() -> None:

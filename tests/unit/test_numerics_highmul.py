@@ -79,6 +79,7 @@ def test_sums_of_int16_products_are_shifted_right_by_the_least_that_fits(
 
 def test_a_factor_that_saturates_most_sums_is_refused() -> None:
     assert choose_multipliers([2.0**-6], 2**34)[1] == -4
+    assert choose_multipliers([(2**31 - 1) * 2.0**-36], 2**34)[0].tolist() == [2**31 - 1]
     with pytest.raises(ValueError, match=r"too large for sums up to 17179869184"):
         choose_multipliers([2.0**-5], 2**34)
     one = np.array([1], dtype=np.int32)

@@ -9,7 +9,17 @@ import pytest
 
 from edgeq.numerics.array import Array
 from edgeq.numerics.fourier import is_length, spectrum, stages_of, twiddles
-from edgeq.numerics.log_mel import Rows, Scale, choose_bands, choose_scale, log_mel, quantize_window, table
+from edgeq.numerics.log_mel import (
+    COLUMNS,
+    LOGARITHM_BITS,
+    Rows,
+    Scale,
+    choose_bands,
+    choose_scale,
+    log_mel,
+    quantize_window,
+    table,
+)
 from edgeq.numerics.scale_range import ScaleRangeError
 
 LENGTHS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -145,6 +155,16 @@ def test_bands_of_sounds_are_within_a_step_of_the_truth(kind: str, magnitude: bo
 def test_nothing_at_all_is_the_least_result() -> None:
     found = results(signal("silence"), 0.0, magnitude=True, floor=False)
     assert (found == -(2**15) * OUT).all()
+
+
+@pytest.mark.parametrize("epsilon", [1e-9, 0.3, 1.5, 1e3])
+def test_what_is_added_is_in_the_units_of_each_band(epsilon: float) -> None:
+    """Of a band, the logarithm of its unit in steps of 2^-20 and the quotient of epsilon and the unit as x·2^E."""
+    _, bands = choose_bands(bands_of(), Fraction(3, 7), LENGTH, epsilon, magnitude=True)
+    for row in bands:
+        offset, exponent, mantissa = (int(row[COLUMNS.index(name)]) for name in ("offset", "exponent", "epsilon"))
+        added = mantissa % 2**32 * 2.0**exponent * 2.0 ** (offset / 2**LOGARITHM_BITS)
+        assert added == pytest.approx(epsilon, rel=2.0**-LOGARITHM_BITS)
 
 
 def test_scales_too_far_apart_are_refused() -> None:
