@@ -102,31 +102,43 @@ def conv_node(**changes: Attr) -> Node:
 def conv_operands(x: tuple[int, ...], weight: tuple[int, ...], channels: int) -> list[Tensor]:
     return [
         Tensor("x", x, DType.INT8),
-        Tensor("w", weight, DType.INT8),
-        Tensor("b", (weight[0],), DType.INT32),
-        Tensor("m", (channels,), DType.INT32),
+        Tensor.constant("w", np.ones(weight, np.int8)),
+        Tensor.constant("b", np.zeros(weight[0], np.int32)),
+        Tensor.constant("m", np.ones(channels, np.int32)),
     ]
 
 
+FITTING = ((1, 5, 5, 3), (4, 3, 3, 3), 4)
+
+
+def test_conv2d_takes_what_fits() -> None:
+    assert infer(conv_node(), conv_operands(*FITTING)) == [((1, 3, 3, 4), DType.INT8)]
+    assert infer(conv_node(group=3), conv_operands((1, 5, 5, 3), (6, 3, 3, 1), 6)) == [((1, 3, 3, 6), DType.INT8)]
+
+
 @pytest.mark.parametrize(
-    ("node", "operands"),
+    ("node", "operands", "what"),
     [
-        (conv_node(), conv_operands((1, 2, 2, 3), (4, 3, 3, 3), 4)),
-        (conv_node(), conv_operands((1, 5, 5, 3), (4, 3, 3, 2), 4)),
-        (conv_node(group=3), conv_operands((1, 5, 5, 3), (4, 3, 3, 1), 4)),
-        (conv_node(), conv_operands((1, 5, 5, 3), (4, 3, 3, 3), 2)),
-        (conv_node(strides=(0, 1)), conv_operands((1, 5, 5, 3), (4, 3, 3, 3), 4)),
-        (conv_node(pads=(0, 0)), conv_operands((1, 5, 5, 3), (4, 3, 3, 3), 4)),
-        (conv_node(requant="exact"), conv_operands((1, 5, 5, 3), (4, 3, 3, 3), 4)),
-        (conv_node(acc="i64"), conv_operands((1, 5, 5, 3), (4, 3, 3, 3), 4)),
-        (conv_node(requant="tflite"), conv_operands((1, 5, 5, 3), (4, 3, 3, 3), 4)),
-        (conv_node(), conv_operands((1, 5, 5, 3), (4, 3, 3, 3), 4)[:3]),
+        (conv_node(), conv_operands((1, 2, 2, 3), (4, 3, 3, 3), 4), "no window fits"),
+        (conv_node(), conv_operands((1, 5, 5, 3), (4, 3, 3, 2), 4), "channels and groups do not match"),
+        (conv_node(group=3), conv_operands((1, 5, 5, 3), (4, 3, 3, 1), 4), "channels and groups do not match"),
+        (conv_node(group=0), conv_operands(*FITTING), "attribute group is out of range 0"),
+        (conv_node(), conv_operands((1, 5, 5, 3), (4, 3, 3, 3), 2), "factor m has a wrong shape"),
+        (conv_node(), conv_operands((1, 400, 400, 1), (4, 363, 363, 1), 4), "too many products in one sum"),
+        (conv_node(strides=(0, 1)), conv_operands(*FITTING), "attribute strides is out of range (0, 1)"),
+        (conv_node(pads=(0, 0)), conv_operands(*FITTING), "malformed window"),
+        (conv_node(requant="exact"), conv_operands(*FITTING), "attribute requant is out of range"),
+        (conv_node(acc="i16"), conv_operands(*FITTING), "attribute acc is out of range"),
+        (conv_node(requant="tflite"), conv_operands(*FITTING), "wrong number of operands 4"),
+        (conv_node(), conv_operands(*FITTING)[:3], "wrong number of operands 3"),
     ],
 )
-def test_conv2d_refuses(node: Node, operands: list[Tensor]) -> None:
+def test_conv2d_refuses(node: Node, operands: list[Tensor], what: str) -> None:
     with pytest.raises(EdgeqError) as caught:
         infer(node, operands)
-    assert caught.value.problems[0].code == "EQ0903"
+    (problem,) = caught.value.problems
+    assert problem.code == "EQ0903"
+    assert what in f"{problem.what} {problem.got}"
 
 
 @settings(deadline=None, max_examples=60)

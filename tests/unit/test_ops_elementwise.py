@@ -113,13 +113,14 @@ def test_softmax_in_both_modes(seed: int) -> None:
 
 def test_operands_are_checked() -> None:
     x, y = draw(((1, 4), (1, 3)), 0)
-    for node, arrays in (
-        (Node("add", "n", (), ("y",), {"requant": "highmul"}), [x, y]),
-        (Node("lookup", "n", (), ("y",), {}), [x, x]),
-        (Node("softmax", "n", (), ("y",), {"requant": "highmul"}), [x, x]),
-        (Node("mul", "n", (), ("y",), SCALED), [x, x, np.zeros(2, dtype=np.int32)]),
-        (Node("requantize", "n", (), ("y",), SCALED), [x]),
+    for node, arrays, what in (
+        (Node("add", "n", (), ("y",), {"requant": "highmul"}), [x, y], "shapes do not broadcast"),
+        (Node("lookup", "n", (), ("y",), {}), [x, x], "a table of int8 has 256 entries"),
+        (Node("softmax", "n", (), ("y",), {"requant": "highmul"}), [x, x], "wrong operand types"),
+        (Node("mul", "n", (), ("y",), SCALED), [x, x, np.zeros(2, dtype=np.int32)], "factor t2 has a wrong shape"),
+        (Node("requantize", "n", (), ("y",), SCALED), [x], "wrong number of operands"),
     ):
         with pytest.raises(EdgeqError) as caught:
             inferred(node, arrays)
-        assert caught.value.problems[0].code == "EQ0903"
+        (problem,) = caught.value.problems
+        assert (problem.code, problem.what) == ("EQ0903", f"{node.op}: {what}")

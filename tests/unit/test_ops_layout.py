@@ -75,23 +75,28 @@ def test_reshape_keeps_the_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("op", "attrs", "shapes"),
+    ("op", "attrs", "shapes", "what"),
     [
-        ("concat", {"axis": 3}, [(1, 2, 3)]),
-        ("concat", {"axis": 1}, [(1, 2, 3), (1, 2, 4)]),
-        ("concat", {"axis": 1}, [(1, 2, 3), (1, 2)]),
-        ("pad", {"pads": (0, 1), "value": 0}, [(1, 2)]),
-        ("pad", {"pads": (0, 1, 0, -1), "value": 0}, [(1, 2)]),
-        ("pad", {"pads": (0, 1, 0, 1), "value": 128}, [(1, 2)]),
-        ("reshape", {"shape": (3,)}, [(1, 2)]),
-        ("reshape", {"shape": (2,)}, [(1, 2), (1, 2)]),
-        ("slice", {"starts": (0,), "ends": (1,), "steps": (1,)}, [(1, 2)]),
-        ("slice", {"starts": (0, 0), "ends": (1, 3), "steps": (1, 1)}, [(1, 2)]),
-        ("slice", {"starts": (0, 0), "ends": (1, 2), "steps": (1, 0)}, [(1, 2)]),
-        ("transpose", {"perm": (0, 0)}, [(1, 2)]),
+        ("concat", {"axis": 3}, [(1, 2, 3)], "no such axis"),
+        ("concat", {"axis": 1}, [(1, 2, 3), (1, 2, 4)], "shapes do not match"),
+        ("concat", {"axis": 1}, [(1, 2, 3), (1, 2)], "shapes do not match"),
+        ("pad", {"pads": (0, 1), "value": 0}, [(1, 2)], "malformed pads"),
+        ("pad", {"pads": (0, 1, 0, -1), "value": 0}, [(1, 2)], "attribute pads is out of range"),
+        ("pad", {"pads": (0, 1, 0, 1), "value": 128}, [(1, 2)], "attribute value is out of range"),
+        ("reshape", {"shape": (3,)}, [(1, 2)], "element counts differ"),
+        ("reshape", {"shape": (2,)}, [(1, 2), (1, 2)], "wrong number of operands"),
+        (
+            "slice",
+            {"starts": (0,), "ends": (1,), "steps": (1,)},
+            [(1, 2)],
+            "one start, end and step per axis is needed",
+        ),
+        ("slice", {"starts": (0, 0), "ends": (1, 3), "steps": (1, 1)}, [(1, 2)], "slice out of range"),
+        ("slice", {"starts": (0, 0), "ends": (1, 2), "steps": (1, 0)}, [(1, 2)], "attribute steps is out of range"),
+        ("transpose", {"perm": (0, 0)}, [(1, 2)], "not a permutation of the axes"),
     ],
 )
-def test_malformed_nodes_are_refused(op: str, attrs: dict[str, Attr], shapes: list[tuple[int, ...]]) -> None:
+def test_malformed_nodes_are_refused(op: str, attrs: dict[str, Attr], shapes: list[tuple[int, ...]], what: str) -> None:
     operands = [Tensor(f"t{i}", shape, DType.INT8) for i, shape in enumerate(shapes)]
-    with pytest.raises(EdgeqError, match="EQ0903"):
+    with pytest.raises(EdgeqError, match=f"EQ0903: {op}: {what}"):
         infer(Node(op, "n", (), ("y",), attrs), operands)
