@@ -52,6 +52,7 @@ _QUICK: Final = (
     "tests/quantized",
     "tests/golden",
     "tests/conformance/test_reference.py",
+    "tests/conformance/test_tflite.py",
     "tests/conformance/test_edges.py::test_clamps_bind",
     "tests/conformance/test_edges.py::test_kernels_refuse_and_fall_back",
     "tests/conformance/test_edges.py::test_tap_pairs_stay_within_int16",
@@ -89,8 +90,13 @@ class Fault:
 
     @property
     def key(self) -> str:
-        """The same for the same fault and tests."""
-        return hashlib.sha256(repr((self.path, self.text, self.tests)).encode()).hexdigest()
+        """The same for the same fault, whatever tests it meets."""
+        return hashlib.sha256(repr((self.path, self.text)).encode()).hexdigest()
+
+    @property
+    def met(self) -> str:
+        """The same for the same tests."""
+        return hashlib.sha256(repr(self.tests).encode()).hexdigest()
 
     @property
     def change(self) -> str:
@@ -308,13 +314,14 @@ def run_all(listed: Sequence[Fault], sampled: Sequence[Fault], workers: int) -> 
 
 
 def kept_results(faults: Iterable[Fault]) -> dict[Fault, set[str] | None]:
-    """What became of those that ran before, as :func:`run_all` has it."""
+    """What became of those that ran before, as :func:`run_all` has it; a survivor meets tests that are new to it."""
     if not _RESULTS.is_file():
         return {}
-    rows = map(json.loads, _RESULTS.read_text(encoding="utf-8").splitlines())
-    known = {row["key"]: row["failed"] for row in rows}
-    found = {fault: known[fault.key] for fault in faults if fault.key in known}
-    return {fault: None if failed is None else set(failed) for fault, failed in found.items()}
+    rows = [json.loads(line) for line in _RESULTS.read_text(encoding="utf-8").splitlines()]
+    caught = {row["fault"]: set(row["failed"]) for row in rows if row["failed"] is not None}
+    alive = {(row["fault"], row["tests"]) for row in rows if row["failed"] is None}
+    found: dict[Fault, set[str] | None] = {fault: caught[fault.key] for fault in faults if fault.key in caught}
+    return found | {fault: None for fault in faults if fault not in found and (fault.key, fault.met) in alive}
 
 
 def tell(fault: Fault, failed: set[str] | None) -> None:
@@ -325,7 +332,7 @@ def tell(fault: Fault, failed: set[str] | None) -> None:
 
 def keep_result(fault: Fault, failed: set[str] | None) -> None:
     """Note what became of a mutant."""
-    row = {"key": fault.key, "failed": None if failed is None else sorted(failed)}
+    row = {"fault": fault.key, "tests": fault.met, "failed": None if failed is None else sorted(failed)}
     with _RESULTS.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
 
