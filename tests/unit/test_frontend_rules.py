@@ -458,6 +458,31 @@ def test_matrix_on_the_left_becomes_gemm() -> None:
     assert ops(run_both(model)) == {"Transpose": 2, "Gemm": 1}
 
 
+@pytest.mark.parametrize(
+    ("matrix", "shape"),
+    [
+        ((5, 7), [2, 7, 3]),
+        ((5, 7), [7]),
+        ((7,), [7, 3]),
+        ((7,), [2, 7, 3]),
+        ((1, 5, 7), [7, 3]),
+        ((1, 1, 7), [1, 7, 3]),
+        ((2, 5, 7), [2, 7, 3]),
+        ((2, 5, 7), [7, 3]),
+        ((3, 1, 5, 7), [7, 2]),
+        ((2, 5, 7), [7]),
+    ],
+)
+def test_matrices_on_the_left_become_gemm(matrix: tuple[int, ...], shape: list[int]) -> None:
+    """W · x of vectors, stacks and operands that broadcast."""
+    model = build(
+        [node("MatMul", ["w", "x"], ["m"]), node("Relu", ["m"], ["y"])], shape, constants={"w": weights(*matrix)}
+    )
+    counted = ops(run_both(model))
+    assert counted["Gemm"] == (1 if len(matrix) < 3 else int(np.prod(matrix[:-2])))
+    assert "MatMul" not in counted
+
+
 @pytest.mark.parametrize("trans_a", [0, 1])
 @pytest.mark.parametrize("trans_b", [0, 1])
 @pytest.mark.parametrize("bias", [None, (), (1,), (5,), (1, 5), (3, 1), (3, 5)])

@@ -36,7 +36,7 @@ def matmul_to_gemm(node: ir.Node, edit: Edit) -> str | None:
     if weight.dtype.kind != "f":
         return "the weight is not float"
     extents = weight.shape
-    while len(extents) > 2 and extents[0] == 1 and len(extents) <= len(shape_of(x)):
+    while len(extents) > 2 and extents[0] == 1:
         extents = extents[1:]
     if len(extents) == 1:
         extents = (*extents, 1)
@@ -131,6 +131,33 @@ def turn_left_matrix(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
+def turn_left_stack(node: ir.Node, edit: Edit) -> str | None:
+    """W · x of a vector, or of matrices along further axes, becomes the transpose of xᵀ · Wᵀ."""
+    weight, x, old = edit.array(operand(node, 0)), required(node, 1), required(node, 0)
+    if weight is None or not edit.is_computed(x) or weight.dtype.kind != "f":
+        return "the first operand is not a float constant"
+    shape, result = shape_of(x), node.outputs[0]
+    if weight.ndim == len(shape) == 2 or not shape:
+        return "the operands are matrices"
+    base, stem = name_of(result), name_of(old)
+    matrices = edit.reshaped(old, (1, *weight.shape), f"{stem}_matrix") if weight.ndim == 1 else old
+    extents = (1, *weight.shape) if weight.ndim == 1 else weight.shape
+    right = edit.transposed(matrices, _last_two_swapped(len(extents)), f"{stem}_turned")
+    if len(shape) == 1:
+        edit.supersede(result, edit.node("MatMul", [x, right], base=f"{base}_matmul", shape=shape_of(result)))
+        return None
+    turned = edit.transpose(x, _last_two_swapped(len(shape)), base=f"{base}_operand")
+    batch = tuple(np.broadcast_shapes(extents[:-2], shape[:-2]))
+    product = edit.node("MatMul", [turned, right], base=f"{base}_matmul", shape=(*batch, shape[-1], extents[-2]))
+    back = edit.transpose(product, _last_two_swapped(len(batch) + 2), base=f"{base}_transpose")
+    edit.hand_over(node, product, back if weight.ndim > 1 else edit.reshape(back, shape_of(result), base=f"{base}_row"))
+    return None
+
+
+def _last_two_swapped(rank: int) -> tuple[int, ...]:
+    return (*range(rank - 2), rank - 1, rank - 2)
+
+
 def canonicalize_gemm(node: ir.Node, edit: Edit) -> str | None:
     """Gemm with a constant weight gets transB=1, alpha=beta=1, transA=0 and a constant bias of its own."""
     x, weight, addend = required(node, 0), edit.array(operand(node, 1)), operand(node, 2)
@@ -217,8 +244,10 @@ RULES = (
     Rule("matmul_to_gemm", ("MatMul",), matmul_to_gemm),
     Rule("split_constant_stack", ("MatMul",), split_constant_stack),
     Rule("turn_left_matrix", ("MatMul",), turn_left_matrix),
+    Rule("turn_left_stack", ("MatMul",), turn_left_stack),
     Rule("widen_matmul", ("MatMul",), widen_matmul),
     Rule("canonicalize_gemm", ("Gemm",), canonicalize_gemm),
     Rule("split_computed_gemm", ("Gemm",), split_computed_gemm),
 )
-LAYER_RULES = tuple(rule for rule in RULES if rule.name in {"matmul_to_gemm", "turn_left_matrix", "canonicalize_gemm"})
+_OF_LAYERS = {"matmul_to_gemm", "turn_left_matrix", "turn_left_stack", "canonicalize_gemm"}
+LAYER_RULES = tuple(rule for rule in RULES if rule.name in _OF_LAYERS)
