@@ -24,14 +24,14 @@ _RANDOM: Final = "random numbers have no place in firmware: export the model in 
 _BITS: Final = "shifts and reinterpreted bits have no integer form here: do them in the application"
 _TEXT: Final = "text is prepared in the application: let the model begin at the numbers"
 _SEQUENCE: Final = "sequences and optional values have no place in static memory: give and take tensors of fixed shape"
-_WINDOW: Final = "export it as a constant: it does not depend on the input"
+_WINDOW: Final = "its length must be constant, or follow from the declared shape of an output"
 _INDEX: Final = "addresses that depend on data have no integer form yet: do it in the application"
 _SHAPE: Final = "export the model with static shapes: then it is a constant"
 _LP_POOL: Final = "the tensor must be float32, of static shape"
 
 _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (_APPLICATION, (
-        "ImageDecoder", "MaxRoiPool", "Multinomial", "NonMaxSuppression", "RoiAlign", "Unique",
+        "ImageDecoder", "MaxRoiPool", "Multinomial", "NonMaxSuppression", "Unique",
     )),
     (_INTEGER_FORM, ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")),
     (_BRANCH, ("If",)),
@@ -50,12 +50,12 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "Compress", "NonZero", "Scatter",
     )),
     (_SHAPE, ("ConstantOfShape", "EyeLike", "Range", "Shape", "Size")),
-    ("resample the image in the application", ("AffineGrid", "DeformConv")),
 )  # fmt: skip
 
 _SINGLE: Final = {
     "IsInf": "values of firmware are finite: only tensors of float32 can be asked",
     "IsNaN": "values of firmware are numbers: only tensors of float32 can be asked",
+    "AffineGrid": "its size must be constant, and more than one pixel along each axis where corners are aligned",
     "Attention": "the tensors must be float32; scores behind a mask, the fourth result in mode 2, are infinite",
     "BatchNormalization": "make its parameters constants, each variance positive; in training: model.eval() first",
     "CastLike": "write it as a Cast to FLOAT, INT32, INT64 or BOOL",
@@ -63,11 +63,12 @@ _SINGLE: Final = {
     "Constant": "store it as an initializer",
     "Col2Im": "the shapes of image and blocks must be constant",
     "ConvTranspose": "its weight must be constant, over at most three dimensions",
-    "CumProd": "only running products of at most 32 integers along a constant axis are supported",
+    "CumProd": "only running products of at most 32 numbers along a constant axis are supported",
     "DFT": "its length and axis must be constant, samples times frequencies at most 2^20; onesided ones are "
     "of real samples and not inverse",
     "DepthToSpace": "only images of rank 4 can be rearranged",
-    "Det": "compute it in the application",
+    "DeformConv": "weights, offsets and mask must be constant, for one image; pixels times samples: at most 262 144",
+    "Det": "only matrices of at most three rows have a form in firmware: compute it in the application",
     "Dropout": "export the model in inference mode: call model.eval() first",
     "DynamicQuantizeLinear": "quantize statically: dynamic scales need floating point on the device",
     "Einsum": "the tensors must be float32",
@@ -82,6 +83,7 @@ _SINGLE: Final = {
     "MaxUnpool": "its output must have the shape that its kernel, strides and pads give: runtimes disagree on others",
     "Mean": "only tensors of float32 can be averaged",
     "ReduceProd": "only products of at most 32 numbers, over constant axes, are supported: multiply the slices",
+    "RoiAlign": "the regions must be constant, averaged, of one image; pixels times points: at most 262 144",
     "RotaryEmbedding": "the tensors must be float32",
     "ReverseSequence": "the lengths must be constant",
     "STFT": "its step, window and length must be constant, the signal real with batch 1, and the length times "
@@ -101,12 +103,13 @@ HINTS: Final = _SINGLE | {name: hint for hint, names in _BY_HINT for name in nam
 
 _SOMETIMES: Final = frozenset(
     {
-        "Attention", "BatchNormalization", "CastLike", "CenterCropPad", "Col2Im", "Constant", "ConstantOfShape",
-        "ConvTranspose", "CumProd", "DFT", "DepthToSpace", "Dropout", "DynamicQuantizeLinear", "Einsum", "Expand",
-        "EyeLike", "GlobalLpPool", "GridSample", "Hardmax", "If", "IsInf", "IsNaN", "LRN", "LogSoftmax", "Loop",
-        "LpPool", "MaxUnpool", "Mean", "MeanVarianceNormalization", "Range", "ReduceProd", "ReverseSequence",
-        "RotaryEmbedding", "STFT", "Scan", "Shape", "Size", "SpaceToDepth", "Split", "Sum", "SwiGLU", "TensorScatter",
-        "Tile", "Trilu", "Upsample",
+        "AffineGrid", "Attention", "BatchNormalization", "BlackmanWindow", "CastLike", "CenterCropPad", "Col2Im",
+        "Constant", "ConstantOfShape", "ConvTranspose", "CumProd", "DFT", "DeformConv", "DepthToSpace", "Det",
+        "Dropout", "DynamicQuantizeLinear", "Einsum", "Expand", "EyeLike", "GlobalLpPool", "GridSample",
+        "HammingWindow", "HannWindow", "Hardmax", "If", "IsInf", "IsNaN", "LRN", "LogSoftmax", "Loop", "LpPool",
+        "MaxUnpool", "Mean", "MeanVarianceNormalization", "MelWeightMatrix", "Range", "ReduceProd", "ReverseSequence",
+        "RoiAlign", "RotaryEmbedding", "STFT", "Scan", "Shape", "Size", "SpaceToDepth", "Split", "Sum", "SwiGLU",
+        "TensorScatter", "Tile", "Trilu", "Upsample",
     }
 )  # fmt: skip
 NEVER: Final = frozenset(HINTS) - _SOMETIMES

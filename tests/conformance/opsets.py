@@ -24,10 +24,11 @@ from tests.conformance.node_tests import NodeTest, run_float
 LAST_OPSET: Final = min(26, MAX_OPSET)
 # Operators that rules turn into others, beside those that have an integer form of their own.
 REWRITTEN: Final = (
-    "Attention", "BatchNormalization", "CenterCropPad", "Col2Im", "ConvTranspose", "DFT", "DepthToSpace", "Dropout",
-    "Einsum", "Expand", "Gather", "GlobalLpPool", "GridSample", "Hardmax", "LRN", "LogSoftmax", "LpPool", "MaxUnpool",
-    "Mean", "MeanVarianceNormalization", "ReduceProd", "ReverseSequence", "RotaryEmbedding", "STFT", "SpaceToDepth",
-    "Split", "Sum", "TensorScatter", "Tile", "Trilu", "Upsample",
+    "AffineGrid", "Attention", "BatchNormalization", "CenterCropPad", "Col2Im", "ConvTranspose", "DFT", "DeformConv",
+    "DepthToSpace", "Det", "Dropout", "Einsum", "Expand", "Gather", "GlobalLpPool", "GridSample", "Hardmax", "LRN",
+    "LogSoftmax", "LpPool", "MaxUnpool", "Mean", "MeanVarianceNormalization", "ReduceProd", "ReverseSequence",
+    "RoiAlign", "RotaryEmbedding", "STFT", "SpaceToDepth", "Split", "Sum", "TensorScatter", "Tile", "Trilu",
+    "Upsample",
 )  # fmt: skip
 _IMAGE: Final = (1, 4, 5, 6)
 _RNG: Final = np.random.default_rng(5)
@@ -208,7 +209,7 @@ def _softmax(opset: int) -> list[Form]:
 def _batchnorm(opset: int) -> list[Form]:
     parameters = {1: _CHANNEL, 2: _CHANNEL - 1, 3: _CHANNEL - np.float32(0.7), 4: _CHANNEL}
     del opset
-    return [Form(constants=parameters, attributes={"epsilon": 0.001})]
+    return [Form(shapes, parameters, {"epsilon": 0.001}) for shapes in ((_IMAGE,), ((2, 4, 3, 5),))]
 
 
 def _gemm(opset: int) -> list[Form]:
@@ -357,6 +358,38 @@ def _attention(opset: int) -> list[Form]:
     ]
 
 
+def _deform_conv(opset: int) -> list[Form]:
+    del opset
+    draw = np.random.default_rng(11)
+    places = {2: draw.uniform(-1.5, 1.5, (1, 36, 3, 4)).astype(np.float32)}
+    share = {3: _BIAS, 4: draw.uniform(0, 1, (1, 18, 3, 3)).astype(np.float32)}
+    halves = draw.uniform(-1, 1, (1, 36, 3, 3)).astype(np.float32)
+    weight = draw.normal(size=(3, 4, 3, 3)).astype(np.float32)
+    return [
+        Form(((1, 4, 5, 6),), {1: weight, 2: places[2][:, :18]}),
+        Form(
+            ((1, 4, 6, 5),),
+            {1: weight, 2: halves, **share},
+            {"offset_group": 2, "pads": [1, 0, 1, 2], "strides": [2, 2], "dilations": [1, 1], "kernel_shape": [3, 3]},
+        ),
+        Form(
+            ((1, 4, 5, 6),),
+            {1: draw.normal(size=(2, 2, 3, 3)).astype(np.float32), 2: places[2][:, :18]},
+            {"group": 2},
+        ),
+    ]
+
+
+def _roi_align(opset: int) -> list[Form]:
+    regions = {1: np.array([[0, 0, 5, 3], [2.5, 1, 6, 4.5]], np.float32), 2: _ints(0, 0)}
+    how: dict[str, Any] = {"output_height": 2, "output_width": 3, "sampling_ratio": 2, "spatial_scale": 0.5}
+    modes = ("half_pixel", "output_half_pixel") if opset >= 16 else (None,)
+    return [
+        Form(((1, 4, 5, 6),), regions, how if mode is None else {**how, "coordinate_transformation_mode": mode})
+        for mode in modes
+    ]
+
+
 def _reductions(opset: int) -> list[dict[str, str]]:
     if opset < 16:
         return []
@@ -381,6 +414,10 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "Acos": lambda opset: [Form(low=-0.99, high=0.99)],
     "Add": _binary,
     **dict.fromkeys(("ArgMax", "ArgMin"), _extreme),
+    "AffineGrid": lambda opset: [
+        Form(((2, 2, 3),), {1: _ints(2, 3, 5, 6)}, {"align_corners": 1}),
+        Form(((1, 3, 4),), {1: _ints(1, 2, 3, 2, 4)}),
+    ],
     "Asin": lambda opset: [Form(low=-0.99, high=0.99)],
     "AveragePool": _pool(average=True),
     "BatchNormalization": _batchnorm,
@@ -421,6 +458,8 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
     "Acosh": lambda opset: [Form(low=1.1, high=3.0)],
     "Atanh": lambda opset: [Form(low=-0.99, high=0.99)],
     "Div": lambda opset: [Form(constants={1: _CHANNEL.reshape(4, 1, 1)}), Form((_IMAGE, _IMAGE), low=0.2)],
+    "DeformConv": _deform_conv,
+    "Det": lambda opset: [Form(((2, size, size),)) for size in (1, 2, 3)],
     "Dropout": _dropout,
     "Einsum": lambda opset: [
         Form(((2, 3, 6), (2, 6, 4)), attributes={"equation": "bij,bjk->bik"}),
@@ -514,6 +553,7 @@ FORMS: Final[dict[str, Callable[[int], list[Form]]]] = {
         Form(((4, 3, 2),), {1: _ints(4, 2, 1)}),
         Form(((1, 6, 2),), {1: _ints(5)}, {"batch_axis": 0, "time_axis": 1}),
     ],
+    "RoiAlign": _roi_align,
     "RMSNormalization": lambda opset: [
         Form(constants={1: np.full(6, 1.5, np.float32)}),
         Form(constants={1: np.full((5, 6), 1.5, np.float32)}, attributes={"axis": 2, "epsilon": 0.25}),

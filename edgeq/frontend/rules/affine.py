@@ -335,8 +335,8 @@ def affine_to_depthwise(node: ir.Node, edit: Edit) -> str | None:
         return "not a multiplication and an addition"
     factor, x, result = _constant_operand(inner, edit), required(inner, 0), node.outputs[0]
     shape = shape_of(x)
-    if factor is None or len(shape) != _IMAGE_RANK:
-        return "not an image"
+    if factor is None or len(shape) != _IMAGE_RANK or shape[0] != 1:
+        return "not one image"
     a, b = per_channel(factor, shape, 1), per_channel(addend, shape, 1)
     if a is None or b is None:
         return "the constants are not per channel"

@@ -14,6 +14,7 @@ from edgeq.frontend.rules.simplify import cut, padded, taken
 
 _MAX_COPIES = 64
 _MAX_FACTORS = 32
+_MAX_DETERMINANT = 3
 _IMAGE_RANK = 4
 
 
@@ -131,7 +132,7 @@ def mirror_by_slices(node: ir.Node, edit: Edit) -> str | None:
     if (
         mode not in {"edge", "reflect", "wrap"}
         or pads is None
-        or not _is_float(x)
+        or not edit.is_computed(x)
         or (operand(node, 3) is not None and axes is None)
     ):
         return "it pads with a constant, or by computed amounts"
@@ -167,12 +168,12 @@ def _runs(indices: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def multiply_running(node: ir.Node, edit: Edit) -> str | None:
-    """CumProd of integers becomes one product for each place of its axis."""
+    """CumProd becomes one product for each place of its axis."""
     x, result = required(node, 0), node.outputs[0]
     place = scalar(edit.array(operand(node, 1)))
     shape, base = shape_of(x), name_of(result)
-    if place is None or not shape or x.dtype is None or not x.dtype.is_integer():
-        return "the axis is computed, or the tensor is not of integers"
+    if place is None or not shape or x.dtype is None or not (x.dtype.is_integer() or _is_float(x)):
+        return "the axis is computed, or the tensor is neither float nor of integers"
     axis = int(place) % len(shape)
     if not 1 <= shape[axis] <= _MAX_FACTORS:
         return f"it multiplies more than {_MAX_FACTORS} numbers"
@@ -278,8 +279,62 @@ def move_depth_and_space(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
+def expand_determinant(node: ir.Node, edit: Edit) -> str | None:
+    """Det of matrices of at most three rows becomes products of their elements, along the first row."""
+    x, result = required(node, 0), node.outputs[0]
+    size, base = shape_of(x)[-1], name_of(result)
+    if size > _MAX_DETERMINANT or not _is_float(x) or edit.params:
+        return f"more than {_MAX_DETERMINANT} rows, or a quantized model states no scale of the products"
+    count = math.prod(shape_of(x)[:-2])
+    flat = edit.reshape(x, (count, size * size), base=f"{base}_elements")
+    column = (count, 1)
+
+    def element(row: int, at: int) -> ir.Value:
+        place = row * size + at
+        return flat if size == 1 else cut(edit, flat, 1, (place, place + 1), f"{base}_{row}_{at}")
+
+    def minor(left: int, right: int, label: str) -> ir.Value:
+        """Of the last two rows and two columns."""
+        top, bottom = size - 2, size - 1
+        products = [
+            edit.node("Mul", [element(top, a), element(bottom, b)], base=f"{base}_{label}_{a}{b}", shape=column)
+            for a, b in ((left, right), (right, left))
+        ]
+        return edit.node("Sub", products, base=f"{base}_{label}", shape=column)
+
+    if size == 1:
+        value = flat
+    elif size == 2:
+        value = minor(0, 1, "difference")
+    else:
+        terms = [
+            edit.node("Mul", [element(0, at), minor(*others, f"minor_{at}")], base=f"{base}_term_{at}", shape=column)
+            for at, others in enumerate(((1, 2), (0, 2), (0, 1)))
+        ]
+        value = edit.node("Sub", terms[:2], base=f"{base}_first", shape=column)
+        value = edit.node("Add", [value, terms[2]], base=f"{base}_sum", shape=column)
+    edit.supersede(result, edit.reshape(value, shape_of(result), base=f"{base}_reshape"))
+    return None
+
+
+def clip_to_one_number(node: ir.Node, edit: Edit) -> str | None:
+    """Clip whose lower bound is not below its upper one gives the upper one everywhere."""
+    low, high = (scalar(edit.array(operand(node, index))) for index in (1, 2))
+    result = node.outputs[0]
+    if low is None or high is None or low < high or not _is_float(result) or edit.params:
+        return "the lower bound is below the upper one, or one is computed"
+    base = name_of(result)
+    whole = edit.constant(np.full(shape_of(result), high, np.float32), f"{base}_constant")
+    if result.is_graph_output():
+        whole = edit.node("Identity", [whole], base=f"{base}_copy", shape=shape_of(result))
+    edit.supersede(result, whole)
+    return None
+
+
 RULES = (
+    Rule("clip_to_one_number", ("Clip",), clip_to_one_number),
     Rule("crop_and_pad", ("CenterCropPad",), crop_and_pad),
+    Rule("expand_determinant", ("Det",), expand_determinant),
     Rule("gate_by_swish", ("SwiGLU",), gate_by_swish),
     Rule("mask_triangle", ("Trilu",), mask_triangle),
     Rule("mean_by_sum", ("Mean",), mean_by_sum),

@@ -21,7 +21,7 @@ from edgeq.onnxio.session import Session
 from edgeq.onnxio.writer import IR_VERSION, OPSET
 
 _IMAGE_RANK: Final = 4
-_MAX_MATRIX: Final = 1 << 18
+MAX_MATRIX: Final = 1 << 18
 """Entries of one matrix: bytes of flash at 8 bits."""
 _WHOLE: Final = 1 << 12
 """Entries up to which rows and columns are not taken apart: one rounding instead of two."""
@@ -56,7 +56,7 @@ def resize_by_matrix(node: ir.Node, edit: Edit) -> str | None:
     # Between rows and columns a quantized model states no scale.
     if regional or not stretched or "axes" in node.attributes or small or edit.params:
         return _whole(node, edit, x, result, constants)
-    if max(source[2] * target[2], source[3] * target[3]) > _MAX_MATRIX:
+    if max(source[2] * target[2], source[3] * target[3]) > MAX_MATRIX:
         return "the matrix is too large"
     base, image = name_of(result), x
     for axis in (3, 2):
@@ -85,11 +85,11 @@ def _whole(node: ir.Node, edit: Edit, x: ir.Value, result: ir.Value, constants: 
     """All pixels of an image times one matrix, with what the operator makes of a black image added."""
     source, target, base = shape_of(x), shape_of(result), name_of(result)
     pixels = prod(source[2:])
-    if pixels * prod(target[2:]) > _MAX_MATRIX:
+    if pixels * prod(target[2:]) > MAX_MATRIX:
         return "the matrix is too large"
     units = np.eye(pixels, dtype=np.float32).reshape(1, pixels, *source[2:])
-    black = _run(node, np.zeros((1, 1, *source[2:]), np.float32), _of_channels(constants, source, 1)).reshape(-1)
-    matrix = _run(node, units, _of_channels(constants, source, pixels)).reshape(pixels, -1) - black
+    black = result_of(node, np.zeros((1, 1, *source[2:]), np.float32), _of_channels(constants, source, 1)).reshape(-1)
+    matrix = result_of(node, units, _of_channels(constants, source, pixels)).reshape(pixels, -1) - black
     if not np.isfinite(matrix).all():
         return "the result is not finite"
     rows = edit.reshape(x, (*source[:2], pixels), base=f"{base}_pixels")
@@ -131,7 +131,7 @@ def _along(
         for index, array in constants.items()
         if index > 1
     }
-    matrix = np.ascontiguousarray(_run(node, units, one)[0, 0].T)
+    matrix = np.ascontiguousarray(result_of(node, units, one)[0, 0].T)
     label = "rows" if axis == 2 else "columns"
     shape[axis] = size
     if axis == 3:
@@ -143,7 +143,7 @@ def _along(
     return edit.transpose(made, (0, 1, 3, 2), base=f"{base}_back")
 
 
-def _run(node: ir.Node, x: np.ndarray, constants: Mapping[int, np.ndarray]) -> np.ndarray:
+def result_of(node: ir.Node, x: np.ndarray, constants: Mapping[int, np.ndarray]) -> np.ndarray:
     """What onnxruntime makes of an image with the node's attributes and some of its operands."""
     image = ir.Value(name="x", type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape(x.shape))
     operands: list[ir.Value | None] = [image]
