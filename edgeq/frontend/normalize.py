@@ -13,6 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import EdgeqError
+from edgeq.frontend.branches import write_out_branches
 from edgeq.frontend.classical import write_out_classical
 from edgeq.frontend.edit import Edit, apply_rules
 from edgeq.frontend.empty import write_known_results
@@ -84,6 +85,9 @@ def _folded(model: ir.Model, dims: Mapping[str, int]) -> ir.Model:
     read_integer_inputs(work)
     fold_constants(work)
     if unroll_loops(work):  # those whose number of steps is arithmetic of shapes
+        infer_shapes(work, forget=True)
+        fold_constants(work)
+    while write_out_branches(work):  # those of an If within an If are of the main graph then
         infer_shapes(work, forget=True)
         fold_constants(work)
     if write_known_results(work):

@@ -25,17 +25,22 @@ def unroll_loops(model: ir.Model) -> bool:
     Returns:
         Whether there was any; shapes of the copies are not inferred then.
     """
-    names = {value.name or "" for graph in model.graphs() for node in graph for value in node.outputs}
-    names.update(value.name or "" for graph in model.graphs() for value in graph.inputs)
-    names.update(model.graph.initializers)
-    found = False
-    while _unroll(_Names(model.graph, names), model.graph):  # the condition of an inner loop is often the outer one's
+    names, found = names_of(model), False
+    while _unroll(Names(model.graph, names), model.graph):  # the condition of an inner loop is often the outer one's
         found = True
     return found
 
 
+def names_of(model: ir.Model) -> set[str]:
+    """The names that values of a model have."""
+    names = {value.name or "" for graph in model.graphs() for node in graph for value in node.outputs}
+    names.update(value.name or "" for graph in model.graphs() for value in graph.inputs)
+    names.update(model.graph.initializers)
+    return names
+
+
 @dataclass(frozen=True)
-class _Names:
+class Names:
     """Where constants go, and the names that values of the model have."""
 
     main: ir.Graph
@@ -51,10 +56,10 @@ class _Names:
 
 
 @dataclass
-class _Place:
+class Place:
     """New nodes go in front of a node of a graph."""
 
-    names: _Names
+    names: Names
     graph: ir.Graph
     anchor: ir.Node
 
@@ -100,7 +105,7 @@ class _Steps:
     axes: list[tuple[int, bool]] = field(default_factory=list)
 
 
-def _unroll(names: _Names, graph: ir.Graph) -> bool:
+def _unroll(names: Names, graph: ir.Graph) -> bool:
     found = False
     for node in list(graph):
         for attribute in node.attributes.values():
@@ -108,7 +113,7 @@ def _unroll(names: _Names, graph: ir.Graph) -> bool:
                 found |= _unroll(names, attribute.as_graph())
         if node.domain or node.op_type not in {"Loop", "Scan"}:
             continue
-        place, body = _Place(names, graph, node), node.attributes["body"].as_graph()
+        place, body = Place(names, graph, node), node.attributes["body"].as_graph()
         steps = _loop(place, body) if node.op_type == "Loop" else _scan(place, body)
         if steps is None or len(graph) + steps.count * len(body) > MAX_NODES or (steps.axes and not steps.count):
             continue
@@ -117,7 +122,7 @@ def _unroll(names: _Names, graph: ir.Graph) -> bool:
     return found
 
 
-def _write(place: _Place, body: ir.Graph, steps: _Steps) -> None:
+def _write(place: Place, body: ir.Graph, steps: _Steps) -> None:
     """Copies of the body in the place of the loop."""
     node, carried = place.anchor, steps.carried
     base = node.name or next(value.name for value in node.outputs if value.name) or node.op_type
@@ -150,7 +155,7 @@ def _array(value: ir.Value | None) -> np.ndarray | None:
     return np.asarray(value.const_value.numpy())
 
 
-def _loop(place: _Place, body: ir.Graph) -> _Steps | None:
+def _loop(place: Place, body: ir.Graph) -> _Steps | None:
     """A Loop with a constant trip count and a condition that stays true; None for any other."""
     node = place.anchor
     trips, condition = _array(operand(node, 0)), operand(node, 1)
@@ -177,7 +182,7 @@ def _stays_true(body: ir.Graph) -> bool:
     return value is body.inputs[1] or (array is not None and bool(array.all()))
 
 
-def _scan(place: _Place, body: ir.Graph) -> _Steps | None:
+def _scan(place: Place, body: ir.Graph) -> _Steps | None:
     """A Scan over an axis of known size; None for any other."""
     node = place.anchor
     number = integer(node, "num_scan_inputs", 0)

@@ -14,7 +14,7 @@ UNSUPPORTED: Final = "this operator is not supported"
 
 _APPLICATION: Final = "leave it out of the model and do it in the application"
 _INTEGER_FORM: Final = "export the QDQ format: in onnxruntime, quantize with quant_format=QuantFormat.QDQ"
-_BRANCH: Final = "its condition must be constant: torch.export keeps the branch that is taken"
+_BRANCH: Final = "its condition must be constant, or both branches give tensors of the same type and static shape"
 _STATIC: Final = (
     "numbers of steps must be constant, 20 000 operators in all: torch.export writes out loops of fixed length"
 )
@@ -65,7 +65,7 @@ _SINGLE: Final = {
     "ConvTranspose": "its weight must be constant, over at most three dimensions",
     "CumProd": "only running products of at most 32 numbers along a constant axis are supported",
     "DFT": "its length and axis must be constant, samples times frequencies at most 2^20; onesided ones are "
-    "of real samples and not inverse",
+    "of real samples, or inverse ones of complex numbers",
     "DepthToSpace": "only images of rank 4 can be rearranged",
     "DeformConv": "weights, offsets and mask must be constant, for one image; pixels times samples: at most 262 144",
     "Det": "only matrices of at most three rows have a form in firmware: compute it in the application",

@@ -39,6 +39,25 @@ def fourier_matrix(
     return matrix.reshape(taken * parts, bins * _COMPLEX)
 
 
+def real_inverse_matrix(taken: int, length: int) -> np.ndarray:
+    """The matrix of an inverse transform of half a spectrum, float64 [taken * 2, length]: its samples are real.
+
+    Every frequency but the first, and the last of an even length, stands for its conjugate, too.
+
+    Args:
+        taken: how many frequencies it reads, at most half of the length and one; those behind count as zero.
+        length: of the transform, and samples that it gives.
+    """
+    whole = fourier_matrix(taken, length, length, inverse=True, parts=_COMPLEX)
+    real = whole.reshape(taken, _COMPLEX, length, _COMPLEX)[..., 0]
+    share = np.full(taken, 2.0)
+    share[0] = 1.0
+    if length % 2 == 0 and taken == length // 2 + 1:
+        share[-1] = 1.0
+    matrix: np.ndarray = (real * share.reshape(-1, 1, 1)).reshape(taken * _COMPLEX, length)
+    return matrix
+
+
 def multiply_by_fourier_matrix(node: ir.Node, edit: Edit) -> str | None:
     """DFT along an axis becomes a MatMul with that axis, and the parts of complex numbers, last."""
     x, result = required(node, 0), node.outputs[0]
@@ -50,12 +69,14 @@ def multiply_by_fourier_matrix(node: ir.Node, edit: Edit) -> str | None:
         return "its length or axis is computed"
     parts, rank = shape[-1], len(shape)
     axis = (-2 if stated is None else int(stated)) % rank
-    if axis == rank - 1 or parts not in (1, _COMPLEX) or (onesided and (inverse or parts == _COMPLEX)):
+    halved = onesided and inverse
+    if axis == rank - 1 or parts not in (1, _COMPLEX) or (onesided and inverse != (parts == _COMPLEX)):
         return "it is no transform of samples"
-    length = shape[axis] if given is None else int(given)
-    taken, bins = min(length, shape[axis]), target[axis]
-    if taken * bins > _MAX_PRODUCT:
-        return "the matrix is too large"
+    whole = 2 * (shape[axis] - 1) if halved else shape[axis]
+    length, made = whole if given is None else int(given), 1 if halved else _COMPLEX
+    taken, bins = min(length // 2 + 1 if halved else length, shape[axis]), target[axis]
+    if taken * bins > _MAX_PRODUCT or (halved and (bins != length or target[-1] != 1)):
+        return "the matrix is too large, or the result has another shape"
     base = name_of(result)
     order = [item for item in range(rank) if item not in (axis, rank - 1)]
     perm = (*order, axis, rank - 1)
@@ -72,14 +93,17 @@ def multiply_by_fourier_matrix(node: ir.Node, edit: Edit) -> str | None:
             shape=(*kept, taken, parts),
         )
     rows = edit.reshape(moved, (*kept, taken * parts), base=f"{base}_rows")
-    matrix = fourier_matrix(taken, length, bins, inverse=inverse, parts=parts).astype(np.float32)
+    if halved:
+        matrix = real_inverse_matrix(taken, length)
+    else:
+        matrix = fourier_matrix(taken, length, bins, inverse=inverse, parts=parts)
     product = edit.node(
         "MatMul",
-        [rows, edit.constant(matrix, f"{base}_matrix")],
+        [rows, edit.constant(matrix.astype(np.float32), f"{base}_matrix")],
         base=f"{base}_product",
-        shape=(*kept, bins * _COMPLEX),
+        shape=(*kept, bins * made),
     )
-    spectrum = edit.reshape(product, (*kept, bins, _COMPLEX), base=f"{base}_parts")
+    spectrum = edit.reshape(product, (*kept, bins, made), base=f"{base}_parts")
     if perm != tuple(range(rank)):
         spectrum = edit.transpose(spectrum, [perm.index(item) for item in range(rank)], base=f"{base}_back")
     edit.supersede(result, spectrum)
