@@ -234,18 +234,6 @@ def _scatter(node: ir.Node) -> Iterator[Problem]:
         yield from _indices(node)
 
 
-def _clip(node: ir.Node) -> Iterator[Problem]:
-    low, high = (constant_of(operand(node, index)) for index in (1, 2))
-    if (
-        low is not None
-        and high is not None
-        and low.size
-        and high.size
-        and float(low.reshape(-1)[0]) > float(high.reshape(-1)[0])
-    ):
-        yield _attribute(node, "interval", f"{float(low.reshape(-1)[0])} to {float(high.reshape(-1)[0])}", "min <= max")
-
-
 def _div(node: ir.Node) -> Iterator[Problem]:
     divisor = constant_of(operand(node, 1))
     if divisor is not None:
@@ -305,7 +293,6 @@ def _quantization(node: ir.Node) -> Iterator[Problem]:
 CONSTRAINTS: Final[Mapping[str, Constraint]] = MappingProxyType(
     {
         "AveragePool": _pool,
-        "Clip": _clip,
         "Conv": _conv,
         "DequantizeLinear": _quantization,
         "Div": _div,

@@ -337,13 +337,13 @@ def output_constant() -> ModelProto:
 
 
 def branch_on_data() -> ModelProto:
-    def branch(op: str) -> GraphProto:
-        return helper.make_graph([node(op, ["x"], [op])], op, [], [helper.make_tensor_value_info(op, 1, [1, 4])])
+    def branch(op: str, size: int) -> GraphProto:
+        return helper.make_graph([node(op, ["x"], [op])], op, [], [helper.make_tensor_value_info(op, 1, [1, size])])
 
     nodes = [
         node("ReduceMax", ["x"], ["m"], keepdims=0),
         node("Cast", ["m"], ["flag"], to=TensorProto.BOOL),
-        node("If", ["flag"], ["y"], then_branch=branch("Relu"), else_branch=branch("Tanh"), name="choose"),
+        node("If", ["flag"], ["y"], then_branch=branch("Relu", 4), else_branch=branch("ReduceMax", 1), name="choose"),
     ]
     return model(nodes)
 

@@ -317,22 +317,17 @@ def expand_determinant(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-def clip_to_one_number(node: ir.Node, edit: Edit) -> str | None:
-    """Clip whose lower bound is not below its upper one gives the upper one everywhere."""
+def order_bounds(node: ir.Node, edit: Edit) -> str | None:
+    """Clip whose lower bound is above its upper one gives the upper one everywhere, as between that and itself."""
     low, high = (scalar(edit.array(operand(node, index))) for index in (1, 2))
-    result = node.outputs[0]
-    if low is None or high is None or low < high or not _is_float(result) or edit.params:
-        return "the lower bound is below the upper one, or one is computed"
-    base = name_of(result)
-    whole = edit.constant(np.full(shape_of(result), high, np.float32), f"{base}_constant")
-    if result.is_graph_output():
-        whole = edit.node("Identity", [whole], base=f"{base}_copy", shape=shape_of(result))
-    edit.supersede(result, whole)
+    if low is None or high is None or low <= high:
+        return "the lower bound is not above the upper one, or one is computed"
+    node.replace_input_with(1, required(node, 2))
     return None
 
 
 RULES = (
-    Rule("clip_to_one_number", ("Clip",), clip_to_one_number),
+    Rule("order_bounds", ("Clip",), order_bounds),
     Rule("crop_and_pad", ("CenterCropPad",), crop_and_pad),
     Rule("expand_determinant", ("Det",), expand_determinant),
     Rule("gate_by_swish", ("SwiGLU",), gate_by_swish),
