@@ -57,25 +57,24 @@ EQ_INLINE void eq_gru_next(eq_gru_rows_t *rows, const eq_gru_t *p) {
 /* n[r] of the rows and of sums with a vector of hidden values, which begin at `inner` and are scaled by `reset`. */
 EQ_INLINE void eq_gru_four(int32_t n[4], const int16_t *x, const int16_t *h, const int32_t *inner,
                            const uint16_t *reset, int32_t left, const eq_gru_rows_t *rows, const eq_gru_t *p) {
-  int32_t from_x[4] = {rows->bias[0], rows->bias[1], rows->bias[2], rows->bias[3]};
+  int32_t from_x[4];
   int32_t from_h[4] = {0, 0, 0, 0};
   if (inner != NULL) {
     for (int32_t r = 0; r < left; ++r) {
       from_h[r] = inner[r];
     }
   }
-  eq_four_sums_s16(from_x, x, rows->weights, p->stored_inputs);
-  eq_four_sums_s16(from_h, h, rows->recurrent, p->stored_units);
-  for (int32_t r = 0; r < 4; ++r) {
-    if (reset != NULL) {
-      from_h[r] = eq_cell_product(r < left ? reset[r] : 0, from_h[r]);
-    }
-    n[r] = eq_preactivation(from_x[r], from_h[r], rows->x_multiplier[r], rows->h_multiplier[r], p->shift);
+  eq_four_sums_s16(from_x, rows->bias, x, rows->weights, p->stored_inputs);
+  eq_four_sums_s16(from_h, inner != NULL ? from_h : NULL, h, rows->recurrent, p->stored_units);
+  for (int32_t r = 0; r < 4 && reset != NULL; ++r) {
+    from_h[r] = eq_cell_product(r < left ? reset[r] : 0, from_h[r]);
   }
+  eq_preactivation_four(n, from_x, from_h, rows->x_multiplier, rows->h_multiplier, p->shift);
 }
 
 EQ_INLINE void eq_gru_step(int16_t *next, uint16_t *update, uint16_t *reset, const int16_t *x, const int16_t *h,
                            eq_gru_rows_t rows, const int32_t *recurrent_bias, const int16_t *table, const eq_gru_t *p) {
+  const int16_t *const middle = table + EQ_CELL_MIDDLE;
   int32_t n[4];
   EQ_NO_UNROLL
   for (int32_t unit = 0; unit < p->units; unit += 4) {
@@ -83,12 +82,12 @@ EQ_INLINE void eq_gru_step(int16_t *next, uint16_t *update, uint16_t *reset, con
     eq_gru_four(n, x, h, NULL, NULL, left, &rows, p);
     eq_gru_next(&rows, p);
     for (int32_t r = 0; r < left; ++r) {
-      update[unit + r] = (uint16_t)eq_cell_sigmoid(n[r], table);
+      update[unit + r] = (uint16_t)eq_cell_sigmoid(n[r], middle);
     }
     eq_gru_four(n, x, h, NULL, NULL, left, &rows, p);
     eq_gru_next(&rows, p);
     for (int32_t r = 0; r < left; ++r) {
-      const int32_t gate = eq_cell_sigmoid(n[r], table);
+      const int32_t gate = eq_cell_sigmoid(n[r], middle);
       reset[unit + r] = (uint16_t)(p->reset_after ? gate : eq_clamp(eq_cell_product(gate, h[unit + r]), -32768, 32767));
     }
   }
@@ -103,7 +102,7 @@ EQ_INLINE void eq_gru_step(int16_t *next, uint16_t *update, uint16_t *reset, con
     eq_gru_next(&rows, p);
     for (int32_t r = 0; r < left; ++r) {
       const int32_t z = update[unit + r];
-      const int32_t sum = (32768 - z) * eq_cell_tanh(n[r], table) + z * h[unit + r]; /* within 2^30 */
+      const int32_t sum = (32768 - z) * eq_cell_tanh(n[r], middle) + z * h[unit + r]; /* within 2^30 */
       next[unit + r] = (int16_t)eq_clamp((sum + 16384) >> 15, -32768, 32767);
     }
   }

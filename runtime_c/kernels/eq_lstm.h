@@ -44,27 +44,33 @@ EQ_INLINE void eq_lstm_step(int16_t *next, int32_t *cells, const int16_t *x, con
                             const int8_t *recurrent, const int32_t *bias, const int32_t *x_multiplier,
                             const int32_t *h_multiplier, const int16_t *table, const eq_lstm_t *p) {
   EQ_NO_UNROLL
-  for (int32_t unit = 0; unit < p->units; ++unit) {
-    int32_t from_x[4] = {bias[0], bias[1], bias[2], bias[3]};
-    int32_t from_h[4] = {0, 0, 0, 0};
-    int32_t n[4];
-    eq_four_sums_s16(from_x, x, weights, p->stored_inputs);
-    eq_four_sums_s16(from_h, h, recurrent, p->stored_units);
-    for (int32_t gate = 0; gate < 4; ++gate) {
-      n[gate] = eq_preactivation(from_x[gate], from_h[gate], x_multiplier[gate], h_multiplier[gate], p->shift);
+  for (int32_t unit = 0; unit < p->units; unit += EQ_LSTM_BLOCK) {
+    const int32_t left = p->units - unit;
+    const int32_t filled = 4 * (EQ_LSTM_BLOCK == 1 || left >= EQ_LSTM_BLOCK ? EQ_LSTM_BLOCK : left);
+    int32_t from_x[4 * EQ_LSTM_BLOCK];
+    int32_t from_h[4 * EQ_LSTM_BLOCK];
+    int32_t n[4 * EQ_LSTM_BLOCK];
+    EQ_NO_UNROLL
+    for (int32_t at = 0; at < filled; at += 4) {
+      eq_four_sums_s16(from_x + at, bias + at, x, weights, p->stored_inputs);
+      weights += eq_four_rows_bytes_s16(p->stored_inputs);
     }
-    const int32_t added = eq_cell_sigmoid(n[0], table) * eq_cell_tanh(n[3], table); /* within 2^30 */
-    const int64_t kept = (int64_t)eq_cell_sigmoid(n[2], table) * cells[unit];
-    const int32_t cell = (int32_t)((kept + added + 16384) >> 15);
-    const int32_t at = eq_clamp((cell + 4) >> 3, -32768, 32767);
-    cells[unit] = cell;
-    next[unit] =
-        (int16_t)eq_clamp(eq_cell_product(eq_cell_sigmoid(n[1], table), eq_cell_tanh(at, table)), -32768, 32767);
-    weights += eq_four_rows_bytes_s16(p->stored_inputs);
-    recurrent += eq_four_rows_bytes_s16(p->stored_units);
-    bias += 4;
-    x_multiplier += 4;
-    h_multiplier += 4;
+    EQ_NO_UNROLL
+    for (int32_t at = 0; at < filled; at += 4) {
+      eq_four_sums_s16(from_h + at, NULL, h, recurrent, p->stored_units);
+      recurrent += eq_four_rows_bytes_s16(p->stored_units);
+    }
+    EQ_NO_UNROLL
+    for (int32_t at = 0; at < filled; at += 4) {
+      eq_preactivation_four(n + at, from_x + at, from_h + at, x_multiplier + at, h_multiplier + at, p->shift);
+    }
+    for (int32_t at = filled; at < 4 * EQ_LSTM_BLOCK; ++at) {
+      n[at] = 0;
+    }
+    eq_lstm_update(next + unit, cells + unit, n, table + EQ_CELL_MIDDLE);
+    bias += filled;
+    x_multiplier += filled;
+    h_multiplier += filled;
   }
 }
 
@@ -78,9 +84,9 @@ EQ_INLINE void eq_lstm(void *out, int16_t *cell_out, const void *x, const int16_
   int16_t *wide = next + p->stored_units;
   eq_cell_begin(h, next, hidden, p->units, p->stored_units, p->hidden_multiplier, p->hidden_shift);
   EQ_NO_UNROLL
-  for (int32_t unit = 0; unit < p->units; ++unit) {
+  for (int32_t unit = 0; unit < p->stored_units; ++unit) {
     cells[unit] = 0;
-    if (cell != NULL) {
+    if (cell != NULL && unit < p->units) {
       cells[unit] = eq_cell_scale(cell[unit], p->cell_multiplier, p->cell_shift, -EQ_LSTM_CELL_MAX, EQ_LSTM_CELL_MAX);
     }
   }

@@ -40,14 +40,14 @@ EQ_INLINE void eq_rnn_step(int16_t *next, const int16_t *x, const int16_t *h, co
   EQ_NO_UNROLL
   for (int32_t unit = 0; unit < p->units; unit += 4) {
     const int32_t left = p->units - unit < 4 ? p->units - unit : 4;
-    int32_t from_x[4] = {bias[unit], bias[unit + 1], bias[unit + 2], bias[unit + 3]};
-    int32_t from_h[4] = {0, 0, 0, 0};
-    eq_four_sums_s16(from_x, x, weights, p->stored_inputs);
-    eq_four_sums_s16(from_h, h, recurrent, p->stored_units);
+    int32_t from_x[4];
+    int32_t from_h[4];
+    int32_t n[4];
+    eq_four_sums_s16(from_x, bias + unit, x, weights, p->stored_inputs);
+    eq_four_sums_s16(from_h, NULL, h, recurrent, p->stored_units);
+    eq_preactivation_four(n, from_x, from_h, x_multiplier + unit, h_multiplier + unit, p->shift);
     for (int32_t r = 0; r < left; ++r) {
-      const int32_t n =
-          eq_preactivation(from_x[r], from_h[r], x_multiplier[unit + r], h_multiplier[unit + r], p->shift);
-      next[unit + r] = (int16_t)eq_cell_tanh(n, table);
+      next[unit + r] = (int16_t)eq_cell_tanh(n[r], table + EQ_CELL_MIDDLE);
     }
     weights += eq_four_rows_bytes_s16(p->stored_inputs);
     recurrent += eq_four_rows_bytes_s16(p->stored_units);

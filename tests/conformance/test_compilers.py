@@ -130,7 +130,7 @@ def test_frame_pointer_leaves_enough_registers(
     for program in NEEDS[compiler]:
         needs_program(program)
     board, cpu = CHIPS[core]
-    for family, types in product(("conv", "dense", "elementwise"), WIDTHS):
+    for family, types in product(("conv", "dense", "elementwise", "recurrent"), WIDTHS):
         graph = graph_of(family, ("highmul", types))
         delivered = deliver(graph, board, tmp_path / family / types, FEWEST, flags=cpu)
         for flags in (("-O0",), ("-O2", "-fno-omit-frame-pointer")):

@@ -1,13 +1,15 @@
 /*
  * One int16 vector against many rows of weights: the core of the fully connected layer.
  *   eq_rows_multiply_s16  out[c] for all channels; x is read as it lies, `depth` values, aligned to 2 bytes
- *   eq_four_sums_s16      acc[r] += x.w[r] over n >= 1 values, with the first four rows of a block in this order;
- *                         eq_four_rows_bytes_s16(n) is what they take
+ *   eq_four_sums_s16      acc[r] = start[r] + x.w[r], from 0 without `start`, over n >= 4 values, a multiple of four, with the
+ *                         first four rows of a block in this order; eq_four_rows_bytes_s16(n) is what they take; x is
+ *                         aligned to 4 bytes
  *
  * This file: weights of four channels interleaved, per four places w[0], w[2], w[1], w[3] of each channel in turn; the
  * remaining one to three channels follow as rows, in the same order. Every row is padded with zeros to a multiple of four.
- * 20 instructions for 16 products, and 2 for the loop of 32. The loop reads the input by words at any address; where the
- * compiler may not (-mno-unaligned-access), plain C takes its place.
+ * eq_rows_multiply_s16 takes 20 instructions for 16 products and 2 for the loop of 32, and reads the input by words at any
+ * address; where the compiler may not (-mno-unaligned-access), plain C takes its place. eq_four_sums_s16 takes 18, one LDM for
+ * the weights and one for the input, and 3 for the loop of 64, whose end is in memory: a frame pointer leaves 13 registers.
  */
 #ifndef EQ_ROWS_S16_H
 #define EQ_ROWS_S16_H
@@ -109,9 +111,85 @@ EQ_INLINE void eq_some_rows_s16(int32_t acc[4], const int16_t *x, const int8_t *
 
 EQ_INLINE int32_t eq_four_rows_bytes_s16(int32_t n) { return 4 * ((n + 3) & ~3); }
 
-EQ_INLINE void eq_four_sums_s16(int32_t acc[4], const int16_t *x, const int8_t *w, int32_t n) {
-  eq_some_rows_s16(acc, x, w, 4, 0, n);
+#if defined(__clang__)
+/* clang wants a register for the address of the loop's end, too. */
+EQ_INLINE void eq_four_sums_s16(int32_t acc[4], const int32_t *start, const int16_t *x, const int8_t *w, int32_t n) {
+  for (int32_t r = 0; r < 4; ++r) {
+    acc[r] = start == NULL ? 0 : start[r];
+  }
+  EQ_NO_UNROLL
+  for (int32_t i = 0; i < n; i += 4) {
+    const uint32_t low = eq_load_word(x + i);
+    const uint32_t high = eq_load_word(x + i + 2);
+    for (int32_t r = 0; r < 4; ++r) {
+      acc[r] = eq_mac_four_s16(low, high, eq_load_word(w), acc[r]);
+      w += 4;
+    }
+  }
 }
+#else
+/* clang-format off */
+#define EQ_ROW_SUM_S16(word, sum)                        \
+  "sxtb16 %[t], %[" word "]\n\t"                         \
+  "sxtb16 %[" word "], %[" word "], ror #8\n\t"          \
+  "smlad %[" sum "], %[t], %[e], %[" sum "]\n\t"         \
+  "smlad %[" sum "], %[" word "], %[o], %[" sum "]\n\t"
+/* LDM fills registers in the order of their numbers, so each has its name. */
+#define EQ_STEP_SUMS_S16                                 \
+  "ldmia %[w]!, {%[a], %[b], %[c], %[d]}\n\t"            \
+  "ldmia %[x]!, {%[e], %[o]}\n\t"                        \
+  EQ_ROW_SUM_S16("a", "s0") EQ_ROW_SUM_S16("b", "s1") EQ_ROW_SUM_S16("c", "s2") EQ_ROW_SUM_S16("d", "s3")
+#define EQ_SUMS_S16(body, ...)                                                                            \
+  __asm__ volatile(body                                                                                   \
+          : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [x] "+r"(from), [w] "+r"(v),       \
+            [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [e] "=&r"(e), [o] "=&r"(o), [t] "+r"(t) \
+          : __VA_ARGS__                                                                                   \
+          : "cc", "memory")
+#define EQ_LOOP_SUMS_S16(enter)                                                                            \
+  EQ_SUMS_S16(enter "1:\n\t" EQ_STEP_SUMS_S16 "4:\n\t" EQ_STEP_SUMS_S16 "3:\n\t" EQ_STEP_SUMS_S16          \
+          "2:\n\t" EQ_STEP_SUMS_S16 "ldr %[t], %[end]\n\tcmp %[x], %[t]\n\tbne 1b", [end] "m"(end))
+/* clang-format on */
+
+/* A number of steps that is no multiple of 4 enters the loop in its middle. */
+EQ_INLINE void eq_four_sums_s16(int32_t acc[4], const int32_t *start, const int16_t *x, const int8_t *w, int32_t n) {
+  const int32_t steps = n >> 2;
+  const int16_t *const end = x + n;
+  register const int16_t *from __asm__("r12") = x;
+  register const int8_t *v __asm__("lr") = w;
+  register int32_t s0 __asm__("r8") = start == NULL ? 0 : start[0];
+  register int32_t s1 __asm__("r9") = start == NULL ? 0 : start[1];
+  register int32_t s2 __asm__("r10") = start == NULL ? 0 : start[2];
+  register int32_t s3 __asm__("r11") = start == NULL ? 0 : start[3];
+  register int32_t a __asm__("r0");
+  register int32_t b __asm__("r1");
+  register int32_t c __asm__("r2");
+  register int32_t d __asm__("r3");
+  register int32_t e __asm__("r4");
+  register int32_t o __asm__("r5");
+  register int32_t t __asm__("r6") = steps;
+  if (!__builtin_constant_p(steps)) {
+    EQ_LOOP_SUMS_S16("ands %[t], %[t], #3\n\tbeq 1f\n\tcmp %[t], #2\n\tblo 2f\n\tbeq 3f\n\tb 4f\n\t");
+  } else if (steps == 1) {
+    EQ_SUMS_S16(EQ_STEP_SUMS_S16, );
+  } else if (steps == 2) {
+    EQ_SUMS_S16(EQ_STEP_SUMS_S16 EQ_STEP_SUMS_S16, );
+  } else if (steps == 3) {
+    EQ_SUMS_S16(EQ_STEP_SUMS_S16 EQ_STEP_SUMS_S16 EQ_STEP_SUMS_S16, );
+  } else if ((steps & 3) == 1) {
+    EQ_LOOP_SUMS_S16("b 2f\n\t");
+  } else if ((steps & 3) == 2) {
+    EQ_LOOP_SUMS_S16("b 3f\n\t");
+  } else if ((steps & 3) == 3) {
+    EQ_LOOP_SUMS_S16("b 4f\n\t");
+  } else {
+    EQ_LOOP_SUMS_S16("");
+  }
+  acc[0] = s0;
+  acc[1] = s1;
+  acc[2] = s2;
+  acc[3] = s3;
+}
+#endif
 
 /* All sums of `rows` channels, bias included in acc; wide ones shifted. */
 EQ_INLINE void eq_sum_rows_s16(int32_t acc[4], const int16_t *x, const int8_t *w, int32_t rows,

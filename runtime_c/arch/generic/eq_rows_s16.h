@@ -1,8 +1,9 @@
 /*
  * One int16 vector against many rows of weights: the core of the fully connected layer.
  *   eq_rows_multiply_s16  out[c] for all channels; x is read as it lies, `depth` values, aligned to 2 bytes
- *   eq_four_sums_s16      acc[r] += x.w[r] over n >= 1 values, with the first four rows of a block in this order;
- *                         eq_four_rows_bytes_s16(n) is what they take
+ *   eq_four_sums_s16      acc[r] = start[r] + x.w[r], from 0 without `start`, over n >= 4 values, a multiple of four, with the
+ *                         first four rows of a block in this order; eq_four_rows_bytes_s16(n) is what they take; x is
+ *                         aligned to 4 bytes
  *
  * This file: weights [channels][depth] in plain order, four rows at a time.
  */
@@ -32,7 +33,10 @@ EQ_INLINE void eq_four_rows_s16(int32_t acc[4], const int16_t *x, const int8_t *
 
 EQ_INLINE int32_t eq_four_rows_bytes_s16(int32_t n) { return 4 * n; }
 
-EQ_INLINE void eq_four_sums_s16(int32_t acc[4], const int16_t *x, const int8_t *w, int32_t n) {
+EQ_INLINE void eq_four_sums_s16(int32_t acc[4], const int32_t *start, const int16_t *x, const int8_t *w, int32_t n) {
+  for (int32_t r = 0; r < 4; ++r) {
+    acc[r] = start == NULL ? 0 : start[r];
+  }
   const int8_t *const rows[4] = {w, w + n, w + 2 * n, w + 3 * n};
   eq_four_rows_s16(acc, x, rows, 0, n);
 }
