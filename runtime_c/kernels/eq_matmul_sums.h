@@ -1,5 +1,5 @@
 /*
- * The zero-point corrections of a product of two computed matrices, shared by its two requantization modes:
+ * The zero-point corrections of a product of two computed matrices, mode "tflite":
  *
  *   sum (a - za)(b - zb) = sum a*b - zb * sum_k a - za * sum_k b + depth * za * zb
  *

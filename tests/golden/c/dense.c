@@ -17,7 +17,7 @@ void dense_step_3(uint8_t *arena);
 
 /* step 0: dense, 189 MACs, for dense_fused-relu_.0_ dense_fused-relu_.1
    reads int8 1x21 at 0: dense_fused-relu_.x0
-   gives int8 1x9 at 112: dense_fused-relu_.y_float
+   gives int8 1x9 at 128: dense_fused-relu_.y_float
 */
 static const eq_dense_s8_t step_0 = {
     /* rows */ 1,
@@ -30,12 +30,12 @@ static const eq_dense_s8_t step_0 = {
     /* narrow */ 1,
 };
 EQ_NOINLINE void dense_step_0(uint8_t *arena) {
-  eq_dense_s8((int8_t *)(arena + 112), (const int8_t *)(arena + 0), dense_w0_weights, dense_w0_bias, dense_w0_multiplier, &step_0);
+  eq_dense_s8((int8_t *)(arena + 128), (const int8_t *)(arena + 0), dense_w0_weights, dense_w0_bias, dense_w0_multiplier, &step_0);
 }
 
 /* step 1: dense, 189 MACs, for dense_fused-clip_.0_ dense_fused-clip_.1
    reads int8 1x21 at 32: dense_fused-clip_.x0
-   gives int8 1x9 at 16: dense_fused-clip_.y_float
+   gives int8 1x9 at 144: dense_fused-clip_.y_float
 */
 static const eq_dense_s8_t step_1 = {
     /* rows */ 1,
@@ -48,12 +48,12 @@ static const eq_dense_s8_t step_1 = {
     /* narrow */ 1,
 };
 EQ_NOINLINE void dense_step_1(uint8_t *arena) {
-  eq_dense_s8((int8_t *)(arena + 16), (const int8_t *)(arena + 32), dense_w1_weights, dense_w1_bias, dense_w1_multiplier, &step_1);
+  eq_dense_s8((int8_t *)(arena + 144), (const int8_t *)(arena + 32), dense_w1_weights, dense_w1_bias, dense_w1_multiplier, &step_1);
 }
 
 /* step 2: dense, 1 MACs, for dense_k1-o1_.0
-   reads int8 1x1 at 128: dense_k1-o1_.x0
-   gives int8 1x1 at 0: dense_k1-o1_.y_float
+   reads int8 1x1 at 112: dense_k1-o1_.x0
+   gives int8 1x1 at 160: dense_k1-o1_.y_float
 */
 static const eq_dense_s8_t step_2 = {
     /* rows */ 1,
@@ -66,14 +66,14 @@ static const eq_dense_s8_t step_2 = {
     /* narrow */ 1,
 };
 EQ_NOINLINE void dense_step_2(uint8_t *arena) {
-  eq_dense_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 128), dense_w2_weights, dense_w2_bias, dense_w2_multiplier, &step_2);
+  eq_dense_s8((int8_t *)(arena + 160), (const int8_t *)(arena + 112), dense_w2_weights, dense_w2_bias, dense_w2_multiplier, &step_2);
 }
 
 /* step 3: matmul, 60 MACs, for matmul_2d-m3-k5-n4_.0
    reads int8 3x5 at 96: matmul_2d-m3-k5-n4_.x0.plain
    reads int8 5x4 at 64: matmul_2d-m3-k5-n4_.x1.plain
-   gives int8 3x4 at 128: matmul_2d-m3-k5-n4_.y_float
-   scratch 17 bytes at 32
+   gives int8 3x4 at 112: matmul_2d-m3-k5-n4_.y_float
+   scratch 64 bytes at 0
 */
 static const eq_matmul_s8_t step_3 = {
     /* batches */ 1,
@@ -88,9 +88,9 @@ static const eq_matmul_s8_t step_3 = {
     /* clamp_min */ -128,
     /* clamp_max */ 127,
 };
-EQ_STATIC_ASSERT(EQ_MATMUL_S8_SCRATCH(3, 5) <= 17, "scratch of step 3");
+EQ_STATIC_ASSERT(EQ_MATMUL_S8_SCRATCH(5) <= 64, "scratch of step 3");
 EQ_NOINLINE void dense_step_3(uint8_t *arena) {
-  eq_matmul_s8((int8_t *)(arena + 128), (const int8_t *)(arena + 96), (const int8_t *)(arena + 64), arena + 32, &step_3);
+  eq_matmul_s8((int8_t *)(arena + 112), (const int8_t *)(arena + 96), (const int8_t *)(arena + 64), arena + 0, &step_3);
 }
 
 void dense_step(void *arena, uint32_t step) {
