@@ -42,17 +42,33 @@ EQ_INLINE int32_t eq_total_narrow(const void *x, int32_t start, int32_t step, in
   return sum;
 }
 
-EQ_INLINE uint32_t eq_root(uint64_t value) {
-  uint64_t root = 0;
-  for (uint64_t bit = (uint64_t)1 << 60; bit != 0; bit >>= 2) {
-    const uint64_t trial = root + bit;
-    root >>= 1;
-    if (value >= trial) {
-      value -= trial;
-      root += bit;
-    }
+/* The root of the upper half and the remainder yield the lower digits by one division (P. Zimmermann, Karatsuba square
+   root, INRIA RR-3805): here of a 32-bit number from its upper 16 bits, 2^14 <= upper < 2^16, */
+EQ_INLINE uint32_t eq_root_narrow(uint32_t value) {
+  const uint32_t upper = value >> 16;
+  uint32_t root = 128;
+  for (uint32_t bit = 64; bit != 0; bit >>= 1) {
+    const uint32_t trial = root + bit;
+    root = trial * trial <= upper ? trial : root;
   }
-  return (uint32_t)root;
+  const uint32_t rest = ((upper - root * root) << 7) + ((value >> 9) & 127);
+  const uint32_t digit = rest / root;
+  const uint32_t found = (root << 8) + digit;
+  /* rest - digit*root, the last bit of the upper digits, and the lower digits */
+  const uint32_t left = ((rest - digit * root) << 9) + (value & 511);
+  return left < digit * digit ? found - 1 : found;
+}
+
+/* and of 4*value from its upper 32 bits; the root of value is half of it. */
+EQ_INLINE uint32_t eq_root(uint64_t value) {
+  const uint32_t upper = (uint32_t)(value >> 30);
+  const uint32_t lower = (uint32_t)value << 2;
+  const uint32_t root = eq_root_narrow(upper);
+  const uint32_t rest = ((upper - root * root) << 15) + (lower >> 17);
+  const uint32_t digit = rest / root;
+  const uint64_t left = ((uint64_t)(rest - digit * root) << 17) + (lower & 0x1ffff);
+  const uint64_t found = ((uint64_t)root << 16) + digit;
+  return (uint32_t)((left < (uint64_t)digit * digit ? found - 1 : found) >> 1);
 }
 
 EQ_INLINE int32_t eq_logarithm(uint64_t value) {

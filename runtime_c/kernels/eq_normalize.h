@@ -20,6 +20,8 @@
 #ifndef EQ_NORMALIZE_H
 #define EQ_NORMALIZE_H
 
+#include "eq_norm_run.h"
+#include "eq_norm_sums.h"
 #include "eq_reduce.h"
 
 typedef struct {
@@ -30,29 +32,41 @@ typedef struct {
   int32_t shift, clamp_min, clamp_max;
 } eq_normalize_t;
 
-/* min(2^61 / r, 2^31-1) for 2^30 <= r < 2^31: 31 bits behind 2^30 / r, one at a time. */
+/* One digit of 16 bits of (rest * 2^16) / divisor, which is below 2^16; the divisor has its highest bit set. */
+EQ_INLINE uint32_t eq_normalize_digit(uint32_t rest, uint32_t divisor) {
+  const uint32_t upper = divisor >> 16;
+  const uint32_t lower = divisor & 0xffff;
+  uint32_t digit = rest / upper;
+  uint32_t left = rest - digit * upper;
+  /* At most twice (Knuth, The Art of Computer Programming, 4.3.1, theorem B). */
+  while (left < 0x10000 && (digit > 0xffff || digit * lower > left << 16)) {
+    digit--;
+    left += upper;
+  }
+  return digit;
+}
+
+/* min(2^61 / r, 2^31-1) for 2^30 <= r < 2^31: 2^62 / 2r, in two digits. */
 EQ_INLINE int32_t eq_normalize_inverse(uint32_t r) {
   if (r == (uint32_t)1 << 30) {
     return INT32_MAX;
   }
-  uint32_t remainder = (uint32_t)1 << 30;
-  uint32_t quotient = 0;
-  for (int32_t i = 0; i < 31; i++) {
-    remainder <<= 1;
-    quotient <<= 1;
-    if (remainder >= r) {
-      remainder -= r;
-      quotient |= 1;
-    }
-  }
-  return (int32_t)quotient;
+  const uint32_t divisor = r << 1;
+  const uint32_t first = eq_normalize_digit((uint32_t)1 << 30, divisor);
+  return (int32_t)((first << 16) + eq_normalize_digit(((uint32_t)1 << 30 << 16) - first * divisor, divisor));
+}
+
+/* How many bits a number has, which is not 0. */
+EQ_INLINE int32_t eq_normalize_length(uint64_t number) {
+  const uint32_t upper = (uint32_t)(number >> 32);
+  return upper != 0 ? 64 - __builtin_clz(upper) : 32 - __builtin_clz((uint32_t)number);
 }
 
 /* The row from `start` on. */
 EQ_INLINE void eq_normalize_row(void *out, const void *x, const int32_t *scale, const int32_t *offsets, int32_t start,
                                 const eq_normalize_t *p) {
-  const int32_t sum = eq_total_narrow(x, start, 1, p->length, p->in_zero, 0, p->bytes);
-  int64_t spread = eq_total(x, start, 1, p->length, p->in_zero, 2, p->bytes);
+  int64_t spread;
+  const int32_t sum = eq_norm_sums(&spread, x, start, p->length, p->in_zero, p->bytes);
   if (p->centred != 0) {
     spread = p->length * spread - (int64_t)sum * sum;
   }
@@ -60,25 +74,26 @@ EQ_INLINE void eq_normalize_row(void *out, const void *x, const int32_t *scale, 
   int32_t down = 61 - p->raised / 2 - p->bits;
   if (spread != 0) {
     uint64_t weight = ((uint64_t)spread << p->raised) + (uint64_t)eq_wide(p->epsilon_high, p->epsilon_low);
-    while (weight < (uint64_t)1 << 60) {
-      weight <<= 2;
-      down--;
-    }
+    const int32_t up = (62 - eq_normalize_length(weight)) / 2;
+    weight <<= 2 * up;
+    down -= up;
     inverse = eq_normalize_inverse(eq_root(weight));
   }
-  int32_t channel = start / p->inner % p->channels;
-  int32_t place = start % p->inner;
-  for (int32_t i = 0; i < p->length; i++) {
-    const int32_t value = eq_load(x, start + i, p->bytes) - p->in_zero;
-    const int32_t distance = p->centred != 0 ? p->length * value - sum : value;
-    const int32_t h = (int32_t)(((int64_t)distance * inverse + ((int64_t)1 << (down - 1))) >> down);
-    const int64_t scaled = (int64_t)h * scale[channel] + eq_wide(offsets[2 * channel], offsets[2 * channel + 1]);
-    eq_store(out, start + i, eq_saturated(scaled >> p->shift, 0, p->clamp_min, p->clamp_max), p->bytes);
-    place++;
-    if (place == p->inner) {
-      place = 0;
-      channel = channel + 1 == p->channels ? 0 : channel + 1;
-    }
+  const int32_t factor = p->centred != 0 ? p->length : 1;
+  const eq_norm_t norm = {factor,      factor * p->in_zero + (p->centred != 0 ? sum : 0),
+                          inverse,     down,
+                          p->bytes,    p->inner == 1,
+                          p->shift,    p->clamp_min,
+                          p->clamp_max};
+  const int32_t run = p->inner == 1 ? p->channels : p->inner;
+  EQ_NO_UNROLL
+  for (int32_t at = start; at < start + p->length;) {
+    const int32_t place = at % run;
+    const int32_t channel = p->inner == 1 ? place : at / p->inner % p->channels;
+    const int32_t left = start + p->length - at;
+    const int32_t n = run - place < left ? run - place : left;
+    eq_norm_run(out, x, at, n, scale + channel, offsets + 2 * channel, &norm);
+    at += n;
   }
 }
 
