@@ -16,7 +16,7 @@
 #ifndef EQ_MAXIMUM_S8_H
 #define EQ_MAXIMUM_S8_H
 
-#include "eq_common.h"
+#include "eq_choice.h"
 
 typedef struct {
   int32_t n0, n1, n2, n3, inner;
@@ -25,23 +25,14 @@ typedef struct {
   int32_t flip;
 } eq_maximum_s8_t;
 
-EQ_INLINE void eq_maximum_s8_row(int8_t *out, const int8_t *a, const int8_t *b, const eq_maximum_s8_t *p) {
-  for (int32_t i = 0; i < p->inner; i++) {
-    const int32_t left = *a ^ p->flip;
-    const int32_t right = *b ^ p->flip;
-    out[i] = (int8_t)(p->flip ^ (left > right ? left : right));
-    a += p->a_inner;
-    b += p->b_inner;
-  }
-}
-
 EQ_INLINE void eq_maximum_s8(int8_t *out, const int8_t *a, const int8_t *b, const eq_maximum_s8_t *p) {
   for (int32_t i0 = 0; i0 < p->n0; i0++) {
     for (int32_t i1 = 0; i1 < p->n1; i1++) {
       for (int32_t i2 = 0; i2 < p->n2; i2++) {
         for (int32_t i3 = 0; i3 < p->n3; i3++) {
-          eq_maximum_s8_row(out, a + (i0 * p->a0 + i1 * p->a1 + i2 * p->a2 + i3 * p->a3),
-                            b + (i0 * p->b0 + i1 * p->b1 + i2 * p->b2 + i3 * p->b3), p);
+          eq_maximum_row(out, a + (i0 * p->a0 + i1 * p->a1 + i2 * p->a2 + i3 * p->a3),
+                         b + (i0 * p->b0 + i1 * p->b1 + i2 * p->b2 + i3 * p->b3), p->inner, p->a_inner, p->b_inner,
+                         p->flip);
           out += p->inner;
         }
       }

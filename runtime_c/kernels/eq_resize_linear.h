@@ -15,6 +15,7 @@
 #ifndef EQ_RESIZE_LINEAR_H
 #define EQ_RESIZE_LINEAR_H
 
+#include "eq_blend.h"
 #include "eq_element.h"
 
 typedef struct {
@@ -23,13 +24,20 @@ typedef struct {
   int32_t bits, wide;
 } eq_resize_linear_t;
 
-EQ_INLINE int32_t eq_resize_linear_mean(int32_t above, int32_t below, int32_t weight, const eq_resize_linear_t *p) {
+/* One pixel of any type, from the places of its four neighbours. */
+EQ_INLINE void eq_resize_linear_pixel(void *out, int32_t place, const void *x, const int32_t from[4], int32_t across,
+                                      int32_t down, const eq_resize_linear_t *p) {
   const int32_t one = 1 << p->bits;
-  if (p->wide != 0) {
-    const int64_t total = (int64_t)above * (one - weight) + (int64_t)below * weight;
-    return (int32_t)((total + (((int64_t)1 << (2 * p->bits)) >> 1)) >> (2 * p->bits));
+  EQ_NO_UNROLL
+  for (int32_t channel = 0; channel < p->channels; channel++) {
+    const int32_t top =
+        eq_load(x, from[0] + channel, p->bytes) * (one - across) + eq_load(x, from[1] + channel, p->bytes) * across;
+    const int32_t bottom =
+        eq_load(x, from[2] + channel, p->bytes) * (one - across) + eq_load(x, from[3] + channel, p->bytes) * across;
+    const int64_t total = (int64_t)top * (one - down) + (int64_t)bottom * down;
+    const int32_t y = (int32_t)((total + (((int64_t)1 << (2 * p->bits)) >> 1)) >> (2 * p->bits));
+    eq_store(out, place + channel, y, p->bytes);
   }
-  return (above * (one - weight) + below * weight + ((1 << (2 * p->bits)) >> 1)) >> (2 * p->bits);
 }
 
 EQ_INLINE void eq_resize_linear(void *out, const void *x, const int32_t *rows, const int32_t *columns,
@@ -37,21 +45,27 @@ EQ_INLINE void eq_resize_linear(void *out, const void *x, const int32_t *rows, c
   const int32_t one = 1 << p->bits;
   const int32_t line = p->in_width * p->channels;
   int32_t place = 0;
+  EQ_NO_UNROLL
   for (int32_t row = 0; row < p->out_height; row++) {
     const int32_t above = rows[3 * row] * line;
     const int32_t below = rows[3 * row + 1] * line;
+    const int32_t down = rows[3 * row + 2];
+    EQ_NO_UNROLL
     for (int32_t column = 0; column < p->out_width; column++) {
       const int32_t left = columns[3 * column] * p->channels;
       const int32_t right = columns[3 * column + 1] * p->channels;
       const int32_t across = columns[3 * column + 2];
-      for (int32_t channel = 0; channel < p->channels; channel++) {
-        const int32_t top = eq_load(x, above + left + channel, p->bytes) * (one - across) +
-                            eq_load(x, above + right + channel, p->bytes) * across;
-        const int32_t bottom = eq_load(x, below + left + channel, p->bytes) * (one - across) +
-                               eq_load(x, below + right + channel, p->bytes) * across;
-        eq_store(out, place, eq_resize_linear_mean(top, bottom, rows[3 * row + 2], p), p->bytes);
-        place++;
+      const int32_t from[4] = {above + left, above + right, below + left, below + right};
+      if (p->wide != 0) {
+        eq_resize_linear_pixel(out, place, x, from, across, down, p);
+      } else {
+        const int8_t *image = (const int8_t *)x;
+        const int8_t *const corners[4] = {image + from[0], image + from[1], image + from[2], image + from[3]};
+        const int32_t weights[4] = {(one - down) * (one - across), (one - down) * across, down * (one - across),
+                                    down * across};
+        eq_blend_row((int8_t *)out + place, corners, weights, p->channels, p->bits);
       }
+      place += p->channels;
     }
   }
 }

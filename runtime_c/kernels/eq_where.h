@@ -13,6 +13,7 @@
 #ifndef EQ_WHERE_H
 #define EQ_WHERE_H
 
+#include "eq_choice.h"
 #include "eq_elements.h"
 
 typedef struct {
@@ -32,6 +33,12 @@ EQ_INLINE void eq_where(void *out, const int8_t *condition, const void *a, const
           const int8_t *c_row = condition + (i0 * p->c0 + i1 * p->c1 + i2 * p->c2 + i3 * p->c3);
           const int32_t a_row = i0 * p->a0 + i1 * p->a1 + i2 * p->a2 + i3 * p->a3,
                         b_row = i0 * p->b0 + i1 * p->b1 + i2 * p->b2 + i3 * p->b3;
+          if (p->item_bytes == 1 && p->c_inner == 1) {
+            eq_where_row((int8_t *)out + at, c_row, (const int8_t *)a + a_row, (const int8_t *)b + b_row, p->inner,
+                         p->a_inner, p->b_inner);
+            at += p->inner;
+            continue;
+          }
           for (int32_t i = 0; i < p->inner; i++) {
             const int32_t value = c_row[i * p->c_inner] != 0 ? eq_element(a, a_row + i * p->a_inner, p->item_bytes)
                                                              : eq_element(b, b_row + i * p->b_inner, p->item_bytes);
