@@ -18,20 +18,12 @@
 #define EQ_MASKED_SOFTMAX_S8_H
 
 #include "eq_common.h"
+#include "eq_masked_max.h"
 
 typedef struct {
   int32_t rows, length;
   int32_t repeat, period;
 } eq_masked_softmax_s8_t;
-
-/* The largest of a row's positions that count, -129 where none does. */
-EQ_INLINE int32_t eq_masked_softmax_s8_max(const int8_t *x, const int8_t *mask, int32_t length) {
-  int32_t max = -129;
-  for (int32_t i = 0; i < length; i++) {
-    max = mask[i] != 0 && x[i] > max ? x[i] : max;
-  }
-  return max;
-}
 
 /* S of one row, 0 where it exceeds 2^32. */
 EQ_INLINE uint32_t eq_masked_softmax_s8_sum(const int8_t *x, const int8_t *mask, int32_t max, const uint32_t *table,
@@ -57,7 +49,7 @@ EQ_INLINE void eq_masked_softmax_s8(int8_t *out, const int8_t *x, const int8_t *
                                     const eq_masked_softmax_s8_t *p) {
   for (int32_t row = 0; row < p->rows; row++) {
     const int8_t *of_row = mask + row / p->repeat % p->period * p->length;
-    const int32_t max = eq_masked_softmax_s8_max(x, of_row, p->length);
+    const int32_t max = eq_masked_max(x, of_row, p->length);
     if (max < -128) {
       const uint32_t length = (uint32_t)p->length;
       const uint32_t share = (512u + length) / (2u * length); /* (2^31 + length*2^22) / (length*2^23) */
