@@ -13,6 +13,7 @@
 #define EQ_STRIDED_COPY_H
 
 #include "eq_common.h"
+#include "eq_plane.h"
 
 typedef struct {
   int32_t n0, n1, n2, n3, n4;
@@ -20,14 +21,14 @@ typedef struct {
   int32_t start;
 } eq_strided_copy_t;
 
-EQ_INLINE void eq_strided_copy_row(uint8_t *out, const uint8_t *x, const eq_strided_copy_t *p) {
-  if (p->s4 == 1) {
-    (void)__builtin_memcpy(out, x, (size_t)p->n4);
+/* The two innermost loops. */
+EQ_INLINE void eq_strided_copy_plane(uint8_t *out, const uint8_t *x, const eq_strided_copy_t *p) {
+  if (p->s4 != 1) {
+    eq_copy_plane(out, x, p->n3, p->s3, p->n4, p->s4);
     return;
   }
-  for (int32_t i = 0; i < p->n4; i++) {
-    out[i] = *x;
-    x += p->s4;
+  for (int32_t i = 0; i < p->n3; i++) {
+    (void)__builtin_memcpy(out + i * p->n4, x + i * p->s3, (size_t)p->n4);
   }
 }
 
@@ -37,10 +38,8 @@ EQ_INLINE void eq_strided_copy(void *out, const void *x, const eq_strided_copy_t
   for (int32_t i0 = 0; i0 < p->n0; i0++) {
     for (int32_t i1 = 0; i1 < p->n1; i1++) {
       for (int32_t i2 = 0; i2 < p->n2; i2++) {
-        for (int32_t i3 = 0; i3 < p->n3; i3++) {
-          eq_strided_copy_row(to, from + (i0 * p->s0 + i1 * p->s1 + i2 * p->s2 + i3 * p->s3), p);
-          to += p->n4;
-        }
+        eq_strided_copy_plane(to, from + (i0 * p->s0 + i1 * p->s1 + i2 * p->s2), p);
+        to += p->n3 * p->n4;
       }
     }
   }
