@@ -3,7 +3,7 @@
 Lowering puts NCHW→NHWC and back around every operator that wants NHWC. An operator that treats axes alike, or names
 them, gives the same bits in any layout (``ops.axes``): it is rewritten to read the value before the transpose. Two
 transposes in a row become one; one in front of a flattened dense layer is folded into its weight. A transpose that only
-moves axes of size 1 is a reshape; a reshape that adds or drops such axes does not keep two transposes apart.
+moves axes of size 1 is a reshape; a reshape that splits and merges axes does not keep two transposes apart.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from edgeq.ir import Attr, Graph, Node, Source, Tensor
 from edgeq.ops import BY_NAME
 from edgeq.ops.axes import Perm
+from edgeq.passes.axis_pieces import join_transposes
 from edgeq.passes.base import Pass, Property
 from edgeq.passes.rewriting import Rewriter, Rule
 
@@ -28,8 +29,26 @@ def run(graph: Graph) -> int:
     Only then transposes that move nothing become reshapes, and reshapes are merged; where one goes, transposes may meet
     again.
     """
-    rewriter = Rewriter(graph)
-    return rewriter.run(_SINKING) + rewriter.run({**_SINKING, **_TURNING})
+    changes = Rewriter(graph).run(_SINKING) + _merge_equal(graph)
+    return changes + Rewriter(graph).run({**_SINKING, **_TURNING})
+
+
+def _merge_equal(graph: Graph) -> int:
+    """Transposes of one tensor by one permutation are one, as of a value that several convolutions read."""
+    first: dict[tuple[str, Perm], str] = {}
+    same: dict[str, str] = {}
+    nodes, sinks = [], graph.sinks()
+    for old in graph.nodes:
+        node = old.with_(inputs=tuple(same.get(name, name) for name in old.inputs)) if same else old
+        if node.op == "transpose":
+            (result,) = node.outputs
+            kept = first.setdefault((node.inputs[0], node.integers("perm")), result)
+            if kept != result and result not in sinks:
+                same[result] = kept
+                continue
+        nodes.append(node)
+    graph.replace_nodes(nodes)
+    return len(same)
 
 
 def _perm_of(rewriter: Rewriter, name: str, rank: int | None = None) -> Perm | None:
@@ -117,34 +136,66 @@ def _transpose(rewriter: Rewriter, node: Node) -> list[Node] | str | None:
     if perm is not None:
         both = tuple(perm[axis] for axis in node.integers("perm"))
         return [node.with_(inputs=(_before(rewriter, source),)).with_attrs(perm=both)]
-    through = _through_reshape(rewriter, source)
-    if through is not None:
-        reshape, perm = through
-        return [
-            reshape,
-            node.with_(inputs=reshape.outputs).with_attrs(perm=tuple(perm[i] for i in node.integers("perm"))),
-        ]
     ordered = list(node.integers("perm")) == sorted(node.integers("perm"))
     return source if ordered and rewriter.may_substitute(result, source) else None
 
 
-def _through_reshape(rewriter: Rewriter, name: str) -> tuple[Node, Perm] | None:
-    """The reshape and the perm of reshape(transpose(x)) = transpose(reshape(x)), where only axes of size 1 change."""
-    graph, node = rewriter.graph, rewriter.producer(name)
-    perm = _perm_of(rewriter, node.inputs[0]) if node is not None and node.op == "reshape" else None
-    if node is None or perm is None:
+def _most_axes(x: Tensor) -> int:
+    """How many axes one kernel can move: it has five loops, of which the bytes of larger elements take one."""
+    return 5 if x.dtype.size_bytes == 1 else 4
+
+
+def _sink_past_reshape(rewriter: Rewriter, node: Node) -> list[Node] | None:
+    """reshape(transpose(x)) = transpose(reshape'(x)), where the axes that the reshape merges are neighbours in x."""
+    graph, (source,), (result,) = rewriter.graph, node.inputs, node.outputs
+    perm = _perm_of(rewriter, source)
+    if perm is None:
         return None
-    x, result = graph.tensors[_before(rewriter, node.inputs[0])], graph.tensors[name].shape
-    long = [axis for axis in perm if x.shape[axis] != 1]  # of x, in the order of the result
-    if [x.shape[axis] for axis in long] != [size for size in result if size != 1]:
+    x, shape = graph.tensors[_before(rewriter, source)], graph.tensors[result].shape
+    if _moves_nothing(x.shape, perm):
+        return None  # it becomes a reshape itself
+    for way in join_transposes(x.shape, perm, shape, tuple(range(len(shape))), _most_axes(x)):
+        if way.ends and way.before is not None:
+            inner = x.with_(name=graph.fresh_name(f"{result}.untransposed"), shape=way.before, source=None)
+            name = graph.add_tensor(inner)
+            reshape = Node("reshape", name, (x.name,), (name,), {"shape": way.before}, node.source)
+            return [reshape, Node("transpose", node.name, (name,), (result,), {"perm": way.perm}, node.source)]
+    return None
+
+
+def _join(rewriter: Rewriter, node: Node) -> list[Node] | None:
+    """transpose(reshape(transpose(x))) = reshape(transpose(reshape(x))), if nothing else reads the first transpose."""
+    graph, (name,), (result,) = rewriter.graph, node.inputs, node.outputs
+    reshape = rewriter.producer(name)
+    if reshape is None or reshape.op != "reshape":
         return None
-    # The axes of size 1 stand in front, then those of x in its own order.
-    ones, others = iter(range(len(result))), iter(long)
-    first = len(result) - len(long)
-    turned = tuple(next(ones) if size == 1 else first + sorted(long).index(next(others)) for size in result)
-    shape = (1,) * first + tuple(x.shape[axis] for axis in sorted(long))
-    inner = graph.add_tensor(x.with_(name=graph.fresh_name(f"{name}.untransposed"), shape=shape, source=None))
-    return Node("reshape", inner, (x.name,), (inner,), {"shape": shape}, node.source), turned
+    perm = _perm_of(rewriter, reshape.inputs[0])
+    if perm is None or not (rewriter.is_private(reshape.inputs[0]) and rewriter.is_private(name)):
+        return None
+    x = graph.tensors[_before(rewriter, reshape.inputs[0])]
+    ways = join_transposes(x.shape, perm, graph.tensors[name].shape, node.integers("perm"), _most_axes(x))
+    if not ways:
+        return None
+    way, nodes, source = ways[0], [], x.name
+    if way.before is not None:
+        label = graph.fresh_name(f"{name}.pieces")
+        source = graph.add_tensor(x.with_(name=label, shape=way.before, source=None))
+        nodes.append(Node("reshape", source, (x.name,), (source,), {"shape": way.before}, reshape.source))
+    shape = tuple(graph.tensors[source].shape[axis] for axis in way.perm)
+    turned = graph.add_tensor(x.with_(name=graph.fresh_name(f"{result}.turned"), shape=shape, source=None))
+    nodes.append(Node("transpose", turned, (source,), (turned,), {"perm": way.perm}, node.source))
+    attrs = {"shape": graph.tensors[result].shape}
+    return [*nodes, Node("reshape", node.name, (turned,), (result,), attrs, node.source)]
+
+
+def _gather(rewriter: Rewriter, node: Node) -> list[Node] | None:
+    """gather(transpose(x)) = transpose(gather'(x)), where a row of indices stands for one axis."""
+    x, indices = node.inputs
+    perm = _perm_of(rewriter, x)
+    if perm is None or len(rewriter.graph.tensors[indices].shape) != 1:
+        return None
+    attrs = {"axis": perm[node.integer("axis")]}
+    return _sunk(rewriter.graph, node, (_before(rewriter, x), indices), attrs, perm)
 
 
 def _dense(rewriter: Rewriter, node: Node) -> list[Node] | None:
@@ -171,18 +222,21 @@ def _dense(rewriter: Rewriter, node: Node) -> list[Node] | None:
 
 def _turn(rewriter: Rewriter, node: Node) -> list[Node] | str | None:
     """A transpose that moves nothing is a reshape."""
-    found = _transpose(rewriter, node)
+    found = _transpose(rewriter, node) or _join(rewriter, node)
     if found is None and _moves_nothing(rewriter.graph.tensors[node.inputs[0]].shape, node.integers("perm")):
         return [node.with_(op="reshape", attrs={"shape": rewriter.graph.tensors[node.outputs[0]].shape})]
     return found
 
 
 def _reshape(rewriter: Rewriter, node: Node) -> list[Node] | str | None:
-    """reshape(reshape(x)) reads x; a reshape to the same shape goes."""
+    """reshape(reshape(x)) reads x; a reshape to the same shape goes; a transpose in front may sink."""
     (source,), (result,) = node.inputs, node.outputs
     first = rewriter.producer(source)
     if first is not None and first.op == "reshape":
         return [node.with_(inputs=first.inputs)]
+    sunk = _sink_past_reshape(rewriter, node)
+    if sunk is not None:
+        return sunk
     tensors = rewriter.graph.tensors
     same_shape = tensors[source].shape == tensors[result].shape
     return source if same_shape and rewriter.may_substitute(result, source) else None
@@ -191,6 +245,8 @@ def _reshape(rewriter: Rewriter, node: Node) -> list[Node] | str | None:
 _SINKING: Final[Mapping[str, Rule]] = {
     **{name: _sink for name, op in BY_NAME.items() if op.axes is not None},
     "dense": _dense,
+    "gather": _gather,
+    "reshape": _sink_past_reshape,
     "transpose": _transpose,
 }
 _TURNING: Final[Mapping[str, Rule]] = {"reshape": _reshape, "transpose": _turn}

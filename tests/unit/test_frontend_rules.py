@@ -759,6 +759,7 @@ def test_original_names_stay_and_new_ones_derive() -> None:
         ("bij, bjk -> bik", ((2, 3, 4), (2, 4, 5))),
         ("bhqd,bhkd->bhqk", ((1, 2, 3, 4), (1, 2, 5, 4))),
         ("bqhd,bkhd->bhqk", ((1, 3, 2, 4), (1, 5, 2, 4))),
+        ("bkhd,bqhd->bhqk", ((1, 5, 2, 4), (1, 3, 2, 4))),
         ("i,i", ((5,), (5,))),
         ("i,j->ji", ((5,), (3,))),
         ("ij,ij->i", ((5, 3), (5, 3))),
@@ -779,6 +780,12 @@ def test_einsum_is_written_out(equation: str, shapes: tuple[tuple[int, ...], ...
     if constants:
         given = {names[0]: shapes[0]}
         run_both(build([node("Einsum", names, ["y"], equation=equation)], None, inputs=given, constants=constants))
+
+
+def test_einsum_puts_the_operand_first_whose_axes_come_first() -> None:
+    made = node("Einsum", ["k", "q"], ["y"], equation="bkhd,bqhd->bhqk")
+    found = run_both(build([made], None, inputs={"k": (1, 5, 2, 4), "q": (1, 3, 2, 4)})).graph
+    assert sorted(each.op_type for each in found) == ["MatMul", "Transpose", "Transpose"]
 
 
 GELU = {

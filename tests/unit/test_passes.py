@@ -113,22 +113,79 @@ def gate_beside_an_image() -> Graph:
     return b.done(b.node("transpose", "y", b.node("add", "h", flat, gated, **ADD), perm=TO_NHWC))
 
 
+def tokens_of_an_image() -> Graph:
+    """The points of an image become a row of tokens: its channels go first, and last again."""
+    b = Build(1, 4, 5, 6)
+    nchw = b.node("transpose", "n", b.conv("c", "x", 3, 3, 1), perm=TO_NCHW)
+    flat = b.node("reshape", "r", nchw, shape=(1, 3, 20))
+    return b.done(b.lookup("y", b.node("transpose", "t", flat, perm=(0, 2, 1)), 2))
+
+
+def shuffled_channels() -> Graph:
+    """Two halves of channels, interleaved channels first, between convolutions."""
+    b = Build(1, 4, 5, 6)
+    nchw = b.node("transpose", "n", b.conv("c", "x", 8, 3, 1), perm=TO_NCHW)
+    halves = b.node("reshape", "r", nchw, shape=(1, 2, 4, 4, 5))
+    turned = b.node("transpose", "t", halves, perm=(0, 2, 1, 3, 4))
+    back = b.node("transpose", "b", b.node("reshape", "s", turned, shape=(1, 8, 4, 5)), perm=TO_NHWC)
+    return b.done(b.conv("y", back, 2, 1, 3))
+
+
+def columns_of_an_image() -> Graph:
+    """Channels and rows of an image become one axis, the columns go first."""
+    b = Build(1, 4, 5, 6)
+    nchw = b.node("transpose", "n", b.conv("c", "x", 3, 3, 1), perm=TO_NCHW)
+    flat = b.node("reshape", "r", nchw, shape=(1, 12, 5))
+    columns = b.node("transpose", "t", flat, perm=(2, 0, 1))
+    return b.done(b.dense("y", b.node("reshape", "s", columns, shape=(5, 12)), 4, 2))
+
+
+def frames_between_images() -> Graph:
+    """Convolutions over time, written on images of one row; what stands between them sees frames."""
+    b = Build(1, 1, 9, 4)
+    nchw = b.node("transpose", "n", b.conv("c", "x", 3, 3, 1), perm=TO_NCHW)
+    frames = b.lookup("l", b.node("reshape", "r", nchw, shape=(1, 3, 9)), 2)
+    padded = b.node("pad", "p", frames, pads=(0, 0, 2, 0, 0, 0), value=-7)
+    image = b.node("reshape", "s", padded, shape=(1, 3, 1, 11))
+    return b.done(b.conv("y", b.node("transpose", "m", image, perm=TO_NHWC), 2, 3, 3))
+
+
+def flipped_image() -> Graph:
+    """Columns in the opposite order, channels first, between convolutions."""
+    b = Build(1, 4, 5, 6)
+    nchw = b.node("transpose", "n", b.conv("c", "x", 3, 3, 1), perm=TO_NCHW)
+    flipped = b.node("gather", "g", nchw, b.constant("i", np.arange(4, -1, -1, dtype=np.int32)), axis=3)
+    return b.done(b.conv("y", b.node("transpose", "m", flipped, perm=TO_NHWC), 2, 3, 3))
+
+
 CASES = {
     case.__name__: case
     for case in (
+        columns_of_an_image,
         concat_slice_pad_of_transposed,
         conv_slice_pad_conv,
         elementwise_between_transposes,
         first_of_two_tables_is_an_output,
         flatten_into_dense,
+        flipped_image,
+        frames_as_an_image,
+        frames_between_images,
         gate_beside_an_image,
         lookup_chain,
+        shuffled_channels,
         table_with_two_readers,
+        tokens_of_an_image,
         transposed_outputs,
         trivial_transposes,
     )
 }
-LEFT = {"concat_slice_pad_of_transposed": 1, "conv_slice_pad_conv": 2, "transposed_outputs": 1}
+LEFT = {
+    "columns_of_an_image": 1,
+    "concat_slice_pad_of_transposed": 1,
+    "conv_slice_pad_conv": 2,
+    "shuffled_channels": 1,
+    "transposed_outputs": 1,
+}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -141,6 +141,9 @@ def _product(edit: Edit, left: _Term, right: _Term, needed: str, base: str) -> _
     inner = "".join(letter for letter in both if letter not in needed)
     rows = "".join(letter for letter in left.letters if letter not in both)
     columns = "".join(letter for letter in right.letters if letter not in both)
+    varies = edit.array(right.value) is None  # a weight stays the right operand, as layers have it
+    if inner and varies and _follows(batch + columns + rows, needed) and not _follows(batch + rows + columns, needed):
+        left, right, rows, columns = right, left, columns, rows  # then the product needs no Transpose
 
     def size(letters: str) -> int:
         return prod(sizes[letter] for letter in letters)
@@ -155,6 +158,12 @@ def _product(edit: Edit, left: _Term, right: _Term, needed: str, base: str) -> _
     letters = batch + rows + columns
     shape = tuple(sizes[letter] for letter in letters)
     return _Term(reshaped(edit, found, shape, f"{base}_axes"), letters)
+
+
+def _follows(letters: str, order: str) -> bool:
+    """Whether letters stand as they first do in ``order``."""
+    places = [order.index(letter) for letter in letters]
+    return places == sorted(places)
 
 
 RULES = (Rule("write_out_einsum", ("Einsum",), write_out_einsum),)
