@@ -80,6 +80,12 @@ FLOAT: dict[str, tuple[str, str, Mapping[str, Any]]] = {
         "g (float[1,65,2,4] x) => (float[1,65,2,3] y) { y = MatMul(x, w) }",
         {"w": np.ones((1, 65, 4, 3), np.float32)},
     ),
+    "a region that is computed": (
+        "EQ0313",
+        """g (float[1,1,4,4] x, float[8] region) => (float[1,1,3,3] y) {
+            y = Resize<mode="linear", coordinate_transformation_mode="tf_crop_and_resize">(x, region, , sizes) }""",
+        {"sizes": np.array([1, 1, 3, 3])},
+    ),
     "integers": ("EQ0303", "g (int32[1,4] x) => (int32[1,4] y) { y = Relu(x) }", {}),
     "matrices that broadcast": (
         "EQ0314",

@@ -51,6 +51,8 @@ def resize_by_matrix(node: ir.Node, edit: Edit) -> str | None:
     if _has_odd_corners(node, source, target, constants.get(2)):
         return "runtimes disagree on the corners of sizes that are not whole"
     regional = text(node, "coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
+    if regional and 1 not in constants:
+        return "its region is computed"
     stretched = text(node, "keep_aspect_ratio_policy", "stretch") == "stretch"
     small = prod(source[2:]) * prod(target[2:]) <= _WHOLE
     # Between rows and columns a quantized model states no scale.
