@@ -274,7 +274,7 @@ def _memory_comment(target: Target) -> list[str]:
     if target.aligned_loads:
         return [
             f"   Compiled with --aligned-loads: built with {UNALIGNED_FLAG} it makes no unaligned load or store.",
-            "   The memcpy and memset that are linked with it must make none either.",
+            "   The memcpy, memmove and memset that are linked with it must make none either.",
         ]
     return [
         "   The arena and the weights must lie in memory that allows unaligned loads: memory of type Normal, while",

@@ -24,8 +24,8 @@ typedef struct {
 EQ_INLINE void eq_scatter_elements(void *out, const void *x, const int32_t *indices, const void *updates,
                                    const eq_scatter_elements_t *p) {
   int32_t at = 0;
-  if (out != x) {
-    (void)__builtin_memcpy(out, x, (size_t)(p->outer * p->length * p->inner * p->item_bytes));
+  if (out != x) { /* memmove: gcc warns of a memcpy onto itself although it is not reached */
+    (void)__builtin_memmove(out, x, (size_t)(p->outer * p->length * p->inner * p->item_bytes));
   }
   for (int32_t o = 0; o < p->outer; o++) {
     for (int32_t k = 0; k < p->count; k++) {

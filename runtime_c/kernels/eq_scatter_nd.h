@@ -21,8 +21,8 @@ EQ_INLINE void eq_scatter_nd(void *out, const void *x, const int32_t *indices, c
                              const eq_gather_nd_t *p) {
   uint8_t *to = (uint8_t *)out;
   const uint8_t *from = (const uint8_t *)updates;
-  if (out != x) {
-    (void)__builtin_memcpy(to, x, (size_t)(p->n0 * p->n1 * p->n2 * p->n3 * p->inner_bytes));
+  if (out != x) { /* memmove: gcc warns of a memcpy onto itself although it is not reached */
+    (void)__builtin_memmove(to, x, (size_t)(p->n0 * p->n1 * p->n2 * p->n3 * p->inner_bytes));
   }
   for (int32_t k = 0; k < p->count; k++) {
     const int32_t row = eq_row_of(indices, p->depth, p->n0, p->n1, p->n2, p->n3);
