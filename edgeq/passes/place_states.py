@@ -74,8 +74,6 @@ def _in_place(graph: Graph, number: int) -> bool:
         for operand, name in enumerate(node.inputs)
         if home.get(name, name) == state.input
     ]
-    if graph.tensors[written].elements != graph.tensors[state.input].elements:
-        return all(step < maker for step, _ in reads)
     overwrites = BY_NAME[graph.nodes[maker].op].overwrites
     return all(step < maker or (step == maker and operand in overwrites) for step, operand in reads)
 
