@@ -48,7 +48,7 @@ def truncation(scale: float) -> tuple[int, int]:
     """
     number, exponent = mantissa(scale)
     if exponent >= 0:
-        if exponent >= 31 - _BITS:
+        if exponent > 31 - _BITS:
             raise ScaleRangeError(f"scale {scale!r} is beyond int32")
         return number << exponent, 0
     return number, min(-exponent, 62)

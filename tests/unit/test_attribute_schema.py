@@ -174,6 +174,14 @@ def test_modes_of_resize_are_read_as_a_pair(coordinates: str, rounding: str, op:
 # --- the integer graph -------------------------------------------------------------------------------------------
 
 
+def test_what_is_allowed_is_said_in_words() -> None:
+    assert OnnxAttribute("pads", "ints", low=0, count=4).allowed() == "4 whole numbers from 0 up"
+    assert OnnxAttribute("axis", "int").allowed() == "a whole number"
+    assert OnnxAttribute("mode", "str", ("linear", "nearest")).allowed() == "linear or nearest"
+    assert OnnxAttribute("keys", "strings").allowed() == "the default, not stated"
+    assert OnnxAttribute("keys", "strings", listed=True).allowed() == "a list of strings"
+
+
 def test_a_shape_that_is_not_onnx_s_is_an_internal_error_that_names_the_node() -> None:
     quant = Quantization.per_tensor(DType.INT8, 0.5, 0)
     graph = Graph("net", inputs=("x",), outputs=("y",))

@@ -28,6 +28,16 @@ def test_bound_is_attained_and_never_left(seed: int, x_min: int, width: int) -> 
         assert reach.low[channel] == bias[channel] + flat[channel] @ (worst - zero)
 
 
+def test_inputs_are_all_of_int8_around_zero_unless_stated() -> None:
+    sums = signed_sums(np.array([[3, -5], [100, 27]], np.int8))
+    stated = accumulator_range(sums, np.array([7, -9]), 0, -128, 127)
+    implied = accumulator_range(sums, np.array([7, -9]))
+    for found, wanted in ((implied.start, stated.start), (implied.low, stated.low), (implied.high, stated.high)):
+        assert found.tolist() == wanted.tolist()
+    assert implied.start.tolist() == [7, -9]
+    assert implied.high.tolist() == [7 + 127 * 3 + 128 * 5, -9 + 127 * 127]
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.integers(0, 2**32 - 1))
 def test_no_partial_sum_exceeds_the_magnitude(seed: int) -> None:

@@ -77,6 +77,12 @@ def test_sums_of_int16_products_are_shifted_right_by_the_least_that_fits(
     assert all(abs(int(y) - value * Fraction(factor)) <= bound for y, value in zip(free, sums, strict=True))
 
 
+def test_a_rounded_multiplier_is_off_by_half_and_a_right_shift_drops_less_than_one() -> None:
+    assert multiplier_error_lsb(1000, 3) == 1000 * 2.0**-30
+    assert multiplier_error_lsb(1000, 0, factor=0.25) == 1000 * 2.0**-33
+    assert multiplier_error_lsb(1 << 40, -9, factor=2.0**-20) == 2.0**-2 + 2.0**-11
+
+
 def test_a_factor_that_saturates_most_sums_is_refused() -> None:
     assert choose_multipliers([2.0**-6], 2**34)[1] == -4
     assert choose_multipliers([(2**31 - 1) * 2.0**-36], 2**34)[0].tolist() == [2**31 - 1]
