@@ -165,25 +165,24 @@ def rows_of(name: str, data: Path, scratch: Path, options: argparse.Namespace) -
         folder = scratch / f"{name}_{scheme.replace(', ', '_').replace(' ', '_')}"
         edgeq("compile", *common, "--board", "native", "-o", folder)
         real, integer, count = judged(model, folder, evaluation, entry, options.texts)
-        if is_near(entry, real, integer):
-            break
-    else:
-        scheme += " (not near)"
-    start = [name, str(count), " ".join(entry.metric[:1]) or "–", f"{real:.4f}", f"{integer:.4f}", scheme]
-    rows = []
-    for core in options.cores.split(","):
-        built = folder
-        if core != "native":
-            built = scratch / f"{folder.name}_{core}"
-            edgeq("compile", *common, "--board", BOARDS[core], "-o", built)
-        rows.append([*start, core, *measured(built, evaluation, core, options.samples)])
-    return rows
+        near = is_near(entry, real, integer)
+        if near or scheme == entry.schemes[-1]:
+            label = scheme if near else f"{scheme} (not near)"
+            start = [name, str(count), " ".join(entry.metric[:1]) or "–", f"{real:.4f}", f"{integer:.4f}", label]
+            return [
+                [*start, core, *on_core(common, folder, evaluation, core, options.samples)]
+                for core in options.cores.split(",")
+            ]
+    return []
 
 
-def measured(folder: Path, data: Path, core: str, samples: int) -> Sequence[str]:
-    """Instructions, RAM, flash and differing elements."""
-    verdict = edgeq("verify", folder, "--data", data, "--samples", str(samples))
-    differing = str(verdict["mismatches"])
+def on_core(common: Sequence[str | Path], native: Path, data: Path, core: str, samples: int) -> Sequence[str]:
+    """Instructions, RAM, flash and differing elements; the model is compiled for the core."""
+    folder = native
+    if core != "native":
+        folder = native.with_name(f"{native.name}_{core}")
+        edgeq("compile", *common, "--board", BOARDS[core], "-o", folder)
+    differing = str(edgeq("verify", folder, "--data", data, "--samples", str(samples))["mismatches"])
     if core == "native":
         return "–", "–", "–", differing
     found: dict[str, Any] = edgeq("profile", folder, "--data", data, "--samples", "1")
