@@ -122,14 +122,14 @@ def perplexity(logits: Array, tokens: Array) -> float:
 
 def perplexities(model: Path, folder: Path, data: Path, samples: int) -> tuple[float, float]:
     """Of the float model and of the integers, on the first texts."""
-    from edgeq import CompiledModel
+    import edgeq as product
     from edgeq.onnxio import Session, read_model
 
     with np.load(data) as file:
         tokens, wanted = (file[name][:samples].astype(np.int64) for name in ("tokens", "y"))
     session = Session(read_model(model))
     reals = np.concatenate([session.run({"tokens": row[None]})["logits"] for row in tokens])
-    found = CompiledModel.open(folder).emulate({"tokens": tokens}, "native").outputs
+    found = product.load(folder).emulate({"tokens": tokens}, "native").outputs
     integers = np.stack([np.asarray(outputs["logits"]).reshape(reals.shape[1:]) for outputs in found])
     return perplexity(reals, wanted), perplexity(integers, wanted)
 

@@ -10,12 +10,15 @@ import pytest
 
 from edgeq.errors import EdgeqError
 from edgeq.ir import DType, Node, Tensor
-from edgeq.ops import BY_NAME
+from edgeq.numerics.log_mel import COLUMNS
+from edgeq.numerics.softmax import ROW_MAX_INT16
+from edgeq.ops import BY_NAME, OPS
 from edgeq.ops.gather import places
 from edgeq.ops.recurrent import MAX_STEPS
 from edgeq.ops.signature import Shape
 
 INT16 = DType.INT16
+LONG = ROW_MAX_INT16 + 1
 _LSTM = {"sequence": 1}
 _SLICE = {"starts": (0,), "ends": (3,), "steps": (1,)}
 Operand = Shape | tuple[Shape, DType]
@@ -45,6 +48,9 @@ WRONG: list[tuple[str, Mapping[str, Any], list[Operand], str, object]] = [
     ("lstm", _LSTM, [(5, 1, 3), (8, 3), (7, 2)], "operand shapes do not match", "recurrent (7, 2)"),
     ("lstm", _LSTM, [(5, 2, 3), (8, 3), (8, 2)], "operand shapes do not match", "x (5, 2, 3)"),
     ("gru", _LSTM, [(MAX_STEPS + 1, 1, 3), (6, 3), (6, 2)], "too many steps", MAX_STEPS + 1),
+    ("masked_softmax", {}, [(1, 4, 6), (4, 5), (256,)], "the mask does not go with the rows", (4, 5)),
+    ("masked_softmax", {}, [((1, 4, 6), INT16), (4, 6), (256,)], "the table has a wrong size", (256,)),
+    ("masked_softmax", {}, [((1, LONG), INT16), (1, LONG), (512,)], "row too long", LONG),
     ("matmul", {}, [(1, 2, 3), (1, 4, 5)], "operand shapes do not match", "a (1, 2, 3) b (1, 4, 5)"),
     ("matmul", {}, [(2, 3), (1, 3, 5)], "operand shapes do not match", "a (2, 3) b (1, 3, 5)"),
     ("one_hot", {"axis": 3}, [(1, 2)], "no such axis", 3),
@@ -87,3 +93,53 @@ def test_operands_that_do_not_go_together(
 
 def test_an_index_beyond_its_axis_stands_for_the_nearest_element() -> None:
     assert places(np.array([-7, -4, -3, -1, 0, 2, 3, 99]), 3).tolist() == [0, 0, 0, 2, 0, 2, 2, 2]
+
+
+def test_rows_of_int8_with_a_mask_may_be_longer() -> None:
+    tensors = [
+        Tensor("x", (1, LONG), DType.INT8),
+        Tensor("mask", (1, LONG), DType.BOOL),
+        Tensor("t", (256,), DType.INT32),
+    ]
+    node = Node("masked_softmax", "n", ("x", "mask", "t"), ("y",), {})
+    assert BY_NAME["masked_softmax"].shape(node, tensors) == (1, LONG)
+
+
+@pytest.mark.parametrize(
+    ("changes", "bands", "fault"),
+    [
+        ({}, [[0, 5], [4, 5]], None),
+        ({"samples": 27}, [[0, 5], [4, 5]], "the frames leave the signal"),
+        ({"batch": 0}, [[0, 5], [4, 5]], "the frames leave the signal"),
+        ({"batch": 2}, [[0, 5], [4, 5]], "the frames leave the signal"),
+        ({"length": 24}, [[0, 5], [4, 5]], "the window does not fit the transform"),
+        ({"window": 17}, [[0, 5], [4, 5]], "the window does not fit the transform"),
+        ({}, [[0, 5], [4, 4]], "bands and weights do not fit"),
+        ({}, [[0, 5], [5, 5]], "a band leaves the spectrum"),
+        ({}, [[-1, 5], [4, 5]], "a band leaves the spectrum"),
+    ],
+)
+def test_frames_and_bands_lie_within_what_they_are_of(
+    changes: dict[str, int], bands: list[list[int]], fault: str | None
+) -> None:
+    """3 frames of 16 samples, 6 apart, and two bands of the 9 frequencies."""
+    size = {"samples": 28, "batch": 1, "length": 16, "window": 16} | changes
+    table = np.pad(np.array(bands, np.int32), ((0, 0), (0, len(COLUMNS) - 2)))
+    tensors = [
+        Tensor("x", (size["batch"], size["samples"]), INT16),
+        Tensor("window", (size["window"],), INT16),
+        Tensor("weights", (10,), INT16),
+        Tensor.constant("bands", table),
+    ]
+    attributes = {"frames": 3, "step": 6, "start": 0, "length": size["length"]}
+    node = Node("log_mel", "n", tuple(tensor.name for tensor in tensors), ("y",), attributes)
+    if fault is None:
+        assert BY_NAME["log_mel"].shape(node, tensors) == (1, 3, 2)
+        return
+    with pytest.raises(EdgeqError, match=fault):
+        BY_NAME["log_mel"].shape(node, tensors)
+
+
+def test_operators_whose_operand_and_result_may_have_two_types() -> None:
+    found = {op.name for op in OPS if op.signature.mixes_activations}
+    assert found == {"conv2d", "dense", "gru", "log_mel", "lstm", "requantize", "rnn", "trees"}
