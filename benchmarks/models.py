@@ -161,7 +161,7 @@ def rows_of(name: str, data: Path, scratch: Path, options: argparse.Namespace) -
         for kind, file in (("calib", entry.calibration), ("eval", entry.evaluation))
     )
     for scheme in entry.schemes:
-        common = (model, "--data", calibration, *SCHEMES[scheme])
+        common: list[str | Path] = [model, "--data", calibration, *SCHEMES[scheme]]
         folder = scratch / f"{name}_{scheme.replace(', ', '_').replace(' ', '_')}"
         edgeq("compile", *common, "--board", "native", "-o", folder)
         real, integer, count = judged(model, folder, evaluation, entry, options.texts)
