@@ -21,6 +21,7 @@ INT16 = DType.INT16
 LONG = ROW_MAX_INT16 + 1
 _LSTM = {"sequence": 1}
 _SLICE = {"starts": (0,), "ends": (3,), "steps": (1,)}
+_WINDOW = {"kernel": (3, 2), "strides": (1, 1), "pads": (0, 0, 0, 0)}
 Operand = Shape | tuple[Shape, DType]
 
 # Operator, attributes, shapes of its operands, the fault, and what is named as its cause.
@@ -53,6 +54,7 @@ WRONG: list[tuple[str, Mapping[str, Any], list[Operand], str, object]] = [
     ("masked_softmax", {}, [((1, LONG), INT16), (1, LONG), (512,)], "row too long", LONG),
     ("matmul", {}, [(1, 2, 3), (1, 4, 5)], "operand shapes do not match", "a (1, 2, 3) b (1, 4, 5)"),
     ("matmul", {}, [(2, 3), (1, 3, 5)], "operand shapes do not match", "a (2, 3) b (1, 3, 5)"),
+    ("max_pool", _WINDOW, [(1, 2, 3, 5)], "no window fits", "input (2, 3), window of 3"),
     ("one_hot", {"axis": 3}, [(1, 2)], "no such axis", 3),
     ("pad", {"pads": (1, 2, 3)}, [(1, 2)], "malformed pads", (1, 2, 3)),
     ("pad", {"pads": (1, 2, 3, -1)}, [(1, 2)], "malformed pads", (1, 2, 3, -1)),
