@@ -311,3 +311,13 @@ def test_report_is_plain_data() -> None:
     }
     headroom = next(iter(entry["layers"].values()))["headroom"]
     assert set(headroom) == {"accumulator", "bits", "error_lsb", "factor_max", "shift"}
+
+
+def test_what_lies_outside_the_range_is_reported_as_clipped() -> None:
+    model = residual_net()
+    report = quantize(model, samples_for(model), PLAIN).report
+    assert report.tensors["x"].low < 0 < report.tensors["x"].high
+    assert all(tensor.clipped == 0 for tensor in report.tensors.values())
+    # The least absolute error leaves the extremes out.
+    cut = quantize(model, samples_for(model), QuantizeOptions(observer="mae", bias_correction="off")).report
+    assert any(0 < tensor.clipped < 0.2 for tensor in cut.tensors.values())
