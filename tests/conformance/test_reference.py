@@ -18,7 +18,7 @@ from tests.conformance.node_tests import of_gates
 from tests.conformance.zoo import FAMILIES, KINDS, REFUSED, Types, all_cases, build, cases_of, input_sets, zoo
 
 CASES = [
-    pytest.param(kind, family, case.id, id=f"{'-'.join(kind)}-{case.id}")
+    pytest.param(kind, family, case.id, id=f"{'-'.join(kind)}-{family}-{case.id}")
     for kind in KINDS
     for family in FAMILIES
     for case in cases_of(family, kind[0])
