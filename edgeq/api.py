@@ -78,6 +78,7 @@ class CheckChoices(TypedDict, total=False):
         requantize: how requantization rounds, and so which runtime's bits; ``edgeq methods`` lists the arithmetics.
         scheme: bits of weights and activations: ``w8a8``, or ``w8a16``, where every activation is int16.
         int16: names or patterns (``conv*``) of tensors that are int16; ``input`` for all inputs of the model.
+        allow_float: names or patterns of nodes of a float model that stay in software float: slow, but not quantized.
         dims: sizes of named dynamic dimensions.
         states: outputs that the next time step reads as inputs: ``{output: input}``, or pairs of them.
         features: a model that stands in front, such as ``edgeq features`` writes: its result feeds the model's input of
@@ -89,6 +90,7 @@ class CheckChoices(TypedDict, total=False):
     requantize: Mode
     scheme: str
     int16: str | Sequence[str]
+    allow_float: str | Sequence[str]
     dims: Mapping[str, int] | None
     states: States
     recognize_states: bool
@@ -399,6 +401,7 @@ def _checked(
 
     source, given = model_source(model), data_source(data) if data is not None else None
     stored: dict[str, Callable[[Any], object]] = {
+        "allow_float": names_of,
         "backends": lambda names: tuple(sorted({*names_of(names)})),
         "calibration": _path,
         "dims": lambda dims: dims or {},

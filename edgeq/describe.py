@@ -35,6 +35,7 @@ def image_facts(graph: Graph, program: emitted.Program, name: str) -> ImageFacts
         results=tuple(spans(step.node.outputs) for step in program.steps),
         arena_bytes=program.plan.arena_bytes,
         has_states=bool(graph.states),
+        software_float=bool(graph.software_float()),
     )
 
 
@@ -58,6 +59,7 @@ def describe(job: Job) -> Manifest:
             observer=options.observer if job.quantization is not None else None,
             scheme=options.scheme if job.quantization is not None else None,
             int16=options.int16,
+            allow_float=options.allow_float,
             code_bytes=options.code_bytes,
             optimize=options.optimize,
             aligned_loads=options.aligned_loads,
@@ -68,6 +70,7 @@ def describe(job: Job) -> Manifest:
         inputs=_endpoints(graph, graph.inputs, graph.inputs),
         outputs=_endpoints(graph, graph.outputs, job.request_of(graph).outputs),
         states=_states(job),
+        float_nodes=graph.software_float(),
         images=dict(sorted(job.files.items())),
         programs={name: _program(product) for name, product in sorted(job.products.items())},
         quantization=quantization,

@@ -15,6 +15,7 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 from edgeq.job import CompileOptions, Job
 from edgeq.lowering import lower
+from edgeq.manifest import tell_of_float
 from edgeq.notes import tell
 from edgeq.numerics.scaling import Mode
 from edgeq.passes import PASSES, run_passes
@@ -53,12 +54,21 @@ def import_model(job: Job) -> None:
             from edgeq.data import expectation_of
 
             job.expected = expectation_of(model)
-        job.float_model = frontend.normalize(model, job.options.dims)
+        job.float_model = frontend.normalize(model, job.options.dims, job.options.allow_float)
         _take_states(job, job.float_model)
         problems = frontend.check_support(job.float_model)
         if problems:
             raise EdgeqError.of(problems)
         return
+    if job.options.allow_float:
+        raise EdgeqError(
+            "EQ0230",
+            "the model is quantized already",
+            where=shown(job.source),
+            got="--allow-float",
+            allowed="the nodes that it keeps in software float by itself",
+            hint="name nodes where the float model is quantized or compiled: the quantized one remembers them",
+        )
     structured = frontend.normalize_structure(model, job.options.dims)
     _take_states(job, structured)
     if job.calibration is not None or job.blind:
@@ -87,6 +97,19 @@ def _take_states(job: Job, model: onnx_ir.Model) -> None:
 
 def quantize_model(job: Job) -> None:
     """Calibrate on the user's data and write scales and integer weights into a QDQ model; keep what it has already."""
+    _quantize(job)
+    assert job.qdq_model is not None  # just set, or by import_model
+    tell_of_float(float_nodes(job.qdq_model))
+
+
+def float_nodes(model: onnx_ir.Model) -> tuple[str, ...]:
+    """The names of the nodes of a quantized model that stay in software float."""
+    from edgeq.onnxio.forms import stays_float
+
+    return tuple(str(node.name) for node in model.graph if stays_float(node))
+
+
+def _quantize(job: Job) -> None:
     partial = job.partly_quantized
     model = partial.model if partial is not None else job.float_model
     if model is None:

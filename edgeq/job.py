@@ -44,6 +44,7 @@ class CompileOptions:
         observer: name of the calibration observer.
         scheme: types of weights and activations, ``w8a8`` or ``w8a16``.
         int16: patterns of the names of further tensors that are int16.
+        allow_float: patterns of the names of nodes that stay in software float.
         code_bytes: a budget for the code of kernels; None: by the share of the work.
         optimize: gcc's ``-O`` flag.
         dims: sizes of named dynamic dimensions.
@@ -64,6 +65,7 @@ class CompileOptions:
     observer: str = "auto"
     scheme: str = "w8a8"
     int16: tuple[str, ...] = ()
+    allow_float: tuple[str, ...] = ()
     code_bytes: int | None = None
     optimize: str = "-O2"
     dims: Mapping[str, int] = field(default_factory=dict)
@@ -200,6 +202,7 @@ class CompileResult:
             "flash_code_bytes": program.sizes.flash_code_bytes if program.sizes else None,
             "flash_weight_bytes": program.sizes.flash_weight_bytes if program.sizes else None,
             "macs": program.macs,
+            "float_nodes": list(manifest.float_nodes),
             "steps": len(program.steps),
             "images": dict(manifest.images),
             "tflite_bytes": tflite.file_bytes if tflite is not None else None,
@@ -222,17 +225,20 @@ class QuantizeResult:
         report: what the quantizer chose, and on what grounds.
         data: what the calibration data holds.
         notes: notes and warnings.
+        float_nodes: the nodes that stay in software float.
     """
 
     model: onnx_ir.Model
     report: Report
     data: DataReport
     notes: tuple[Problem, ...]
+    float_nodes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The fields of the document of ``edgeq quantize``, which also names the file."""
         return {
             **self.report.to_json(),
             "data": self.data.to_json(),
+            "float_nodes": list(self.float_nodes),
             "notes": [note.to_json() for note in self.notes],
         }

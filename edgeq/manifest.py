@@ -7,7 +7,7 @@ holds no times and no paths outside of the folder: the same for the same inputs.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Final, cast
 
@@ -18,10 +18,12 @@ from edgeq.backends.names import check_model_name
 from edgeq.firmware.facts import Sizes
 from edgeq.ir import DType, Quantization
 from edgeq.json_shape import Natural, Positive, read_as
+from edgeq.notes import note
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.runners.base import TensorSpec
 from edgeq.writing import SCHEMA
 
+_TOLD: Final = 8
 _MAX_RANK: Final = 16
 _MAX_TENSOR_BYTES: Final = 1 << 32
 
@@ -182,6 +184,7 @@ class Options:
     observer: str | None
     scheme: str | None
     int16: tuple[str, ...]
+    allow_float: tuple[str, ...]
     code_bytes: Natural | None
     optimize: str
     aligned_loads: bool
@@ -196,6 +199,17 @@ class Sources:
     model_sha256: str
     data_sha256: str | None
     features_sha256: str | None
+
+
+def tell_of_float(nodes: Sequence[str]) -> None:
+    """Note the ONNX nodes of a program that stay in software float, if there are any."""
+    if nodes:
+        more = len(nodes) - _TOLD
+        note(
+            "EQ0317",
+            "nodes stay in software float, as --allow-float asked: they are slow, and all else is integer",
+            got=f"{len(nodes)}: {', '.join(nodes[:_TOLD])}" + f" and {more} more" * (more > 0),
+        )
 
 
 @dataclass(frozen=True)
@@ -215,6 +229,7 @@ class Manifest:
         inputs: the model's inputs.
         outputs: the model's outputs.
         states: what it keeps from one run to the next.
+        float_nodes: the ONNX nodes that stay in software float.
         images: every image and module by kind, as a path below the folder.
         programs: by backend.
         quantization: the quantizer's report, as :class:`edgeq.quant.Report` writes it; None where a quantized model was
@@ -234,6 +249,7 @@ class Manifest:
     inputs: tuple[Endpoint, ...]
     outputs: tuple[Endpoint, ...]
     states: tuple[StateValue, ...]
+    float_nodes: tuple[str, ...]
     images: Mapping[str, str]
     programs: Mapping[str, Program]
     quantization: Mapping[str, Any] | None

@@ -17,7 +17,7 @@ from edgeq.emission import emit_programs, write_manifest
 from edgeq.errors import EdgeqError, Problem
 from edgeq.extras import require
 from edgeq.folder import check_replaceable, replace_folder
-from edgeq.integers import import_model, lower_model, quantize_model
+from edgeq.integers import float_nodes, import_model, lower_model, quantize_model
 from edgeq.job import CompileOptions, CompileResult, Job, Progress, QuantizeResult, silent
 from edgeq.notes import gathered
 from edgeq.sources import DataSource, ModelSource, path_of, shown
@@ -146,7 +146,7 @@ def quantize_file(
                 keep_file(output)
             write_model(job.qdq_model, output)
     assert job.quantization is not None and job.data is not None  # noqa: PT018 - quantize_model has set them
-    return QuantizeResult(job.qdq_model, job.quantization, job.data, tuple(job.notes))
+    return QuantizeResult(job.qdq_model, job.quantization, job.data, tuple(job.notes), float_nodes(job.qdq_model))
 
 
 def _check_save(

@@ -76,6 +76,7 @@ class CheckResult:
         ram_bytes: the arena, states included; None where the model cannot be lowered.
         state_bytes: what is kept of it from one run to the next; likewise.
         boards: the boards asked for, those that are sold first, nearest first.
+        float_nodes: the ONNX nodes that stay in software float.
         notes: notes and warnings.
     """
 
@@ -86,6 +87,7 @@ class CheckResult:
     ram_bytes: int | None = None
     state_bytes: int | None = None
     boards: tuple[BoardFit, ...] = ()
+    float_nodes: tuple[str, ...] = ()
     notes: tuple[Problem, ...] = ()
 
     @property
@@ -116,6 +118,7 @@ class CheckResult:
             "flash_weight_bytes": self.total("flash_bytes"),
             "layers": [asdict(layer) for layer in self.layers],
             "peak": asdict(self.peak) if self.peak else None,
+            "float_nodes": list(self.float_nodes),
             "boards": [fit.to_json() for fit in self.boards],
             "not_covered": list(NOT_COVERED),
             "notes": [note.to_json() for note in self.notes],
@@ -156,7 +159,9 @@ def _checked(model: ModelSource, board: str | None, options: CompileOptions) -> 
     weights = sum(layer.flash_bytes for layer in layers)
     fits = fits_of((each, programs.of(each)[1].arena_bytes, weights) for each in chosen)
     problems = problems_of(chosen[0], fits[0]) if board not in {None, ALL} and fits else ()
-    return CheckResult(problems, board, _operators(job), layers, plan.arena_bytes, plan.state_bytes, fits)
+    return CheckResult(
+        problems, board, _operators(job), layers, plan.arena_bytes, plan.state_bytes, fits, job.graph.software_float()
+    )
 
 
 def _boards(board: str | None) -> list[Board]:

@@ -10,13 +10,13 @@ import numpy as np
 
 from edgeq.interp import run
 from edgeq.ir import Graph, Node, State, Tensor
-from edgeq.numerics.array import Array
+from edgeq.numerics.array import Array, comparable
 from edgeq.runners.base import ImageSpec, RunResult
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """The first element that differs: where it is, what the reference has, what was found.
+    """The first element that differs: where it is, what the reference has, what was found; of float32 the bits.
 
     ``step`` is None for an output of the model, and for what the passes change. Where the model has states, ``sample``
     is a sequence and ``time_step`` a run of it.
@@ -77,17 +77,18 @@ class Comparison:
     length: int | None = None
 
     def compare(self, sample: int, step: int | None, name: str, expected: Array, got: Array) -> None:
-        """Compare one tensor element by element."""
+        """Compare one tensor element by element; of software float the bits."""
         self.names.add(name)
         self.elements += expected.size
-        wanted, found = expected.reshape(-1), got.reshape(-1)
+        expected = comparable(expected)
+        wanted, found = expected.reshape(-1), comparable(got).reshape(-1)
         if np.array_equal(wanted, found):
             return
         difference = np.abs(wanted.astype(np.int64) - found.astype(np.int64))
         self.mismatches += int(np.count_nonzero(difference))
         self.largest = max(self.largest, int(difference.max()))
         if self.first is None:
-            shaped = got.reshape(expected.shape)
+            shaped = found.reshape(expected.shape)
             self.first = Mismatch.of(self.runner, sample, self.length, step, name, expected, shaped)
 
     def to_json(self) -> dict[str, Any]:
@@ -204,7 +205,7 @@ def _in_onnx(tensor: Tensor, value: Array) -> Array:
 
 
 def _same(one: Array, other: Array) -> bool:
-    return one is other or (one.dtype == other.dtype and np.array_equal(one, other))
+    return one is other or (one.dtype == other.dtype and np.array_equal(comparable(one), comparable(other)))
 
 
 def _value(graph: Graph, values: Mapping[str, Array], name: str) -> Array:

@@ -20,6 +20,7 @@ from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
 from edgeq.job import Progress, silent
+from edgeq.manifest import tell_of_float
 from edgeq.notes import gathered, warn
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import Samples
@@ -130,6 +131,7 @@ def emulate_folder(
     runner = runner or default_executor(compiled)
     require_image(compiled, runner)
     with budget.ensured(), gathered() as notes:
+        tell_of_float(compiled.manifest.float_nodes)
         result = _emulate(compiled, data, samples, runner, progress)
     return replace(result, notes=tuple(notes))
 

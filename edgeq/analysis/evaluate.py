@@ -37,6 +37,7 @@ from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
 from edgeq.job import Progress, silent
+from edgeq.manifest import tell_of_float
 from edgeq.notes import gathered
 from edgeq.numerics.array import Array
 from edgeq.onnxio.samples import Samples
@@ -152,6 +153,7 @@ def evaluate_folder(
             unknown runner, EQ06xx an image fails.
     """
     with budget.ensured(), gathered() as notes:
+        tell_of_float(compiled.manifest.float_nodes)
         names, model = _judged(compiled, runners, float_model)
         result = _evaluated(compiled, names, model, data, metric, samples, progress, accept_data, reduce)
     return replace(result, notes=tuple(notes))

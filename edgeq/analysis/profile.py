@@ -14,7 +14,7 @@ from edgeq.data import DataReport
 from edgeq.errors import Problem
 from edgeq.folder import Compiled
 from edgeq.job import Progress, silent
-from edgeq.manifest import Program, Step
+from edgeq.manifest import Program, Step, tell_of_float
 from edgeq.notes import gathered
 from edgeq.runners.base import RunCounts
 from edgeq.sources import DataSource
@@ -59,6 +59,7 @@ class ProfileResult:
         stack_bytes: the deepest stack seen.
         notes: notes and warnings.
         data: what the data file holds; None without one.
+        float_nodes: the ONNX nodes that stay in software float.
     """
 
     board: str
@@ -68,6 +69,15 @@ class ProfileResult:
     stack_bytes: int | None
     notes: tuple[Problem, ...] = ()
     data: DataReport | None = None
+    float_nodes: tuple[str, ...] = ()
+
+    @property
+    def float_instructions(self) -> int | None:
+        """Of the first sample in software float, the way there and back included; None where QEMU cannot count."""
+        if not self.counts:
+            return None
+        steps = zip(self.program.steps, self.counts[0].steps, strict=True)
+        return sum(count.total for step, count in steps if set(step.source) & set(self.float_nodes))
 
     @property
     def instructions(self) -> int | None:
@@ -118,6 +128,8 @@ class ProfileResult:
             "on": self.runner,
             "samples": len(self.counts),
             "instructions": self.instructions,
+            "float_nodes": list(self.float_nodes),
+            "float_instructions": self.float_instructions,
             "uncounted": self.uncounted,
             "instructions_min": low,
             "instructions_max": high,
@@ -155,6 +167,7 @@ def profile_folder(
     check_names([runner], COUNTING)
     require_image(compiled, runner)
     with budget.ensured(), gathered() as notes:
+        tell_of_float(compiled.manifest.float_nodes)
         found = open_samples(compiled, data) if data is not None else None
         described = examine_data(compiled, found)
         inputs = integer_inputs(compiled, found, samples)
@@ -167,4 +180,5 @@ def profile_folder(
         result.stack_bytes,
         tuple(notes),
         described,
+        compiled.manifest.float_nodes,
     )

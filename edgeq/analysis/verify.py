@@ -37,6 +37,7 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled
 from edgeq.job import Progress, silent
 from edgeq.lowering import lower_named
+from edgeq.manifest import tell_of_float
 from edgeq.notes import gathered
 from edgeq.numerics.array import Array
 from edgeq.runners.base import RunResult
@@ -60,6 +61,7 @@ class VerifyResult:
         onnxruntime: the steps of an imported model; None where a float model was compiled.
         notes: notes and warnings.
         data: what the data file holds; None without one.
+        float_nodes: the ONNX nodes that stay in software float.
     """
 
     samples: int
@@ -68,6 +70,7 @@ class VerifyResult:
     onnxruntime: OnnxruntimeReport | None
     notes: tuple[Problem, ...] = ()
     data: DataReport | None = None
+    float_nodes: tuple[str, ...] = ()
 
     @property
     def mismatches(self) -> int:
@@ -95,6 +98,7 @@ class VerifyResult:
             "tensors": self.tensors,
             "elements": sum(result.elements for result in everything),
             "mismatches": self.mismatches,
+            "float_nodes": list(self.float_nodes),
             "first_mismatch": first.to_json() if first else None,
             "results": [result.to_json() for result in everything],
             "onnxruntime": self.onnxruntime.to_json() if self.onnxruntime else None,
@@ -131,6 +135,7 @@ def verify_folder(
 def _verified(
     compiled: Compiled, names: Sequence[str], samples: int, data: DataSource | None, progress: Progress
 ) -> VerifyResult:
+    tell_of_float(compiled.manifest.float_nodes)
     found = open_samples(compiled, data) if data is not None else None
     described = examine_data(compiled, found)
     inputs = integer_inputs(compiled, found, samples)
@@ -156,7 +161,14 @@ def _verified(
             progress("verify", part.stop / len(inputs.runs))
     for result in results:
         check_complete(compiled, result)
-    return VerifyResult(inputs.samples, tuple(results), passes, reference.onnxruntime(), data=described)
+    return VerifyResult(
+        inputs.samples,
+        tuple(results),
+        passes,
+        reference.onnxruntime(),
+        data=described,
+        float_nodes=compiled.manifest.float_nodes,
+    )
 
 
 def _runners(compiled: Compiled, names: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ alignments and contents.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -159,7 +159,10 @@ def _rows(array: Array) -> Iterator[bytes]:
     step = _PER_LINE * _LINES_AT_ONCE
     for start in range(0, flat.size, step):
         part = flat[start : start + step]
-        yield _int8_rows(part) if part.dtype == np.int8 else _wide_rows(part)
+        if part.dtype.kind == "f":
+            yield _float_rows(part)
+        else:
+            yield _int8_rows(part) if part.dtype == np.int8 else _wide_rows(part)
 
 
 def _int8_rows(values: Array) -> bytes:
@@ -172,10 +175,20 @@ def _int8_rows(values: Array) -> bytes:
     return np.concatenate([lines, ends], axis=1).tobytes() + (rest + b"\n" if rest else b"")
 
 
+def _float_rows(values: Array) -> bytes:
+    """Decimal digits enough for the nearest float32 to be the number itself."""
+    words = [f"{value!r}f" for value in values.astype(np.float64).tolist()]
+    return _lines_of(words)
+
+
 def _wide_rows(values: Array) -> bytes:
     suffix = "u" if values.dtype.kind == "u" and values.dtype.itemsize >= 4 else ""
     # C has no negative constants: -2147483648 is a long, and 9223372036854775808 fits no signed type.
     lowest = int(np.iinfo(values.dtype).min) if values.dtype.itemsize >= 4 and values.dtype.kind == "i" else None
     words = [f"({value + 1} - 1)" if value == lowest else f"{value}{suffix}" for value in values.tolist()]
+    return _lines_of(words)
+
+
+def _lines_of(words: Sequence[str]) -> bytes:
     lines = (", ".join(words[start : start + _PER_LINE]) for start in range(0, len(words), _PER_LINE))
     return "".join(f"  {line},\n" for line in lines).encode()

@@ -84,6 +84,12 @@ CHOICES: Final[Mapping[str, Callable[[Command], Command]]] = {
         multiple=True,
         help="Tensors that are int16, a name or a pattern; `input` for all inputs of the model; may be repeated.",
     ),
+    "allow_float": click.option(
+        "--allow-float",
+        metavar="NODE",
+        multiple=True,
+        help="Nodes that stay in software float, a name or a pattern: slow, but not quantized; may be repeated.",
+    ),
     "observer": click.option(
         "--observer",
         default="auto",

@@ -82,6 +82,9 @@ def _show_totals(result: ProfileResult) -> None:
         low, high = result.spread
         count = f"{result.instructions:,} instructions on the first of {len(result.counts)} inputs"
         click.echo(f"{count}, {low:,} to {high:,} over all")
+        if result.float_instructions:
+            share = 100 * result.float_instructions / result.instructions
+            click.echo(f"{result.float_instructions:,} of them, {share:.0f} %, are software float")
         if talk() == VERBOSE and result.classes:
             from edgeq.report.tables import wrapped
 

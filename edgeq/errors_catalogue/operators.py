@@ -41,6 +41,20 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
     "EQ0313": ("Attribute not supported", "The message names the attribute and the values that are supported."),
     "EQ0314": ("MatMul not supported", "Operands need equal leading dimensions, or one constant matrix."),
     "EQ0315": ("Operands do not fit together", "Input, weight and bias contradict each other. Export the model again."),
+    "EQ0316": (
+        "No form in software float",
+        (
+            "--allow-float takes mathematical functions, arithmetic, comparisons, products of matrices, reductions, "
+            "Softmax and normalizations of float32, and what moves values between them. Leave other nodes out of it."
+        ),
+    ),
+    "EQ0317": (
+        "Nodes in software float",
+        (
+            "What --allow-float names is computed in float32 by library routines of integer instructions: tens to "
+            "thousands of instructions an operation. `edgeq profile` shows how many. All else is integer."
+        ),
+    ),
     "EQ0330": ("No integer form", "The operator survived normalization, but has no quantized meaning."),
     "EQ0331": ("Not a constant", "A weight or bias is computed at run time. Export the model with constant weights."),
     "EQ0332": ("The float model fails on the data", "It computes NaN or infinity: check the preprocessing."),

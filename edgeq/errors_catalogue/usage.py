@@ -220,6 +220,10 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
             "such strides, which `edgeq stream` without --hop takes."
         ),
     ),
+    "EQ0153": (
+        "No such node",
+        "--allow-float takes names of nodes of the float model that compute with floats, or patterns of them.",
+    ),
     "EQ0160": (
         "The folder has no image for this",
         (

@@ -27,6 +27,13 @@ OPERATORS: Final[dict[str, Example]] = {
         "MatMul of [1, 4, 8, 16] and a constant [1, 4, 16, 8]", "one MatMul for each of the 4 matrices, and Concat"
     ),
     "EQ0315": Example("Conv of 8 output channels with a bias of 4 values", "Conv of 8 output channels and 8 biases"),
+    "EQ0316": Example(
+        "edgeq compile net.onnx --allow-float /gru/GRU ...", "edgeq compile net.onnx --allow-float /head/Sqrt ..."
+    ),
+    "EQ0317": Example(
+        "edgeq compile net.onnx --allow-float '*' ...    (every node)",
+        "edgeq compile net.onnx --allow-float /head/Sqrt ...    (where it matters)",
+    ),
     "EQ0330": Example("an operator without integer form in a QDQ model", "`edgeq ops` lists those that have one"),
     "EQ0331": Example("Conv(x, weight computed from another input)", "Conv(x, weight) with an initializer"),
     "EQ0332": Example("Log(x) on samples that hold zeros", "Log(Clip(x, 1e-6)) on the same samples"),

@@ -120,6 +120,9 @@ USAGE: Final[dict[str, Example]] = {
         "edgeq stream kws.onnx -o step.onnx --hop 3    (strides 2 and 2 over time)",
         "edgeq stream kws.onnx -o step.onnx --hop 4",
     ),
+    "EQ0153": Example(
+        "edgeq compile kws.onnx --allow-float Sqtr_3 ...", "edgeq compile kws.onnx --allow-float Sqrt_3 ..."
+    ),
     "EQ0160": Example(f"{_COMPILE} --sources-only && edgeq verify build/kws", f"{_COMPILE} && edgeq verify build/kws"),
     "EQ0161": Example("rm build/kws/emulated.elf && edgeq emulate build/kws", f"{_COMPILE} && edgeq emulate build/kws"),
     "EQ0162": Example("edgeq verify build/kws --on reference", "edgeq verify build/kws --on native"),

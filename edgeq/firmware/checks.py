@@ -17,6 +17,7 @@ from edgeq.errors import EdgeqError
 from edgeq.firmware.disassembly import Instruction
 
 _FLOAT_TYPE = re.compile(r"\.(?:f16|f32|f64|bf16)\b")
+_MOVE = re.compile(r"vmov\.f(?:32|64)")
 # The run-time ABI's float helpers (IHI 0043, 4.1) and libgcc's own names; __aeabi_idiv and the like stay legal.
 _FLOAT_SYMBOL = re.compile(
     r"__aeabi_(?:c?[df][a-z0-9]+|u?[il]2[df]|h2f\w*)|__(?:add|sub|mul|div|neg|cmp|eq|ne|lt|le|gt|ge|unord)[sd]f[23]"
@@ -60,18 +61,25 @@ def check_no_heap(path: Path) -> None:
         )
 
 
-def check_no_float(code: Mapping[str, Sequence[Instruction]]) -> None:
+def check_no_float(code: Mapping[str, Sequence[Instruction]], *, helpers: bool = False) -> None:
     """Refuse an image with a floating-point instruction or helper.
+
+    Args:
+        code: the image's instructions by function.
+        helpers: the user keeps nodes in software float, which calls helpers. Instructions are refused all the same, but
+            for moves between registers, which MVE has without floating point.
 
     Vector loads and moves share names with floating point (VLDR, VMOV), hence the data type decides.
 
     Raises:
         EdgeqError: EQ0507, with the first places.
     """
-    found = [f"function {name}" for name in code if _FLOAT_SYMBOL.fullmatch(name)]
+    found = [] if helpers else [f"function {name}" for name in code if _FLOAT_SYMBOL.fullmatch(name)]
     for name, instructions in code.items():
         found += [
-            f"{item.mnemonic} {item.operands} in {name}" for item in instructions if _FLOAT_TYPE.search(item.mnemonic)
+            f"{item.mnemonic} {item.operands} in {name}"
+            for item in instructions
+            if _FLOAT_TYPE.search(item.mnemonic) and not (helpers and _MOVE.fullmatch(item.mnemonic))
         ]
     if found:
         shown = "; ".join(found[:_SHOWN])

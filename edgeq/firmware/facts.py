@@ -60,6 +60,7 @@ class ImageFacts:
         arena_bytes: size of the arena.
         arena_align: its alignment, a power of two.
         has_states: whether it keeps states in the arena from one run to the next.
+        software_float: whether nodes of it stay in software float.
     """
 
     name: str
@@ -69,6 +70,7 @@ class ImageFacts:
     arena_bytes: int
     arena_align: int = 16
     has_states: bool = False
+    software_float: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would become wrong C.

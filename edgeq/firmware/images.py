@@ -158,7 +158,7 @@ def _chip_images(toolchain: Toolchain, board: Board, facts: ImageFacts, objects:
         link_chip(toolchain, board, objects.folder, [*objects.shared, console], script, elf)
         code = disassemble(toolchain, elf)
         check_steps(code, facts.name, facts.steps)
-        check_no_float(code)
+        check_no_float(code, helpers=facts.software_float)
         if "v6m" in board.target.isa:
             check_v6m_only(code)
         files[name] = elf.name

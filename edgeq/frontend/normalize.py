@@ -6,7 +6,7 @@ batch 1, static shapes on every value, one form of each operator, constants fold
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -32,6 +32,7 @@ from edgeq.frontend.shapes import (
     pin_inputs,
     require_static,
 )
+from edgeq.frontend.software_float import NODE_NAMES, keep_float
 from edgeq.frontend.stated_shapes import fix_stated_shape
 from edgeq.frontend.unroll import unroll_loops
 from edgeq.frontend.version import WRITTEN_OUT, convert_to_working_opset
@@ -50,18 +51,20 @@ def is_quantized(model: ir.Model) -> bool:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # the support check refuses constants that are no numbers
-def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Model:
+def normalize(model: ir.Model, dims: Mapping[str, int] | None = None, allow_float: Sequence[str] = ()) -> ir.Model:
     """The normalized form of a float model.
 
     Args:
         model: as read; it is not changed.
         dims: values of dynamic dimensions, see :func:`edgeq.frontend.shapes.pin_inputs`.
+        allow_float: patterns of the names of nodes that stay in software float.
 
     Returns:
         A new model that computes the same, in float32 rounding apart.
 
     Raises:
-        EdgeqError: EQ0216 to EQ0229, EQ0301: the model cannot be brought to opset 21 or to static shapes.
+        EdgeqError: EQ0216 to EQ0229, EQ0301: the model cannot be brought to opset 21 or to static shapes; EQ0153,
+            EQ0316: nodes cannot stay in software float.
     """
     try:
         work = _folded(model, dims or {})
@@ -74,6 +77,8 @@ def normalize(model: ir.Model, dims: Mapping[str, int] | None = None) -> ir.Mode
         work = fixed
     check_memory(work)
     _name_everything(work)
+    work.meta[NODE_NAMES] = frozenset(str(node.name) for node in work.graph)
+    keep_float(work, allow_float)
     for _, rules in PHASES:
         apply_rules(Edit(work), rules)
     return _finished(work)

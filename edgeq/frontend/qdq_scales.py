@@ -17,6 +17,7 @@ from edgeq.frontend.facts import name_of
 from edgeq.frontend.qdq_bounds import bound_made_value
 from edgeq.frontend.qdq_read import Recovery
 from edgeq.ir import DType, Quantization
+from edgeq.onnxio.forms import passes_float
 from edgeq.onnxio.limits import shown
 from edgeq.onnxio.qdq_form import CLAMPS, REQUANTIZE, fused_activation, mask_of
 from edgeq.ops import OnnxForm, onnx_forms
@@ -172,6 +173,9 @@ def _stated(found: Recovery, node: ir.Node, form: OnnxForm) -> set[Quantization 
 
 
 def _is_float(value: ir.Value) -> bool:
+    """Whether a value needs parameters: between nodes in software float there are none."""
+    if passes_float(value):
+        return False
     return value.dtype is None or value.dtype.is_floating_point()
 
 

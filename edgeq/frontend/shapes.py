@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend.facts import integer, ints, known_shape, text
+from edgeq.onnxio.functions import DOMAIN
 from edgeq.onnxio.limits import MAX_DIM, check_dims, shown
 from edgeq.onnxio.operators import NEVER, UNSUPPORTED, hint_for
 from edgeq.onnxio.reader import one_line
@@ -158,7 +159,8 @@ def _pass_shapes_on(model: ir.Model) -> bool:
     """
     found = False
     for node in model.graph:
-        if node.op_type == "GroupNormalization" and not node.domain and known_shape(node.outputs[0]) is None:
+        is_one = (node.domain, node.op_type) in (("", "GroupNormalization"), (DOMAIN, "FloatGroupNormalization"))
+        if is_one and known_shape(node.outputs[0]) is None:
             operand = node.inputs[0]
             if known_shape(operand) is not None and operand is not None:
                 node.outputs[0].shape = operand.shape

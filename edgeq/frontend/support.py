@@ -7,7 +7,9 @@ they ask beyond that is :data:`edgeq.frontend.constraints.CONSTRAINTS`. Both spe
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -16,6 +18,7 @@ import onnx_ir as ir
 from edgeq.errors import Problem
 from edgeq.frontend.constraints import CONSTRAINTS, QDQ, constant_of, is_constant, of_signature, place
 from edgeq.frontend.facts import known_shape, operand, required
+from edgeq.frontend.software_float import FLAG, NODE_NAMES, could_stay_float
 from edgeq.onnxio.attributes import attribute_values
 from edgeq.onnxio.forms import form_of, is_plain
 from edgeq.onnxio.limits import shown
@@ -42,11 +45,21 @@ def check_support(model: ir.Model) -> list[Problem]:
         The problems in the order of the graph, each with node, cause and what to do; empty when all is supported.
     """
     problems = [*_of_inputs_and_outputs(model)]
+    names = model.meta.get(NODE_NAMES, frozenset())
     for node in model.graph:
-        problems.extend(_of_node(node))
+        found = list(_of_node(node))
+        if found and str(node.name) in names and could_stay_float(node):
+            found = [_with_float(problem, node) for problem in found]
+        problems.extend(found)
         if len(problems) >= _MAX_REPORTED:
             break
     return problems[:_MAX_REPORTED]
+
+
+def _with_float(problem: Problem, node: ir.Node) -> Problem:
+    """The problem of a node with a further way out of it."""
+    way = f"{FLAG} {shlex.quote(str(node.name))} keeps this node in software float"
+    return replace(problem, hint=f"{problem.hint}; or {way}" if problem.hint else way)
 
 
 def _of_inputs_and_outputs(model: ir.Model) -> Iterator[Problem]:

@@ -124,7 +124,11 @@ def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
 
 
 def _refuse_foreign(proto: ModelProto) -> None:
-    """Neither the converter nor shape inference knows operators of most other domains; name them all instead."""
+    """Neither the converter nor shape inference knows operators of most other domains; name them all instead.
+
+    Functions that the model still has are those that keep nodes in software float: the reader expands all others.
+    """
+    kept = {(function.domain, function.name) for function in proto.functions}
     problems = [
         Problem(
             "EQ0301",
@@ -134,7 +138,7 @@ def _refuse_foreign(proto: ModelProto) -> None:
             hint=hint_for(node.domain, node.op_type),
         )
         for node in _all_nodes(proto.graph)
-        if node.domain and not is_written_out(node.domain, node.op_type)
+        if node.domain and (node.domain, node.op_type) not in kept and not is_written_out(node.domain, node.op_type)
     ]
     if problems:
         raise EdgeqError.of(problems)

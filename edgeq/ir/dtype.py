@@ -1,4 +1,4 @@
-"""The element types of the integer world. There is no float among them, on purpose."""
+"""The element types of the integer world, and the one float of nodes that users keep in software float."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from edgeq.numerics.array import Array
 
 
 class DType(Enum):
-    """An integer element type, named as numpy names it; a truth value is a byte that holds 0 or 1."""
+    """An element type, named as numpy names it; a truth value is a byte that holds 0 or 1.
+
+    float32 is there for the nodes of ``--allow-float`` alone; nothing else gives or takes it.
+    """
 
     BOOL = "bool"
     INT8 = "int8"
@@ -21,9 +24,10 @@ class DType(Enum):
     INT32 = "int32"
     UINT32 = "uint32"
     INT64 = "int64"
+    FLOAT32 = "float32"
 
     @property
-    def numpy(self) -> np.dtype[np.integer[Any]]:
+    def numpy(self) -> np.dtype[Any]:
         """The numpy dtype that holds the elements: int8 for truth values, so that a byte beyond 1 is seen."""
         return np.dtype("int8" if self is DType.BOOL else self.value)
 
@@ -34,14 +38,14 @@ class DType(Enum):
 
     @property
     def min(self) -> int:
-        """The smallest value."""
+        """The smallest value of a type of integers."""
         if self is DType.BOOL:
             return 0
         return int(np.iinfo(self.numpy).min)
 
     @property
     def max(self) -> int:
-        """The largest value."""
+        """The largest value of a type of integers."""
         if self is DType.BOOL:
             return 1
         return int(np.iinfo(self.numpy).max)
@@ -49,13 +53,13 @@ class DType(Enum):
     @property
     def c_name(self) -> str:
         """The C99 type, ``int8_t``."""
-        return f"{self.numpy.name}_t"
+        return "float" if self is DType.FLOAT32 else f"{self.numpy.name}_t"
 
     @classmethod
     def of(cls, array: Array) -> DType:
         """The dtype of an array of numbers.
 
         Raises:
-            ValueError: the array is not one of the integer types.
+            ValueError: the array is of another type.
         """
         return cls(array.dtype.name)

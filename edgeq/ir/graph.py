@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from edgeq.ir.dtype import DType
 from edgeq.ir.tensor import Tensor
 
 Attr = int | str | tuple[int, ...]
@@ -153,6 +154,15 @@ class Graph:
     def sinks(self) -> tuple[str, ...]:
         """The tensors that must be kept: outputs and the written side of states."""
         return self.outputs + tuple(state.output for state in self.states)
+
+    def software_float(self) -> tuple[str, ...]:
+        """The ONNX nodes that stay in software float, in schedule order."""
+        nodes = (
+            node
+            for node in self.nodes
+            if any(tensor.dtype is DType.FLOAT32 for tensor in (*self.operands(node), *self.results(node)))
+        )
+        return tuple(dict.fromkeys(name for node in nodes for name in node.source))
 
     def copy(self) -> Graph:
         """A shallow copy: tensors and nodes are immutable and shared."""

@@ -84,6 +84,7 @@ class Context:
         activations: tensor by ONNX value.
         constants: what each dequantized constant holds, by ONNX value.
         made: results of the nodes that have several, by ONNX node.
+        floats: by tensor, itself in software float.
     """
 
     graph: Graph
@@ -91,6 +92,7 @@ class Context:
     activations: dict[str, str] = field(default_factory=dict)
     constants: dict[str, Tensor] = field(default_factory=dict)
     made: dict[str, tuple[Tensor, Tensor | None]] = field(default_factory=dict)
+    floats: dict[str, str] = field(default_factory=dict)
 
     # --- operands ---------------------------------------------------------------------------------------------
 

@@ -19,12 +19,13 @@ from edgeq.ir import DType, Graph, Quantization, Source, State, Tensor
 from edgeq.ir.verify import verify_graph
 from edgeq.lowering.attributes import constant_array, require_implemented
 from edgeq.lowering.context import Context, Target, plain_type
+from edgeq.lowering.floating import emit_quantize, is_float, lower_float
 from edgeq.lowering.parameters import as_signed, parameter, quantizer_parameters
 from edgeq.lowering.requantize import at_scale, copied, emit_requantize, in_int16, requantized, widened
 from edgeq.lowering.rules import RULES
 from edgeq.numerics.scale_range import ScaleRangeError
 from edgeq.numerics.scaling import INT16_MODES, SCALINGS, Mode, Scaling
-from edgeq.onnxio.forms import is_plain
+from edgeq.onnxio.forms import is_plain, stays_float
 from edgeq.onnxio.qdq_form import mask_of
 from edgeq.onnxio.states import kept_outputs, states_of
 from edgeq.ops import OnnxForm, infer, onnx_types
@@ -124,6 +125,10 @@ def _lower_node(ctx: Context, node: onnx_ir.Node) -> None:
         source = node.inputs[0]
         if source is not None and source.name in ctx.activations:
             ctx.activations[str(node.outputs[0].name)] = ctx.activations[source.name]
+    elif stays_float(node):
+        require_implemented(node)
+        value = node.outputs[0]
+        ctx.activations[str(value.name)] = lower_float(ctx, node, _static_shape(value)).name
     elif any(is_plain(value) for value in node.outputs):
         _lower_plain(ctx, node)
 
@@ -153,6 +158,11 @@ def _lower_quantize(ctx: Context, node: onnx_ir.Node) -> None:
     result = str(node.outputs[0].name)
     if value.is_graph_input():
         ctx.activations[result] = _graph_input(ctx, value, quant).name
+        return
+    if value.name in ctx.activations and is_float(ctx.graph.tensors[ctx.activations[value.name]]):
+        producer = value.producer()
+        sources = () if producer is None else (str(producer.name),)
+        ctx.activations[result] = emit_quantize(ctx, ctx.activation(node, 0), quant, str(value.name), sources).name
         return
     if value.name in ctx.activations or value.name in ctx.constants:
         ctx.activations[result] = at_scale(ctx, ctx.activation(node, 0), quant, "rescaled").name

@@ -15,6 +15,21 @@ def is_plain(value: onnx_ir.Value) -> bool:
     return value.dtype is not None and (value.dtype.is_integer() or value.dtype.name == "BOOL")
 
 
+def stays_float(node: onnx_ir.Node | None) -> bool:
+    """Whether a node is kept in software float."""
+    if node is None:
+        return False
+    known = onnx_forms().get(node.op_type)
+    return known is not None and known[1].floats and node.domain == known[1].domain
+
+
+def passes_float(value: onnx_ir.Value | None) -> bool:
+    """Whether nothing quantizes a value: it goes from nodes in software float to such nodes alone, or is theirs."""
+    if value is None or is_plain(value) or not stays_float(value.producer()):
+        return False
+    return not value.is_graph_output() and all(stays_float(use.node) for use in value.uses())
+
+
 def form_of(node: onnx_ir.Node) -> tuple[Op, OnnxForm] | None:
     """The integer operator of a node, and how ONNX spells it; None where there is none.
 

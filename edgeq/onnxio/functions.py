@@ -3,14 +3,19 @@
 Where a chain of ONNX operators is one integer operator, its float form is a call of a function of the domain
 :data:`DOMAIN`. The model holds the function's body, so that every runtime executes it and nothing has to know edgeq.
 Reading expands the calls, and the frontend recognizes the chains again.
+
+A node that stays in software float is a call, too, of a function of one operator (:mod:`edgeq.ops.float_types`). These
+calls say what the user allowed, and reading leaves them as they are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from edgeq.onnxio.writer import OPSET
+from edgeq.ops.float_types import BY_FUNCTION
 
 if TYPE_CHECKING:
     import onnx
@@ -25,8 +30,8 @@ and numbers: the exponent of powers, what is added to the sums, and their least 
 
 
 @lru_cache(maxsize=1)
-def function_protos() -> tuple[onnx.FunctionProto, ...]:
-    """The functions, in opset 21."""
+def function_protos() -> dict[str, onnx.FunctionProto]:
+    """The functions by name, in opset 21."""
     from onnx import helper
 
     node = helper.make_node
@@ -42,16 +47,51 @@ def function_protos() -> tuple[onnx.FunctionProto, ...]:
         node("Log", ["bounded"], ["y"]),
     ]
     imports = [helper.make_opsetid("", OPSET)]
-    return (helper.make_function(DOMAIN, LOG_MEL, list(LOG_MEL_OPERANDS), ["y"], body, imports),)
+    log_mel = helper.make_function(DOMAIN, LOG_MEL, list(LOG_MEL_OPERANDS), ["y"], body, imports)
+    return {LOG_MEL: log_mel} | {name: _of_one_operator(name) for name in BY_FUNCTION}
 
 
-def add_functions(model: ir.Model) -> None:
-    """Give a model the functions, for a call of one; in place."""
+def _of_one_operator(name: str) -> onnx.FunctionProto:
+    """A function that calls an operator of ONNX with its own operands and attributes."""
+    from onnx import AttributeProto, helper
+
+    kept = BY_FUNCTION[name]
+    node = helper.make_node(kept.type, kept.inputs, ["y"])
+    for attribute in kept.attributes:
+        kind = AttributeProto.AttributeType.Value({"str": "STRING"}.get(attribute.kind, attribute.kind.upper()))
+        node.attribute.add(name=attribute.name, ref_attr_name=attribute.name, type=kind)
+    imports = [helper.make_opsetid("", OPSET)]
+    names = [attribute.name for attribute in kept.attributes]
+    return helper.make_function(DOMAIN, name, list(kept.inputs), ["y"], [node], imports, attributes=names)
+
+
+def says_what_we_say(function: onnx.FunctionProto) -> bool:
+    """Whether a function of a model is one of those that keep a node in software float, with the same body."""
+    return function.name in BY_FUNCTION and _meaning(function) == _meaning(function_protos()[function.name])
+
+
+def _meaning(function: onnx.FunctionProto) -> object:
+    nodes = [
+        (
+            node.domain,
+            node.op_type,
+            list(node.input),
+            list(node.output),
+            sorted((item.name, item.ref_attr_name, item.type) for item in node.attribute),
+        )
+        for node in function.node
+    ]
+    attributes = sorted((*function.attribute, *(item.name for item in function.attribute_proto)))
+    return function.domain, list(function.input), list(function.output), attributes, nodes
+
+
+def add_functions(model: ir.Model, names: Iterable[str]) -> None:
+    """Give a model functions of these names, for calls of them; in place."""
     import onnx_ir as ir
 
     model.graph.opset_imports[DOMAIN] = VERSION
-    for proto in function_protos():
-        function = ir.serde.deserialize_function(proto)
+    for name in names:
+        function = ir.serde.deserialize_function(function_protos()[name])
         model.functions.setdefault(function.identifier(), function)
 
 
@@ -59,7 +99,7 @@ def with_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with calls in place of nodes of the functions' names, and with the functions; in place."""
     from onnx import helper
 
-    by_name = {proto.name: proto for proto in function_protos()}
+    by_name = function_protos()
     called = [node for node in model.graph.node if node.op_type in by_name]
     for node in called:
         node.domain = DOMAIN

@@ -8,6 +8,7 @@ of foreign QDQ models recovers it, and both write it here, so that lowering meet
 * a constant operand is an integer initializer and a DequantizeLinear of its own per consumer;
 * Relu and Clip directly after one of :data:`FUSING` have no Q between (see :func:`fused_activation`);
 * a Where that masks the operand of a Softmax has no Q behind it (see :func:`mask_of`);
+* nodes in software float (``stays_float``) read each other's results, and constants, without Q and DQ in between;
 * an Identity node of the float model means *requantize*: it vanishes and its result's Q reads ``T_dequantized``.
 """
 
@@ -22,7 +23,7 @@ import onnx_ir as ir
 
 from edgeq.ir import DType, Quantization, QuantizedConstant
 from edgeq.numerics.array import Array
-from edgeq.onnxio.forms import is_plain
+from edgeq.onnxio.forms import is_plain, stays_float
 from edgeq.onnxio.names import fresh_name
 from edgeq.onnxio.writer import needed_opset
 from edgeq.ops import onnx_types
@@ -186,8 +187,9 @@ class _Writer:
         dequantize = self.node("DequantizeLinear", [quantized, scale, zero], f"{base}_dequantized", ir.DataType.FLOAT)
         result = dequantize.outputs[0]
         producer = value.producer()
+        in_float = stays_float(producer)
         for user, index in list(value.uses()):
-            if user is not quantize:
+            if user is not quantize and not (in_float and stays_float(user)):
                 user.replace_input_with(index, result)
         if producer is None:
             first = next(iter(self.graph), None)

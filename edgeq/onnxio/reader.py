@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,14 +20,14 @@ from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.files import FileTooLargeError, read_limited, reason_of
 from edgeq.onnxio import limits
 from edgeq.onnxio.external import ExternalData
-from edgeq.onnxio.functions import DOMAIN
+from edgeq.onnxio.functions import DOMAIN, says_what_we_say
 from edgeq.onnxio.maps import open_maps
 from edgeq.onnxio.operators import HINTS, hint_for
 from edgeq.sources import ModelSource, shown
 
 if TYPE_CHECKING:
     import onnx_ir as ir
-    from onnx import ModelProto, TypeProto
+    from onnx import FunctionProto, ModelProto, TypeProto
 
 # What onnx_ir has to say about a model is an error here; without a handler it would go to stderr as well.
 logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
@@ -312,14 +312,26 @@ def _deserialize(proto: ModelProto, where: str, *, keep_own: bool) -> ir.Model:
             # Unused ones first: the inliner would expand them too, and limits counted only what is called.
             RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]
             _check_function_opsets(model)
+            kept = _taken_out(model, [item for item in proto.functions if says_what_we_say(item)])
             InlinePass()(model)
             RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]
-            RemoveUnusedOpsetsPass()(model)
             if model.functions:
                 raise EdgeqError("EQ0211", "a local function could not be expanded")
+            model.functions.update(kept)
+            RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]
+            RemoveUnusedOpsetsPass()(model)
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, NotImplementedError) as error:
         raise EdgeqError("EQ0204", "the model is not valid ONNX", where=where, got=one_line(error)) from error
     return model
+
+
+def _taken_out(model: ir.Model, functions: Collection[FunctionProto]) -> dict[tuple[str, str, str], ir.Function]:
+    """Take functions out of a model, so that calls of them stay calls; in place."""
+    keys = {(item.domain, item.name, item.overload) for item in functions}
+    kept = {key: function for key, function in model.functions.items() if key in keys}
+    for key in kept:
+        del model.functions[key]
+    return kept
 
 
 def _check_function_opsets(model: ir.Model) -> None:

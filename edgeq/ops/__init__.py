@@ -6,7 +6,7 @@ more line here. Lowering and bindings are tables over these names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edgeq.ir import DType, Graph, Node, Tensor
 from edgeq.ops import (
@@ -14,6 +14,7 @@ from edgeq.ops import (
     conv,
     dense,
     elementwise,
+    floating,
     gather,
     integer,
     layout,
@@ -60,6 +61,7 @@ OPS: tuple[Op, ...] = tuple(
             *conv.OPS,
             *dense.OPS,
             *elementwise.OPS,
+            *floating.OPS,
             *gather.OPS,
             *integer.OPS,
             *layout.OPS,
@@ -81,17 +83,17 @@ OPS: tuple[Op, ...] = tuple(
 )
 BY_NAME: dict[str, Op] = {op.name: op for op in OPS}
 _PLAIN_FORMS: dict[str, tuple[Op, OnnxForm]] = {form.type: (op, form) for op in OPS for form in op.onnx if form.plain}
-_ONNX_FORMS: dict[str, tuple[Op, OnnxForm]] = {
-    form.type: (op, form) for op in OPS for form in op.onnx if not form.plain
-}
+_ONNX_FORMS: dict[str, tuple[Op, OnnxForm]] = dict(
+    sorted(((form.type, (op, form)) for op in OPS for form in op.onnx if not form.plain), key=lambda item: item[0])
+)
 
 
-def onnx_forms() -> dict[str, tuple[Op, OnnxForm]]:
+def onnx_forms() -> Mapping[str, tuple[Op, OnnxForm]]:
     """The supported ONNX operator types, sorted: type → (the integer operator, how ONNX spells it).
 
     Those of integers and truth values alone are left out: see :func:`plain_form`.
     """
-    return dict(sorted(_ONNX_FORMS.items()))
+    return _ONNX_FORMS
 
 
 def plain_form(type_: str) -> tuple[Op, OnnxForm] | None:

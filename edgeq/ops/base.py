@@ -177,6 +177,8 @@ class OnnxForm:
         clamps: it is such a Relu or Clip.
         means: every result lies between the smallest and the largest of its operand, as it does with scale ``same``.
         nonnegative: no result is negative.
+        floats: it stays in software float: constants stay what they are, and what passes from one such node to another
+            has no scale.
         attributes: everything that ONNX lets the operator say, and what of it lowering implements.
     """
 
@@ -202,6 +204,7 @@ class OnnxForm:
     clamps: bool = False
     means: bool = False
     nonnegative: bool = False
+    floats: bool = False
     attributes: tuple[OnnxAttribute, ...] = ()
 
     @property

@@ -13,10 +13,12 @@ from edgeq.numerics.resampling import COORDINATES, ROUNDINGS
 from edgeq.ops.accumulator import value_of
 from edgeq.ops.axes import Axes
 from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
+from edgeq.ops.float_types import SAMPLES, forms_of
 from edgeq.ops.signature import Shape, Signature, Slot, Type, invalid
 
 _QUANTIZED: tuple[tuple[Type, ...], ...] = (("int8", "int8"), ("int16", "int16"))
 _MOVES = Signature((Slot("x"),), (*_QUANTIZED, ("int32", "int32"), ("bool", "bool")))
+_MOVES_FLOATS = Signature(_MOVES.slots, (*_MOVES.types, ("float32", "float32")))
 _FILLS = Signature((Slot("x"),), _QUANTIZED)
 
 
@@ -150,13 +152,16 @@ CONCAT = Op(
     name="concat",
     family="layout",
     summary="Operands one behind the other along an axis",
-    signature=Signature((Slot("part", repeated=True),), _MOVES.types),
+    signature=Signature((Slot("part", repeated=True),), _MOVES_FLOATS.types),
     attributes=(Attribute("axis", "int", "the axis that grows", 0),),
     shape=_concat_shape,
     evaluate=_evaluate_concat,
     macs=no_macs,
     axes=Axes(named="axis"),
-    onnx=(OnnxForm("Concat", activations=None, scale="same", attributes=(OnnxAttribute("axis", "int"),)),),
+    onnx=(
+        OnnxForm("Concat", activations=None, scale="same", attributes=(OnnxAttribute("axis", "int"),)),
+        *forms_of("concat"),
+    ),
     samples=(
         Sample("4d-channels", "Concat", ((1, 3, 4, 5), (1, 6, 4, 5)), {}, {"axis": 1}),
         Sample("4d-rows", "Concat", ((1, 3, 4, 5), (1, 3, 2, 5)), {}, {"axis": 2}),
@@ -167,6 +172,7 @@ CONCAT = Op(
         Sample("3d-features", "Concat", ((1, 5, 6), (1, 5, 3)), {}, {"axis": 2}),
         Sample("2d-constant", "Concat", ((1, 7),), {1: (1, 3)}, {"axis": 1}),
         Sample("2d-constants-around", "Concat", ((1, 7),), {0: (1, 3), 2: (1, 2), 3: (1, 4)}, {"axis": 1}),
+        *SAMPLES["concat"],
     ),
 )
 
@@ -207,7 +213,7 @@ RESHAPE = Op(
     name="reshape",
     family="layout",
     summary="The same elements in the same order under another shape",
-    signature=_MOVES,
+    signature=_MOVES_FLOATS,
     attributes=(Attribute("shape", "ints", "the new shape", 0),),
     shape=_reshape_shape,
     evaluate=_evaluate_reshape,
@@ -223,6 +229,7 @@ RESHAPE = Op(
         ),
         OnnxForm("Squeeze", scale="same"),
         OnnxForm("Unsqueeze", scale="same"),
+        *forms_of("reshape"),
     ),
     samples=(
         Sample("flatten-4d", "Flatten", ((1, 3, 4, 5),)),
@@ -235,6 +242,7 @@ RESHAPE = Op(
         Sample("squeeze-to-rank0", "Squeeze", ((1,),), {1: _ints(0)}),
         Sample("unsqueeze-rank0", "Unsqueeze", ((),), {1: _ints(0, 1)}),
         Sample("flatten-rank0", "Flatten", ((),), {}, {"axis": 0}),
+        *SAMPLES["reshape"],
     ),
 )
 
@@ -268,12 +276,15 @@ TRANSPOSE = Op(
     name="transpose",
     family="layout",
     summary="Axes in another order",
-    signature=_MOVES,
+    signature=_MOVES_FLOATS,
     attributes=(Attribute("perm", "ints", "axis of the input for each axis of the result", 0),),
     shape=_transpose_shape,
     evaluate=_evaluate_transpose,
     macs=no_macs,
-    onnx=(OnnxForm("Transpose", scale="same", attributes=(OnnxAttribute("perm", "ints", low=0),)),),
+    onnx=(
+        OnnxForm("Transpose", scale="same", attributes=(OnnxAttribute("perm", "ints", low=0),)),
+        *forms_of("transpose"),
+    ),
     samples=(
         _transpose("2d", (3, 5), (1, 0)),
         _transpose("3d-swap_last", (1, 5, 7), (0, 2, 1)),
@@ -283,6 +294,7 @@ TRANSPOSE = Op(
         _transpose("4d-swap_spatial", (1, 3, 4, 5), (0, 1, 3, 2)),
         _transpose("4d-reverse", (1, 2, 3, 5), (3, 2, 1, 0)),
         _transpose("5d", (1, 2, 3, 2, 4), (0, 3, 1, 4, 2)),
+        *SAMPLES["transpose"],
     ),
 )
 

@@ -14,6 +14,7 @@ from edgeq.numerics.conversion import SHIFT_MAX
 from edgeq.ops.accumulator import value_of
 from edgeq.ops.axes import Axes
 from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, no_macs
+from edgeq.ops.float_types import SAMPLES, forms_of
 from edgeq.ops.signature import Shape, Signature, Slot, Type, invalid
 
 RELATIONS: Final = ("equal", "less", "less_or_equal")
@@ -105,7 +106,7 @@ COMPARE: Final = Op(
     limits="of floats the real numbers that integers and float32 scales stand for are compared, without rounding",
 )
 
-_CHOSEN: Final[tuple[Type, ...]] = ("int8", "int16", "int32")
+_CHOSEN: Final[tuple[Type, ...]] = ("int8", "int16", "int32", "float32")
 _CONDITION: Final = ("bool", 0, 1)
 WHERE: Final = Op(
     name="where",
@@ -119,7 +120,7 @@ WHERE: Final = Op(
     evaluate=_evaluate_where,
     macs=no_macs,
     axes=Axes(),
-    onnx=(OnnxForm("Where", activations=None, scale="same"),),
+    onnx=(OnnxForm("Where", activations=None, scale="same"), *forms_of("where")),
     samples=(
         Sample("4d", "Where", ((1, 5, 4, 3),) * 3, plain={0: _CONDITION}),
         Sample("mask", "Where", ((1, 1, 4, 3), (1, 5, 4, 3)), {2: np.array(-1.5, np.float32)}, plain={0: _CONDITION}),
@@ -140,6 +141,7 @@ WHERE: Final = Op(
             plain={0: _CONDITION, 1: ("int64", -99, 99), 2: ("int64", -99, 99)},
             result="int64",
         ),
+        *SAMPLES["where"],
     ),
 )
 OPS = (COMPARE, WHERE)

@@ -15,13 +15,13 @@ from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics.scaling import MODES, SCALINGS, Scaling
 
 Shape = tuple[int, ...]
-Type = Literal["bool", "int4", "int8", "int16", "uint16", "int32", "int64", "uint32"]
+Type = Literal["bool", "int4", "int8", "int16", "uint16", "int32", "int64", "uint32", "float32"]
 Role = Literal["activation", "weight", "bias", "table", "factor"]
 RESULT = "result"
 QUANTIZED: Final = frozenset(("int8", "int16"))
-"""Types of activations that have a scale; those of plain values are int32 and bool."""
+"""Types of activations that have a scale. Those of plain values are int32 and bool; software float is float32."""
 
-_KINDS: Final = {"bool": "bool", "int8": "float", "int16": "float", "int32": "integer"}
+_KINDS: Final = {"bool": "bool", "int8": "float", "int16": "float", "int32": "integer", "float32": "float"}
 _T = TypeVar("_T")
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.ir import DType, Quantization
 from edgeq.numerics.scaling import INT16_MODES, SCALINGS
-from edgeq.onnxio.forms import form_of, is_plain
+from edgeq.onnxio.forms import form_of, is_plain, passes_float, stays_float
 from edgeq.onnxio.qdq_form import REQUANTIZE, fused_activation, mask_of
 from edgeq.onnxio.states import states_of
 from edgeq.ops import FIXED_INT16, OnnxForm, ScaleRule, onnx_forms
@@ -158,7 +158,7 @@ def quantized_nodes(model: onnx_ir.Model, mode: str, kept: Collection[str] = ())
         known = None if node.op_type == REQUANTIZE else form_of(node)
         form = forms[node.op_type] if known is None else known[1]
         rule = form.scale_rule(SCALINGS[mode])
-        outputs = tuple(value for value in absorbed.get(id(node), node).outputs if value.name and _is_float(value))
+        outputs = tuple(value for value in absorbed.get(id(node), node).outputs if value.name and _is_quantized(value))
         computed, constants = _split_inputs(node, form)
         mask = masks.get(id(node))
         if mask is not None and mask.inputs[1] is not None:
@@ -216,7 +216,7 @@ def specify(model: onnx_ir.Model, mode: str, kept: Collection[str] = (), int16: 
     layers: list[Layer] = []
     sources: set[str] = set()
     for value in model.graph.inputs:
-        if not value.is_initializer() and _is_float(value):
+        if not value.is_initializer() and _is_quantized(value):
             sharing.add(str(value.name))
             sources.add(str(value.name))
     sources -= {state.input for state in states}
@@ -396,9 +396,9 @@ def _require_forms(model: onnx_ir.Model, forms: Mapping[str, OnnxForm]) -> None:
         raise EdgeqError.of(problems)
 
 
-def _is_float(value: onnx_ir.Value) -> bool:
-    """Whether a value is to be quantized: integers and truth values stay what they are."""
-    return not is_plain(value)
+def _is_quantized(value: onnx_ir.Value) -> bool:
+    """Whether a value is to be quantized: integers, truth values and what is in software float stay what they are."""
+    return not is_plain(value) and not passes_float(value)
 
 
 def _split_inputs(
@@ -409,13 +409,18 @@ def _split_inputs(
     constant: list[tuple[int, onnx_ir.Value]] = []
     for index in range(len(node.inputs)) if form.activations is None else form.activations:
         value = node.inputs[index] if index < len(node.inputs) else None
-        if value is None or not _is_float(value):
+        if value is None or is_plain(value) or (form.floats and _is_in_float(value)):
             continue
         if value.const_value is not None:
             constant.append((index, value))
         else:
             computed.append(value)
     return tuple(computed), tuple(constant)
+
+
+def _is_in_float(value: onnx_ir.Value) -> bool:
+    """Whether a node in software float reads a value as it is: a constant, or what another such node gives."""
+    return value.const_value is not None or stays_float(value.producer())
 
 
 def _layer(node: onnx_ir.Node, form: OnnxForm, inputs: list[str], outputs: list[str]) -> Layer:

@@ -275,7 +275,8 @@ def feeds_of(case: Single, count: int = 4) -> list[dict[str, Array]]:
             steps = generator.integers(-128, 128, shape)
             if number < 2:
                 steps = np.full(shape, (-128, 127)[number]) if number else generator.choice([-128, 127], shape)
-            if case.type == "Div" and position == 1:  # by zero onnxruntime gives what no integer stands for
+            # By zero onnxruntime gives what no integer stands for.
+            if case.type in {"Div", "FloatDiv", "FloatMod"} and position == 1:
                 zero = params.zero_point[0]
                 steps = np.where(steps == zero, zero + 1 if zero < 127 else zero - 1, steps)
             feeds[f"x{position}"] = params.dequantize(steps)

@@ -152,6 +152,23 @@ def _arithmetic(draw: np.random.Generator, name: str) -> Case:
     return Case(name, (kind,), (shape, smaller), parameters=(first, second))
 
 
+def _float(draw: np.random.Generator, name: str) -> Case:
+    """Functions, pairs that are broadcast, reductions and rows; often a second one reads the first one's floats."""
+    kind = str(
+        draw.choice(["Add", "Exp", "Gelu", "LogSoftmax", "Max", "ReduceMean", "Sigmoid", "Sin", "Softmax", "Tanh"])
+    )
+    shape, operands = _shape(draw, 9), 1
+    constants: dict[int, Array] = {}
+    if kind in {"Add", "Max"}:
+        operands = 2
+    if kind == "ReduceMean":
+        constants = {1: np.array([int(draw.integers(1, len(shape)))], np.int64)}
+    types = (f"Float{kind}", *(("FloatSoftplus",) if draw.integers(2) else ()))
+    shapes = (shape, tuple(size if draw.integers(3) else 1 for size in shape))[:operands]
+    parameters = tuple(_parameters(draw) for _ in shapes)
+    return Case(f"{name}-{kind.lower()}", types, shapes, constants, parameters=parameters)
+
+
 def _reduce(draw: np.random.Generator, name: str) -> Case:
     """Any axes behind the first."""
     kind = str(draw.choice(["ReduceMax", "ReduceMin", "ReduceSum", "ReduceSumSquare", "ReduceL1", "ReduceL2"]))
@@ -395,6 +412,7 @@ DRAWS: Mapping[str, Draw] = {
     "conv": _conv,
     "dense": _dense,
     "elementwise": _elementwise,
+    "float": _float,
     "gather": _gather,
     "integer": _integer,
     "layout": _layout,

@@ -132,6 +132,7 @@ _CONV = {1: (8, 4, 3, 3), 2: (8,)}
 _GEMM = {1: (9, 21), 2: (9,)}
 _POSITIVE = (Quantization.per_tensor(DType.INT8, 0.0299, -128),)
 _UNIT = (Quantization.per_tensor(DType.INT8, 1 / 128, 0),)
+_LAST: Mapping[int, Array] = {1: np.array([-1])}
 
 
 def _parameters(number: int) -> Quantization:
@@ -213,6 +214,31 @@ FURTHER: dict[str, tuple[Case, ...]] = {
 }
 FURTHER["arithmetic"] = (
     Case("divide[fused-clip]", ("Div", "Clip"), (_IMAGE, _IMAGE), parameters=(_parameters(2), *_POSITIVE)),
+)
+FURTHER["float"] = (
+    *(
+        Case(f"float_unary[{kind.lower()}]", (f"Float{kind}",), (_IMAGE,), parameters=parameters)
+        for kind, parameters in (
+            ("Acos", _UNIT),
+            ("Acosh", (Quantization.per_tensor(DType.INT8, 0.125, -128),)),
+            ("Asin", _UNIT),
+            ("Atanh", _UNIT),
+            ("Log", _POSITIVE),
+            ("Reciprocal", _POSITIVE),
+            ("Sqrt", _POSITIVE),
+        )
+    ),
+    Case("float_binary[div]", ("FloatDiv",), (_IMAGE, _IMAGE), parameters=(_parameters(2), *_POSITIVE)),
+    Case(
+        "float_binary[mod]", ("FloatMod",), (_IMAGE, _IMAGE), {}, {"fmod": 1}, parameters=(_parameters(2), *_POSITIVE)
+    ),
+    Case("float_binary[pow]", ("FloatPow",), (_IMAGE, _IMAGE), parameters=(*_POSITIVE, *_UNIT)),
+    Case("float_reduce[reducelogsum]", ("FloatReduceLogSum",), ((1, 4, 9),), _LAST, parameters=_POSITIVE),
+    # Nothing is rounded between them.
+    Case("float_unary[chain]", ("FloatExp", "FloatSoftmax", "FloatSqrt"), ((1, 3, 7),)),
+    Case("float_unary[then-relu]", ("FloatSin", "Relu"), (_IMAGE,)),
+    Case("float_unary[behind-sigmoid]", ("Sigmoid", "FloatLog"), (_IMAGE,), tolerance=4.0),
+    Case("float_quantize[same]", ("FloatReshape",), (_IMAGE,), {1: np.array([1, -1])}),
 )
 _LINEAR, _NEAREST = {"mode": "linear"}, {"mode": "nearest"}
 _ALIGNED = {"coordinate_transformation_mode": "align_corners"}

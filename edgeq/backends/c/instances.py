@@ -4,6 +4,9 @@ What the records of an instance's steps have in common is a compile-time constan
 and pointers. Steps of the same shape (the record, and which constants they pass) can have an instance for themselves,
 in which the whole record folds; all other steps of a kernel share one.
 
+A field ``kind`` of a record chooses what a kernel computes. Steps of different kinds share no instance: it would hold
+the code of all kinds.
+
 An instance of its own makes a shape faster and costs bytes. The rule: shapes take their turn in falling order of their
 multiply-accumulates, and each gets an instance while the kernels' code stays within the budget. Bytes are estimates
 (``code_bytes.json``), so that the choice depends on the graph and the processor alone. Without a budget the shapes that
@@ -22,14 +25,16 @@ from typing import Final
 
 from edgeq.backends.c.bind import Step
 from edgeq.backends.c.binding import Call, Shape
+from edgeq.backends.c.declarations import kernel
 from edgeq.backends.c.runtime import Isa
 
 _ESTIMATES: Final = Path(__file__).with_name("code_bytes.json")
 _FEW: Final = 2
 _HOT_SHARE: Final = 1 / 8
 
-Group = tuple[str, tuple[str, ...]]
-"""What steps must agree in to share an instance: the kernel, and which constants they pass."""
+Group = tuple[str, tuple[str, ...], int | None]
+"""What steps must agree in to share an instance: the kernel, which constants they pass, and its kind if it has any."""
+_KIND: Final = "kind"
 
 
 @dataclass(frozen=True)
@@ -149,8 +154,9 @@ def _groups(shapes: Iterable[Shape]) -> dict[Group, set[Shape]]:
 
 
 def _group(shape: Shape) -> Group:
-    kernel, _, passed = shape
-    return kernel, passed
+    name, values, passed = shape
+    fields = kernel(name).fields
+    return name, passed, values[fields.index(_KIND)] if _KIND in fields else None
 
 
 def _estimate(groups: Mapping[Group, set[Shape]], special: set[Shape], isa: Isa) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from edgeq.ops.float_types import OPERATORS as FLOAT_OPERATORS
+
 _PLAIN: Final = "no integers without a scale, no truth values"
+_FLOAT: Final = "software float has C kernels only"
 
 UNSUPPORTED: Final[dict[str, str]] = {
     "arg_max": _PLAIN,
@@ -25,6 +28,7 @@ UNSUPPORTED: Final[dict[str, str]] = {
     "where": _PLAIN,
     **dict.fromkeys(("gru", "lstm", "rnn"), "recurrent layers have C kernels only"),
     "log_mel": "spectra have a C kernel only",
+    **dict.fromkeys(FLOAT_OPERATORS, _FLOAT),
     "trees": "forests have a C kernel only",
     "normalize": "statistics of rows have a C kernel only",
 }

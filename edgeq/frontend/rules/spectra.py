@@ -127,7 +127,7 @@ def _replace(
         edit.constant(array if array.dtype == np.int64 else array.astype(np.float32), f"{base}_{label}")
         for label, array in zip(labels, map(np.asarray, constants), strict=True)
     ]
-    add_functions(edit.model)
+    add_functions(edit.model, (LOG_MEL,))
     bands = np.asarray(constants[3]).shape[1]
     made = edit.node(LOG_MEL, [signal, *operands], base=f"{base}_bands", shape=(1, frames.count, bands), domain=DOMAIN)
     maker = made.producer()

@@ -18,6 +18,7 @@ from edgeq.backends.tflite.write import (
     requantize,
     softmax,
 )
+from edgeq.ops.float_types import OPERATORS as FLOAT_OPERATORS
 
 WRITERS: Final[Mapping[str, Writer]] = dict(
     sorted(
@@ -60,6 +61,7 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "scatter_elements": _PLAIN,
     "scatter_nd": _PLAIN,
     "to_integer": _PLAIN,
+    **dict.fromkeys(FLOAT_OPERATORS, "the file would compute in LiteRT's own float, with other bits"),
     "top_k": _PLAIN,
     "trees": "TFLite has no forests",
     "where": _PLAIN,
