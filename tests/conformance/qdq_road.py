@@ -27,6 +27,7 @@ from edgeq.onnxio.functions import with_functions
 from edgeq.onnxio.qdq_parameters import activation_parameters, quantize_constant
 from edgeq.onnxio.reader import read_model_bytes
 from edgeq.ops import onnx_forms
+from edgeq.ops.float_types import BY_FUNCTION
 from edgeq.ops.base import ML_DOMAIN
 from edgeq.ops.signature import Shape
 
@@ -53,7 +54,8 @@ class Single:
         outputs: number of results.
         kind: type of the activations' integers.
         opset: of the model.
-        then: operators that follow, each reads the result before; Relu and Clip without a rounding between.
+        then: operators that follow, each reads the result before; Relu and Clip without a rounding between, but behind
+            software float, which absorbs none.
         tolerance: allowed difference to onnxruntime, in steps of the output.
         full_range: weights reach -128.
         plain: of inputs that are no floats, the ONNX type and the least and largest value.
@@ -196,7 +198,7 @@ def quantized_model(case: Single, output: Quantization) -> ModelProto:
     nodes.append(helper.make_node(case.type, names, first, "op", None, domain_of(case.type), **case.attributes))
     for number, kind in enumerate(case.then):
         source, result = f"t{number}.f", wholes[0] if number == len(case.then) - 1 else f"t{number + 1}.f"
-        if kind not in {"Clip", "Relu"}:
+        if kind not in {"Clip", "Relu"} or (number == 0 and case.type in BY_FUNCTION):
             nodes += _quantized(source, f"t{number}", _observed(case, plain, f"t{number}"), case.kind, initializers)
             source = f"t{number}"
         nodes.append(helper.make_node(kind, [source, *_bounds(kind, initializers)], [result], name=f"op{number + 1}"))
