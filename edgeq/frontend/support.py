@@ -48,7 +48,8 @@ def check_support(model: ir.Model) -> list[Problem]:
     names = model.meta.get(NODE_NAMES, frozenset())
     for node in model.graph:
         found = list(_of_node(node))
-        if found and str(node.name) in names and could_stay_float(node):
+        name = str(node.name)
+        if found and name in names and shown(name) == name and could_stay_float(node):
             found = [_with_float(problem, node) for problem in found]
         problems.extend(found)
         if len(problems) >= _MAX_REPORTED:

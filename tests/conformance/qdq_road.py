@@ -27,8 +27,8 @@ from edgeq.onnxio.functions import with_functions
 from edgeq.onnxio.qdq_parameters import activation_parameters, quantize_constant
 from edgeq.onnxio.reader import read_model_bytes
 from edgeq.ops import onnx_forms
-from edgeq.ops.float_types import BY_FUNCTION
 from edgeq.ops.base import ML_DOMAIN
+from edgeq.ops.float_types import BY_FUNCTION
 from edgeq.ops.signature import Shape
 
 OPSET: Final = 21
