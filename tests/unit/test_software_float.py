@@ -24,7 +24,7 @@ from edgeq.onnxio.writer import model_proto
 from edgeq.ops.float_types import FLOAT_TYPES
 from edgeq.quant import QuantizeOptions, quantize, quantize_blindly
 
-HEAD = """g (float[1,9] x) => (float[1,5] y, float[1] d) {
+HEAD = """g (float[1,16] x) => (float[1,5] y, float[1] d) {
     a = Abs(x)
     s = Sqrt(a)
     p = Pow(s, x)
@@ -39,8 +39,8 @@ ALL = ("Abs_0", "Sqrt_1", "Pow_2", "Reshape_3", "Det_4")
 def constants() -> dict[str, Any]:
     draw = np.random.default_rng(4)
     return {
-        "shape": np.array([1, 3, 3]),
-        "w": draw.normal(size=(9, 5)).astype(np.float32),
+        "shape": np.array([1, 4, 4]),
+        "w": draw.normal(size=(16, 5)).astype(np.float32),
         "b": draw.normal(size=5).astype(np.float32),
     }
 
@@ -144,7 +144,7 @@ def saved(tmp_path: Path) -> tuple[Path, dict[str, Array]]:
     model = parse(HEAD, constants())
     path = tmp_path / "head.onnx"
     onnx.save(ir.to_proto(model), path)
-    return path, {"x": np.random.default_rng(7).normal(size=(64, 9)).astype(np.float32)}
+    return path, {"x": np.random.default_rng(7).normal(size=(64, 16)).astype(np.float32)}
 
 
 def test_every_report_names_the_nodes(tmp_path: Path) -> None:
