@@ -75,21 +75,21 @@ class ModelValue:
         quantization: of the integers in the arena, per tensor; None: the value is plain, integers without a scale or
             truth values.
         onnx_dtype: float32, or an integer type where the ONNX model itself takes or gives integers: they pass through.
-        limits: of a plain input, the least and the largest integer that mean something, as int32 or bool holds them.
+        plain: of a plain value, the type that holds it in the arena.
+        limits: of a plain input, the least and the largest integer that mean something.
     """
 
     name: str
     shape: tuple[int, ...]
     quantization: Quantization | None
     onnx_dtype: np.dtype[Any]
+    plain: DType = DType.INT32
     limits: tuple[int, int] = (DType.INT32.min, DType.INT32.max)
 
     @property
     def held(self) -> DType:
         """The type of the integers in the arena."""
-        if self.quantization is not None:
-            return self.quantization.dtype
-        return DType.BOOL if self.onnx_dtype.kind == "b" else DType.INT32
+        return self.plain if self.quantization is None else self.quantization.dtype
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -122,7 +122,7 @@ class ModelValue:
         return self.quantization.quantize(np.asarray(real, np.float32)).reshape(self.shape)
 
     def _plain(self, values: Array) -> Array:
-        integers = (values != 0 if self.held is DType.BOOL else values).astype(np.int64)
+        integers = np.asarray(values != 0 if self.held is DType.BOOL else values)
         low, high = self.limits
         beyond = integers[(integers < low) | (integers > high)]
         if beyond.size:
@@ -132,7 +132,7 @@ class ModelValue:
                 where=f"input {self.name}",
                 got=int(beyond.reshape(-1)[0]),
                 allowed=f"{low} to {high}",
-                hint="an index tells apart as many elements as its table has; firmware holds integers in int32",
+                hint="an index tells apart as many elements as its table has",
             )
         return integers.astype(self.dtype)
 
@@ -258,6 +258,7 @@ def _values_of(
             shape=each.shape,
             quantization=each.quantization,
             onnx_dtype=np.dtype(compiled.onnx_types.get(each.name, np.float32)),
+            plain=DType(each.dtype),
             limits=limits.get(each.name, (DType(each.dtype).min, DType(each.dtype).max)),
         )
         for each in endpoints

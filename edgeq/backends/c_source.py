@@ -319,5 +319,5 @@ def _border(tensor: Tensor, onnx_name: str, plan: Plan, macro: str) -> list[str]
     elif tensor.dtype is DType.BOOL:
         lines.append("/* truth values: 0 is false, 1 is true */")
     else:
-        lines.append("/* integers as the ONNX model has them, whatever integer type it declares; they have no scale */")
+        lines.append("/* integers as the ONNX model has them, int64 in int32_t where it fits; they have no scale */")
     return lines

@@ -14,7 +14,7 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
         "Operands of other types",
         (
             "Each operator takes floats, which are quantized, or integers or truth values, which stay as they are, in "
-            "the combinations that the message lists. `edgeq ops` shows int32 for integers of every type."
+            "the combinations that the message lists. `edgeq ops` lists them, too."
         ),
     ),
     "EQ0304": ("Empty tensor", "A dimension of size 0 computes nothing. Remove the branch."),
@@ -32,7 +32,7 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0308": (
         "Bad model output",
-        "Inputs and constants that are outputs are copied: float32, int32, int64, bool. Leave others out.",
+        "Inputs and constants that are outputs are copied: float32, integers of 8 to 64 bits, bool. Leave others out.",
     ),
     "EQ0309": ("A constant is not a number", "A weight holds NaN or infinity: training diverged, or export failed."),
     "EQ0310": ("The model has no input", "There is nothing to run it on."),
@@ -141,8 +141,11 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     "EQ0366": (
-        "An integer does not fit int32",
-        "Integers of every ONNX type are int32 in firmware. A constant beyond that is refused.",
+        "Integers beyond int32 are cast to float",
+        (
+            "A Cast to float32 reads int32, exactly. What is larger is taken for the nearest int32, as long as the "
+            "scale of the result is too small to tell the difference; else the Cast is refused."
+        ),
     ),
     "EQ0370": (
         "Thresholds of a forest coincide",

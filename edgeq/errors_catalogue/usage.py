@@ -178,8 +178,8 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
     "EQ0143": (
         "An integer is out of range",
         (
-            "An index tells apart as many elements as its table has (from the end where it is negative), and firmware "
-            "holds integers of every type in int32. The message states the range of the input."
+            "An integer has the range of its type, and an index tells apart as many elements as its table has (from "
+            "the end where it is negative). The message states the range of the input."
         ),
     ),
     "EQ0145": (

@@ -8,7 +8,7 @@ they ask beyond that is :data:`edgeq.frontend.constraints.CONSTRAINTS`. Both spe
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -25,14 +25,13 @@ from edgeq.onnxio.limits import shown
 from edgeq.onnxio.operators import UNSUPPORTED, hint_for
 from edgeq.onnxio.states import states_of
 from edgeq.ops import OnnxForm, Op
+from edgeq.ops.signature import INTEGERS
 
 _MAX_REPORTED: Final = 200
 # What an application can hand over: there are none of 4 bits.
 _INTEGERS: Final = tuple(ir.DataType[f"{sign}INT{bits}"] for sign in ("", "U") for bits in (8, 16, 32, 64))
 # Outputs that are inputs or constants.
-_COPIED: Final = (ir.DataType.FLOAT, ir.DataType.INT32, ir.DataType.INT64, ir.DataType.BOOL)
-# Integers of int32 wrap around as these do: those of 64 bits stay within 32.
-_WRAPPING: Final = (ir.DataType.INT32, ir.DataType.INT64)
+_COPIED: Final = (ir.DataType.FLOAT, *_INTEGERS, ir.DataType.BOOL)
 
 
 def check_support(model: ir.Model) -> list[Problem]:
@@ -181,17 +180,33 @@ def _of_operand_types(node: ir.Node) -> Iterator[Problem]:
     filling = range(len(node.inputs)) if form.activations is None else form.activations
     filled = {index: value for index in filling if (value := operand(node, index)) is not None}
     rows = op.signature.activation_kinds(len(filled))
-    allowed = " or ".join(dict.fromkeys(", ".join(row) for row in rows))
-    got = tuple(kind_of(value) for value in filled.values())
-    if got not in rows and not all(map(is_constant, filled.values())):
-        alien = (number for number, kind in enumerate(got) if kind not in {row[number] for row in rows})
-        yield _wrong_type(node, [*filled][next(alien, 0)], allowed)
-    narrow = [index for index, value in filled.items() if value.dtype not in _WRAPPING and is_plain(value)]
-    if form.wraps and narrow:
-        yield _wrong_type(node, narrow[0], "INT32 or INT64")
+    got = tuple(_type_of(value) for value in filled.values())
+    if not any(all(map(_is_of, got, row)) for row in rows) and not all(map(is_constant, filled.values())):
+        alien = (number for number, kind in enumerate(got) if not any(_is_of(kind, row[number]) for row in rows))
+        yield _wrong_type(node, [*filled][next(alien, 0)], _described(rows))
     for index, value in enumerate(node.inputs):
         if index not in filled and value is not None and not is_constant(value) and kind_of(value) != "float":
             yield _wrong_type(node, index, "a constant")
+
+
+def _type_of(value: ir.Value) -> str:
+    """``float``, or the name of any other type."""
+    return "float" if value.dtype in (None, ir.DataType.FLOAT) else str(value.dtype).lower()
+
+
+def _is_of(type_: str, allowed: str) -> bool:
+    return type_ == allowed or (allowed == "integer" and type_ in INTEGERS)
+
+
+def _described(rows: Sequence[tuple[str, ...]]) -> str:
+    """The rows for people: those that differ in the type of integers alone are one, where every type is among them."""
+    alike = {row: tuple("integer" if kind in INTEGERS else kind for kind in row) for row in rows}
+    whole = {
+        words
+        for words in alike.values()
+        if set(INTEGERS) <= {kind for row, other in alike.items() if other == words for kind in row}
+    }
+    return " or ".join(dict.fromkeys(", ".join(alike[row] if alike[row] in whole else row) for row in rows))
 
 
 def _wrong_type(node: ir.Node, index: int, allowed: str) -> Problem:

@@ -2,8 +2,7 @@
 
 A tensor holds *logical* integers: a 4-bit weight is an int8 array in [-8, 7] whose quantization has ``bits=4``; packing
 is a backend's business. ``quant`` and ``source`` are for reports and for comparison with the float model; no executor
-reads them. A plain tensor has no ``quant``: its values are integers (int32, whatever integer type ONNX has there) or
-truth values in the ONNX model, too.
+reads them. A plain tensor has no ``quant``: its values are integers or truth values in the ONNX model, too.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ class Target:
         shape: its shape as ONNX has it.
         params: the result's parameters, per tensor; None: it is plain.
         clamp_min, clamp_max: bounds of the fused activation, in integers; those of the type where there is none.
+        plain: of a plain result, the type that ONNX gives it.
         sources: names of the ONNX nodes that this stands for.
     """
 
@@ -46,6 +47,13 @@ class Target:
     clamp_min: int
     clamp_max: int
     sources: tuple[str, ...]
+    plain: DType | None = None
+
+    @property
+    def declared(self) -> DType:
+        """The ONNX type of a plain result."""
+        assert self.plain is not None  # rules that have a meaning for plain results only
+        return self.plain
 
     @property
     def quant(self) -> Quantization:
@@ -85,6 +93,7 @@ class Context:
         constants: what each dequantized constant holds, by ONNX value.
         made: results of the nodes that have several, by ONNX node.
         floats: by tensor, itself in software float.
+        ranges: least and largest value of plain tensors, by name, where more is known than their type.
     """
 
     graph: Graph
@@ -93,6 +102,7 @@ class Context:
     constants: dict[str, Tensor] = field(default_factory=dict)
     made: dict[str, tuple[Tensor, Tensor | None]] = field(default_factory=dict)
     floats: dict[str, str] = field(default_factory=dict)
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     # --- operands ---------------------------------------------------------------------------------------------
 
@@ -102,7 +112,7 @@ class Context:
         A dequantized or plain constant becomes a constant tensor of the graph.
 
         Raises:
-            EdgeqError: EQ0350 where the input was never quantized, EQ0366 where an integer does not fit int32.
+            EdgeqError: EQ0350 where the input was never quantized.
         """
         value = node.inputs[index]
         name = value.name if value is not None else None
@@ -114,7 +124,7 @@ class Context:
                 self.graph.add_tensor(constant)
             return self.graph.tensors[constant.name]
         if value is not None and value.const_value is not None and is_plain(value):
-            return self._plain_constant(node, str(name), np.asarray(value.const_value.numpy()))
+            return self._plain_constant(str(name), np.asarray(value.const_value.numpy()))
         raise EdgeqError(
             "EQ0350",
             f"input {index} of a {node.op_type} is not quantized",
@@ -123,9 +133,9 @@ class Context:
             hint="quantize the float model with `edgeq quantize`, or give --data so that it is calibrated",
         )
 
-    def _plain_constant(self, node: onnx_ir.Node, name: str, values: Array) -> Tensor:
+    def _plain_constant(self, name: str, values: Array) -> Tensor:
         if name not in self.graph.tensors:
-            self.graph.add_tensor(plain_constant(name, values, f"node {node.name}"))
+            self.graph.add_tensor(plain_constant(name, values))
         return self.graph.tensors[name]
 
     def constant(self, node: onnx_ir.Node, index: int) -> Tensor:
@@ -249,29 +259,17 @@ class Context:
 
 
 def plain_type(value: onnx_ir.Value) -> DType:
-    """The type that holds a plain ONNX value: every integer is int32."""
-    return DType.BOOL if value.dtype is not None and value.dtype.name == "BOOL" else DType.INT32
+    """The type that ONNX gives a plain value."""
+    assert value.dtype is not None  # a value without a type is no plain one
+    return DType(value.dtype.name.lower())
 
 
-def plain_constant(name: str, values: Array, where: str) -> Tensor:
-    """A constant of integers or truth values.
-
-    Raises:
-        EdgeqError: EQ0366 an integer does not fit int32.
-    """
+def plain_constant(name: str, values: Array) -> Tensor:
+    """A constant of integers or truth values; int64 is held as int32 where it fits."""
     if values.dtype == np.bool_:
         return Tensor.constant(name, values.astype(np.int8), dtype=DType.BOOL)
-    low, high = (int(item) for item in (values.min(initial=0), values.max(initial=0)))
-    if low < DType.INT32.min or high > DType.INT32.max:
-        raise EdgeqError(
-            "EQ0366",
-            "an integer constant does not fit int32",
-            where=f"{where}, value {name}",
-            got=low if low < DType.INT32.min else high,
-            allowed=f"{DType.INT32.min} to {DType.INT32.max}",
-            hint="firmware holds integers of every ONNX type in int32: use a smaller constant",
-        )
-    return Tensor.constant(name, values.astype(np.int32))
+    fits = values.min(initial=0) >= DType.INT32.min and values.max(initial=0) <= DType.INT32.max
+    return Tensor.constant(name, values.astype(np.int32) if values.dtype == np.int64 and fits else values)
 
 
 def magnitude(tensor: Tensor) -> int:

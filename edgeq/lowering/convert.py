@@ -21,6 +21,7 @@ from edgeq.lowering.attributes import constant_array, require_implemented
 from edgeq.lowering.context import Context, Target, plain_type
 from edgeq.lowering.floating import emit_quantize, is_float, lower_float
 from edgeq.lowering.parameters import as_signed, parameter, quantizer_parameters
+from edgeq.lowering.plain import bounds_of, fitted, in_type, input_type, note_range
 from edgeq.lowering.requantize import at_scale, copied, emit_requantize, in_int16, requantized, widened
 from edgeq.lowering.rules import RULES
 from edgeq.numerics.scale_range import ScaleRangeError
@@ -28,7 +29,7 @@ from edgeq.numerics.scaling import INT16_MODES, SCALINGS, Mode, Scaling
 from edgeq.onnxio.forms import is_plain, stays_float
 from edgeq.onnxio.qdq_form import mask_of
 from edgeq.onnxio.states import kept_outputs, states_of
-from edgeq.ops import OnnxForm, infer, onnx_types
+from edgeq.ops import OnnxForm, Op, infer, onnx_types
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -137,18 +138,23 @@ def _lower_plain(ctx: Context, node: onnx_ir.Node) -> None:
     """An operator with a plain result; a float one beside it keeps the parameters of the operand."""
     op, form = require_implemented(node)
     value = node.outputs[0]
-    target = Target(str(value.name), _static_shape(value), None, 0, 0, (str(node.name),))
-    ctx.activations[str(value.name)] = RULES[op.name](ctx, node, target, *_operands(ctx, node, form)).name
+    declared = plain_type(value) if is_plain(value) else None
+    low, high = (0, 0) if declared is None else bounds_of(declared)
+    target = Target(str(value.name), _static_shape(value), None, low, high, (str(node.name),), declared)
+    operands = _operands(ctx, node, op, form)
+    result = RULES[op.name](ctx, node, target, *operands)
+    note_range(ctx, op, operands, result)
+    ctx.activations[str(value.name)] = result.name
 
 
-def _operands(ctx: Context, node: onnx_ir.Node, form: OnnxForm) -> list[Tensor]:
+def _operands(ctx: Context, node: onnx_ir.Node, op: Op, form: OnnxForm) -> list[Tensor]:
     """What fills the slots for activations; of a masked Softmax, what is masked."""
     mask = mask_of(node)
     if mask is not None and mask.outputs[0].name not in ctx.activations:
         return [ctx.activation(mask, 1)]
     indices = range(len(node.inputs)) if form.activations is None else form.activations
     given = [index for index in indices if index < len(node.inputs) and node.inputs[index] is not None]
-    return [ctx.activation(node, index) for index in given]
+    return fitted(ctx, op, [ctx.activation(node, index) for index in given])
 
 
 def _lower_quantize(ctx: Context, node: onnx_ir.Node) -> None:
@@ -175,7 +181,7 @@ def _lower_operator(ctx: Context, node: onnx_ir.Node, target: Target) -> Tensor:
     """An operator that wants one type computes in int16 where an operand or the result is int16 and others are not."""
     op, form = require_implemented(node)
     rule = RULES[op.name]
-    operands = _operands(ctx, node, form)
+    operands = _operands(ctx, node, op, form)
     if form.scale == "same":
         label = "rescaled" if form.activations is not None else "rescaled_{}"
         scaled = [at_scale(ctx, x, target.quant, label.format(number)) for number, x in enumerate(operands)]
@@ -275,7 +281,8 @@ def _take_plain_inputs(ctx: Context, model: onnx_ir.Model) -> None:
             continue
         shape = _static_shape(value)
         source = Source(name, tuple(range(len(shape))), shape)
-        ctx.activations[name] = ctx.graph.add_tensor(Tensor(name, shape, plain_type(value), source=source))
+        dtype = input_type(value, plain_type(value), {state.input for state in states_of(model)})
+        ctx.activations[name] = ctx.graph.add_tensor(Tensor(name, shape, dtype, source=source))
         ctx.graph.inputs += (name,)
 
 
@@ -314,6 +321,8 @@ def _carry_states(ctx: Context, model: onnx_ir.Model) -> None:
         dtype = values[state.input].dtype
         if dtype is not None and dtype.is_floating_point():
             result = at_scale(ctx, result, source.quant, "carried")
+        elif source.is_plain and result.is_plain:
+            result = in_type(ctx, result, source.dtype)
         if result.is_constant:
             result = copied(ctx, result, ctx.graph.fresh_name(f"{state.output}.carried"))
         ctx.graph.states += (State(source.name, result.name),)

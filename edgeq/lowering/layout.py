@@ -11,6 +11,8 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Tensor
 from edgeq.lowering.attributes import constant_array, constant_ints, integer, ints
 from edgeq.lowering.context import Context, Target
+from edgeq.lowering.plain import bounded, held, in_type, range_of
+from edgeq.numerics.intervals import joined
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -77,9 +79,14 @@ def _merged_constants(ctx: Context, parts: Sequence[Tensor], axis: int, target: 
 
 
 def lower_pad(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
-    """Pad with a constant, which is rounded to the scale of the tensor."""
+    """Pad with a constant, which is rounded to the scale of the tensor, if it has one."""
     pads = constant_ints(node, 1) or ()
     constant = constant_array(node, 2)
+    if target.params is None:
+        fill = 0 if constant is None or constant.size == 0 else int(constant.reshape(-1)[0])
+        x = in_type(ctx, x, held(target.declared, joined(range_of(ctx, x), (fill, fill)))) if fill else x
+        result = ctx.emit_result("pad", target, (x.name,), {"pads": pads, "value": fill})
+        return bounded(ctx, result, joined(range_of(ctx, x), (fill, fill)))
     real = 0.0 if constant is None or constant.size == 0 else float(constant.reshape(-1)[0])
     value = min(target.quant.q_max, max(target.quant.q_min, round(real / target.scale) + target.zero))
     return ctx.emit_result("pad", target, (x.name,), {"pads": pads, "value": value})

@@ -13,11 +13,14 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Attr, DType, Source, Tensor
 from edgeq.lowering.attributes import constant_ints, integer
 from edgeq.lowering.context import Context, Target, magnitude, scalar_quant
+from edgeq.lowering.plain import bounded, bounds_of, emit_function, held, in_type, magnitude_of, range_of
 from edgeq.lowering.requantize import require_reach
 from edgeq.numerics.array import Array
+from edgeq.numerics.intervals import repeated, within
 from edgeq.numerics.reduction import choose_logarithm, choose_root
 from edgeq.numerics.scaling import SCALINGS
 from edgeq.numerics.softmax import EXP_BITS, FACTOR_INT16, exp_table, exp_table_int16
+from edgeq.ops.fold import FOLDED
 from edgeq.ops.reduce import ROW_MAX_EXPONENTIALS, term_of
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ def emit_reduction(
         f"{target.name}.{op}",
         (ordered.name, *constants),
         {"axes": tuple(range(len(kept), rank)), "keepdims": 0, **attrs},
-        quant=target.quant,
+        quant=target.params,
         sources=target.sources,
         source=Source(target.name, tuple(range(len(kept))), target.shape),
     )
@@ -122,6 +125,20 @@ def lower_reduce_log_sum_exp(ctx: Context, node: onnx_ir.Node, target: Target, x
     attrs: dict[str, Attr] = {"in_zero": zero, "slope": found.slope, "multiplier": found.multiplier}
     attrs |= {"offset": found.offset, "shift": found.shift, **_clamp(target)}
     return emit_reduction(ctx, "reduce_log_sum_exp", x, axes, target, (name,), attrs)
+
+
+def lower_fold(ctx: Context, node: onnx_ir.Node, target: Target, x: Tensor) -> Tensor:
+    """A reduction of plain integers, or of what they are made into first, in a type that the result fits."""
+    function, axes = FOLDED[node.op_type], reduced_axes(node, len(x.shape))
+    if node.op_type == "ReduceL1":
+        x = magnitude_of(ctx, target, x, "magnitude")
+    elif node.op_type == "ReduceSumSquare":
+        x = emit_function(ctx, target, target.declared, "multiply", x, x, "square")
+    found = repeated(function, range_of(ctx, x), prod(x.shape[axis] for axis in axes))
+    bounds = bounds_of(target.declared)
+    interval = found if found is not None and within(found, bounds) else bounds
+    x = in_type(ctx, x, target.declared if x.dtype is DType.INT64 else held(target.declared, interval))
+    return bounded(ctx, emit_reduction(ctx, "fold", x, axes, target, (), {"function": function}), interval)
 
 
 def _exponentials(scale: float, dtype: DType) -> tuple[Array, Fraction]:

@@ -23,11 +23,19 @@ from edgeq.lowering.layout import (
     lower_slice,
     lower_transpose,
 )
-from edgeq.lowering.logic import lower_cast, lower_compare, lower_cum_sum, lower_integer, lower_where
+from edgeq.lowering.logic import (
+    lower_cast,
+    lower_compare,
+    lower_cum_sum,
+    lower_integer,
+    lower_running_sum,
+    lower_where,
+)
 from edgeq.lowering.normalize import lower_normalize
 from edgeq.lowering.pool import lower_average_pool, lower_max_pool, lower_mean
 from edgeq.lowering.recurrent import lower_gru, lower_lstm, lower_rnn
 from edgeq.lowering.reduce import (
+    lower_fold,
     lower_reduce_l2,
     lower_reduce_log_sum,
     lower_reduce_log_sum_exp,
@@ -56,10 +64,11 @@ RULES: dict[str, Rule] = {
     "compare": lower_compare,
     "concat": lower_concat,
     "conv2d": lower_conv,
+    "convert": lower_cast,
     "cum_sum": lower_cum_sum,
     "dense": lower_gemm,
     "divide": lower_divide,
-    "from_integer": lower_cast,
+    "fold": lower_fold,
     "gather": lower_gather,
     "gather_elements": lower_gather_elements,
     "gather_nd": lower_gather_nd,
@@ -85,6 +94,7 @@ RULES: dict[str, Rule] = {
     "reduce_min": lower_reduce_min,
     "reduce_sum": lower_reduce_sum,
     "reshape": lower_reshape,
+    "running_sum": lower_running_sum,
     "scatter_elements": lower_scatter_elements,
     "scatter_nd": lower_scatter_nd,
     "rnn": lower_rnn,

@@ -6,7 +6,7 @@ A float32 scale is m·2^e with an integer m of 24 bits, so that a real number sc
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from edgeq.numerics.array import Array
 from edgeq.numerics.scale_range import ScaleRangeError
 
 _BITS: Final = 24
+_LONG: Final = (1 << 63) - 1
 # |q − zero| < 2^16 and m < 2^24: products stay below 2^(16 + 24 + SHIFT_MAX) = 2^60.
 SHIFT_MAX: Final = 20
 
@@ -54,12 +55,12 @@ def truncation(scale: float) -> tuple[int, int]:
     return number, min(-exponent, 62)
 
 
-def truncated(values: Array, factor: int, shift: int) -> Array:
-    """v·m·2^−s without its fraction, towards zero, saturated to int32; int64 [...] → int32 [...]."""
+def truncated(values: Array, factor: int, shift: int, dtype: np.dtype[Any]) -> Array:
+    """v·m·2^−s without its fraction, towards zero, saturated to an integer type; int64 [...] → dtype [...]."""
     product = values.astype(np.int64) * factor
     whole = np.sign(product) * (np.abs(product) >> shift)
-    limits = np.iinfo(np.int32)
-    result: Array = np.clip(whole, limits.min, limits.max).astype(np.int32)
+    limits = np.iinfo(dtype)  # products stay below 2^47, within int64
+    result: Array = np.clip(whole, max(int(limits.min), -_LONG - 1), min(int(limits.max), _LONG)).astype(dtype)
     return result
 
 

@@ -21,7 +21,7 @@ _STATIC: Final = (
 _RECURRENT: Final = "export it as the operators that it consists of, or use LSTM, GRU or a convolution over time"
 _TRAINING: Final = "it belongs to training: export the model in inference mode, without the loss"
 _RANDOM: Final = "random numbers have no place in firmware: export the model in inference mode"
-_BITS: Final = "shifts and reinterpreted bits have no integer form here: do them in the application"
+_BITS: Final = "reinterpreted bits have no integer form here: do it in the application"
 _TEXT: Final = "text is prepared in the application: let the model begin at the numbers"
 _SEQUENCE: Final = "sequences and optional values have no place in static memory: give and take tensors of fixed shape"
 _WINDOW: Final = "its length must be constant, or follow from the declared shape of an output"
@@ -39,7 +39,7 @@ _BY_HINT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (_RECURRENT, ("CausalConvWithState", "LinearAttention")),
     (_TRAINING, ("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss")),
     (_RANDOM, ("Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")),
-    (_BITS, ("BitCast", "BitShift")),
+    (_BITS, ("BitCast",)),
     (_TEXT, ("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer")),
     (_SEQUENCE, (
         "ConcatFromSequence", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceAt", "SequenceConstruct",
@@ -58,7 +58,7 @@ _SINGLE: Final = {
     "AffineGrid": "its size must be constant, and more than one pixel along each axis where corners are aligned",
     "Attention": "the tensors must be float32; scores behind a mask, the fourth result in mode 2, are infinite",
     "BatchNormalization": "make its parameters constants, each variance positive; in training: model.eval() first",
-    "CastLike": "write it as a Cast to FLOAT, INT32, INT64 or BOOL",
+    "CastLike": "write it as a Cast to FLOAT, BOOL, or integers of 8 to 64 bits",
     "CenterCropPad": "the tensor must be float32, and the wanted shape constant",
     "Constant": "store it as an initializer",
     "Col2Im": "the shapes of image and blocks must be constant",
@@ -94,7 +94,7 @@ _SINGLE: Final = {
     "SwiGLU": "the tensors must be float32",
     "TensorScatter": "its axis must be the second, third or fourth",
     "Tile": "repeat by constant numbers",
-    "Trilu": "the diagonal must be constant, and the tensor of float32, int32 or int64",
+    "Trilu": "the diagonal must be constant, and the tensor of float32 or integers",
     "Upsample": "use Resize, to the nearest neighbour and by whole factors",
 }
 

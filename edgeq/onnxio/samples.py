@@ -239,6 +239,7 @@ class Samples:
 
         Raises:
             IndexError: there is no such run.
+            EdgeqError: EQ0143 an integer is beyond the type of its input.
         """
         if not 0 <= run < self.runs:
             raise IndexError(f"run {run} of {self.runs}")
@@ -247,6 +248,8 @@ class Samples:
         for spec in self.specs:
             row = self._row(spec.name, sample)
             real = np.asarray(self.real(spec, self._sequences[spec.name].step(row, step) if self._sequences else row))
+            if spec.dtype.kind in "iu":
+                _check_range(real, spec, f"{self.where}: {self.keys[spec.name]}[{sample}]")
             result[spec.name] = np.asarray(real.astype(spec.dtype).reshape(spec.shape), order="C")
         return result
 
@@ -368,6 +371,24 @@ def _check_array(header: Header, spec: InputSpec, key: str, where: str, *, seque
             where=place,
             got=header.dtype,
             allowed="numbers" if readable == "biuf" else f"integers for input {spec.name} ({spec.dtype})",
+        )
+
+
+def _check_range(integers: Array, spec: InputSpec, where: str) -> None:
+    """Integers of another type than the input's could wrap around."""
+    limits = np.iinfo(spec.dtype)
+    low, high = int(limits.min), int(limits.max)
+    if integers.dtype == spec.dtype or integers.dtype.kind not in "iu":
+        return
+    beyond = integers[(integers < low) | (integers > high)]
+    if beyond.size:
+        raise EdgeqError(
+            "EQ0143",
+            "an integer of the data is out of range",
+            where=f"{where}, input {spec.name}",
+            got=int(beyond.reshape(-1)[0]),
+            allowed=f"{low} to {high}",
+            hint="the model's input has this type",
         )
 
 

@@ -31,6 +31,8 @@ MAX_IR_VERSION: Final = 10
 def start(model: bytes) -> ort.InferenceSession:
     """A session of onnxruntime for a serialized model, with the options that all of edgeq uses.
 
+    Integers of types that it has no kernel for run in a wider one (:mod:`edgeq.onnxio.other_types`).
+
     Raises:
         EdgeqError: EQ0241 onnxruntime refuses the model.
     """
@@ -43,9 +45,23 @@ def start(model: bytes) -> ort.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = _SEVERITY_ERROR
     try:
-        return ort.InferenceSession(model, sess_options=options, providers=["CPUExecutionProvider"])
+        return _loaded(model, options)
     except Exception as error:  # onnxruntime's exceptions have no common base but this
         raise EdgeqError("EQ0241", "onnxruntime cannot load the model", got=one_line(error)) from error
+
+
+def _loaded(model: bytes, options: ort.SessionOptions) -> ort.InferenceSession:
+    import onnxruntime as ort
+
+    try:
+        return ort.InferenceSession(model, sess_options=options, providers=["CPUExecutionProvider"])
+    except ort.capi.onnxruntime_pybind11_state.NotImplemented:
+        from edgeq.onnxio.other_types import on_other_types
+
+        other = on_other_types(model)
+        if other is None:
+            raise
+        return ort.InferenceSession(other, sess_options=options, providers=["CPUExecutionProvider"])
 
 
 def fetch(

@@ -170,7 +170,6 @@ class OnnxForm:
             behind the first that they come back by.
         wide_operands: its operands, and what they are computed from, are int16 whatever the scheme, but for arithmetics
             without int16.
-        wraps: of integers narrower than 32 bits its results would wrap around elsewhere than those of int32.
         fine: its operand and result are int16 whatever the scheme, where the arithmetic mixes types: small differences
             decide, and int16 takes no longer.
         fuses_clamp: a Relu or Clip right behind it is the clamp of its result.
@@ -198,7 +197,6 @@ class OnnxForm:
     wide: tuple[int, ...] = ()
     wide_operands: bool = False
     domain: str = ""
-    wraps: bool = False
     fine: bool = False
     fuses_clamp: bool = False
     clamps: bool = False
@@ -262,6 +260,12 @@ class Sample:
     result: str = "float"
     results: int = 1
     output: int = 0
+
+
+def spread(kind: Type) -> tuple[str, int, int]:
+    """All values of a plain type, as :attr:`Sample.plain` has them."""
+    dtype = dtype_of(kind)
+    return kind, dtype.min, dtype.max
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ import numpy as np
 
 from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
-from edgeq.ops.signature import Shape, Signature, Slot, Type, invalid
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs, spread
+from edgeq.ops.signature import PLAIN, Shape, Signature, Slot, Type, alike, invalid
 
-_MOVED: Final[tuple[Type, ...]] = ("int8", "int16", "int32", "bool")
-_X_AND_INDICES: Final = Signature((Slot("x"), Slot("indices", type="int32")), tuple((kind, kind) for kind in _MOVED))
+_QUANTIZED: Final[tuple[Type, ...]] = ("int8", "int16")
+_X_AND_INDICES: Final = Signature((Slot("x"), Slot("indices", type="int32")), alike(_QUANTIZED, 2), alike(PLAIN, 2))
 _SCATTERS: Final = Signature(
-    (Slot("x"), Slot("indices", type="int32"), Slot("updates")), tuple((kind, kind, kind) for kind in _MOVED)
+    (Slot("x"), Slot("indices", type="int32"), Slot("updates")), alike(_QUANTIZED, 3), alike(PLAIN, 3)
 )
 _AXIS: Final = Attribute("axis", "int", "the axis that indices stand for", 0)
 
@@ -161,9 +161,9 @@ def _chosen(name: str, kind: str, x: Shape, indices: Array, **attributes: int) -
     return Sample(name, kind, (x,), {1: indices}, attributes)
 
 
-def _of_integers(name: str, kind: str, type_: str, x: Shape, indices: Shape, count: int, **attributes: int) -> Sample:
+def _of_integers(name: str, kind: str, type_: Type, x: Shape, indices: Shape, count: int, **attributes: int) -> Sample:
     """Indices and elements are plain."""
-    plain = {0: (type_, 0, 1) if type_ == "bool" else (type_, -1000, 1000), 1: ("int64", -count, count - 1)}
+    plain = {0: spread(type_), 1: ("int64", -count, count - 1)}
     return Sample(name, kind, (x, indices), {}, attributes, plain=plain, result=type_)
 
 
@@ -188,8 +188,7 @@ GATHER = Op(
         _chosen("channels_reversed", "Gather", (1, 3, 4, 5), _integers(2, 1, 0), axis=1),
         _chosen("columns-any_order", "Gather", (1, 3, 4, 5), _integers(4, 0, -2, 0, 1), axis=3),
         _chosen("rows-2d", "Gather", (1, 3, 4, 2), _integers([3, 0], [1, -1]), axis=2),
-        _of_integers("integers", "Gather", "int32", (1, 8), (1, 5), 8, axis=1),
-        _of_integers("bools", "Gather", "bool", (1, 8), (1, 5), 8, axis=1),
+        *(_of_integers(kind, "Gather", kind, (1, 8), (1, 5), 8, axis=1) for kind in PLAIN),
     ),
     limits="an index beyond the axis is its nearest element",
 )
@@ -210,8 +209,7 @@ GATHER_ELEMENTS = Op(
         _indexed("rows", "GatherElements", (1, 5, 6), (1, 2, 6), 5, axis=1),
         _indexed("fewer_columns", "GatherElements", (1, 5, 6), (1, 3, 4), 5, axis=1),
         _chosen("constant", "GatherElements", (1, 2, 3), _integers([[2, 0], [-1, 1]]), axis=-1),
-        _of_integers("integers", "GatherElements", "int32", (1, 3, 4), (1, 3, 2), 4, axis=2),
-        _of_integers("bools", "GatherElements", "bool", (1, 3, 4), (1, 3, 2), 4, axis=2),
+        *(_of_integers(kind, "GatherElements", kind, (1, 3, 4), (1, 3, 2), 4, axis=2) for kind in PLAIN),
     ),
     limits="an index beyond the axis is its nearest element",
 )
@@ -232,8 +230,7 @@ GATHER_ND = Op(
         _indexed("elements", "GatherND", (1, 4, 6), (1, 3, 2), 4, batch_dims=1),
         _indexed("rows-batch", "GatherND", (1, 4, 6), (1, 3, 1), 4, batch_dims=1),
         _chosen("constant", "GatherND", (1, 3, 4, 2), _integers([[0, 2, 3], [0, 0, 1], [0, -1, -4]])),
-        _of_integers("integers", "GatherND", "int32", (1, 4, 3), (1, 5, 2), 3, batch_dims=1),
-        _of_integers("bools", "GatherND", "bool", (1, 4, 3), (1, 5, 2), 3, batch_dims=1),
+        *(_of_integers(kind, "GatherND", kind, (1, 4, 3), (1, 5, 2), 3, batch_dims=1) for kind in PLAIN),
     ),
     limits="an index beyond its axis is the nearest one; at most 4 components",
 )
@@ -273,15 +270,15 @@ SCATTER_ELEMENTS = Op(
         ),
         *(
             Sample(
-                name,
+                kind,
                 "ScatterElements",
                 ((1, 6), (1, 1), (1, 1)),
                 {},
                 {"axis": 1},
-                plain={0: (kind, low, high), 1: ("int64", -6, 5), 2: (kind, low, high)},
+                plain={0: spread(kind), 1: ("int64", -6, 5), 2: spread(kind)},
                 result=kind,
             )
-            for name, kind, low, high in (("integers", "int32", -99, 99), ("bools", "bool", 0, 1))
+            for kind in PLAIN
         ),
     ),
     limits="reductions by constant indices alone; computed ones, and updates, of x's shape but for the axis",
@@ -305,15 +302,15 @@ SCATTER_ND = Op(
         Sample("computed", "ScatterND", ((1, 4, 3), (1, 1), (1, 4, 3)), {}, {}, plain={1: ("int64", -1, 0)}),
         *(
             Sample(
-                name,
+                kind,
                 "ScatterND",
                 ((1, 4), (1, 2), (1,)),
                 {},
                 {},
-                plain={0: (kind, low, high), 1: ("int64", -1, 0), 2: (kind, low, high)},
+                plain={0: spread(kind), 1: ("int64", -1, 0), 2: spread(kind)},
                 result=kind,
             )
-            for name, kind, low, high in (("integers", "int32", -99, 99), ("bools", "bool", 0, 1))
+            for kind in PLAIN
         ),
     ),
     limits="reductions by constant indices alone; at most 4 components of an index",

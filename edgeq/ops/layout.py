@@ -12,14 +12,15 @@ from edgeq.numerics.array import Array
 from edgeq.numerics.resampling import COORDINATES, ROUNDINGS
 from edgeq.ops.accumulator import value_of
 from edgeq.ops.axes import Axes
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs, spread
 from edgeq.ops.float_types import SAMPLES, forms_of
-from edgeq.ops.signature import Shape, Signature, Slot, Type, invalid
+from edgeq.ops.signature import PLAIN, Shape, Signature, Slot, Type, alike, invalid
 
 _QUANTIZED: tuple[tuple[Type, ...], ...] = (("int8", "int8"), ("int16", "int16"))
-_MOVES = Signature((Slot("x"),), (*_QUANTIZED, ("int32", "int32"), ("bool", "bool")))
-_MOVES_FLOATS = Signature(_MOVES.slots, (*_MOVES.types, ("float32", "float32")))
-_FILLS = Signature((Slot("x"),), _QUANTIZED)
+_FLOAT: tuple[tuple[Type, ...], ...] = (("float32", "float32"),)
+_MOVES = Signature((Slot("x"),), _QUANTIZED, alike(PLAIN, 2))
+_MOVES_FLOATS = Signature((Slot("x"),), (*_QUANTIZED, *_FLOAT), alike(PLAIN, 2))
+_FILLS = Signature((Slot("x"),), _QUANTIZED, alike(PLAIN, 2))
 
 
 def _concat_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
@@ -152,7 +153,7 @@ CONCAT = Op(
     name="concat",
     family="layout",
     summary="Operands one behind the other along an axis",
-    signature=Signature((Slot("part", repeated=True),), _MOVES_FLOATS.types),
+    signature=Signature((Slot("part", repeated=True),), (*_QUANTIZED, *_FLOAT), alike(PLAIN, 2)),
     attributes=(Attribute("axis", "int", "the axis that grows", 0),),
     shape=_concat_shape,
     evaluate=_evaluate_concat,
@@ -205,6 +206,17 @@ PAD = Op(
         Sample("3d-time", "Pad", ((1, 6, 4),), {1: _ints(0, 3, 0, 0, 0, 0)}),
         Sample("2d", "Pad", ((1, 9),), {1: _ints(0, 2, 0, 5)}),
         Sample("2d-value", "Pad", ((1, 9),), {1: _ints(0, 2, 0, 5), 2: np.array(0.5, dtype=np.float32)}),
+        *(
+            Sample(
+                kind,
+                "Pad",
+                ((1, 2, 3),),
+                {1: _ints(0, 1, 0, 0, 0, 2), 2: np.array(spread(kind)[2] // 2, kind)},
+                plain={0: spread(kind)},
+                result=kind,
+            )
+            for kind in PLAIN
+        ),
     ),
     limits="constant mode only",
 )

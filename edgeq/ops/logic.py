@@ -11,11 +11,12 @@ import numpy as np
 from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array
 from edgeq.numerics.conversion import SHIFT_MAX
+from edgeq.numerics.integers import wide
 from edgeq.ops.accumulator import value_of
 from edgeq.ops.axes import Axes
-from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, no_macs
+from edgeq.ops.base import Attribute, OnnxForm, Op, Sample, no_macs, spread
 from edgeq.ops.float_types import SAMPLES, forms_of
-from edgeq.ops.signature import Shape, Signature, Slot, Type, invalid
+from edgeq.ops.signature import PLAIN, Shape, Signature, Slot, Type, alike, invalid
 
 RELATIONS: Final = ("equal", "less", "less_or_equal")
 
@@ -31,7 +32,7 @@ def broadcast_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
 
 def _evaluate_compare(node: Node, arrays: Sequence[Array]) -> list[Array]:
     a, b = (
-        (array.astype(np.int64) - node.integer(f"{side}_zero"))
+        (wide(array) - node.integer(f"{side}_zero"))
         * (node.integer(f"{side}_multiplier") << node.integer(f"{side}_shift"))
         for side, array in zip("ab", arrays, strict=True)
     )
@@ -63,6 +64,7 @@ def _comparisons(kind: str) -> tuple[Sample, ...]:
         sample("rank0", (), ()),
         sample("integers", (1, 9, 3), (1, 9, 3), plain=("int64", -3, 3)),
         sample("integers-constant", (1, 17), c1=np.array(2, np.int32), plain=("int32", -5, 5)),
+        *(sample(kind, (1, 9), (1, 9), plain=spread(kind)) for kind in PLAIN),
     )
 
 
@@ -74,14 +76,13 @@ def _compare_forms() -> tuple[OnnxForm, ...]:
 _COMPARED: Final[tuple[tuple[Type, ...], ...]] = (
     ("int8", "int8", "bool"),
     ("int16", "int16", "bool"),
-    ("int32", "int32", "bool"),
-    ("bool", "bool", "bool"),
 )
+_COMPARED_PLAIN: Final[tuple[tuple[Type, ...], ...]] = tuple((kind, kind, "bool") for kind in PLAIN)
 COMPARE: Final = Op(
     name="compare",
     family="logic",
     summary="Whether a is equal to b, less, or not more: (a − zero)·multiplier·2^shift of both, exact",
-    signature=Signature((Slot("a"), Slot("b")), _COMPARED),
+    signature=Signature((Slot("a"), Slot("b")), _COMPARED, _COMPARED_PLAIN),
     attributes=(
         Attribute("relation", "str", "of a to b", values=RELATIONS),
         value_of("a", "a_zero", "zero point of a"),
@@ -100,20 +101,19 @@ COMPARE: Final = Op(
             for form in _compare_forms()
             for sample in _comparisons(form.type)
             if form.type in {"Equal", "Greater", "LessOrEqual"} or sample.id in {"scales", "integers"}
+            if sample.id != "bool" or form.type == "Equal"  # truth values have no order
         ),
-        Sample("equal-bools", "Equal", ((1, 9), (1, 9)), plain=dict.fromkeys((0, 1), ("bool", 0, 1)), result="bool"),
     ),
     limits="of floats the real numbers that integers and float32 scales stand for are compared, without rounding",
 )
 
-_CHOSEN: Final[tuple[Type, ...]] = ("int8", "int16", "int32", "float32")
 _CONDITION: Final = ("bool", 0, 1)
 WHERE: Final = Op(
     name="where",
     family="logic",
     summary="a where the condition is true, else b, with numpy broadcasting",
     signature=Signature(
-        (Slot("condition", type="bool"), Slot("a"), Slot("b")), tuple((kind, kind, kind) for kind in _CHOSEN)
+        (Slot("condition", type="bool"), Slot("a"), Slot("b")), alike(("int8", "int16", "float32"), 3), alike(PLAIN, 3)
     ),
     attributes=(),
     shape=broadcast_shape,
@@ -140,6 +140,16 @@ WHERE: Final = Op(
             ((1, 7), (1, 7), (1, 7)),
             plain={0: _CONDITION, 1: ("int64", -99, 99), 2: ("int64", -99, 99)},
             result="int64",
+        ),
+        *(
+            Sample(
+                kind,
+                "Where",
+                ((1, 4, 3), (1, 4, 3), (1, 1, 3)),
+                plain={0: _CONDITION, 1: spread(kind), 2: spread(kind)},
+                result=kind,
+            )
+            for kind in PLAIN
         ),
         *SAMPLES["where"],
     ),

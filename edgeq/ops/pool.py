@@ -12,7 +12,7 @@ from edgeq.ir import Node, Tensor
 from edgeq.numerics.array import Array, saturate
 from edgeq.numerics.rounding import divide_half_away
 from edgeq.ops.accumulator import CLAMP, IN_ZERO, REQUANT, requantize
-from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs
+from edgeq.ops.base import Attribute, OnnxAttribute, OnnxForm, Op, Sample, no_macs, spread
 from edgeq.ops.reduce import AXES, KEEPDIMS, ONNX_AXES, ONNX_REDUCTION, REDUCED, reduced_shape
 from edgeq.ops.signature import FACTORS, Shape, Signature, Slot, Type, invalid, scaling_of, slots_of_modes
 from edgeq.ops.window import ONNX_WINDOW, PADS, STRIDES, pad_spatial, valid_counts, window_output, windows
@@ -154,7 +154,7 @@ MAX_POOL = Op(
     name="max_pool",
     family="pool",
     summary="Largest value of each window, padding never wins: x[N,H,W,C]",
-    signature=Signature((Slot("x", rank=4),), _TYPES),
+    signature=Signature((Slot("x", rank=4),), _TYPES, (("int8", "int8"),)),
     attributes=(*_WINDOW, *CLAMP),
     shape=_max_shape,
     evaluate=_evaluate_max,
@@ -178,6 +178,18 @@ MAX_POOL = Op(
         _max("k2-stride2-ceil-c4", (1, 4, 5, 7), (2, 2), strides=(2, 2), ceil_mode=1),
         _max("k2-stride2-odd-c33", (1, 33, 5, 3), (2, 2), strides=(2, 2)),
         Sample("global-c5", "GlobalMaxPool", ((1, 5, 4, 3),)),
+        *(
+            Sample(
+                kind,
+                "MaxPool",
+                ((1, 3, 4, 5),),
+                {},
+                {"kernel_shape": (2, 3), "pads": (1, 0, 0, 1)},
+                plain={0: spread(kind)},
+                result=kind,
+            )
+            for kind in ("int8", "uint8")
+        ),
     ),
     limits="no window may hold padding only",
 )

@@ -12,9 +12,10 @@ import numpy as np
 
 from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics.array import Array
+from edgeq.numerics.integers import wide
 from edgeq.ops.axes import Axes
-from edgeq.ops.base import Attribute, Evaluate, OnnxAttribute, OnnxForm, Op, Sample, no_macs
-from edgeq.ops.signature import Shape, Signature, Slot, invalid
+from edgeq.ops.base import Attribute, Evaluate, OnnxAttribute, OnnxForm, Op, Sample, no_macs, spread
+from edgeq.ops.signature import INTEGERS, PLAIN, Shape, Signature, Slot, alike, invalid
 
 _ARG_FORM: Final = (
     OnnxAttribute("axis", "int"),
@@ -42,8 +43,8 @@ def _evaluate_arg(find: Callable[..., Array]) -> Evaluate:
 
 
 def _arg_samples(kind: str) -> tuple[Sample, ...]:
-    def sample(name: str, x: Shape, plain: bool = False, **attributes: int) -> Sample:
-        types = {0: ("int32", -9, 9)} if plain else {}
+    def sample(name: str, x: Shape, plain: tuple[str, int, int] | None = None, **attributes: int) -> Sample:
+        types = {0: plain} if plain is not None else {}
         return Sample(name, kind, (x,), {}, attributes, plain=types, result="int64")
 
     return (
@@ -54,8 +55,9 @@ def _arg_samples(kind: str) -> tuple[Sample, ...]:
         sample("4d-rows-last_index", (1, 5, 4, 3), axis=2, select_last_index=1),
         sample("4d-columns", (1, 5, 4, 7), axis=3),
         sample("first-of-one", (1, 6), axis=0),
-        sample("integers", (1, 3, 31), plain=True, axis=1, keepdims=0),
-        sample("integers-last_index", (1, 3, 31), plain=True, axis=2, select_last_index=1),
+        sample("integers", (1, 3, 31), ("int32", -9, 9), axis=1, keepdims=0),
+        sample("integers-last_index", (1, 3, 31), ("int32", -9, 9), axis=2, select_last_index=1),
+        *(sample(kind, (1, 3, 7), spread(kind), axis=2) for kind in INTEGERS),
     )
 
 
@@ -64,7 +66,9 @@ def _arg_op(name: str, onnx: str, extreme: str, find: Callable[..., Array]) -> O
         name=name,
         family="select",
         summary=f"Index of the {extreme} element along an axis, which stays with size 1",
-        signature=Signature((Slot("x"),), (("int8", "int32"), ("int16", "int32"), ("int32", "int32"))),
+        signature=Signature(
+            (Slot("x"),), (("int8", "int32"), ("int16", "int32")), tuple((kind, "int32") for kind in INTEGERS)
+        ),
         attributes=(
             Attribute("axis", "int", "the axis", 0),
             Attribute("last", "int", "1: of equal elements the last one counts, 0: the first", 0, 1),
@@ -91,14 +95,16 @@ def _top_shape(node: Node, operands: Sequence[Tensor]) -> Shape:
 
 def _evaluate_top(node: Node, arrays: Sequence[Array]) -> list[Array]:
     x, axis, count = arrays[0], node.integer("axis"), node.integer("k")
-    keys = -x.astype(np.int64) if node.integer("largest") else x.astype(np.int64)
+    keys = -wide(x) if node.integer("largest") else wide(x)
     order = np.argsort(keys, axis=axis, kind="stable").take(range(count), axis=axis)
     return [np.take_along_axis(x, order, axis), order.astype(np.int32)]
 
 
-def _top(name: str, x: Shape, k: int, plain: bool = False, output: int = 0, **attributes: int) -> Sample:
-    types = {0: ("int32", -9, 9)} if plain else {}
-    result = "int64" if output else "int32" if plain else "float"
+def _top(
+    name: str, x: Shape, k: int, plain: tuple[str, int, int] | None = None, output: int = 0, **attributes: int
+) -> Sample:
+    types = {0: plain} if plain is not None else {}
+    result = "int64" if output else plain[0] if plain is not None else "float"
     constants = {1: np.array([k], np.int64)}
     return Sample(name, "TopK", (x,), constants, attributes, plain=types, result=result, results=2, output=output)
 
@@ -109,7 +115,8 @@ TOP_K = Op(
     summary="The k largest or smallest elements along an axis in order, and their indices; of equal ones the first",
     signature=Signature(
         (Slot("x"),),
-        (("int8", "int8"), ("int16", "int16"), ("int32", "int32")),
+        alike(("int8", "int16"), 2),
+        alike(INTEGERS, 2),
     ),
     attributes=(
         Attribute("axis", "int", "the axis", 0),
@@ -137,10 +144,11 @@ TOP_K = Op(
         _top("2d-smallest", (1, 30), 4, largest=0),
         _top("4d-channels", (1, 9, 3, 2), 3, axis=1),
         _top("3d-all", (1, 4, 6), 6, axis=-1),
-        _top("integers", (1, 3, 12), 4, plain=True),
+        _top("integers", (1, 3, 12), 4, ("int32", -9, 9)),
+        *(_top(kind, (1, 3, 9), 3, spread(kind)) for kind in INTEGERS),
         _top("indices", (1, 30), 5, output=1),
         _top("indices-smallest", (1, 9, 3, 2), 4, output=1, axis=1, largest=0),
-        _top("indices-of_integers", (1, 3, 12), 4, plain=True, output=1),
+        _top("indices-of_integers", (1, 3, 12), 4, ("int32", -9, 9), output=1),
     ),
     limits="sorted, also where ONNX would not",
 )
@@ -179,7 +187,8 @@ ONE_HOT = Op(
     summary="values[1] at the place that an index stands for along a new axis, values[0] elsewhere",
     signature=Signature(
         (Slot("indices", type="int32"), Slot("values", shape=(2,))),
-        (("int8", "int8"), ("int16", "int16"), ("int32", "int32")),
+        alike(("int8", "int16"), 2),
+        alike(PLAIN, 2),
     ),
     attributes=(
         Attribute("axis", "int", "the new axis", 0),
@@ -202,6 +211,7 @@ ONE_HOT = Op(
         _one_hot("last", (1, 5), 7, np.array([0, 1], np.float32)),
         _one_hot("axis1-values", (1, 3, 2), 4, np.array([-0.5, 2], np.float32), axis=-3),
         _one_hot("integers", (1, 5), 7, np.array([3, -4], np.int64), "int64"),
+        *(_one_hot(kind, (1, 2), 4, np.array(spread(kind)[1:], kind), kind) for kind in PLAIN),
     ),
 )
 OPS = (ARG_MAX, ARG_MIN, ONE_HOT, TOP_K)

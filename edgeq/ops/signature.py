@@ -15,13 +15,22 @@ from edgeq.ir import DType, Node, Tensor
 from edgeq.numerics.scaling import MODES, SCALINGS, Scaling
 
 Shape = tuple[int, ...]
-Type = Literal["bool", "int4", "int8", "int16", "uint16", "int32", "int64", "uint32", "float32"]
+Type = Literal["bool", "int4", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32"]
 Role = Literal["activation", "weight", "bias", "table", "factor"]
 RESULT = "result"
 QUANTIZED: Final = frozenset(("int8", "int16"))
-"""Types of activations that have a scale. Those of plain values are int32 and bool; software float is float32."""
+"""Types of activations that have a scale; float32 is for software float."""
+INTEGERS: Final[tuple[Type, ...]] = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+"""Types of plain integers, which are those of ONNX."""
+PLAIN: Final[tuple[Type, ...]] = (*INTEGERS, "bool")
+"""Types of all plain values."""
 
-_KINDS: Final = {"bool": "bool", "int8": "float", "int16": "float", "int32": "integer", "float32": "float"}
+
+def alike(kinds: Sequence[Type], count: int) -> tuple[tuple[Type, ...], ...]:
+    """For each type the tuple that has it ``count`` times."""
+    return tuple((kind,) * count for kind in kinds)
+
+
 _T = TypeVar("_T")
 
 
@@ -59,17 +68,24 @@ class Signature:
         slots: in the order in which nodes have them.
         types: each tuple holds a type for every slot that has none of its own, then the type of the result. Of several
             tuples for the same operands a node's attribute ``result`` chooses; without it the first one holds.
+        plain: as ``types``, of plain values. The arithmetic is the same where a tuple is in both.
     """
 
     slots: tuple[Slot, ...]
-    types: tuple[tuple[Type, ...], ...]
+    types: tuple[tuple[Type, ...], ...] = ()
+    plain: tuple[tuple[Type, ...], ...] = ()
+
+    @property
+    def rows(self) -> tuple[tuple[Type, ...], ...]:
+        """The type tuples of quantized and of plain values, each once."""
+        return tuple(dict.fromkeys((*self.types, *self.plain)))
 
     def described(self) -> list[str]:
         """The type tuples for people: ``x int8, weight int8, bias int32 -> int8``."""
         free = [f"{slot.name}.." if slot.repeated else slot.name for slot in self.slots if slot.type is None]
         return [
             ", ".join(f"{name} {type_}" for name, type_ in zip(free, row, strict=False)) + f" -> {row[-1]}"
-            for row in self.types
+            for row in self.rows
         ]
 
     @property
@@ -81,6 +97,10 @@ class Signature:
             kinds = {kind for slot, kind in zip(free, operands, strict=True) if slot.role == "activation"}
             kinds |= {slot.type for slot in self.slots if slot.type is not None and slot.role == "activation"}
             found.append(result if kinds == {result} else f"{', '.join(sorted(kinds))} -> {result}")
+        if self.plain:
+            first, last = (_listed({row[place] for row in self.plain}) for place in (0, -1))
+            same = all(row[0] == row[-1] for row in self.plain)
+            found.append(first if same else f"{first} -> {last}")
         return list(dict.fromkeys(found))
 
     @property
@@ -92,14 +112,26 @@ class Signature:
         return any((kinds & QUANTIZED) - {row[-1]} for kinds, row in zip(wide, rows, strict=True))
 
     def activation_kinds(self, count: int) -> tuple[tuple[str, ...], ...]:
-        """By tuple of types, what the first ``count`` activations of a node are in ONNX: float, integer or bool."""
+        """By tuple of types, what the first ``count`` activations of a node are in ONNX: float, integer or a type.
+
+        A quantized value is a float there, and an index an integer of any type.
+        """
         free = [slot.name for slot in self.slots if slot.type is None]
-        rows = []
-        for row in self.types:
-            by_slot = dict(zip(free, row, strict=False))
-            kinds = [_KINDS[slot.type or by_slot[slot.name]] for slot in self.slots if slot.role == "activation"]
-            rows.append(tuple([*kinds, *kinds[-1:] * (count - len(kinds))][:count]))
-        return tuple(dict.fromkeys(rows))
+        found = []
+        for rows, quantized in ((self.types, True), (self.plain, False)):
+            for row in rows:
+                by_slot = dict(zip(free, row, strict=False))
+                kinds: list[str] = [
+                    ("integer" if slot.type == "int32" else slot.type)
+                    if slot.type is not None
+                    else "float"
+                    if quantized
+                    else by_slot[slot.name]
+                    for slot in self.slots
+                    if slot.role == "activation"
+                ]
+                found.append(tuple([*kinds, *kinds[-1:] * (count - len(kinds))][:count]))
+        return tuple(dict.fromkeys(found))
 
     def slots_of(self, node: Node, count: int) -> dict[str, Slot]:
         """The slots that a node of ``count`` operands has in its arithmetic, by name, in order.
@@ -137,7 +169,7 @@ class Signature:
         got, result = [type_of(tensor) for tensor in operands], node.attrs.get(RESULT)
         free = [slot.name for slot in self.slots if slot.type is None]
         allowed = []
-        for row in self.types:
+        for row in self.rows:
             by_slot = dict(zip(free, row, strict=False))
             wanted: list[Type] = [slot.type or by_slot[slot.name] for slot in slots.values()]
             if got == wanted and result in {None, row[-1]}:
@@ -174,6 +206,13 @@ class Signature:
             if allowed and tensor.shape not in allowed:
                 words = " or ".join(str(list(shape)) for shape in dict.fromkeys(allowed))
                 raise invalid(node, f"{slot.role} {tensor.name} has a wrong shape", tensor.shape, words)
+
+
+def _listed(kinds: set[Type]) -> str:
+    """Plain types for people."""
+    if not set(INTEGERS) <= kinds:
+        return ", ".join(kind for kind in PLAIN if kind in kinds)
+    return "integers, bool" if "bool" in kinds else "integers"
 
 
 def slots_of_modes(names: Callable[[Scaling], Sequence[str]]) -> tuple[Slot, ...]:

@@ -1,27 +1,80 @@
 /*
- * Elements of a type that a record states by its bytes: 1 is int8_t (and truth values), 2 int16_t, 4 int32_t.
+ * Elements of a type that a record states by its bytes, which are negative where it is unsigned: 1, 2, 4 and 8 are int8_t
+ * (and truth values) to int64_t, -1, -2, -4 and -8 are uint8_t to uint64_t.
  *
- * The array must be aligned as its type, which arena and constants are.
+ *   eq_is_long       whether int32_t does not hold all values: uint32_t, int64_t, uint64_t
+ *   eq_element       as int32_t, of a type that it holds, or the bits of uint32_t
+ *   eq_set_element   the low bits of a value, of at most 4 bytes
+ *   eq_long          as int64_t, or the bits of uint64_t
+ *   eq_set_long      the low bits of a value
+ *   eq_copy_element  from one array to another
+ *   eq_less          whether an element is less than another one
+ *
+ * The array must be aligned as its type, of 8 bytes as int32_t, which arena and constants are: such elements are read and
+ * written as two words, the lower one first.
  */
 #ifndef EQ_ELEMENTS_H
 #define EQ_ELEMENTS_H
 
 #include <eq_common.h>
 
+/* A half of an element of 8 bytes; the application sees these as int64_t. */
+typedef uint32_t __attribute__((may_alias)) eq_word_t;
+
+EQ_INLINE int32_t eq_is_long(int32_t bytes) { return bytes == 8 || bytes <= -4; }
+
 EQ_INLINE int32_t eq_element(const void *x, int32_t index, int32_t bytes) {
   if (bytes == 1) return ((const int8_t *)x)[index];
+  if (bytes == -1) return ((const uint8_t *)x)[index];
   if (bytes == 2) return ((const int16_t *)x)[index];
+  if (bytes == -2) return ((const uint16_t *)x)[index];
   return ((const int32_t *)x)[index];
 }
 
 EQ_INLINE void eq_set_element(void *x, int32_t index, int32_t bytes, int32_t value) {
-  if (bytes == 1) {
+  if (bytes == 1 || bytes == -1) {
     ((int8_t *)x)[index] = (int8_t)value;
-  } else if (bytes == 2) {
+  } else if (bytes == 2 || bytes == -2) {
     ((int16_t *)x)[index] = (int16_t)value;
   } else {
     ((int32_t *)x)[index] = value;
   }
+}
+
+EQ_INLINE int64_t eq_long(const void *x, int32_t index, int32_t bytes) {
+  if (bytes == 8 || bytes == -8) {
+    const eq_word_t *words = (const eq_word_t *)x + 2 * index;
+    return (int64_t)((uint64_t)words[0] | (uint64_t)words[1] << 32);
+  }
+  const int32_t value = eq_element(x, index, bytes);
+  return bytes == -4 ? (int64_t)(uint32_t)value : value;
+}
+
+EQ_INLINE void eq_set_long(void *x, int32_t index, int32_t bytes, int64_t value) {
+  if (bytes == 8 || bytes == -8) {
+    eq_word_t *words = (eq_word_t *)x + 2 * index;
+    words[0] = (uint32_t)value;
+    words[1] = (uint32_t)((uint64_t)value >> 32);
+  } else {
+    eq_set_element(x, index, bytes, (int32_t)value);
+  }
+}
+
+EQ_INLINE void eq_copy_element(void *out, int32_t to, const void *x, int32_t from, int32_t bytes) {
+  if (bytes == 8 || bytes == -8) {
+    eq_set_long(out, to, bytes, eq_long(x, from, bytes));
+  } else {
+    eq_set_element(out, to, bytes, eq_element(x, from, bytes));
+  }
+}
+
+EQ_INLINE int32_t eq_less_long(int64_t a, int64_t b, int32_t bytes) {
+  return bytes == -8 ? (uint64_t)a < (uint64_t)b : a < b;
+}
+
+EQ_INLINE int32_t eq_less(const void *a, int32_t i, const void *b, int32_t j, int32_t bytes) {
+  if (eq_is_long(bytes)) return eq_less_long(eq_long(a, i, bytes), eq_long(b, j, bytes), bytes);
+  return eq_element(a, i, bytes) < eq_element(b, j, bytes);
 }
 
 /* The place, 0 to n - 1, that an index stands for: from the end where it is negative, else the nearest one. */

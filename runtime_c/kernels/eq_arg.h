@@ -6,7 +6,7 @@
  * smallest = 1 looks for the smallest element, 0 for the largest; of equal elements the first counts, with last = 1 the
  * last one.
  *
- * Layout  x: outer x length x inner elements of x_bytes (1: int8, 2: int16, 4: int32). out: outer x inner int32.
+ * Layout  x: outer x length x inner elements of x_bytes, as in eq_elements.h. out: outer x inner int32.
  * Ranges  length >= 1.
  * Aliasing  none: out must not overlap x.
  * Scratch none.
@@ -22,23 +22,19 @@ typedef struct {
   int32_t smallest, last;
 } eq_arg_t;
 
-/* Whether a later element takes the place of the best one so far. */
-EQ_INLINE int eq_arg_better(int32_t found, int32_t best, const eq_arg_t *p) {
-  if (found == best) return p->last;
-  return p->smallest ? found < best : found > best;
+/* Whether element k takes the place of element best, which stands before it. */
+EQ_INLINE int32_t eq_arg_better(const void *x, int32_t k, int32_t best, const eq_arg_t *p) {
+  if (p->last) return !(p->smallest ? eq_less(x, best, x, k, p->x_bytes) : eq_less(x, k, x, best, p->x_bytes));
+  return p->smallest ? eq_less(x, k, x, best, p->x_bytes) : eq_less(x, best, x, k, p->x_bytes);
 }
 
 EQ_INLINE void eq_arg(int32_t *out, const void *x, const eq_arg_t *p) {
   for (int32_t o = 0; o < p->outer; o++) {
     for (int32_t i = 0; i < p->inner; i++) {
       const int32_t first = o * p->length * p->inner + i;
-      int32_t best = eq_element(x, first, p->x_bytes), place = 0;
+      int32_t place = 0;
       for (int32_t k = 1; k < p->length; k++) {
-        const int32_t found = eq_element(x, first + k * p->inner, p->x_bytes);
-        if (eq_arg_better(found, best, p)) {
-          best = found;
-          place = k;
-        }
+        if (eq_arg_better(x, first + k * p->inner, first + place * p->inner, p)) place = k;
       }
       *out++ = place;
     }

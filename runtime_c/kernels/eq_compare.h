@@ -7,8 +7,9 @@
  *
  * Layout  Dense row-major. The shapes are collapsed into n0 x n1 x n2 x n3 x inner of the output; a0..a3 and b0..b3 are an
  *         operand's strides in elements (0 where it is broadcast), a_inner and b_inner those of the innermost axis.
- *         Operands have item_bytes (1, 2, 4), out one byte. a and b may be constants.
- * Ranges  0 < multipliers < 2^24, 0 <= shifts <= 20; differences fit int32, with wide 16 bits and a sign.
+ *         Operands have item_bytes, as in eq_elements.h, out one byte. a and b may be constants.
+ * Ranges  0 < multipliers < 2^24, 0 <= shifts <= 20; differences fit int32, with wide 16 bits and a sign. What int32 does
+ *         not hold has zero points 0, and no factors.
  * Aliasing  none: out must not overlap an operand.
  * Scratch none.
  */
@@ -26,15 +27,23 @@ typedef struct {
   int32_t item_bytes, relation, wide;
 } eq_compare_t;
 
-EQ_INLINE int8_t eq_compare_one(int32_t a, int32_t b, const eq_compare_t *p) {
-  a -= p->a_zero;
-  b -= p->b_zero;
+EQ_INLINE int8_t eq_compare_long(int64_t a, int64_t b, const eq_compare_t *p) {
+  if (p->relation == 0) return a == b;
+  return p->relation == 1 ? (int8_t)eq_less_long(a, b, p->item_bytes) : !eq_less_long(b, a, p->item_bytes);
+}
+
+EQ_INLINE int8_t eq_compare_one(const void *a, int32_t i, const void *b, int32_t j, const eq_compare_t *p) {
+  if (eq_is_long(p->item_bytes)) {
+    return eq_compare_long(eq_long(a, i, p->item_bytes), eq_long(b, j, p->item_bytes), p);
+  }
+  const int32_t first = eq_element(a, i, p->item_bytes) - p->a_zero;
+  const int32_t second = eq_element(b, j, p->item_bytes) - p->b_zero;
   if (p->wide) {
-    const int64_t left = (int64_t)a * p->a_multiplier * ((int64_t)1 << p->a_shift);
-    const int64_t right = (int64_t)b * p->b_multiplier * ((int64_t)1 << p->b_shift);
+    const int64_t left = (int64_t)first * p->a_multiplier * ((int64_t)1 << p->a_shift);
+    const int64_t right = (int64_t)second * p->b_multiplier * ((int64_t)1 << p->b_shift);
     return p->relation == 0 ? left == right : p->relation == 1 ? left < right : left <= right;
   }
-  return p->relation == 0 ? a == b : p->relation == 1 ? a < b : a <= b;
+  return p->relation == 0 ? first == second : p->relation == 1 ? first < second : first <= second;
 }
 
 EQ_INLINE void eq_compare(int8_t *out, const void *a, const void *b, const eq_compare_t *p) {
@@ -45,8 +54,7 @@ EQ_INLINE void eq_compare(int8_t *out, const void *a, const void *b, const eq_co
           const int32_t a_row = i0 * p->a0 + i1 * p->a1 + i2 * p->a2 + i3 * p->a3,
                         b_row = i0 * p->b0 + i1 * p->b1 + i2 * p->b2 + i3 * p->b3;
           for (int32_t i = 0; i < p->inner; i++) {
-            *out++ = eq_compare_one(eq_element(a, a_row + i * p->a_inner, p->item_bytes),
-                                    eq_element(b, b_row + i * p->b_inner, p->item_bytes), p);
+            *out++ = eq_compare_one(a, a_row + i * p->a_inner, b, b_row + i * p->b_inner, p);
           }
         }
       }

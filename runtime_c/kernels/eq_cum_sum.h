@@ -6,8 +6,8 @@
  * sum runs over x[o][0..k][i] - in_zero, with reverse = 1 over x[o][k..length-1][i] - in_zero; with exclusive = 1 without
  * element k itself. The product has 64 bits.
  *
- * Layout  x, out: outer x length x inner elements of item_bytes (1: int8, 2: int16, 4: int32).
- * Ranges  sums of int8 and int16 fit int32, those of int32 wrap around; 0 < multiplier < 2^31; 1 <= shift <= 62;
+ * Layout  x, out: outer x length x inner elements of item_bytes (1: int8, 2: int16).
+ * Ranges  sums fit int32; 0 < multiplier < 2^31; 1 <= shift <= 62;
  *         clamp_min <= clamp_max within the type.
  * Aliasing  none: out must not overlap x.
  * Scratch none.
@@ -15,7 +15,7 @@
 #ifndef EQ_CUM_SUM_H
 #define EQ_CUM_SUM_H
 
-#include "eq_elements.h"
+#include "eq_element.h"
 
 typedef struct {
   int32_t outer, length, inner;
@@ -37,10 +37,10 @@ EQ_INLINE void eq_cum_sum(void *out, const void *x, const eq_cum_sum_t *p) {
       for (int32_t k = 0; k < p->length; k++) {
         const int32_t place = p->reverse ? p->length - 1 - k : k;
         const int32_t at = (o * p->length + place) * p->inner + i;
-        const int32_t value = eq_add(eq_element(x, at, p->item_bytes), -p->in_zero);
-        if (!p->exclusive) sum = eq_add(sum, value);
-        eq_set_element(out, at, p->item_bytes, eq_cum_sum_scaled(sum, p));
-        if (p->exclusive) sum = eq_add(sum, value);
+        const int32_t value = eq_load(x, at, p->item_bytes) - p->in_zero;
+        if (!p->exclusive) sum += value;
+        eq_store(out, at, eq_cum_sum_scaled(sum, p), p->item_bytes);
+        if (p->exclusive) sum += value;
       }
     }
   }

@@ -5,8 +5,8 @@
  *
  * The product has 64 bits.
  *
- * Layout  `elements` values in any order, x of x_bytes (1: truth values, 4: int32), out of out_bytes (1, 2, 4).
- * Ranges  0 < multiplier < 2^31; 1 <= shift <= 62; clamp_min <= clamp_max within the range of the type of out.
+ * Layout  `elements` values in any order, x of x_bytes, as in eq_elements.h, out of out_bytes (1, 2).
+ * Ranges  x is of a type that int32 holds; 0 < multiplier < 2^31; 1 <= shift <= 62; clamp_min <= clamp_max within the range of the type of out.
  * Aliasing  none: out must not overlap x.
  * Scratch none.
  */

@@ -6,7 +6,7 @@
  * place is eq_place of eq_elements.h: negative indices count from the end, larger ones stand for the nearest element.
  *
  * Layout  x: outer x length x inner. indices, out: outer x count x inner. Elements of x and out have item_bytes (1, 2,
- *         4). x and indices may be constants.
+ *         4, 8). x and indices may be constants.
  * Ranges  length >= 1.
  * Aliasing  none: out must not overlap x or indices.
  * Scratch none.
@@ -27,7 +27,7 @@ EQ_INLINE void eq_gather_elements(void *out, const void *x, const int32_t *indic
     for (int32_t k = 0; k < p->count; k++) {
       for (int32_t i = 0; i < p->inner; i++) {
         const int32_t place = o * p->length + eq_place(indices[at], p->length);
-        eq_set_element(out, at, p->item_bytes, eq_element(x, place * p->inner + i, p->item_bytes));
+        eq_copy_element(out, at, x, place * p->inner + i, p->item_bytes);
         at++;
       }
     }

@@ -5,7 +5,7 @@
  *
  * A negative index counts from the end; one beyond the axis stands for no place.
  *
- * Layout  indices: outer x inner. values: 2. out: outer x depth x inner. values and out have item_bytes (1, 2, 4).
+ * Layout  indices: outer x inner. values: 2. out: outer x depth x inner. values and out have item_bytes (1, 2, 4, 8).
  *         indices and values may be constants.
  * Ranges  depth >= 1.
  * Aliasing  none: out must not overlap an operand.
@@ -22,14 +22,13 @@ typedef struct {
 } eq_one_hot_t;
 
 EQ_INLINE void eq_one_hot(void *out, const int32_t *indices, const void *values, const eq_one_hot_t *p) {
-  const int32_t off = eq_element(values, 0, p->item_bytes), on = eq_element(values, 1, p->item_bytes);
   int32_t to = 0;
   for (int32_t o = 0; o < p->outer; o++) {
     for (int32_t d = 0; d < p->depth; d++) {
       for (int32_t i = 0; i < p->inner; i++) {
         const int32_t index = indices[o * p->inner + i];
         const int32_t place = index < 0 ? index + p->depth : index;
-        eq_set_element(out, to++, p->item_bytes, place == d ? on : off);
+        eq_copy_element(out, to++, values, place == d, p->item_bytes);
       }
     }
   }

@@ -10,9 +10,9 @@
 
 #include "eq_pad.h"
 
-EQ_INLINE void eq_pad_s16(int16_t *out, const int16_t *x, const eq_pad_t *p) {
+EQ_INLINE void eq_pad_s16(void *out, const void *x, const eq_pad_t *p) {
   for (int32_t i = 0; i < p->out_bytes / 2; i++) {
-    out[i] = (int16_t)p->value;
+    ((int16_t *)out)[i] = (int16_t)p->value;
   }
   eq_pad_place(out, x, p);
 }

@@ -6,7 +6,7 @@
  * place is eq_place of eq_elements.h: negative indices count from the end, larger ones stand for the nearest element.
  *
  * Layout  x, out: outer x length x inner. indices, updates: outer x count x inner. Elements of x, updates and out have
- *         item_bytes (1, 2, 4). All operands may be constants.
+ *         item_bytes (1, 2, 4, 8). All operands may be constants.
  * Ranges  length >= 1.
  * Aliasing  out may be x: then nothing is copied; it must not overlap indices or updates.
  * Scratch none.
@@ -31,7 +31,7 @@ EQ_INLINE void eq_scatter_elements(void *out, const void *x, const int32_t *indi
     for (int32_t k = 0; k < p->count; k++) {
       for (int32_t i = 0; i < p->inner; i++) {
         const int32_t place = o * p->length + eq_place(indices[at], p->length);
-        eq_set_element(out, place * p->inner + i, p->item_bytes, eq_element(updates, at, p->item_bytes));
+        eq_copy_element(out, place * p->inner + i, updates, at, p->item_bytes);
         at++;
       }
     }

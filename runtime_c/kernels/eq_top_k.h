@@ -6,7 +6,7 @@
  * Each result takes one pass over the axis, which looks for the next element behind the last one in that order: k passes
  * and no memory.
  *
- * Layout  x: outer x length x inner; out: outer x k x inner; both of x_bytes (1, 2, 4). indices: as out, int32.
+ * Layout  x: outer x length x inner; out: outer x k x inner; both of x_bytes, as in eq_elements.h. indices: as out, int32.
  * Ranges  1 <= k <= length.
  * Aliasing  none: results must not overlap x.
  * Scratch none.
@@ -21,32 +21,28 @@ typedef struct {
   int32_t x_bytes, k, largest;
 } eq_top_k_t;
 
-/* Whether element a at place i comes before element b at place j. */
-EQ_INLINE int eq_top_k_before(int32_t a, int32_t i, int32_t b, int32_t j, int32_t largest) {
-  if (a == b) return i < j;
-  return largest ? a > b : a < b;
+/* Whether the element at i comes before the one at j in the order. */
+EQ_INLINE int32_t eq_top_k_before(const void *x, int32_t i, int32_t j, const eq_top_k_t *p) {
+  const int32_t more = p->largest ? eq_less(x, j, x, i, p->x_bytes) : eq_less(x, i, x, j, p->x_bytes);
+  const int32_t less = p->largest ? eq_less(x, i, x, j, p->x_bytes) : eq_less(x, j, x, i, p->x_bytes);
+  return more || (!less && i < j);
 }
 
 EQ_INLINE void eq_top_k(void *out, int32_t *indices, const void *x, const eq_top_k_t *p) {
   for (int32_t o = 0; o < p->outer; o++) {
     for (int32_t i = 0; i < p->inner; i++) {
       const int32_t first = o * p->length * p->inner + i;
-      int32_t last = 0, last_place = -1;
+      int32_t last = -1;
       for (int32_t j = 0; j < p->k; j++) {
-        int32_t best = 0, place = -1;
-        for (int32_t at = 0; at < p->length; at++) {
-          const int32_t found = eq_element(x, first + at * p->inner, p->x_bytes);
-          if (last_place >= 0 && !eq_top_k_before(last, last_place, found, at, p->largest)) continue;
-          if (place < 0 || eq_top_k_before(found, at, best, place, p->largest)) {
-            best = found;
-            place = at;
-          }
+        int32_t best = -1;
+        for (int32_t at = first; at < first + p->length * p->inner; at += p->inner) {
+          if (last >= 0 && !eq_top_k_before(x, last, at, p)) continue;
+          if (best < 0 || eq_top_k_before(x, at, best, p)) best = at;
         }
         const int32_t to = (o * p->k + j) * p->inner + i;
-        eq_set_element(out, to, p->x_bytes, best);
-        indices[to] = place;
+        eq_copy_element(out, to, x, best, p->x_bytes);
+        indices[to] = (best - first) / p->inner;
         last = best;
-        last_place = place;
       }
     }
   }

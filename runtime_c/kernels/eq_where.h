@@ -5,7 +5,7 @@
  *
  * Layout  Dense row-major. The shapes are collapsed into n0 x n1 x n2 x n3 x inner of the output; c0..c3, a0..a3 and b0..b3
  *         are the strides of condition, a and b in elements (0 where it is broadcast), c_inner, a_inner and b_inner
- *         those of the innermost axis. a, b and out have item_bytes (1, 2, 4). All operands may be constants.
+ *         those of the innermost axis. a, b and out have item_bytes (1, 2, 4, 8). All operands may be constants.
  * Ranges  any.
  * Aliasing  none: out must not overlap an operand.
  * Scratch none.
@@ -40,9 +40,9 @@ EQ_INLINE void eq_where(void *out, const int8_t *condition, const void *a, const
             continue;
           }
           for (int32_t i = 0; i < p->inner; i++) {
-            const int32_t value = c_row[i * p->c_inner] != 0 ? eq_element(a, a_row + i * p->a_inner, p->item_bytes)
-                                                             : eq_element(b, b_row + i * p->b_inner, p->item_bytes);
-            eq_set_element(out, at++, p->item_bytes, value);
+            const int32_t first = c_row[i * p->c_inner] != 0;
+            const int32_t from = first ? a_row + i * p->a_inner : b_row + i * p->b_inner;
+            eq_copy_element(out, at++, first ? a : b, from, p->item_bytes);
           }
         }
       }

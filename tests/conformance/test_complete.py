@@ -144,7 +144,7 @@ def test_every_tuple_of_types_has_a_case() -> None:
     }
     for op in OPS:
         free = [slot.name for slot in op.signature.slots if slot.type is None and not slot.repeated]
-        for row in op.signature.types:
+        for row in op.signature.rows:
             wanted = {*zip(free, row, strict=False), ("result", row[-1])}
             assert any(name == op.name and wanted <= set(types) for name, types in found), f"{op.name} of {row}"
 
@@ -155,9 +155,16 @@ def test_the_verifier_refuses_other_operands(mode: Mode) -> None:
         operands = graph.operands(node)
         slots = BY_NAME[node.op].signature.slots_of(node, len(operands))
         for place, (slot, tensor) in enumerate(zip(slots.values(), operands, strict=True)):
-            other = Tensor(tensor.name, tensor.shape, DType.UINT8)
-            with pytest.raises(EdgeqError, match=r"EQ0903.*wrong operand types"):
-                infer(node, [*operands[:place], other, *operands[place + 1 :]])
+            rows = BY_NAME[node.op].signature.rows
+            free = [each.name for each in BY_NAME[node.op].signature.slots if each.type is None]
+            taken = {row[free.index(slot.name)] for row in rows} if slot.type is None else {slot.type}
+            wrong = next((dtype for dtype in DType if dtype.value not in taken and dtype is not tensor.dtype), None)
+            if len(operands) > 1 and wrong is None:  # every type is taken, but all operands have the same
+                wrong = DType.UINT16 if tensor.dtype is not DType.UINT16 else DType.UINT8
+            if wrong is not None:
+                other = Tensor(tensor.name, tensor.shape, wrong)
+                with pytest.raises(EdgeqError, match=r"EQ0903.*wrong operand types"):
+                    infer(node, [*operands[:place], other, *operands[place + 1 :]])
             if slot.role != "activation":
                 computed = tensor.with_(data=None)
                 with pytest.raises(EdgeqError, match=r"EQ0903.*is computed"):

@@ -17,12 +17,13 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 from edgeq.ir import DType, Quantization
 from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.onnxio.qdq_form import REQUANTIZE
-from edgeq.ops.signature import Shape
+from edgeq.ops.signature import INTEGERS, Shape
 from edgeq.ops.trees import drawn_forest
 from tests.conformance.images import EVERY, FEWEST, WAYS, compare_on
 from tests.conformance.test_images import CORES, need_tools
@@ -241,16 +242,47 @@ def _gather(draw: np.random.Generator, name: str) -> Case:
 
 
 def _integer(draw: np.random.Generator, name: str) -> Case:
-    """Numbers of all sizes, small ones as often as large ones."""
-    kind = str(draw.choice(["Add", "BitwiseAnd", "Div", "Max", "Mod", "Mul", "Sub"]))
-    shape = _shape(draw, 9)
+    """Numbers of all sizes and types; divisors are constants, so that none is zero."""
+    kind = str(draw.choice(["Add", "BitShift", "BitwiseAnd", "Div", "Max", "Mod", "Mul", "Pow", "Sub"]))
+    types = {"BitShift": INTEGERS[1::2], "Pow": ("int32", "int64")}
+    type_ = str(draw.choice(types.get(kind, INTEGERS)))
+    shape, name = _shape(draw, 9), f"{name}-{kind.lower()}-{type_}"
     second = tuple(size if draw.integers(3) else 1 for size in shape)
-    most = 1 << int(draw.integers(2, 31))
-    plain = dict.fromkeys((0, 1), ("int32", -most, most))
+    limits = np.iinfo(type_)
+    most = int(limits.max) >> int(draw.integers(limits.bits - 2))
+    plain = dict.fromkeys((0, 1), (type_, -most if limits.min else 0, most))
+    if kind == "BitShift":
+        amounts = draw.integers(0, limits.bits, second).astype(type_)
+        direction = {"direction": str(draw.choice(["LEFT", "RIGHT"]))}
+        return Case(name, (kind,), (shape,), {1: amounts}, direction, plain={0: plain[0]}, result=type_)
     if kind in {"Div", "Mod"}:
-        divisors = draw.integers(1, most, second, np.int32) * draw.choice(np.array([-1, 1], np.int32), second)
-        return Case(f"{name}-{kind.lower()}", (kind,), (shape,), {1: divisors}, plain={0: plain[0]}, result="int32")
-    return Case(f"{name}-{kind.lower()}", (kind,), (shape, second), plain=plain, result="int32")
+        divisors = draw.integers(1, most, second, np.dtype(type_), endpoint=True)
+        if limits.min:
+            divisors *= draw.choice(np.array([-1, 1], type_), second)
+        return Case(name, (kind,), (shape,), {1: divisors}, plain={0: plain[0]}, result=type_)
+    return Case(name, (kind,), (shape, second), plain=plain, result=type_)
+
+
+def _convert(draw: np.random.Generator, name: str) -> Case:
+    """From any type to any other one."""
+    type_ = str(draw.choice(INTEGERS))
+    result = str(draw.choice([other for other in INTEGERS if other != type_]))
+    plain = {0: (type_, int(np.iinfo(type_).min), int(np.iinfo(type_).max))}
+    to = {"to": int(TensorProto.DataType.Value(result.upper()))}
+    return Case(f"{name}-{type_}-{result}", ("Cast",), (_shape(draw, 9),), attributes=to, plain=plain, result=result)
+
+
+def _fold(draw: np.random.Generator, name: str) -> Case:
+    """Any axes behind the first, of the types that ONNX reduces."""
+    kind = str(draw.choice(["ReduceL1", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum"]))
+    type_ = str(draw.choice(["int32", "uint32", "int64", "uint64"]))
+    shape, limits = _shape(draw, 9), np.iinfo(type_)
+    count = int(draw.integers(1, len(shape)))
+    axes = np.sort(draw.choice(np.arange(1, len(shape)), count, replace=False)).astype(np.int64)
+    plain = {0: (type_, int(limits.min), int(limits.max))}
+    attributes = {"keepdims": int(draw.integers(2))}
+    name = f"{name}-{kind.lower()}-{type_}"
+    return Case(name, (kind,), (shape,), {1: axes}, attributes, plain=plain, result=type_)
 
 
 def _logic(draw: np.random.Generator, name: str) -> Case:
@@ -269,6 +301,15 @@ def _select(draw: np.random.Generator, name: str) -> Case:
     kind = str(draw.choice(["ArgMax", "ArgMin", "TopK"]))
     shape, parameters = _shape(draw, 17), (_parameters(draw),)
     axis, name = int(draw.integers(1, len(shape))), f"{name}-{kind.lower()}"
+    if draw.integers(3) == 0:
+        type_ = str(draw.choice(INTEGERS))
+        limits = np.iinfo(type_)
+        plain = {0: (type_, int(limits.min), int(limits.max))}
+        if kind == "TopK":
+            return Case(
+                name, (kind,), (shape,), {1: np.array([1])}, {"axis": axis}, plain=plain, result=type_, results=2
+            )
+        return Case(name, (kind,), (shape,), attributes={"axis": axis}, plain=plain, result="int64")
     if kind == "TopK":
         attributes = {"axis": axis, "largest": int(draw.integers(2))}
         k = np.array([draw.integers(1, shape[axis] + 1)], np.int64)
@@ -410,9 +451,11 @@ def _trees(draw: np.random.Generator, name: str) -> Case:
 DRAWS: Mapping[str, Draw] = {
     "arithmetic": _arithmetic,
     "conv": _conv,
+    "convert": _convert,
     "dense": _dense,
     "elementwise": _elementwise,
     "float": _float,
+    "fold": _fold,
     "gather": _gather,
     "integer": _integer,
     "layout": _layout,

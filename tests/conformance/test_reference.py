@@ -65,7 +65,7 @@ def steps_apart(graph: Graph, name: str, real: Array, integers: Array) -> float:
     """The largest distance in steps; what a type cannot hold saturates; results outside a domain do not count."""
     quant = graph.tensors[name].quant
     if quant is None:
-        return float(np.abs(real.astype(np.int64) - integers.reshape(real.shape)).max(initial=0))
+        return float((real != integers.reshape(real.shape)).max(initial=False))
     wanted = np.clip(real.astype(np.float64) / quant.scale[0] + quant.zero_point[0], quant.q_min, quant.q_max)
     apart = np.abs(wanted - integers.reshape(wanted.shape))
     return float(apart[np.isfinite(real)].max(initial=0.0))

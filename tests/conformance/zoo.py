@@ -36,7 +36,8 @@ from edgeq.onnxio.samples import Samples
 from edgeq.onnxio.writer import NEWER
 from edgeq.ops import OPS, OnnxForm, Sample, onnx_forms, plain_form, plain_limits
 from edgeq.ops.base import ML_DOMAIN
-from edgeq.ops.signature import Shape
+from edgeq.ops.base import spread as spread_of
+from edgeq.ops.signature import PLAIN, Shape
 from edgeq.ops.trees import drawn_forest
 from edgeq.quant import QuantizeOptions, quantize
 
@@ -282,7 +283,7 @@ FURTHER["resize"] = tuple(
 )
 FURTHER["gather"] = tuple(
     Case(f"{name}[{kind}]", (type_,), shapes, constants, attributes, plain=dict.fromkeys(range(3), spread), result=kind)
-    for kind, spread in (("int32", ("int32", -999, 999)), ("bool", ("bool", 0, 1)))
+    for kind, spread in ((kind, spread_of(kind)) for kind in PLAIN)
     for name, type_, shapes, constants, attributes in (
         ("concat", "Concat", ((1, 3, 4), (1, 2, 4)), {}, {"axis": 1}),
         ("reshape", "Reshape", ((1, 6, 2),), {1: np.array([1, 3, 4])}, {}),
@@ -525,7 +526,8 @@ def _plain_calibration(cases: Sequence[Case]) -> dict[str, Array]:
             if position >= len(case.inputs):
                 continue
             size = (_CALIBRATION_SAMPLES, *_batched(case.inputs[position]))
-            drawn = generator.integers(low, high, size, endpoint=True)
+            dtype = np.uint64 if kind == "uint64" else np.int64
+            drawn = generator.integers(low, high, size, dtype=dtype, endpoint=True)
             found[case.input(position)] = drawn.astype(np.bool_ if kind == "bool" else kind)
     return found
 

@@ -125,12 +125,123 @@ def test_embedding_takes_tokens_and_refuses_others(tmp_path: Path, run_edgeq: Ru
     assert "allowed: -11 to 10" in refused.stderr
 
 
-def test_an_integer_constant_beyond_int32_is_refused(tmp_path: Path) -> None:
-    model = parse("g (int64[1,4] a) => (bool[1,4] c) { c = Greater(a, k) }", {"k": np.array(3_000_000_000, np.int64)})
+def test_integers_beyond_int32_are_cast_to_float_only_where_none_is_told_apart(tmp_path: Path) -> None:
+    """A scale that reaches beyond int32 is refused; one that does not takes the nearest int32."""
+    text = """g (int64[1,4] a) => (float[1,4] c, int64[1,4] d) {
+        f = Cast<to = 1>(a)
+        c = Relu(f)
+        d = Add(a, a)
+    }"""
+    far = np.array([[-5_000_000_000, 4_000_000_000, 7, 0]] * 8)
     with pytest.raises(EdgeqError) as caught:
-        compiled(model, {"a": np.arange(32).reshape(8, 4)}, tmp_path, "native")
-    assert [problem.code for problem in caught.value.problems] == ["EQ0366"]
-    assert caught.value.problems[0].got == "3000000000"
+        compiled(parse(text), {"a": far}, tmp_path, "native")
+    assert {problem.code for problem in caught.value.problems} == {"EQ0366"}
+    near = compiled(parse(text), {"a": np.arange(32).reshape(8, 4)}, tmp_path, "native")
+    made = edgeq.load(near.path)
+    assert made.verify("native", data={"a": far}, samples=8).ok
+    (answer,) = made.emulate({"a": far[:1]}, "native").outputs
+    assert answer["d"].tolist() == (2 * far[:1]).tolist()
+    assert answer["c"][0, 1] >= 30
+    assert answer["c"][0, 0] == 0
+
+
+def whole_road(text: str, data: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> Any:
+    """Compile for this computer, prove every step, and compare the outputs with onnxruntime, bit for bit."""
+    model = parse(text, dict(constants or {}))
+    made = edgeq.compile(model_bytes(model), data=dict(data), board="native", name="net")
+    result = made.verify("native", data=dict(data), samples=8)
+    assert result.ok
+    session = Session(parse(text, dict(constants or {})))
+    answers = made.emulate(dict(data), "native", samples=8).outputs
+    for number, answer in enumerate(answers):
+        wanted = session.run({name: array[number : number + 1] for name, array in data.items()})
+        for name, value in wanted.items():
+            assert answer[name].dtype == value.dtype
+            assert answer[name].tolist() == value.tolist(), name
+    return made
+
+
+KINDS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+
+
+def everything(kind: str, count: int = 8) -> dict[str, Array]:
+    """Integers of the whole range of a type, both ends among them."""
+    limits, draw = np.iinfo(kind), np.random.default_rng(7)
+    a, b = (draw.integers(limits.min, limits.max, (count, 6), np.dtype(kind), endpoint=True) for _ in "ab")
+    a[0, :2], b[0, :2] = (limits.min, limits.max), (limits.max, limits.max)
+    return {"a": a, "b": b}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_integers_of_every_type_wrap_around_in_their_own(kind: str) -> None:
+    text = f"""g ({kind}[1,6] a, {kind}[1,6] b) => ({kind}[1,6] s, {kind}[1,6] d, {kind}[1,6] p, {kind}[1,6] m,
+                                                      {kind}[1,6] x, bool[1,6] l, {kind}[1,6] w) {{
+        s = Add(a, b)
+        d = Sub(a, b)
+        p = Mul(a, b)
+        m = Max(d, b)
+        x = BitwiseXor(p, a)
+        l = Less(s, d)
+        w = Where(l, x, m)
+    }}"""
+    made = whole_road(text, everything(kind))
+    assert [each.dtype for each in made.manifest.inputs] == [kind, kind]
+    assert [each.dtype for each in made.manifest.outputs] == [*[kind] * 5, "bool", kind]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "uint32", "uint64"])
+@pytest.mark.parametrize("direction", ["LEFT", "RIGHT"])
+def test_bits_of_every_unsigned_type_are_shifted(kind: str, direction: str) -> None:
+    shifts = np.arange(6, dtype=kind).reshape(1, 6)
+    text = f'g ({kind}[1,6] a) => ({kind}[1,6] y) {{ y = BitShift<direction = "{direction}">(a, n) }}'
+    whole_road(text, {"a": everything(kind)["a"]}, {"n": shifts})
+
+
+def test_a_product_of_64_bits_is_held_in_32_where_it_fits() -> None:
+    """int64 is int32 where it is proven to fit: products of indices do, those of any number do not."""
+    text = """g (float[1,5] x, int64[1,6] a) => (int64[1,6] large, int64[1,1] small, int64[1,1] scaled) {
+        large = Mul(a, a)
+        small = ArgMax<axis = 1>(x)
+        scaled = Mul(small, k)
+    }"""
+    places = np.random.default_rng(1).permuted(np.tile(np.arange(5, dtype=np.float32), (8, 1)), axis=1)
+    data = {"x": places, "a": everything("int64")["a"]}
+    made = whole_road(text, data, {"k": np.array(1000, np.int64)})
+    held = {each.name: each.dtype for each in made.manifest.outputs}
+    assert held == {"large": "int64", "small": "int32", "scaled": "int32"}
+
+
+def test_indices_of_64_bits_are_int32_in_firmware_and_computed_ones_are_the_nearest() -> None:
+    """An index that is computed from any int64 is held in 64 bits, and beyond the axis it is its last element."""
+    text = """g (int64[1,3] i, int64[1,3] j) => (float[1,3] y, float[1,3] z) {
+        y = Gather<axis = 0>(table, i)
+        k = Add(j, one)
+        z = Gather<axis = 0>(table, k)
+    }"""
+    constants = {"table": np.arange(7, dtype=np.float32), "one": np.array(1, np.int64)}
+    data = {"i": np.array([[0, 6, -7]] * 4), "j": np.array([[0, 5, -8]] * 4)}
+    made = edgeq.compile(model_bytes(parse(text, constants)), data=data, board="native", name="net")
+    assert {each.name: each.dtype for each in made.manifest.inputs} == {"i": "int32", "j": "int64"}
+    far = {"i": np.array([[0, 1, 2]]), "j": np.array([[1 << 40, -(1 << 40), 3]])}
+    assert made.verify("native", data=far, samples=1).ok
+    (answer,) = made.emulate(far, "native").outputs
+    np.testing.assert_allclose(answer["z"], [[6, 0, 4]], atol=0.05)
+
+
+def test_data_beyond_the_type_of_an_input_is_refused() -> None:
+    text = "g (uint8[1,6] a) => (uint8[1,6] y) { y = Add(a, a) }"
+    made = edgeq.compile(model_bytes(parse(text)), data=everything("uint8"), board="native", name="net")
+    with pytest.raises(EdgeqError, match="EQ0143"):
+        made.emulate({"a": np.full((1, 6), 256)}, "native")
+
+
+def test_powers_of_integers_are_exact() -> None:
+    text = """g (int32[1,6] a) => (int32[1,6] y, int32[1,6] z) {
+        y = Pow(a, n)
+        z = Pow(a, f)
+    }"""
+    constants: dict[str, Array] = {"n": np.array([[0, 1, 2, 3, 4, 5]], np.int64), "f": np.array(3, np.float32)}
+    whole_road(text, {"a": np.random.default_rng(2).integers(-40, 40, (8, 6), np.int32)}, constants)
 
 
 QUANTIZED_TABLE = {

@@ -332,8 +332,8 @@ def text_input() -> ModelProto:
 
 
 def output_constant() -> ModelProto:
-    constant = helper.make_tensor("w", TensorProto.UINT16, [2], [1, 4])
-    return model([node("Identity", ["w"], ["y"])], [constant], kind=TensorProto.UINT16, out=(2,))
+    constant = helper.make_tensor("w", TensorProto.INT4, [2], [1, 4])
+    return model([node("Identity", ["w"], ["y"])], [constant], kind=TensorProto.INT4, out=(2,), opset=21)
 
 
 def branch_on_data() -> ModelProto:

@@ -24,7 +24,7 @@ def test_table_is_sorted_and_unique() -> None:
 def test_tuples_of_types_fit_the_slots() -> None:
     for op in OPS:
         free = [slot for slot in op.signature.slots if slot.type is None]
-        assert {len(row) for row in op.signature.types} == {len(free) + 1}, op.name
+        assert {len(row) for row in op.signature.rows} == {len(free) + 1}, op.name
         assert not any(slot.repeated for slot in op.signature.slots[:-1]), op.name
         assert {attribute.of for attribute in op.attributes} <= {
             None,

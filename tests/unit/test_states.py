@@ -348,7 +348,7 @@ def test_a_state_of_quantized_integers_is_kept_and_begins_at_the_real_zero(kind:
     assert (level != level.flat[0]).any()
 
 
-@pytest.mark.parametrize("kind", ["int32", "int64"])
+@pytest.mark.parametrize("kind", ["int16", "int32", "int64"])
 def test_a_counter_is_kept_and_begins_at_zero(kind: str) -> None:
     text = f"""g (float[1,4] x, {kind}[1,2] h) => (float[1,4] y, {kind}[1,2] h_out, {kind}[1,2] twice) {{
         y = Relu (x)
@@ -359,7 +359,7 @@ def test_a_counter_is_kept_and_begins_at_zero(kind: str) -> None:
     data = {"x": normal(6, 5, 4, seed=2)}
     compiled = edgeq.compile(model_bytes(model), data=data, board="native", name="net")
     (state,) = compiled.manifest.states
-    assert (state.input, state.dtype, state.scale, state.zero_point) == ("h", "int32", None, None)
+    assert (state.input, state.dtype, state.scale, state.zero_point) == ("h", kind, None, None)
     assert compiled.verify("native", data=data, samples=3).ok
     emulated = compiled.emulate(data, "native", samples=2)
     twice = [found["twice"] for found in emulated.outputs]

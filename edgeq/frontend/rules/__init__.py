@@ -19,6 +19,7 @@ from edgeq.frontend.rules import (
     convolution,
     dense,
     einsum,
+    integers,
     layout,
     masking,
     normalization,
@@ -61,6 +62,7 @@ CANONICAL: tuple[Rule, ...] = (
     *composed.RULES,
     *classes.RULES,
     *einsum.RULES,
+    *integers.RULES,
     *attention.RULES,
     *masking.RULES,
 )
@@ -91,6 +93,7 @@ FOLDING: tuple[Rule, ...] = (
     *composed.RULES,
     *classes.RULES,
     *einsum.RULES,
+    *integers.RULES,
     *attention.RULES,
     *masking.RULES,
 )

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from edgeq.frontend.edit import Edit, Rule
 from edgeq.frontend.facts import Shape, integer, known_shape, name_of, number, operand, required, scalar, shape_of, text
 from edgeq.frontend.rules.simplify import cut, padded, taken
+from edgeq.ops.signature import INTEGERS
 
 _MAX_COPIES = 64
 _MAX_FACTORS = 32
@@ -240,7 +241,7 @@ def gate_by_swish(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
-_MULTIPLIED = (ir.DataType.FLOAT, ir.DataType.INT32, ir.DataType.INT64)
+_MULTIPLIED = (ir.DataType.FLOAT, *(ir.DataType[kind.upper()] for kind in INTEGERS))
 
 
 def mask_triangle(node: ir.Node, edit: Edit) -> str | None:
@@ -250,7 +251,7 @@ def mask_triangle(node: ir.Node, edit: Edit) -> str | None:
     diagonal = 0.0 if stated is None else scalar(edit.array(stated))
     shape = shape_of(x)
     if diagonal is None or x.dtype is None or x.dtype not in _MULTIPLIED or 0 in shape:
-        return "the diagonal is computed, or the tensor is neither float nor of int32 or int64"
+        return "the diagonal is computed, or the tensor is neither float nor of integers"
     ones = np.ones(shape[-2:], dtype=x.dtype.numpy())
     mask = np.triu(ones, int(diagonal)) if integer(node, "upper", 1) else np.tril(ones, int(diagonal))
     base = name_of(result)

@@ -43,7 +43,8 @@ def make_pads_explicit(node: ir.Node, edit: Edit) -> str | None:
     full[listed + rank] = pads[len(listed) :]
     base = name_of(result)
     amounts = edit.constant(full, f"{base}_pads")
-    fill = np.zeros((), dtype=np.float32) if value is None else value.reshape(())
+    zero = np.zeros((), np.float32 if x.dtype is None else x.dtype.numpy())
+    fill = zero if value is None else value.reshape(())
     operands = [x, amounts, edit.constant(fill, f"{base}_value")]
     edit.supersede(result, edit.node("Pad", operands, {"mode": "constant"}, base=f"{base}_pad", shape=shape_of(result)))
     return None
@@ -119,6 +120,8 @@ def clamp_fill(node: ir.Node, edit: Edit) -> str | None:
     The range of the padded tensor, and so its step, would else be that of a number that no result depends on.
     """
     fill = scalar(edit.array(operand(node, 2)))
+    if required(node, 0).dtype != ir.DataType.FLOAT:
+        return "not float"
     if fill is None or text(node, "mode", "constant") != "constant":
         return "the fill is not a stated constant"
     needed = _needed_interval(node.outputs[0], edit)

@@ -175,8 +175,8 @@ def lift_over_transpose(node: ir.Node, edit: Edit) -> str | None:
 def pool_globally(node: ir.Node, edit: Edit) -> str | None:
     """A mean (or maximum) over the two spatial axes of an image becomes global pooling."""
     axes, x, result = reduced_axes(node, edit), required(node, 0), node.outputs[0]
-    if axes != (2, 3) or len(shape_of(x)) != _IMAGE_RANK or shape_of(x)[0] != 1:
-        return "not over the two spatial axes of one image"
+    if axes != (2, 3) or len(shape_of(x)) != _IMAGE_RANK or shape_of(x)[0] != 1 or x.dtype != ir.DataType.FLOAT:
+        return "not float, or not over the two spatial axes of one image"
     pool = "GlobalAveragePool" if node.op_type == "ReduceMean" else "GlobalMaxPool"
     base = name_of(result)
     pooled = edit.node(pool, [x], base=f"{base}_pool", shape=(*shape_of(x)[:2], 1, 1))

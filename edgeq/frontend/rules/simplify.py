@@ -190,6 +190,8 @@ def square_by_multiplying(node: ir.Node, edit: Edit) -> str | None:
     x, exponent, result = required(node, 0), scalar(edit.array(operand(node, 1))), node.outputs[0]
     if exponent not in (2.0, 0.5) or x.dtype != result.dtype or known_shape(x) != known_shape(result):
         return "the exponent is neither 2 nor 1/2"
+    if exponent == 0.5 and x.dtype != ir.DataType.FLOAT:
+        return "not float"
     base, shape = name_of(result), shape_of(result)
     if exponent == 2.0:
         edit.supersede(result, edit.node("Mul", [x, x], base=f"{base}_square", shape=shape))
@@ -255,7 +257,7 @@ def padded(edit: Edit, value: ir.Value, amounts: Sequence[int], base: str) -> ir
     rank = len(shape_of(value))
     shape = tuple(size + amounts[i] + amounts[rank + i] for i, size in enumerate(shape_of(value)))
     pads = edit.constant(np.array(amounts, np.int64), f"{base}_pads")
-    zero = edit.constant(np.zeros((), np.float32), f"{base}_value")
+    zero = edit.constant(np.zeros((), np.float32 if value.dtype is None else value.dtype.numpy()), f"{base}_value")
     return edit.node("Pad", [value, pads, zero], {"mode": "constant"}, base=base, shape=shape)
 
 

@@ -7,7 +7,6 @@
 
 #include "eq_common.h"
 #include "eq_cum_sum.h"
-#include "eq_from_integer.h"
 #include "eq_integer.h"
 #include "integer_weights.h"
 
@@ -16,10 +15,37 @@ void integer_step_1(uint8_t *arena);
 void integer_step_2(uint8_t *arena);
 void integer_step_3(uint8_t *arena);
 
+typedef struct {
+  int32_t function;
+} integer_integer_t;
+
+static EQ_NOINLINE void integer_integer(void *out, const void *a, const void *b, const integer_integer_t *p) {
+  const eq_integer_t record = {
+      /* n0 */ 1,
+      /* n1 */ 1,
+      /* n2 */ 1,
+      /* n3 */ 1,
+      /* inner */ 20,
+      /* a0 */ 0,
+      /* a1 */ 0,
+      /* a2 */ 0,
+      /* a3 */ 0,
+      /* a_inner */ 1,
+      /* b0 */ 0,
+      /* b1 */ 0,
+      /* b2 */ 0,
+      /* b3 */ 0,
+      /* b_inner */ 1,
+      /* item_bytes */ 4,
+      /* function */ p->function,
+  };
+  eq_integer(out, a, b, &record);
+}
+
 /* step 0: cum_sum, for cum_sum_cum_sum-last_.0
    axis 2
-   reads int8 1x4x9 at 400: cum_sum_cum_sum-last_.x0
-   gives int8 1x4x9 at 448: cum_sum_cum_sum-last_.y_float
+   reads int8 1x4x9 at 480: cum_sum_cum_sum-last_.x0
+   gives int8 1x4x9 at 560: cum_sum_cum_sum-last_.y_float
 */
 static const eq_cum_sum_t step_0 = {
     /* outer */ 4,
@@ -36,83 +62,46 @@ static const eq_cum_sum_t step_0 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void integer_step_0(uint8_t *arena) {
-  eq_cum_sum((int8_t *)(arena + 448), (const int8_t *)(arena + 400), &step_0);
+  eq_cum_sum((int8_t *)(arena + 560), (const int8_t *)(arena + 480), &step_0);
 }
 
-/* step 1: from_integer, for from_integer_cast-of_integers_.0
-   reads int32 1x4x5 at 0: from_integer_cast-of_integers_.x0
-   gives int8 1x4x5 at 400: from_integer_cast-of_integers_.y_inner
-*/
-static const eq_from_integer_t step_1 = {
-    /* elements */ 20,
-    /* x_bytes */ 4,
-    /* out_bytes */ 1,
-    /* multiplier */ 1095216659,
-    /* shift */ 30,
-    /* out_zero */ -77,
-    /* clamp_min */ -128,
-    /* clamp_max */ 127,
-};
-EQ_NOINLINE void integer_step_1(uint8_t *arena) {
-  eq_from_integer((int8_t *)(arena + 400), (const int32_t *)(arena + 0), &step_1);
-}
-
-/* step 2: integer, for integer_add_.0
+/* step 1: integer, for integer_add_.0
    function add
-   reads int32 1x4x5 at 80: integer_add_.x0
-   reads int32 1x4x5 at 160: integer_add_.x1
-   gives int32 1x4x5 at 0: integer_add_.y
+   reads int32 1x4x5 at 0: integer_add_.x0
+   reads int32 1x4x5 at 80: integer_add_.x1
+   gives int32 1x4x5 at 480: integer_add_.y
 */
-static const eq_integer_t step_2 = {
-    /* n0 */ 1,
-    /* n1 */ 1,
-    /* n2 */ 1,
-    /* n3 */ 1,
-    /* inner */ 20,
-    /* a0 */ 0,
-    /* a1 */ 0,
-    /* a2 */ 0,
-    /* a3 */ 0,
-    /* a_inner */ 1,
-    /* b0 */ 0,
-    /* b1 */ 0,
-    /* b2 */ 0,
-    /* b3 */ 0,
-    /* b_inner */ 1,
-    /* item_bytes */ 4,
+static const integer_integer_t step_1 = {
     /* function */ 0,
 };
-EQ_NOINLINE void integer_step_2(uint8_t *arena) {
-  eq_integer((int32_t *)(arena + 0), (const int32_t *)(arena + 80), (const int32_t *)(arena + 160), &step_2);
+EQ_NOINLINE void integer_step_1(uint8_t *arena) {
+  integer_integer((int32_t *)(arena + 480), (const int32_t *)(arena + 0), (const int32_t *)(arena + 80), &step_1);
 }
 
-/* step 3: integer, for integer_bitwiseand_.0
+/* step 2: integer, for integer_bitwiseand_.0
    function and
-   reads int32 1x4x5 at 240: integer_bitwiseand_.x0
-   reads int32 1x4x5 at 320: integer_bitwiseand_.x1
-   gives int32 1x4x5 at 80: integer_bitwiseand_.y
+   reads int32 1x4x5 at 160: integer_bitwiseand_.x0
+   reads int32 1x4x5 at 240: integer_bitwiseand_.x1
+   gives int32 1x4x5 at 0: integer_bitwiseand_.y
 */
-static const eq_integer_t step_3 = {
-    /* n0 */ 1,
-    /* n1 */ 1,
-    /* n2 */ 1,
-    /* n3 */ 1,
-    /* inner */ 20,
-    /* a0 */ 0,
-    /* a1 */ 0,
-    /* a2 */ 0,
-    /* a3 */ 0,
-    /* a_inner */ 1,
-    /* b0 */ 0,
-    /* b1 */ 0,
-    /* b2 */ 0,
-    /* b3 */ 0,
-    /* b_inner */ 1,
-    /* item_bytes */ 4,
+static const integer_integer_t step_2 = {
     /* function */ 8,
 };
+EQ_NOINLINE void integer_step_2(uint8_t *arena) {
+  integer_integer((int32_t *)(arena + 0), (const int32_t *)(arena + 160), (const int32_t *)(arena + 240), &step_2);
+}
+
+/* step 3: integer, for integer_bitwiseor_.0
+   function or
+   reads int32 1x4x5 at 320: integer_bitwiseor_.x0
+   reads int32 1x4x5 at 400: integer_bitwiseor_.x1
+   gives int32 1x4x5 at 80: integer_bitwiseor_.y
+*/
+static const integer_integer_t step_3 = {
+    /* function */ 9,
+};
 EQ_NOINLINE void integer_step_3(uint8_t *arena) {
-  eq_integer((int32_t *)(arena + 80), (const int32_t *)(arena + 240), (const int32_t *)(arena + 320), &step_3);
+  integer_integer((int32_t *)(arena + 80), (const int32_t *)(arena + 320), (const int32_t *)(arena + 400), &step_3);
 }
 
 void integer_step(void *arena, uint32_t step) {

@@ -11,6 +11,7 @@ from math import prod
 import numpy as np
 
 from edgeq.backends.c.binding import Binding, Call
+from edgeq.backends.c.bindings.gather import stored
 from edgeq.backends.c.bindings.strides import LOOPS, Loops, collapse, dense_strides
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
@@ -18,6 +19,7 @@ from edgeq.numerics.array import Array
 
 Fields = dict[str, int]
 MAX_CONCAT = 8
+_SHORT_BYTES = 2
 
 
 def _bytes(graph: Graph, name: str) -> int:
@@ -93,6 +95,11 @@ def _pad_bytes_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
     return _pad_refusal(node, graph, isa)
 
 
+def _pad_short_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
+    item = graph.operands(node)[0].dtype.size_bytes
+    return f"elements have {item} bytes, not 2" if item != _SHORT_BYTES else _pad_refusal(node, graph, isa)
+
+
 def _is_bytewise(node: Node, graph: Graph) -> bool:
     item = graph.operands(node)[0].dtype.size_bytes
     value = node.integer("value") & ((1 << (8 * item)) - 1)
@@ -108,8 +115,14 @@ def _pad(node: Node, graph: Graph, isa: Isa) -> Call:
     fields["start"] = sum(axis.before * step for axis, step in zip(axes, strides, strict=True))
     fields["out_bytes"] = _bytes(graph, node.outputs[0])
     bytewise = _is_bytewise(node, graph)
-    fields["value"] = node.integer("value") & 0xFF if bytewise else node.integer("value")
-    return Call("eq_pad" if bytewise else "eq_pad_s16", fields, node.inputs[:1], node.outputs)
+    fields["value"] = node.integer("value") & 0xFF
+    if bytewise:
+        return Call("eq_pad", fields, node.inputs[:1], node.outputs)
+    dtype = graph.operands(node)[0].dtype
+    if dtype.size_bytes == _SHORT_BYTES:
+        return Call("eq_pad_s16", fields | {"value": node.integer("value")}, node.inputs[:1], node.outputs)
+    words = stored(np.array(node.integer("value"), dtype.numpy)).view(np.int32)
+    return Call("eq_pad_words", fields | {"value": words.size}, node.inputs[:1], node.outputs, {"words": words})
 
 
 # -- concat ----------------------------------------------------------------------------------------------------------
@@ -184,7 +197,8 @@ def _upsample(node: Node, graph: Graph, isa: Isa) -> Call:
 BINDINGS: tuple[Binding, ...] = (
     Binding("concat", "eq_concat", _concat_refusal, _concat),
     Binding("pad", "eq_pad", _pad_bytes_refusal, _pad),
-    Binding("pad", "eq_pad_s16", _pad_refusal, _pad),
+    Binding("pad", "eq_pad_s16", _pad_short_refusal, _pad),
+    Binding("pad", "eq_pad_words", _pad_refusal, _pad),
     Binding("slice", "eq_strided_copy", _gather_refusal, _gather),
     Binding("transpose", "eq_strided_copy", _gather_refusal, _gather),
     Binding("upsample", "eq_upsample", None, _upsample),

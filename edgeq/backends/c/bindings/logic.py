@@ -6,17 +6,19 @@ from math import prod
 from typing import Final
 
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.gather import call_with_constants
+from edgeq.backends.c.bindings.gather import call_with_constants, typed_bytes
+from edgeq.backends.c.bindings.reduce import reduction_loops
 from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.bindings.strides import LOOPS, broadcast
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import Graph, Node
+from edgeq.ir import Graph, Node, Tensor
 from edgeq.ops.logic import RELATIONS
 
-# What eq_integer.h calls the functions.
+# What eq_functions.h calls the functions.
 FUNCTIONS: Final = (
     *("add", "subtract", "multiply", "divide", "remainder", "modulo"),
     *("min", "max", "and", "or", "xor"),
+    *("power", "shift_left", "shift_right"),
 )
 _LOOPS: Final = ("n0", "n1", "n2", "n3", "inner")
 
@@ -44,7 +46,7 @@ def _compare(node: Node, graph: Graph, isa: Isa) -> Call:
         f"{side}_{key}": node.integer(f"{side}_{key}") for side in "ab" for key in ("zero", "multiplier", "shift")
     }
     factors = [node.integer(f"{side}_{key}") for side in "ab" for key in ("multiplier", "shift")]
-    fields |= {"item_bytes": a.dtype.size_bytes, "relation": RELATIONS.index(node.text("relation"))}
+    fields |= {"item_bytes": typed_bytes(a), "relation": RELATIONS.index(node.text("relation"))}
     # Without factors, differences of int8 and int16, and int32 whose zero points are 0, stay in int32.
     fields["wide"] = int(factors != [1, 0, 1, 0])
     return call_with_constants("eq_compare", fields, {"a": a, "b": b}, node)
@@ -59,42 +61,61 @@ def _where(node: Node, graph: Graph, isa: Isa) -> Call:
 def _integer(node: Node, graph: Graph, isa: Isa) -> Call:
     a, b = graph.operands(node)
     fields = _loop_fields(node, graph, "ab")
-    fields |= {"item_bytes": a.dtype.size_bytes, "function": FUNCTIONS.index(node.text("function"))}
+    fields |= {"item_bytes": typed_bytes(a), "function": FUNCTIONS.index(node.text("function"))}
     return call_with_constants("eq_integer", fields, {"a": a, "b": b}, node)
 
 
 def _to_integer(node: Node, graph: Graph, isa: Isa) -> Call:
-    (x,) = graph.operands(node)
-    fields = {"elements": x.elements, "x_bytes": x.dtype.size_bytes}
+    (x,), (out,) = graph.operands(node), graph.results(node)
+    fields = {"elements": x.elements, "x_bytes": x.dtype.size_bytes, "out_bytes": typed_bytes(out)}
     fields |= {key: node.integer(key) for key in ("in_zero", "multiplier", "shift")}
     return Call("eq_to_integer", fields, node.inputs, node.outputs)
 
 
 def _from_integer(node: Node, graph: Graph, isa: Isa) -> Call:
     (x,), (out,) = graph.operands(node), graph.results(node)
-    fields = {"elements": x.elements, "x_bytes": x.dtype.size_bytes, "out_bytes": out.dtype.size_bytes}
+    fields = {"elements": x.elements, "x_bytes": typed_bytes(x), "out_bytes": out.dtype.size_bytes}
     fields |= {key: node.integer(key) for key in ("multiplier", "shift", "out_zero")} | clamp_fields(node)
     return Call("eq_from_integer", fields, node.inputs, node.outputs)
 
 
+def _convert(node: Node, graph: Graph, isa: Isa) -> Call:
+    (x,), (out,) = graph.operands(node), graph.results(node)
+    fields = {"elements": x.elements, "x_bytes": typed_bytes(x), "out_bytes": typed_bytes(out)}
+    return Call("eq_convert", fields | {"saturate": node.integer("saturate")}, node.inputs, node.outputs)
+
+
+def _fold(node: Node, graph: Graph, isa: Isa) -> Call:
+    (x,) = graph.operands(node)
+    fields = dict(zip(("outer", "reduce", "inner"), reduction_loops(node, graph), strict=True))
+    fields |= {"item_bytes": typed_bytes(x), "function": FUNCTIONS.index(node.text("function"))}
+    return Call("eq_fold", fields, node.inputs, node.outputs)
+
+
+def _sum_fields(node: Node, x: Tensor) -> dict[str, int]:
+    axis = node.integer("axis")
+    fields = {"outer": prod(x.shape[:axis]), "length": x.shape[axis], "inner": prod(x.shape[axis + 1 :])}
+    return fields | {"item_bytes": typed_bytes(x)} | {key: node.integer(key) for key in ("exclusive", "reverse")}
+
+
+def _running_sum(node: Node, graph: Graph, isa: Isa) -> Call:
+    return Call("eq_running_sum", _sum_fields(node, graph.operands(node)[0]), node.inputs, node.outputs)
+
+
 def _cum_sum(node: Node, graph: Graph, isa: Isa) -> Call:
-    (x,), axis = graph.operands(node), node.integer("axis")
-    fields = {
-        "outer": prod(x.shape[:axis]),
-        "length": x.shape[axis],
-        "inner": prod(x.shape[axis + 1 :]),
-        "item_bytes": x.dtype.size_bytes,
-    }
-    keys = ("exclusive", "reverse", "in_zero", "multiplier", "shift", "out_zero")
-    fields |= {key: node.integer(key) for key in keys} | clamp_fields(node)
+    fields = _sum_fields(node, graph.operands(node)[0]) | clamp_fields(node)
+    fields |= {key: node.integer(key) for key in ("in_zero", "multiplier", "shift", "out_zero")}
     return Call("eq_cum_sum", fields, node.inputs, node.outputs)
 
 
 BINDINGS: tuple[Binding, ...] = (
     Binding("compare", "eq_compare", _refusal, _compare),
+    Binding("convert", "eq_convert", None, _convert),
     Binding("cum_sum", "eq_cum_sum", None, _cum_sum),
+    Binding("fold", "eq_fold", None, _fold),
     Binding("from_integer", "eq_from_integer", None, _from_integer),
     Binding("integer", "eq_integer", _refusal, _integer),
+    Binding("running_sum", "eq_running_sum", None, _running_sum),
     Binding("to_integer", "eq_to_integer", None, _to_integer),
     Binding("where", "eq_where", _refusal, _where),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.gather import call_with_constants
+from edgeq.backends.c.bindings.gather import call_with_constants, typed_bytes
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 
@@ -16,7 +16,7 @@ def _arg(node: Node, graph: Graph, isa: Isa) -> Call:
         "outer": prod(x.shape[:axis]),
         "length": x.shape[axis],
         "inner": prod(x.shape[axis + 1 :]),
-        "x_bytes": x.dtype.size_bytes,
+        "x_bytes": typed_bytes(x),
         "smallest": int(node.op == "arg_min"),
         "last": node.integer("last"),
     }
@@ -29,7 +29,7 @@ def _top_k(node: Node, graph: Graph, isa: Isa) -> Call:
         "outer": prod(x.shape[:axis]),
         "length": x.shape[axis],
         "inner": prod(x.shape[axis + 1 :]),
-        "x_bytes": x.dtype.size_bytes,
+        "x_bytes": typed_bytes(x),
         "k": node.integer("k"),
         "largest": node.integer("largest"),
     }
