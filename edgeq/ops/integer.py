@@ -214,7 +214,7 @@ TO_INTEGER: Final = Op(
 )
 FROM_INTEGER: Final = Op(
     name="from_integer",
-    family="integer",
+    family="convert",
     summary="Integers or truth values with a scale: (x·multiplier·2^−shift) rounded half up, + out_zero",
     signature=Signature(
         (Slot("x"),),

@@ -304,6 +304,9 @@ def _with_sources(names: Iterable[str], made_from: Mapping[str, Sequence[str]]) 
     return found
 
 
+_ALL: Final = "*"
+
+
 def _matching(patterns: Iterable[str], names: Collection[str], inputs: Collection[str]) -> set[str]:
     """The names that patterns stand for.
 
@@ -317,7 +320,7 @@ def _matching(patterns: Iterable[str], names: Collection[str], inputs: Collectio
         found = {name for name in names if name == pattern or fnmatchcase(name, pattern)}
         found |= {*inputs} if pattern == INPUTS else set()
         chosen |= found
-        if not found:
+        if not found and (names or pattern != _ALL):  # all of none is what a model of integers has
             near = did_you_mean(pattern, names)
             hint = f"{near} " * (near is not None) + f"`{INPUTS}` stands for all inputs, `*` for any letters"
             allowed = f"a quantized tensor of the model, such as {', '.join([*dict.fromkeys([*inputs, *names])][:4])}"

@@ -79,7 +79,8 @@ def any_of(rng: np.random.Generator, tensor: Tensor) -> Array:
     """Any values of the tensor's type."""
     if tensor.dtype is DType.FLOAT32:
         return rng.normal(size=tensor.shape).astype(np.float32)
-    return rng.integers(tensor.dtype.min, tensor.dtype.max, tensor.shape).astype(tensor.dtype.numpy)
+    kind = tensor.dtype
+    return rng.integers(kind.min, kind.max, tensor.shape, kind.numpy, endpoint=True)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)

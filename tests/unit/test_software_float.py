@@ -133,7 +133,7 @@ def test_what_cannot_stay_in_float_is_refused(patterns: list[str], code: str, wo
 
 
 def test_operands_that_are_no_floats_are_refused() -> None:
-    text = "g (int64[1,4] x) => (float[1,4] y) { a = Abs(x)\n y = Cast<to=1>(a) }"
+    text = "g (int32[1,4] x) => (float[1,4] y) { a = Abs(x)\n y = Cast<to=1>(a) }"
     graph = to_integer_graph(quantize_blindly(kept(text, ["Cast_1"]), QuantizeOptions()), "highmul", "g")
     assert graph.nodes[-2].op == "float_dequantize"
     with pytest.raises(EdgeqError, match="EQ0153"):
