@@ -151,7 +151,14 @@ CONVERT: Final = Op(
     family="convert",
     summary="Integers or truth values in another integer type, wrapped around or saturated",
     signature=Signature(
-        (Slot("x"),), plain=tuple((kind, result) for kind in PLAIN for result in INTEGERS if kind != result)
+        (Slot("x"),),
+        plain=tuple(
+            (kind, result)
+            for kind in PLAIN
+            for result in INTEGERS
+            # As an int64 all others are held in int32.
+            if kind != result and (result != "int64" or kind in {"int32", "uint32", "uint64"})
+        ),
     ),
     attributes=(
         Attribute("saturate", "int", "1: what is out of range is the nearest value, 0: it wraps around", 0, 1),

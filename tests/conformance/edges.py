@@ -17,7 +17,7 @@ from edgeq.numerics.array import Array
 from edgeq.numerics.scaling import SCALINGS, Mode
 from edgeq.ops import BY_NAME, infer
 from edgeq.ops.pool import average_pool_counts
-from tests.conformance.zoo import FAMILIES, zoo
+from tests.conformance.zoo import FAMILIES, FLOATS, KINDS, cases_of, zoo
 
 Attributes = Mapping[str, int | str | tuple[int, ...]]
 # Both bounds, and each alone.
@@ -130,7 +130,8 @@ def _samples(made: Edges) -> None:
     written = {node.op for node in made.graph.nodes}
     constant = set[str]()
     for family in FAMILIES:
-        graph = zoo(family, made.mode).lowered
+        mode = made.mode if cases_of(family, made.mode) else KINDS[0][0]
+        graph = zoo(family, mode).lowered
         for node in graph.nodes:
             clamps = "clamp_min" in node.attrs and graph.results(node)[0].dtype is DType.INT8
             if node.op not in written and clamps:
@@ -145,6 +146,8 @@ def _sample(made: Edges, graph: Graph, node: Node) -> bool:
     drawn = [
         tensor.value()
         if tensor.is_constant
+        else made.random.choice(FLOATS, (64, *tensor.shape))
+        if tensor.dtype is DType.FLOAT32
         else made.random.integers(-128, 128, (64, *tensor.shape)).astype(tensor.dtype.numpy)
         for tensor in operands
     ]

@@ -55,14 +55,15 @@ def expressible(family: str, types: Types = "s8") -> Graph:
     """A family's graph without the cases that TFLite cannot express."""
     if family == NETWORK:
         return network("tflite", types)
-    cases = cases_of(family, "tflite")
+    cases = cases_of(family, "tflite", types)
     kept = [case for case in cases if has_writer(case) and (types == "s8" or not _looks_up(case))]
     return zoo(family, "tflite").graph if len(kept) == len(cases) else build(family, kept, "tflite", types).graph
 
 
 def has_writer(case: Case) -> bool:
     """Whether the operator that a case is of, which its name begins with, is one of TFLite's."""
-    return case.id not in REFUSED and case.id.partition("[")[0] not in UNSUPPORTED and not case.plain
+    without = case.id in REFUSED or case.id.partition("[")[0] in UNSUPPORTED
+    return not without and not case.plain and not case.is_float
 
 
 def _looks_up(case: Case) -> bool:

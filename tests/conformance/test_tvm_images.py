@@ -13,9 +13,9 @@ import pytest
 pytest.importorskip("tvm", reason="the extra `tvm` is not installed")
 
 from tests.conformance.images import compare_on
-from tests.conformance.test_images import CORES, graph_of, need_tools
-from tests.conformance.test_tvm import GRAPHS as TVM_GRAPHS
-from tests.conformance.zoo import KINDS, NETWORK, Kind, input_sets
+from tests.conformance.test_images import CORES, need_tools
+from tests.conformance.test_tvm import PAIRS, tvm_graph
+from tests.conformance.zoo import NETWORK, Kind, input_sets
 
 pytestmark = pytest.mark.qemu
 # One core of each architecture that TVM has instructions of its own for.
@@ -24,7 +24,7 @@ USUAL = ("aarch64", "m0", "m4", "m55")
 
 def check(core: str, family: str, kind: Kind, folder: Path) -> None:
     """Build an image and compare it."""
-    graph = graph_of(family, kind)
+    graph = tvm_graph(family, kind)
     found = compare_on(CORES[core][0], graph, input_sets(graph), folder, tvm=True)
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
     assert found.names >= set(graph.outputs)
@@ -37,8 +37,7 @@ def test_network_has_the_reference_bits(core: str, tmp_path: Path, needs_program
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", TVM_GRAPHS)
-@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@pytest.mark.parametrize(("kind", "family"), PAIRS)
 @pytest.mark.parametrize("core", CORES)
 def test_family_has_the_reference_bits(
     core: str, kind: Kind, family: str, tmp_path: Path, needs_program: Callable[[str], str]

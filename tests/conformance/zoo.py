@@ -55,6 +55,7 @@ KINDS: tuple[Kind, ...] = (
     ("highmul", "s8s16"),
 )
 """Arithmetics with the types of activations: all of them, or that of the inputs and that of all others."""
+_ONE_TYPE: tuple[Kind, ...] = (("highmul", "s8"), ("highmul", "s16"))
 # Taken in turn; seven and five, so that every pair meets.
 SCALES = (0.031, 0.0173, 1 / 64, 0.0471, 0.00913, 0.0625, 0.0299)
 ZERO_POINTS = (0, -128, 127, 5, -37)
@@ -65,6 +66,8 @@ _CALIBRATION_LOW = -120
 _CLIP = (-0.4, 1.7)
 # Values of int16, the largest type of which all are listed.
 _LISTED = 1 << 16
+FLOATS: Array = np.arange(-128, 129, dtype=np.float32) / 32
+"""Inputs of software float that stands alone: as far as some 128 steps of int8."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,16 @@ class Case:
     result: str = "float"
     results: int = 1
     which: int = 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing in it has a scale."""
+        return self.result != "float" and len(self.plain) == len(self.inputs)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it stays in software float."""
+        return any(form_of(kind).floats for kind in self.types)
 
     @property
     def output(self) -> str:
@@ -241,6 +254,18 @@ FURTHER["float"] = (
     Case("float_unary[behind-sigmoid]", ("Sigmoid", "FloatLog"), (_IMAGE,), tolerance=4.0),
     Case("float_quantize[same]", ("FloatReshape",), (_IMAGE,), {1: np.array([1, -1])}),
 )
+FURTHER["convert"] = (
+    # Held as int32, until sums leave it.
+    Case(
+        "convert[summed]",
+        ("Cast", "ReduceSum"),
+        ((1, 9),),
+        {},
+        {"to": 7},
+        plain={0: spread_of("int32")},
+        result="int64",
+    ),
+)
 _LINEAR, _NEAREST = {"mode": "linear"}, {"mode": "nearest"}
 _ALIGNED = {"coordinate_transformation_mode": "align_corners"}
 _ASYMMETRIC = {"coordinate_transformation_mode": "asymmetric"}
@@ -347,9 +372,23 @@ def scales_by_mode(family: str) -> bool:
     )
 
 
-def cases_of(family: str, mode: Mode) -> tuple[Case, ...]:
-    """A family's cases that a mode can do: the samples of its operators, then the further ones."""
-    return tuple(case for case in all_cases(family) if case.id not in REFUSED[mode])
+def cases_of(family: str, mode: Mode, types: Types = "s8") -> tuple[Case, ...]:
+    """A family's cases that a mode can do: the samples of its operators, then the further ones.
+
+    What has no scale is the same in all arithmetics and types, and only the first has it; so is software float between
+    quantized tensors of one type.
+    """
+    kind = mode, types
+    found = (case for case in all_cases(family) if case.id not in REFUSED[mode])
+    if kind in _ONE_TYPE:
+        return tuple(case for case in found if not case.is_plain or kind == KINDS[0])
+    return tuple(case for case in found if not case.is_plain and not case.is_float)
+
+
+@cache
+def kinds_of(family: str) -> tuple[Kind, ...]:
+    """The arithmetics with types in which a family, or the small network, has cases: all of them in the first."""
+    return tuple(kind for kind in KINDS if family == NETWORK or cases_of(family, *kind))
 
 
 def all_cases(family: str) -> tuple[Case, ...]:
@@ -423,7 +462,7 @@ def form_of(kind: str) -> OnnxForm:
 @cache
 def zoo(family: str, mode: Mode, types: Types = "s8") -> Zoo:
     """Build, quantize and lower a family; the same for the same arguments."""
-    return build(family, cases_of(family, mode), mode, types)
+    return build(family, cases_of(family, mode, types), mode, types)
 
 
 def build(name: str, cases: Sequence[Case], mode: Mode, types: Types = "s8") -> Zoo:
@@ -464,14 +503,18 @@ def _plain_results(cases: Sequence[Case]) -> set[str]:
     return {case.id for case in cases if case.result != "float"}
 
 
+def _limits(graph: Graph, tensor: Tensor) -> tuple[int, int]:
+    """The least and the largest value of an input."""
+    if tensor.dtype is DType.FLOAT32:
+        return int(FLOATS[0]), int(FLOATS[-1])
+    return plain_limits(graph, tensor.name) if tensor.is_plain else (tensor.dtype.min, tensor.dtype.max)
+
+
 def input_sets(graph: Graph) -> list[list[Array]]:
     """Inputs for a run: zeros, zero points, both extremes, extremes at random, and uniform integers three times."""
     generator = np.random.default_rng(7)
     tensors = [graph.tensors[name] for name in graph.inputs]
-    limits = {
-        each.name: plain_limits(graph, each.name) if each.is_plain else (each.dtype.min, each.dtype.max)
-        for each in tensors
-    }
+    limits = {each.name: _limits(graph, each) for each in tensors}
 
     def filled(value: Callable[[Tensor], int]) -> list[Array]:
         return [np.full(tensor.shape, value(tensor), tensor.dtype.numpy) for tensor in tensors]
@@ -485,6 +528,7 @@ def input_sets(graph: Graph) -> list[list[Array]]:
             low, high = limits[each.name]
             # Choosing from a list and drawing between limits take different random numbers; a list ends somewhere.
             choices = np.arange(low, high + 1, dtype=each.dtype.numpy) if high - low < _LISTED else None
+            choices = FLOATS if each.dtype is DType.FLOAT32 else choices
             uniform = (
                 generator.integers(low, high, each.shape, each.dtype.numpy, endpoint=True) if choices is None else 0
             )

@@ -72,9 +72,11 @@ def measure(models: Path, families: Sequence[str] = ()) -> Bytes:
 def _graphs(models: Path, families: Sequence[str]) -> Iterator[Graph]:
     for mode in MODES:
         for name in families or (EXAMPLE, *REAL, *zoo.FAMILIES):
+            if name in zoo.FAMILIES and not zoo.cases_of(name, mode):
+                continue
             yield to_integer_graph(quantized_model(name, mode, models), mode, "model")
     for family in families or zoo.FAMILIES:
-        yield from (zoo.zoo(family, *kind).graph for kind in zoo.KINDS if kind[1] != "s8")
+        yield from (zoo.zoo(family, *kind).graph for kind in zoo.kinds_of(family) if kind[1] != "s8")
 
 
 def sizes_of(graph: Graph, steps: Sequence[Step], target: Target, *, special: bool) -> Iterator[tuple[str, bool, int]]:

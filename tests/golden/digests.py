@@ -49,7 +49,7 @@ def digests_of(name: str, models: Path | None) -> dict[str, str]:
     """
     found = {}
     budgets = WAYS if name == EXAMPLE else (None,)
-    for mode in MODES:
+    for mode in MODES if name not in zoo.FAMILIES else (mode for mode in MODES if zoo.cases_of(name, mode)):
         graph = to_integer_graph(quantized_model(name, mode, models), mode, "model")
         found[f"{mode} graph"] = _short("\n".join(graph_lines(graph)).encode())
         for core in CORES:
