@@ -22,9 +22,6 @@ CASES = [
     for family in FAMILIES
     for kind in kinds_of(family)
     for case in cases_of(family, *kind)
-    for family in FAMILIES
-    for kind in kinds_of(family)
-    for case in cases_of(family, *kind)
 ]
 # In steps of int16: constants and exponentials are rounded to about as many bits as the result.
 _ALLOWED_INT16 = 0.5

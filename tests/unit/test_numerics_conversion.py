@@ -36,12 +36,19 @@ def test_values_of_one_scale_are_compared_as_they_are() -> None:
     assert common_factors(0.25, 0.5) == ((1 << 23, 0), (1 << 23, 1))
 
 
-@given(scale=st.floats(2.0**-60, 2.0**15, width=32), value=VALUES)
-def test_the_whole_part_is_that_of_the_real_number(scale: float, value: int) -> None:
+@given(
+    scale=st.floats(2.0**-60, 2.0**15, width=32),
+    value=VALUES,
+    kind=st.sampled_from(["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]),
+)
+def test_the_whole_part_is_that_of_the_real_number(scale: float, value: int, kind: str) -> None:
     factor, shift = truncation(scale)
     assert 0 <= shift < 63
-    wanted = min(max(trunc(Fraction(scale) * value), -(2**31)), 2**31 - 1)
-    assert int(truncated(np.array([value]), factor, shift)[0]) == wanted
+    limits = np.iinfo(kind)
+    wanted = min(max(trunc(Fraction(scale) * value), int(limits.min)), int(limits.max))
+    found = truncated(np.array([value]), factor, shift, np.dtype(kind))
+    assert found.dtype == kind
+    assert int(found[0]) == wanted
 
 
 def test_scales_from_2_31_on_have_no_whole_part_within_int32() -> None:

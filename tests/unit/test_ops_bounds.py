@@ -23,7 +23,7 @@ BOUNDS: Final[dict[str, Bounds | dict[str, Bounds]]] = {
     **dict.fromkeys(("counts", "depth", "dilations", "factors", "frames", "group", "inner", "k", "kernel"), _FROM_1),
     **dict.fromkeys(("step", "steps", "strides"), _FROM_1),
     **dict.fromkeys(("centred", "exclusive", "floor", "keepdims", "largest", "last", "magnitude"), _FLAG),
-    **dict.fromkeys(("reset_after", "reverse", "sequence"), _FLAG),
+    **dict.fromkeys(("reset_after", "reverse", "saturate", "sequence"), _FLAG),
     **dict.fromkeys(("a_zero", "b_zero", "out_zero"), _INT8),
     **dict.fromkeys(("a_exponent", "b_exponent", "out_exponent", "out_multiplier", "offset"), _FREE),
     **dict.fromkeys(("diff_min", "input_left_shift", "input_multiplier"), _FREE),
@@ -38,6 +38,8 @@ BOUNDS: Final[dict[str, Bounds | dict[str, Bounds]]] = {
         **dict.fromkeys(("cum_sum", "from_integer", "log_mel", "to_integer"), (1, _INT32)),
         **dict.fromkeys(("reduce_l2", "reduce_log_sum", "reduce_log_sum_exp"), (0, _INT32)),
     },
+    # The bits of a float32.
+    **dict.fromkeys(("alpha", "beta", "scale"), (-(2**31), _INT32)),
     "raised": (0, 16),
     "shift": {
         # Of a sum of 32 bits, before it is multiplied.

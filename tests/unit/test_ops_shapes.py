@@ -144,4 +144,4 @@ def test_frames_and_bands_lie_within_what_they_are_of(
 
 def test_operators_whose_operand_and_result_may_have_two_types() -> None:
     found = {op.name for op in OPS if op.signature.mixes_activations}
-    assert found == {"conv2d", "dense", "gru", "log_mel", "lstm", "requantize", "rnn", "trees"}
+    assert found == {"conv2d", "dense", "gru", "log_mel", "lstm", "requantize", "rnn", "to_integer", "trees"}
