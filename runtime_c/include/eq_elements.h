@@ -18,8 +18,8 @@
 
 #include <eq_common.h>
 
-/* A half of an element of 8 bytes; the application sees these as int64_t. */
-typedef uint32_t __attribute__((may_alias)) eq_word_t;
+/* An element of 8 bytes, as the application sees it; the arena may have it at any word. */
+typedef int64_t __attribute__((may_alias, aligned(4))) eq_long_t;
 
 EQ_INLINE int32_t eq_is_long(int32_t bytes) { return bytes == 8 || bytes <= -4; }
 
@@ -42,19 +42,14 @@ EQ_INLINE void eq_set_element(void *x, int32_t index, int32_t bytes, int32_t val
 }
 
 EQ_INLINE int64_t eq_long(const void *x, int32_t index, int32_t bytes) {
-  if (bytes == 8 || bytes == -8) {
-    const eq_word_t *words = (const eq_word_t *)x + 2 * index;
-    return (int64_t)((uint64_t)words[0] | (uint64_t)words[1] << 32);
-  }
+  if (bytes == 8 || bytes == -8) return ((const eq_long_t *)x)[index];
   const int32_t value = eq_element(x, index, bytes);
   return bytes == -4 ? (int64_t)(uint32_t)value : value;
 }
 
 EQ_INLINE void eq_set_long(void *x, int32_t index, int32_t bytes, int64_t value) {
   if (bytes == 8 || bytes == -8) {
-    eq_word_t *words = (eq_word_t *)x + 2 * index;
-    words[0] = (uint32_t)value;
-    words[1] = (uint32_t)((uint64_t)value >> 32);
+    ((eq_long_t *)x)[index] = value;
   } else {
     eq_set_element(x, index, bytes, (int32_t)value);
   }

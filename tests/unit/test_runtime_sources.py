@@ -37,3 +37,17 @@ def test_assembly_that_reads_memory_is_volatile(path: Path) -> None:
     for statement in assembly(path.read_text(encoding="utf-8")):
         if '"memory"' in statement:
             assert statement.startswith("__asm__ volatile"), statement[:80]
+
+
+def test_no_two_headers_define_one_type() -> None:
+    """C takes a second typedef of a compatible type in silence, and its alignment with it.
+
+    Headers of one name are variants of each other: an image has one of them.
+    """
+    found: dict[str, set[str]] = {}
+    for path in SOURCES:
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for name in re.findall(r"^(?:typedef [^{]*?|\} )(\w+);", text, re.MULTILINE):
+            found.setdefault(name, set()).add(path.name)
+    assert {"eq_word_t", "eq_conv2d_s8_t"} <= set(found)
+    assert not {name: sorted(paths) for name, paths in found.items() if len(paths) > 1}
