@@ -80,10 +80,10 @@ def name_of(value: ir.Value) -> str:
     return value.name or "value"
 
 
-def made_by(value: ir.Value | None, op_type: str) -> ir.Node | None:
-    """The node that makes the value, when it is of this type and the default domain."""
+def made_by(value: ir.Value | None, *op_types: str) -> ir.Node | None:
+    """The node that makes the value, when it is of one of these types and the default domain."""
     node = None if value is None else value.producer()
-    return node if node is not None and is_op(node, op_type) else None
+    return node if node is not None and is_op(node, *op_types) else None
 
 
 def is_op(node: ir.Node, *op_types: str) -> bool:

@@ -114,19 +114,15 @@ class Signature:
     def activation_kinds(self, count: int) -> tuple[tuple[str, ...], ...]:
         """By tuple of types, what the first ``count`` activations of a node are in ONNX: float, integer or a type.
 
-        A quantized value is a float there, and an index an integer of any type.
+        A quantized value is a float there, a state of fixed type as well, and an index an integer of any type.
         """
         free = [slot.name for slot in self.slots if slot.type is None]
         found = []
         for rows, quantized in ((self.types, True), (self.plain, False)):
             for row in rows:
                 by_slot = dict(zip(free, row, strict=False))
-                kinds: list[str] = [
-                    ("integer" if slot.type == "int32" else slot.type)
-                    if slot.type is not None
-                    else "float"
-                    if quantized
-                    else by_slot[slot.name]
+                kinds = [
+                    _in_onnx(slot, by_slot.get(slot.name), quantized=quantized)
                     for slot in self.slots
                     if slot.role == "activation"
                 ]
@@ -206,6 +202,17 @@ class Signature:
             if allowed and tensor.shape not in allowed:
                 words = " or ".join(str(list(shape)) for shape in dict.fromkeys(allowed))
                 raise invalid(node, f"{slot.role} {tensor.name} has a wrong shape", tensor.shape, words)
+
+
+def _in_onnx(slot: Slot, chosen: Type | None, *, quantized: bool) -> str:
+    """What an operand is in ONNX, in a tuple of types that gives its slot one where it has none of its own."""
+    if slot.type == "int32":
+        return "integer"
+    if slot.type in QUANTIZED or (slot.type is None and quantized):
+        return "float"
+    found = slot.type or chosen
+    assert found is not None  # a tuple has a type for each slot without one
+    return found
 
 
 def _listed(kinds: set[Type]) -> str:

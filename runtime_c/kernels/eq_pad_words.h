@@ -13,9 +13,10 @@
 #include "eq_pad.h"
 
 EQ_INLINE void eq_pad_words(void *out, const void *x, const int32_t *words, const eq_pad_t *p) {
-  eq_word_t *to = (eq_word_t *)out;
-  for (int32_t i = 0; i < p->out_bytes / 4; i++) {
-    to[i] = (uint32_t)words[p->value == 2 ? i & 1 : 0];
+  const int32_t bytes = 4 * p->value;
+  const int64_t element = p->value == 2 ? (int64_t)((uint64_t)(uint32_t)words[1] << 32 | (uint32_t)words[0]) : words[0];
+  for (int32_t i = 0; i < p->out_bytes / bytes; i++) {
+    eq_set_long(out, i, bytes, element);
   }
   eq_pad_place(out, x, p);
 }

@@ -254,6 +254,18 @@ FURTHER["float"] = (
     Case("float_unary[behind-sigmoid]", ("Sigmoid", "FloatLog"), (_IMAGE,), tolerance=4.0),
     Case("float_quantize[same]", ("FloatReshape",), (_IMAGE,), {1: np.array([1, -1])}),
 )
+FURTHER["integer"] = (
+    # Beyond int32.
+    Case(
+        "to_integer[large]",
+        ("Cast",),
+        ((1, 9),),
+        {},
+        {"to": 7},
+        parameters=(Quantization.per_tensor(DType.INT8, 2.0**25, 3),),
+        result="int64",
+    ),
+)
 FURTHER["convert"] = (
     # Held as int32, until sums leave it.
     Case(

@@ -167,3 +167,56 @@ def test_what_is_no_root_mean_square_is_left(change: str) -> None:
     elif change == "operand":
         parts[0] = node("Abs", ["x"], ["p"])
     assert "RMSNormalization" not in kinds(run_both(build(parts, ROW, constants=constants)))
+
+
+def spectrum(*, whole: bool) -> list[NodeProto]:
+    """Magnitudes of a spectrum whose real parts lie in front of its imaginary ones, or come from elsewhere."""
+    if whole:
+        parts = [node("Split", ["x"], ["re", "im"], axis=1)]
+    else:
+        parts = [node("Neg", ["x"], ["re"]), node("Exp", ["x"], ["im"])]
+    return [
+        *parts,
+        node("Pow", ["re", "two"], ["p"]),
+        node("Mul", ["im", "im"], ["q"]),
+        node("Add", ["p", "q"], ["s"]),
+        node("Sqrt", ["s"], ["y"]),
+    ]
+
+
+def test_a_magnitude_is_a_norm_of_the_halves_where_they_are() -> None:
+    found = kinds(run_both(build(spectrum(whole=True), ROW, constants=CONSTANTS)))
+    assert found == {"Reshape": 1, "ReduceL2": 1}
+
+
+def test_a_magnitude_of_two_tensors_is_a_norm_of_the_pair() -> None:
+    found = kinds(run_both(build(spectrum(whole=False), ROW, constants=CONSTANTS)))
+    assert found == {"Mul": 1, "Exp": 1, "Reshape": 2, "Concat": 1, "ReduceL2": 1}
+
+
+@pytest.mark.parametrize("starts", [(3, 0), (0, 0), (0, 2)])
+def test_other_slices_are_no_halves(starts: tuple[int, int]) -> None:
+    parts = [
+        node("Slice", ["x", f"from_{label}", f"to_{label}", "rows"], [label])
+        for label, _ in zip(("re", "im"), starts, strict=True)
+    ]
+    bounds = {f"from_{label}": axes(start) for label, start in zip(("re", "im"), starts, strict=True)}
+    bounds |= {f"to_{label}": axes(start + 3) for label, start in zip(("re", "im"), starts, strict=True)}
+    model = build([*parts, *spectrum(whole=True)[1:]], ROW, constants={**CONSTANTS, **bounds, "rows": axes(1)})
+    assert kinds(run_both(model))["Concat"] == 1
+
+
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_a_root_of_summed_squares_is_a_norm(keepdims: int) -> None:
+    stated = {"axes": [-1], "keepdims": keepdims}
+    for parts in (
+        [node("Mul", ["x", "x"], ["q"]), node("ReduceSum", ["q", "last"], ["s"], keepdims=keepdims)],
+        [node("ReduceSumSquare", ["x"], ["s"], **stated)],
+    ):
+        model = build([*parts, node("Sqrt", ["s"], ["y"])], ROW, constants={"last": axes(-1)})
+        assert kinds(run_both(model)) == {"ReduceL2": 1}
+
+
+def test_a_root_of_another_sum_stays_one() -> None:
+    parts = [*spectrum(whole=True)[:-1], node("Add", ["s", "e"], ["w"]), node("Sqrt", ["w"], ["y"])]
+    assert kinds(run_both(build(parts, ROW, constants=CONSTANTS)))["Sqrt"] == 1

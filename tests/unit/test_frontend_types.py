@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from quant_models import parse
 
 from edgeq.errors import EdgeqError, Problem
 from edgeq.frontend import check_support, normalize
@@ -153,3 +154,12 @@ def test_dimension_of_minus_one_is_open() -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     made, _ = normalized(read_model_bytes(model.SerializeToString()))
     assert tuple(made.graph.inputs[0].shape or ()) == (1, 4)
+
+
+def test_states_that_come_from_outside_are_floats_as_the_sequence_is() -> None:
+    """Their type in integers is fixed, which does not make them integers in ONNX."""
+    states = {name: np.zeros((1, 4 * 5, size), np.float32) for name, size in (("w", 3), ("r", 5))}
+    text = """g (float[2,1,3] x, float[1,1,5] h, float[1,1,5] c) => (float[2,1,1,5] y) {
+        y = LSTM <hidden_size = 5> (x, w, r, , , h, c)
+    }"""
+    assert check_support(normalize(parse(text, states))) == []

@@ -68,6 +68,7 @@ CANONICAL: tuple[Rule, ...] = (
 )
 FOLDING: tuple[Rule, ...] = (
     *simplify.RULES,
+    *normalization.FOLDING_RULES,
     *layout.RULES,
     *recurrent.RULES[:3],
     *cells.RULES,

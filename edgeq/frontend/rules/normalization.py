@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -21,6 +22,7 @@ from edgeq.frontend.facts import (
     shape_of,
 )
 from edgeq.frontend.rules.pooling import reduced_axes
+from edgeq.onnxio.attributes import attribute_values
 
 _EPSILON = float(np.float32(1e-5))
 # A smaller bound of a norm only keeps zeros from being divided by zero, which stay zero here.
@@ -272,6 +274,71 @@ def norm_by_division(node: ir.Node, edit: Edit) -> str | None:
     return None
 
 
+def norm_of_parts(node: ir.Node, edit: Edit) -> str | None:
+    """The root of a sum of squares becomes ReduceL2: squares would need twice the bits of what they are of."""
+    total = made_by(required(node, 0), "Add", "ReduceSum", "ReduceSumSquare")
+    if total is None or required(node, 0) in edit.params:
+        return "not of a sum, or the sum is rounded"
+    result, kind = node.outputs[0], total.op_type
+    base, shape = name_of(result), shape_of(result)
+    if kind == "Add":
+        squares = [_squared(value, edit) for value in total.inputs]
+        if any(value is None or shape_of(value) != shape for value in squares):
+            return "not a sum of two squares of one shape"
+        pair = _stacked([value for value in squares if value is not None], edit, base)
+        axes = edit.constant(np.array([min(1, len(shape))], np.int64), f"{base}_axes")
+        attributes: dict[str, AttributeValue] = {"keepdims": 0, "noop_with_empty_axes": 0}
+        edit.supersede(result, edit.node("ReduceL2", [pair, axes], attributes, base=f"{base}_norm", shape=shape))
+        return None
+    x = required(total, 0) if kind == "ReduceSumSquare" else _squared(required(total, 0), edit)
+    if x is None:
+        return "not a sum of squares"
+    operands, stated = [x, *total.inputs[1:]], attribute_values(total)
+    edit.supersede(result, edit.node("ReduceL2", operands, stated, base=f"{base}_norm", shape=shape))
+    return None
+
+
+def _squared(value: ir.Value | None, edit: Edit) -> ir.Value | None:
+    """What a value is the square of, if it is one and is not rounded."""
+    maker = None if value is None else made_by(value, "Mul", "Pow")
+    if value is None or maker is None or value in edit.params:
+        return None
+    x = required(maker, 0)
+    return x if _is_product_of(value, x, edit) else None
+
+
+def _stacked(pair: Sequence[ir.Value], edit: Edit, base: str) -> ir.Value:
+    """Two values of one shape along a new axis, the second one; the halves of a tensor stay where they are."""
+    shape = shape_of(pair[0])
+    place = min(1, len(shape))
+    whole = _halved(pair[0], pair[1], place, edit)
+    joined = (*shape[:place], 2, *shape[place:])
+    if whole is not None:
+        return edit.reshape(whole, joined, base=f"{base}_pair")
+    one = (*shape[:place], 1, *shape[place:])
+    parts = [edit.reshape(value, one, base=f"{base}_part_{number}") for number, value in enumerate(pair)]
+    return edit.node("Concat", parts, {"axis": place}, base=f"{base}_pair", shape=joined)
+
+
+def _halved(first: ir.Value, second: ir.Value, axis: int, edit: Edit) -> ir.Value | None:
+    """The tensor whose halves along an axis two values are."""
+    slices = [made_by(value, "Slice") for value in (first, second)]
+    if slices[0] is None or slices[1] is None or required(slices[0], 0) is not required(slices[1], 0):
+        return None
+    x, half = required(slices[0], 0), shape_of(first)
+    if len(half) <= axis or shape_of(x) != (*half[:axis], 2 * half[axis], *half[axis + 1 :]):
+        return None
+    for each, start in zip(slices, (0, half[axis]), strict=True):
+        assert each is not None
+        starts, _, axes, steps = (edit.array(operand(each, index)) for index in range(1, 5))
+        if starts is None or axes is None or (steps is not None and (steps != 1).any()):
+            return None
+        found = dict(zip(axes.reshape(-1) % len(half), starts.reshape(-1), strict=True))
+        if found.get(axis) != start:
+            return None
+    return x
+
+
 def drop_expand(node: ir.Node, edit: Edit) -> str | None:
     """An Expand goes where all that read it broadcast by themselves."""
     x, result = required(node, 0), node.outputs[0]
@@ -329,3 +396,4 @@ RULES = (
     Rule("take_scale_and_bias", ("LayerNormalization", "RMSNormalization"), take_scale_and_bias),
     Rule("write_out_mean_variance", ("MeanVarianceNormalization",), write_out_mean_variance),
 )
+FOLDING_RULES = (Rule("norm_of_parts", ("Sqrt",), norm_of_parts),)
