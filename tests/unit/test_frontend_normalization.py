@@ -208,10 +208,9 @@ def test_other_slices_are_no_halves(starts: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("keepdims", [0, 1])
 def test_a_root_of_summed_squares_is_a_norm(keepdims: int) -> None:
-    stated = {"axes": [-1], "keepdims": keepdims}
     for parts in (
         [node("Mul", ["x", "x"], ["q"]), node("ReduceSum", ["q", "last"], ["s"], keepdims=keepdims)],
-        [node("ReduceSumSquare", ["x"], ["s"], **stated)],
+        [node("ReduceSumSquare", ["x"], ["s"], axes=[-1], keepdims=keepdims)],
     ):
         model = build([*parts, node("Sqrt", ["s"], ["y"])], ROW, constants={"last": axes(-1)})
         assert kinds(run_both(model)) == {"ReduceL2": 1}
