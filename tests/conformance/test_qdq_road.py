@@ -68,7 +68,14 @@ def single(case: Case) -> Single:
     )
 
 
-CASES = {case.id: single(case) for family in FAMILIES for case in all_cases(family)}
+def is_chain(case: Case) -> bool:
+    """Whether integers go from one operator to another: the harness states types of floats between them."""
+    return case.is_plain and len(case.types) > 1
+
+
+_ALL = [case for family in FAMILIES for case in all_cases(family) if not is_chain(case)]
+CASES = {case.id: single(case) for case in _ALL}
+SCALED = [case.id for case in _ALL if not case.is_plain]
 
 
 def check_values(case: Single) -> None:
@@ -83,7 +90,7 @@ def test_conformance_case_is_right_as_a_quantized_model(case: str) -> None:
     check_values(CASES[case])
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", SCALED)
 def test_conformance_case_is_right_in_uint8_and_at_another_scale(case: str) -> None:
     """The result of an operator that keeps its scale is stated at another one, which is a change of scale more."""
     found = CASES[case]
