@@ -86,7 +86,7 @@ FLOAT: dict[str, tuple[str, str, Mapping[str, Any]]] = {
             y = Resize<mode="linear", coordinate_transformation_mode="tf_crop_and_resize">(x, region, , sizes) }""",
         {"sizes": np.array([1, 1, 3, 3])},
     ),
-    "integers": ("EQ0303", "g (int32[1,4] x) => (int32[1,4] y) { y = ReduceMean(x) }", {}),
+    "integers": ("EQ0303", "g (int32[1,4] x) => (int32[1,1] y) { y = ReduceMean(x) }", {}),
     "matrices that broadcast": (
         "EQ0314",
         "g (float[65,2,4] a, float[1,4,3] b) => (float[65,2,3] y) { y = MatMul(a, b) }",
