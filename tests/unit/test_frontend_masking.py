@@ -112,7 +112,7 @@ def integers(graph: Graph, feeds: dict[str, Array]) -> Array:
     given = {}
     for name, value in feeds.items():
         quant = graph.tensors[name].quant
-        given[name] = value.astype(np.int32) if quant is None else quant.quantize(value)
+        given[name] = value.astype(graph.tensors[name].dtype.numpy) if quant is None else quant.quantize(value)
     return run(graph, given).outputs[0]
 
 
