@@ -92,11 +92,17 @@ class Signature:
     def activation_types(self) -> list[str]:
         """The tuples without what is constant: ``int8``, or ``int16 -> int8`` where operands and result differ."""
         free = [slot for slot in self.slots if slot.type is None]
-        found = []
+        results: dict[str, list[Type]] = {}
         for *operands, result in self.types:
             kinds = {kind for slot, kind in zip(free, operands, strict=True) if slot.role == "activation"}
             kinds |= {slot.type for slot in self.slots if slot.type is not None and slot.role == "activation"}
-            found.append(result if kinds == {result} else f"{', '.join(sorted(kinds))} -> {result}")
+            results.setdefault(", ".join(sorted(kinds)), []).append(result)
+        found = []
+        for words, kinds_of_result in results.items():
+            if set(INTEGERS) <= set(kinds_of_result):
+                found.append(f"{words} -> integers")
+                continue
+            found += [result if words == result else f"{words} -> {result}" for result in kinds_of_result]
         if self.plain:
             first, last = (_listed({row[place] for row in self.plain}) for place in (0, -1))
             same = all(row[0] == row[-1] for row in self.plain)
