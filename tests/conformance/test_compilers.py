@@ -19,7 +19,7 @@ from tests.conformance.compilers import (
 )
 from tests.conformance.images import EVERY, FEWEST
 from tests.conformance.test_images import GRAPHS, graph_of
-from tests.conformance.zoo import KINDS, Kind, input_sets, kinds_of
+from tests.conformance.zoo import KINDS, ONE_TYPE, Kind, input_sets, kinds_of
 
 HOST_FLAGS = {
     "O0": ("-O0",),
@@ -53,7 +53,6 @@ CHIPS: dict[str, tuple[str, tuple[str, ...]]] = {
 # Cores whose kernels may load words from any address.
 TRAPPING = {"m3": "mps2-an385", "m4": "mps2-an386", "m7": "mps2-an500", "m33": "mps2-an505", "m55": "mps3-an547"}
 QUICK = ("conv", "dense", "pool")
-WIDTHS: tuple[Kind, ...] = (("highmul", "s8"), ("highmul", "s16"))
 NEEDS = {"gcc": ("arm-none-eabi-gcc",), "clang": ("clang", "arm-none-eabi-gcc")}
 
 
@@ -97,7 +96,7 @@ def test_chip_has_the_reference_bits(
 ) -> None:
     for program in (*NEEDS[compiler], "qemu-system-arm"):
         needs_program(program)
-    for number, (family, kind) in enumerate(product(GRAPHS, WIDTHS)):
+    for number, (family, kind) in enumerate(product(GRAPHS, ONE_TYPE)):
         if kind not in kinds_of(family):
             continue
         graph = graph_of(family, kind)
@@ -133,7 +132,7 @@ def test_frame_pointer_leaves_enough_registers(
     for program in NEEDS[compiler]:
         needs_program(program)
     board, cpu = CHIPS[core]
-    for family, kind in product(("conv", "dense", "elementwise", "recurrent"), WIDTHS):
+    for family, kind in product(("conv", "dense", "elementwise", "recurrent"), ONE_TYPE):
         graph = graph_of(family, kind)
         delivered = deliver(graph, board, tmp_path / family / kind[1], FEWEST, flags=cpu)
         for flags in (("-O0",), ("-O2", "-fno-omit-frame-pointer")):
@@ -148,7 +147,7 @@ def test_frame_pointer_leaves_enough_registers(
         pytest.param(core, family, kind, marks=() if core == "m4" and family in QUICK else pytest.mark.slow)
         for core in TRAPPING
         for family in GRAPHS
-        for kind in WIDTHS
+        for kind in ONE_TYPE
         if kind in kinds_of(family)
     ],
 )

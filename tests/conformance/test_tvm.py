@@ -27,7 +27,7 @@ from edgeq.numerics.array import Array
 from edgeq.ops import BY_NAME, OPS
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
-from tests.conformance.zoo import FAMILIES, NETWORK, Kind, build, cases_of, input_sets, kinds_of, network, zoo
+from tests.conformance.zoo import FAMILIES, NETWORK, ONE_TYPE, Kind, build, cases_of, input_sets, kinds_of, network, zoo
 
 # A family with a missing lowering has nothing else.
 GRAPHS = (
@@ -35,8 +35,6 @@ GRAPHS = (
     NETWORK,
 )
 PAIRS = [(kind, family) for family in GRAPHS for kind in kinds_of(family)]
-# Where types are mixed, the functions are those of one type with a change of scale between.
-USUAL: tuple[Kind, ...] = (("highmul", "s8"), ("highmul", "s16"))
 MODELS = {"ad": "ad_autoencoder", "ic": "ic_resnet8", "kws": "kws_dscnn", "vww": "vww_mobilenetv1_025"}
 SAMPLES = 20
 
@@ -89,7 +87,8 @@ def tvm_graph(family: str, kind: Kind) -> Graph:
 @pytest.mark.parametrize(
     ("kind", "family"),
     [
-        pytest.param(*pair, marks=() if pair[0] in USUAL else pytest.mark.slow, id=f"{'-'.join(pair[0])}-{pair[1]}")
+        # Where types are mixed, the functions are those of one type with a change of scale between.
+        pytest.param(*pair, marks=() if pair[0] in ONE_TYPE else pytest.mark.slow, id=f"{'-'.join(pair[0])}-{pair[1]}")
         for pair in PAIRS
     ],
 )

@@ -55,7 +55,8 @@ KINDS: tuple[Kind, ...] = (
     ("highmul", "s8s16"),
 )
 """Arithmetics with the types of activations: all of them, or that of the inputs and that of all others."""
-_ONE_TYPE: tuple[Kind, ...] = (("highmul", "s8"), ("highmul", "s16"))
+ONE_TYPE: tuple[Kind, ...] = (("highmul", "s8"), ("highmul", "s16"))
+"""Of the first arithmetic, those in which all activations have one type."""
 # Taken in turn; seven and five, so that every pair meets.
 SCALES = (0.031, 0.0173, 1 / 64, 0.0471, 0.00913, 0.0625, 0.0299)
 ZERO_POINTS = (0, -128, 127, 5, -37)
@@ -392,7 +393,7 @@ def cases_of(family: str, mode: Mode, types: Types = "s8") -> tuple[Case, ...]:
     """
     kind = mode, types
     found = (case for case in all_cases(family) if case.id not in REFUSED[mode])
-    if kind in _ONE_TYPE:
+    if kind in ONE_TYPE:
         return tuple(case for case in found if not case.is_plain or kind == KINDS[0])
     return tuple(case for case in found if not case.is_plain and not case.is_float)
 
