@@ -94,6 +94,10 @@ fingerprint() {
 moved() { [ -f "$STAMP" ] && read -r made_in <"$STAMP" && [ "$made_in" != "$(pwd)" ]; }
 
 make_environment() {
+    if [ -L .venv ]; then
+        say ".venv is a link; what it leads to may serve others, so it is not remade: set that one up, or remove the link"
+        exit 5
+    fi
     if moved || ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
         if ! python=$(find_python); then
             say "no Python 3.11 or newer that can make environments was found; set PYTHON to one"

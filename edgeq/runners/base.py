@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,22 +24,24 @@ CLASSES: Final = ("load", "store", "mac", "alu", "branch", "vector", "other")
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A tensor as it lies in the arena: little endian, C order, without padding.
+    """A tensor as it lies in the arena: C order, without padding.
 
     Attributes:
         name: the tensor's name in the integer graph.
         dtype: numpy's name of the element type, ``int8``.
         shape: the extents; ``()`` is a scalar.
+        byte_order: numpy's letter for that of the image; all processors that edgeq links for are little endian.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+    byte_order: Literal["<", ">"] = "<"
 
     @property
     def numpy_dtype(self) -> np.dtype[np.generic]:
-        """The element type, little endian on every host."""
-        return np.dtype(self.dtype).newbyteorder("<")
+        """The element type in the image's byte order, on every host."""
+        return np.dtype(self.dtype).newbyteorder(self.byte_order)
 
     def shaped(self, array: Array) -> Array:
         """The array in the tensor's shape and in this computer's form of its type."""

@@ -64,7 +64,7 @@ def write_commands(file: BinaryIO, request: RunRequest) -> None:
 
 
 def _input_bytes(array: Array, tensor: TensorSpec, sample: int) -> bytes:
-    if array.dtype.newbyteorder("<") != tensor.numpy_dtype or array.nbytes != tensor.nbytes:
+    if array.dtype.newbyteorder(tensor.byte_order) != tensor.numpy_dtype or array.nbytes != tensor.nbytes:
         raise ValueError(
             f"sample {sample}: {tensor.name} is {array.dtype} of {array.size} elements, "
             f"the image takes {tensor.dtype} of shape {tensor.shape}"
@@ -138,7 +138,7 @@ def read_answers(path: Path, request: RunRequest) -> RunResult:
     def take(tensor: TensorSpec) -> Array:
         nonlocal offset
         count = tensor.nbytes // tensor.numpy_dtype.itemsize
-        array = np.frombuffer(data, tensor.numpy_dtype, count, offset).reshape(tensor.shape)
+        array = tensor.shaped(np.frombuffer(data, tensor.numpy_dtype, count, offset))
         offset += tensor.nbytes
         return array
 

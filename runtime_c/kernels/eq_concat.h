@@ -36,7 +36,7 @@ EQ_INLINE void eq_concat_part(void *out, const void *x, int32_t bytes, int32_t o
 }
 
 EQ_INLINE void eq_concat(void *out, const void *x0, const void *x1, const void *x2, const void *x3, const void *x4,
-                         const void *x5, const void *x6, const void *x7, const int8_t *constant, const eq_concat_t *p) {
+                         const void *x5, const void *x6, const void *x7, const void *constant, const eq_concat_t *p) {
   eq_concat_part(out, x0, p->bytes0, p->offset0, p);
   eq_concat_part(out, x1, p->bytes1, p->offset1, p);
   eq_concat_part(out, x2, p->bytes2, p->offset2, p);

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.backends.c import CProgram, emit_c
@@ -21,7 +22,7 @@ from edgeq.interp import run
 from edgeq.ir import Graph
 from edgeq.numerics.array import Array
 from edgeq.resources import boards_dir
-from edgeq.runners.base import RunRequest
+from edgeq.runners.base import RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
 from edgeq.target import Board, load_board
 from tests.conformance.images import spec_of
@@ -61,9 +62,17 @@ class Delivered:
         """The C files to build."""
         return f"{self.graph.name}.c", f"{self.graph.name}_weights.c"
 
-    def compare(self, inputs: Sequence[list[Array]], runner: str, file: Path) -> Comparison:
-        """Every step's results and the outputs of a program, against the reference."""
-        spec = spec_of(self.graph, self.program, self.board, file)
+    def compare(
+        self, inputs: Sequence[list[Array]], runner: str, file: Path, byte_order: Literal["<", ">"] = "<"
+    ) -> Comparison:
+        """Every step's results and the outputs of a program of a byte order, against the reference."""
+
+        def ordered(tensors: Iterable[TensorSpec]) -> tuple[TensorSpec, ...]:
+            return tuple(replace(tensor, byte_order=byte_order) for tensor in tensors)
+
+        little = spec_of(self.graph, self.program, self.board, file)
+        steps = tuple(ordered(step) for step in little.steps)
+        spec = replace(little, inputs=ordered(little.inputs), outputs=ordered(little.outputs), steps=steps)
         answer = load_runner(runner).run(RunRequest(spec, inputs, steps=True))
         result = Comparison(self.board.name)
         compare_runs(result, spec, 0, [run(self.graph, sample).tensors for sample in inputs], answer)

@@ -208,6 +208,19 @@ def test_setup_makes_the_environment_once(tmp_path: Path, root: Path) -> None:
     assert "creating .venv" in run_setup(tmp_path, environment).stderr
 
 
+def test_setup_leaves_an_environment_that_is_linked(tmp_path: Path, root: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "kept").write_text("of another checkout\n")
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    (checkout / ".venv").symlink_to(shared)
+    done = run_setup(checkout, sandbox(checkout, root, TOOLCHAIN | {"python3": "exit 0"}))
+    assert done.returncode == 5
+    assert ".venv is a link" in done.stderr
+    assert [path.name for path in shared.iterdir()] == ["kept"]
+
+
 def test_setup_without_python_says_so(tmp_path: Path, root: Path) -> None:
     environment = sandbox(tmp_path, root, USER | TOOLCHAIN | {"python3": "exit 1", "id": "echo 0", "apt-get": ""})
     done = run_setup(tmp_path, environment)

@@ -9,16 +9,12 @@ from dataclasses import replace
 from math import prod
 from typing import Final
 
-import numpy as np
-
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node, Tensor
-from edgeq.numerics.array import Array
 
 # Components of an index of gather_nd and scatter_nd.
 DEPTH: Final = 4
-_LONG_BYTES: Final = 8
 
 
 def typed_bytes(tensor: Tensor) -> int:
@@ -27,15 +23,9 @@ def typed_bytes(tensor: Tensor) -> int:
     return -size if tensor.dtype.numpy.kind == "u" else size
 
 
-def stored(values: Array) -> Array:
-    """A constant as tables hold it, which are aligned to 4 bytes: elements of 8 bytes as two words."""
-    flat = np.ascontiguousarray(values).reshape(-1)
-    return flat.view(np.int32) if flat.dtype.itemsize == _LONG_BYTES else flat
-
-
 def call_with_constants(kernel: str, record: dict[str, int], operands: dict[str, Tensor], node: Node) -> Call:
     """A call whose operands, by parameter in the header's order, are constants or lie in the arena."""
-    constants = {name: stored(tensor.value()) for name, tensor in operands.items() if tensor.is_constant}
+    constants = {name: tensor.value().reshape(-1) for name, tensor in operands.items() if tensor.is_constant}
     computed = tuple(tensor.name for tensor in operands.values() if not tensor.is_constant)
     return Call(kernel, record, computed, node.outputs, constants)
 

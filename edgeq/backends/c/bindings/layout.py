@@ -11,7 +11,6 @@ from math import prod
 import numpy as np
 
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.gather import stored
 from edgeq.backends.c.bindings.strides import LOOPS, Loops, collapse, dense_strides
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
@@ -121,7 +120,7 @@ def _pad(node: Node, graph: Graph, isa: Isa) -> Call:
     dtype = graph.operands(node)[0].dtype
     if dtype.size_bytes == _SHORT_BYTES:
         return Call("eq_pad_s16", fields | {"value": node.integer("value")}, node.inputs[:1], node.outputs)
-    words = stored(np.array(node.integer("value"), dtype.numpy)).view(np.int32)
+    words = np.array([node.integer("value")], dtype.numpy.newbyteorder("<")).view("<i4").astype(np.int32)
     return Call("eq_pad_words", fields | {"value": words.size}, node.inputs[:1], node.outputs, {"words": words})
 
 
@@ -168,7 +167,7 @@ def _concat(node: Node, graph: Graph, isa: Isa) -> Call:
         size = sum(_bytes(graph, name) for name in part.names) // rows
         if part.constant:
             joined = np.concatenate([graph.tensors[name].value() for name in part.names], axis)
-            data = np.ascontiguousarray(joined).reshape(-1).view(np.int8)
+            data = joined.reshape(-1)
             constant_bytes, constant_offset = size, offset
         else:
             passed.append((part.names[0], size, offset))
