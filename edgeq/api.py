@@ -148,6 +148,10 @@ class FeatureChoices(TypedDict, total=False):
         high: where the last one ends, by default 4000 Hz.
         epsilon: what is added before the logarithm, by default 1e-6.
         coefficients: of ``mfcc``, by default 10.
+        smooth: share of the newest frame in the smoothed energy of ``pcen``, by default 0.025.
+        gain: exponent of the smoothed energy, by default 0.98.
+        bias: what is added before the root, by default 2.
+        root: exponent of the compression, by default 0.5.
         normalize: ``peak``: the signal over its largest value; by default ``none``.
         axes: of ``imu``, by default 3.
         range: the number that becomes 1 in ``imu``; by default 1.
@@ -170,6 +174,10 @@ class FeatureChoices(TypedDict, total=False):
     high: float
     epsilon: float
     coefficients: int
+    smooth: float
+    gain: float
+    bias: float
+    root: float
     normalize: str
     axes: int
     range: float

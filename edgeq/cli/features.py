@@ -42,6 +42,10 @@ _HELP: Final[Mapping[str, str]] = {
     "high": "Hertz where the last band ends.",
     "epsilon": "What is added before the logarithm.",
     "coefficients": "Of mfcc.",
+    "smooth": "Share of the newest frame in pcen's smoothed energy.",
+    "gain": "Exponent of pcen's smoothed energy.",
+    "bias": "What pcen adds before the root.",
+    "root": "Exponent of pcen's compression.",
     "axes": "Of a sample of imu.",
     "range": "The number that becomes 1 in imu.",
     "result": "Name of the result; the model's input has it, or is the only one.",
@@ -82,11 +86,12 @@ def _options(function: Command) -> Command:
 @force_option
 @common
 def command(kind: Kind, output: Path, force: bool, as_json: bool, **choices: Unpack[FeatureChoices]) -> None:
-    """Write the features KIND (logmel, mfcc or imu) as an ONNX model that onnxruntime runs and edgeq compiles.
+    """Write the features KIND (logmel, mfcc, pcen or imu) as an ONNX model that onnxruntime runs and edgeq compiles.
 
     \b
     edgeq features mfcc --normalize peak --shape 1,49,10,1 -o f.onnx
     edgeq features logmel --frame 512 --step 256 --mels 64 --high 8000 --power 2 -o f.onnx
+    edgeq features pcen --smooth 0.04 --power 2 -o f.onnx
     edgeq features imu --samples 260 --range 4000 -o f.onnx
     """
     api.features(kind, out=output, force=force, **choices)

@@ -3,19 +3,21 @@
 * **logmel**: frames of a signal, a window, a short-time transform, magnitudes or powers, bands on the mel scale as
   TensorFlow has it (mel = 1127·ln(1 + f/700), triangles on that scale), a number that is added, a logarithm;
 * **mfcc**: the first coefficients of its DCT-II, sqrt(2/bands)·Σ x·cos, as TensorFlow has it;
+* **pcen**: per-channel energy normalization (Wang et al. 2017, "Trainable frontend for robust and far-field keyword
+  spotting"): (E/M^gain + bias)^root - bias^root, E a band's energy with the number added, M its smoothed energy, which
+  begins with the first frame: M[t] = (1 - smooth)·M[t-1] + smooth·E[t];
 * **imu**: samples of several axes over their range, less their mean over the window where that is asked for.
 
 The models are what onnxruntime runs and what edgeq compiles: there is no other definition. Frames that end behind the
 last sample do not exist. Transforms are as long as the next power of two, zeros following the frame.
 
 The streaming form reads one step of samples at a time. Its states are the samples that the next frame begins with, and
-the rows before the newest one: the result is that of the last ``samples`` samples. Before the first step all is zero.
+the rows before the newest one: the result is that of the last ``samples`` samples. Before the first step all is zero,
+and smoothed energies are the number that is added.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -23,21 +25,19 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.numerics.array import Array
-from edgeq.onnxio.states import KEY
-from edgeq.onnxio.writer import IR_VERSION, OPSET
+from edgeq.onnxio.feature_graph import SIGNAL, FeatureGraph
 
 if TYPE_CHECKING:
     import onnx
 
-Kind = Literal["imu", "logmel", "mfcc"]
-KINDS: Final[tuple[Kind, ...]] = ("imu", "logmel", "mfcc")
+Kind = Literal["imu", "logmel", "mfcc", "pcen"]
+KINDS: Final[tuple[Kind, ...]] = ("imu", "logmel", "mfcc", "pcen")
 WINDOWS: Final = ("hann", "hamming", "blackman", "none")
 NORMALIZATIONS: Final = ("none", "peak")
 _COSINES: Final = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46), "blackman": (0.42, 0.5, 0.08)}
 _LEAST_PEAK: Final = 2.0**-15
 _MEL: Final = 1127.0
 _MEL_HERTZ: Final = 700.0
-SIGNAL: Final = "signal"
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ class FeatureOptions:
         low, high: where the first band begins and the last one ends, in hertz.
         epsilon: what is added before the logarithm.
         coefficients: of the DCT that are kept, for ``mfcc``.
+        smooth: share of the newest frame in the smoothed energy, for ``pcen``, as are the next three.
+        gain: exponent of the smoothed energy.
+        bias: what is added before the root.
+        root: exponent of the compression.
         normalize: ``peak``: the signal over its largest value.
         axes: of a sample, for ``imu``.
         range: the number that becomes 1, for ``imu``.
@@ -78,6 +82,10 @@ class FeatureOptions:
     high: float = 4000.0
     epsilon: float = 1e-6
     coefficients: int = 10
+    smooth: float = 0.025
+    gain: float = 0.98
+    bias: float = 2.0
+    root: float = 0.5
     normalize: str = "none"
     axes: int = 3
     range: float = 1.0
@@ -105,7 +113,7 @@ def feature_model(kind: Kind, options: FeatureOptions) -> onnx.ModelProto:
         EdgeqError: EQ0150 options that contradict each other.
     """
     _check(kind, options)
-    graph = _Graph()
+    graph = FeatureGraph()
     if kind == "imu":
         rows = _imu(graph, options)
         sizes: tuple[int, ...] = (options.samples, options.axes)
@@ -115,6 +123,8 @@ def feature_model(kind: Kind, options: FeatureOptions) -> onnx.ModelProto:
         if kind == "mfcc":
             rows = graph.node("MatMul", rows, graph.constant("dct", _dct(options.mels, options.coefficients)))
             sizes = (options.frames, options.coefficients)
+        elif kind == "pcen":
+            rows = _normalized(graph, rows, _smoothed(graph, rows, options), options)
     if options.stream and kind != "imu":
         rows = graph.remember(rows, "rows", sizes[0] - 1, sizes[1:])
     if options.bands_first:
@@ -137,7 +147,8 @@ def _check(kind: Kind, options: FeatureOptions) -> None:
         raise _contradiction("a size is not positive", "features", options, "1 or more")
     if options.stream and (kind == "imu" or options.normalize != "none"):
         got = f"{kind}, --normalize {options.normalize}"
-        raise _contradiction("these features cannot be streamed", "--stream", got, "logmel or mfcc, not normalized")
+        allowed = "logmel, mfcc or pcen, of the signal as it is"
+        raise _contradiction("these features cannot be streamed", "--stream", got, allowed)
     if kind == "imu":
         if not 0 < options.range < np.inf:
             raise _contradiction("the range is no positive number", "--range", options.range, "above 0")
@@ -157,12 +168,30 @@ def _check(kind: Kind, options: FeatureOptions) -> None:
         raise _contradiction("there is no such choice", "features", got, allowed)
     if not 0 <= options.epsilon < np.inf:
         raise _contradiction("epsilon is negative", "--epsilon", options.epsilon, "0 or more")
+    if kind == "pcen":
+        _check_normalization(options)
     if kind == "mfcc" and not 1 <= options.coefficients <= options.mels:
         allowed = f"1 to {options.mels}, the number of bands"
         raise _contradiction("there are no so many coefficients", "--coefficients", options.coefficients, allowed)
 
 
-def _imu(graph: _Graph, options: FeatureOptions) -> str:
+def _check_normalization(options: FeatureOptions) -> None:
+    for name, value, high in (
+        ("smooth", options.smooth, 1.0),
+        ("root", options.root, 1.0),
+        ("gain", options.gain, 2.0),
+    ):
+        if not 0 < value <= high:
+            raise _contradiction(
+                "a parameter of the normalization is out of range", f"--{name}", value, f"(0, {high:g}]"
+            )
+    if not 0 <= options.bias < np.inf:
+        raise _contradiction("a parameter of the normalization is out of range", "--bias", options.bias, "0 or more")
+    if not options.epsilon:
+        raise _contradiction("silence has no logarithm", "--epsilon", options.epsilon, "above 0")
+
+
+def _imu(graph: FeatureGraph, options: FeatureOptions) -> str:
     value = SIGNAL
     if options.center:
         mean = graph.node("ReduceMean", value, graph.constant("samples_axis", np.array([1])), keepdims=1)
@@ -170,7 +199,7 @@ def _imu(graph: _Graph, options: FeatureOptions) -> str:
     return graph.node("Mul", value, graph.constant("factor", np.array(1 / options.range, np.float32)))
 
 
-def _bands(graph: _Graph, options: FeatureOptions) -> str:
+def _bands(graph: FeatureGraph, options: FeatureOptions) -> str:
     value = SIGNAL
     if options.normalize == "peak":
         peak = graph.node("ReduceMax", value, keepdims=1)
@@ -191,6 +220,60 @@ def _bands(graph: _Graph, options: FeatureOptions) -> str:
     bands = graph.node("MatMul", energy, graph.constant("mel", weights.astype(np.float32)))
     added = graph.node("Add", bands, graph.constant("epsilon", np.array(options.epsilon, np.float32)))
     return graph.node("Log", added)
+
+
+def _smoothed(graph: FeatureGraph, rows: str, options: FeatureOptions) -> str:
+    """Logarithms of smoothed energies from those of energies [1, frames, bands].
+
+    Energies span more than integers hold, so sums are taken of logarithms: log(e^a + e^b) = a + softplus(b - a). A
+    round doubles how many frames a sum reaches back; only what lies within the window is added.
+    """
+    kept, taken = (np.log1p(-options.smooth), np.log(options.smooth)) if options.smooth < 1 else (0.0, 0.0)
+
+    def added(value: str, name: str, number: float) -> str:
+        return graph.node("Add", value, graph.constant(name, np.array(number, np.float32)))
+
+    def total(a: str, b: str) -> str:
+        return graph.node("Add", a, graph.node("Softplus", graph.node("Sub", b, a)))
+
+    if options.smooth == 1:
+        return rows
+    if options.stream:
+        state, floor = graph.state("smoothed_state", (1, 1, options.mels)), np.log(options.epsilon)
+        before, fresh = added(state, "kept", kept), added(rows, "taken", taken - floor)
+        both = graph.node(
+            "Add", before, graph.node("Softplus", graph.node("Sub", fresh, before)), result=f"{state}_out"
+        )
+        return added(both, "floor", floor)
+    axis = graph.constant("frames_axis", np.array([1]))
+
+    def part(value: str, start: int, stop: int) -> str:
+        bounds = [graph.constant(f"frame_{at}", np.array([at])) for at in (start, stop)]
+        return graph.node("Slice", value, *bounds, axis)
+
+    frames = options.frames
+    if frames == 1:
+        return rows
+    sums = graph.node("Concat", part(rows, 0, 1), added(part(rows, 1, frames), "taken", taken), axis=1)
+    reach = 1
+    while reach < frames:
+        older = added(part(sums, 0, frames - reach), f"kept_{reach}", reach * kept)
+        sums = graph.node("Concat", part(sums, 0, reach), total(part(sums, reach, frames), older), axis=1)
+        reach *= 2
+    return sums
+
+
+def _normalized(graph: FeatureGraph, rows: str, smoothed: str, options: FeatureOptions) -> str:
+    """(e^(rows - gain·smoothed) + bias)^root - bias^root."""
+
+    def number(name: str, value: float) -> str:
+        return graph.constant(name, np.array(value, np.float32))
+
+    excess = graph.node("Sub", rows, graph.node("Mul", smoothed, number("gain", options.gain)))
+    biased = graph.node("Add", graph.node("Exp", excess), number("bias", options.bias))
+    return graph.node(
+        "Sub", graph.node("Pow", biased, number("root", options.root)), number("least", options.bias**options.root)
+    )
 
 
 def window_of(name: str, samples: int) -> Array:
@@ -224,52 +307,3 @@ def _dct(bands: int, coefficients: int) -> Array:
     angle = np.pi / bands * np.outer(np.arange(bands) + 0.5, np.arange(coefficients))
     found: Array = (np.sqrt(2 / bands) * np.cos(angle)).astype(np.float32)
     return found
-
-
-class _Graph:
-    """Nodes in a row, each called after its operator."""
-
-    def __init__(self) -> None:
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[str, Array] = {}
-        self._states: list[tuple[str, tuple[int, ...]]] = []
-
-    def constant(self, name: str, values: Array) -> str:
-        self._constants[name] = values
-        return name
-
-    def node(self, kind: str, *operands: str, result: str | None = None, **attributes: int | list[int]) -> str:
-        from onnx import helper
-
-        name = result or f"{kind.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, list(operands), [name], name=f"{name}_{kind}", **attributes))  # type: ignore[arg-type]
-        return name
-
-    def remember(self, value: str, name: str, kept: int, rest: tuple[int, ...]) -> str:
-        """What was kept before, then the value, along axis 1; the last ``kept`` of that are kept."""
-        if kept < 1:
-            return value
-        state = f"{name}_state"
-        self._states.append((state, (1, kept, *rest)))
-        whole = self.node("Concat", state, value, axis=1)
-        bounds = [self.constant(f"{name}_{label}", np.array([at])) for label, at in (("from", -kept), ("to", 1 << 31))]
-        self.node("Slice", whole, *bounds, self.constant(f"{name}_axis", np.array([1])), result=f"{state}_out")
-        return whole
-
-    def model(self, name: str, given: tuple[int, ...], result: str, shape: tuple[int, ...]) -> onnx.ModelProto:
-        from onnx import TensorProto, helper, numpy_helper
-
-        def infos(named: Sequence[tuple[str, tuple[int, ...]]]) -> list[onnx.ValueInfoProto]:
-            return [helper.make_tensor_value_info(key, TensorProto.FLOAT, size) for key, size in named]
-
-        graph = helper.make_graph(
-            self._nodes,
-            name,
-            infos([(SIGNAL, given), *self._states]),
-            infos([(result, shape), *((f"{key}_out", size) for key, size in self._states)]),
-            [numpy_helper.from_array(values, key) for key, values in self._constants.items()],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        if self._states:
-            helper.set_model_props(model, {KEY: json.dumps([[key, f"{key}_out"] for key, _ in self._states])})
-        return model

@@ -65,6 +65,19 @@ def test_samples_become_classes_on_every_runner(choices: dict[str, Any], tmp_pat
     assert sqnr_db(wanted, got.reshape(wanted.shape)) > 25
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_normalized_energies_are_integers(stream: bool, tmp_path: Path) -> None:
+    front = edgeq.features("pcen", stream=stream, **SMALL)
+    signals = tones(64).reshape(64, 12, 100) if stream else tones(64)
+    compiled = edgeq.compile(front, signals, board="native", scheme="w8a16", out=tmp_path / "net", name="pcen")
+    assert compiled.verify(samples=3).ok
+    if not stream:
+        session = Session(read_model_bytes(front))
+        wanted = np.stack([session.run({"signal": x[np.newaxis]})["features"] for x in tones(40, seed=8)])
+        got = np.stack([found["features"] for found in compiled.emulate(tones(40, seed=8), "native").outputs])
+        assert sqnr_db(wanted, got.reshape(wanted.shape)) > 35
+
+
 def test_streamed_samples_become_classes(tmp_path: Path) -> None:
     front = edgeq.features("logmel", stream=True, **SMALL)
     steps = tones(48).reshape(48, 12, 100)

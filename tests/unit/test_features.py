@@ -97,17 +97,54 @@ def test_motion_is_scaled_and_centred() -> None:
 
 
 def test_streamed_features_are_those_of_the_last_samples() -> None:
-    model = proto_of(edgeq.features("mfcc", stream=True, **SMALL))
+    padded = np.pad(SIGNAL, [(0, 0), (100, 0)])
+    found = streamed(proto_of(edgeq.features("mfcc", stream=True, **SMALL)), padded)
+    # The first frame of the stream begins before the signal, and has left the window by now.
+    assert np.abs(found[0] - (by_hand(padded)[-9:] @ cosines())).max() < 1e-3
+
+
+def streamed(model: onnx.ModelProto, signal: Array) -> Array:
+    """The features behind the last of the steps, of 100 samples."""
     shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in model.graph.input}
     state = {name: np.zeros(size, np.float32) for name, size in shapes.items() if name != "signal"}
-    padded = np.pad(SIGNAL, [(0, 0), (100, 0)])
     named: dict[str, Array] = {}
-    for start in range(0, 1100, 100):
-        results = run_float(model, {"signal": padded[:, start : start + 100], **state})
+    for start in range(0, signal.size, 100):
+        results = run_float(model, {"signal": signal[:, start : start + 100], **state})
         named = dict(zip((value.name for value in model.graph.output), results, strict=True))
         state = {name: named[f"{name}_out"] for name in state}
-    # The first frame of the stream begins before the signal, and has left the window by now.
-    assert np.abs(named["features"][0] - (by_hand(padded)[-9:] @ cosines())).max() < 1e-3
+    return named["features"]
+
+
+def normalized(bands: Array, before: Array) -> Array:
+    """Per-channel energy normalization of logarithms of energies [frames, bands], with what was smoothed before."""
+    found, energies = [], np.exp(bands)
+    for energy in energies:
+        before = 0.8 * before + 0.2 * energy
+        found.append((energy / before**0.9 + 1.5) ** 0.4 - 1.5**0.4)
+    return np.stack(found)
+
+
+PCEN: Mapping[str, Any] = dict(SMALL) | {"smooth": 0.2, "gain": 0.9, "bias": 1.5, "root": 0.4}
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 8, 9])
+def test_energies_are_normalized_by_what_was_smoothed(frames: int) -> None:
+    samples = 200 + 100 * (frames - 1)
+    model = proto_of(edgeq.features("pcen", **(dict(PCEN) | {"samples": samples})))
+    (found,) = run_float(model, {"signal": SIGNAL[:, :samples]})
+    bands = by_hand(SIGNAL[:, :samples])
+    assert np.abs(found[0] - normalized(bands, np.exp(bands[0]))).max() < 1e-5
+
+
+def test_nothing_is_smoothed_where_the_newest_frame_is_all() -> None:
+    (found,) = run_float(proto_of(edgeq.features("pcen", **(dict(PCEN) | {"smooth": 1.0}))), {"signal": SIGNAL})
+    assert np.allclose(found[0], (np.exp(0.1 * by_hand(SIGNAL)) + 1.5) ** 0.4 - 1.5**0.4, atol=1e-5)
+
+
+def test_streamed_energies_begin_with_silence() -> None:
+    found = streamed(proto_of(edgeq.features("pcen", stream=True, **PCEN)), np.pad(SIGNAL, [(0, 0), (100, 0)]))
+    wanted = normalized(by_hand(np.pad(SIGNAL, [(0, 0), (100, 0)])), np.full(12, 1e-6))
+    assert np.abs(found[0] - wanted[-9:]).max() < 1e-4
 
 
 WRONG: Mapping[str, tuple[str, dict[str, Any]]] = {
@@ -124,6 +161,12 @@ WRONG: Mapping[str, tuple[str, dict[str, Any]]] = {
     "a range of nothing": ("imu", {"range": 0.0}),
     "a peak of a stream": ("logmel", {"stream": True, "normalize": "peak"}),
     "streamed motion": ("imu", {"stream": True}),
+    "nothing of the newest frame": ("pcen", {"smooth": 0.0}),
+    "more than the newest frame": ("pcen", {"smooth": 1.5}),
+    "a negative exponent": ("pcen", {"gain": -1.0}),
+    "no root": ("pcen", {"root": 0.0}),
+    "a negative bias": ("pcen", {"bias": -0.1}),
+    "a logarithm of silence": ("pcen", {"epsilon": 0.0}),
 }
 
 
