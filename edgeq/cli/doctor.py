@@ -216,10 +216,11 @@ def _arm_library() -> str | None:
 
 
 def _plugin() -> str | None:
-    from edgeq.runners.counting import build_plugin
+    from edgeq.runners.counting import build_plugin, interface_of
+    from edgeq.runners.qemu import QEMU
 
     try:
-        return build_plugin().name
+        return build_plugin(interface_of(QEMU.need())).name
     except EdgeqError:
         return None
 

@@ -59,7 +59,7 @@ TOOLS: Final[dict[str, tuple[str, str]]] = {
     ),
     "EQ0522": (
         "Instructions cannot be counted",
-        "The plugin needs QEMU 4.2 to 8.2. Everything else works without it.",
+        "The plugin needs QEMU 4.2 or newer. Everything else works without it.",
     ),
     "EQ0523": ("GDB missing", "apt-get install --no-install-recommends gdb-multiarch"),
     "EQ0524": ("pyOCD missing", "pip install 'pyocd>=0.36,<1' into the environment of edgeq."),

@@ -38,7 +38,7 @@ TOOLS: Final[dict[str, Example]] = {
     "EQ0512": Example("a computer whose C compiler cannot link shared libraries", _HOST),
     "EQ0520": Example("a computer without qemu-system-arm", f"{_APT} qemu-system-arm"),
     "EQ0521": Example("edgeq profile on a computer without gcc", _HOST),
-    "EQ0522": Example("QEMU 9 or a QEMU without plugins", "QEMU 7.2, as Debian 12 has it"),
+    "EQ0522": Example("a QEMU that is built without plugins", "QEMU 7.2, as Debian 12 has it"),
     "EQ0523": Example("edgeq flash build/kws --with gdb, without GDB", f"{_APT} gdb-multiarch"),
     "EQ0524": Example("edgeq flash build/kws --with pyocd, without pyOCD", "pip install pyocd"),
     "EQ0525": Example("edgeq flash build/kws --with openocd, without OpenOCD", f"{_APT} openocd"),

@@ -137,9 +137,17 @@ _UNKNOWN_MACS: Final = 20_000_000
 
 @dataclass(frozen=True)
 class Counts:
-    """Instructions executed, by class, in the order of :data:`CLASSES`."""
+    """What was executed.
+
+    Attributes:
+        by_class: instructions, in the order of :data:`CLASSES`.
+        read_bytes: bytes that they read from memory, in flash and RAM; instructions that are fetched do not count.
+        written_bytes: likewise.
+    """
 
     by_class: tuple[int, ...]
+    read_bytes: int = 0
+    written_bytes: int = 0
 
     @property
     def total(self) -> int:
@@ -151,8 +159,9 @@ class Counts:
         return dict(zip(CLASSES, self.by_class, strict=True))
 
     def __add__(self, other: Counts) -> Counts:
-        """Class by class."""
-        return Counts(tuple(a + b for a, b in zip(self.by_class, other.by_class, strict=True)))
+        """Figure by figure."""
+        classes = tuple(a + b for a, b in zip(self.by_class, other.by_class, strict=True))
+        return Counts(classes, self.read_bytes + other.read_bytes, self.written_bytes + other.written_bytes)
 
 
 @dataclass(frozen=True)

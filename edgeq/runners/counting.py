@@ -1,8 +1,9 @@
 """The instruction counter inside QEMU: building our plugin, telling it where the steps begin, reading its counts.
 
 The plugin (``plugin/count.c``, which explains the method) is compiled with the host's compiler when it is first needed,
-into the user's cache folder under a name that is the digest of its source, compiler and flags. Shipping it compiled was
-decided against: the wheel would no longer be pure Python for 20 KB that build in half a second.
+for the interface of the QEMU that was found, into the user's cache folder under a name that is the digest of its source
+and flags. Shipping it compiled was decided against: the wheel would no longer be pure Python for 20 KB that build in
+half a second.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import atexit
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,12 +30,15 @@ from edgeq.writing import disk_problem, remove_scratch, scratch_folder, write_wh
 from edgeq.writing.scratch import make_scratch
 
 PLUGIN_DIR: Final = Path(__file__).resolve().parent / "plugin"
-SOURCES: Final = ("count.c", "classes.h", "classify_a64.h", "classify_thumb.h")
+SOURCES: Final = ("count.c", "classes.h", "classify_a64.h", "classify_thumb.h", "interface.h")
+INTERFACES: Final = ((9, 1, 3), (9, 0, 2), (4, 2, 1))
+"""From which version of QEMU on, the newest first, the plugin needs which interface; see ``plugin/interface.h``."""
 _FLAGS: Final = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
 # Undefined symbols are QEMU's; macOS' linker has to be told.
 _HOST_FLAGS: Final = ("-Wl,-undefined,dynamic_lookup",) if sys.platform == "darwin" else ()
 _COMPILERS: Final = ("cc", "gcc", "clang")
 _BUILD_SECONDS: Final = 120
+_ANSWER_SECONDS: Final = 30
 # Several threads that start QEMU build it once.
 _BUILDING: Final = Lock()
 
@@ -51,22 +57,38 @@ def find_host_compiler() -> str | None:
     return next((path for path in map(shutil.which, _COMPILERS) if path), None)
 
 
-def build_plugin() -> Path:
+@cache
+def interface_of(program: str) -> int:
+    """The version of the plugin interface that a QEMU has; 1 where it does not say what it is."""
+    try:
+        told = run_program([program, "--version"], timeout_seconds=_ANSWER_SECONDS).text
+    except (Stopped, OSError):
+        return 1
+    found = re.search(r"version (\d+)\.(\d+)", told)
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    return next((interface for *first, interface in INTERFACES if version >= tuple(first)), 1)
+
+
+def build_plugin(interface: int = 1) -> Path:
     """The path of the built plugin; builds it where the cache does not hold it.
+
+    Args:
+        interface: the version of QEMU's plugin interface.
 
     Raises:
         EdgeqError: EQ0521 there is no host compiler, EQ0522 the plugin does not build.
     """
+    flags = (*_FLAGS, *_HOST_FLAGS, f"-DEQ_INTERFACE={interface}")
     digest = hashlib.sha256()
     for name in SOURCES:
         digest.update((PLUGIN_DIR / name).read_bytes())
-    digest.update(" ".join((*_FLAGS, *_HOST_FLAGS)).encode())
+    digest.update(" ".join(flags).encode())
     name = f"edgeq-count-{digest.hexdigest()[:16]}.so"
     folder = _writable(cache_folder())
     built = folder / name
     with _BUILDING:
         if not built.is_file():
-            _compile(built)
+            _compile(built, flags)
     return built
 
 
@@ -89,7 +111,7 @@ def _private_folder() -> Path:
     return folder
 
 
-def _compile(target: Path) -> None:
+def _compile(target: Path, flags: Sequence[str]) -> None:
     compiler = find_host_compiler()
     if compiler is None:
         raise EdgeqError(
@@ -101,7 +123,7 @@ def _compile(target: Path) -> None:
         )
     with scratch_folder("plugin") as folder:
         made = folder / target.name
-        command = [compiler, *_FLAGS, *_HOST_FLAGS, "-o", str(made), str(PLUGIN_DIR / SOURCES[0])]
+        command = [compiler, *flags, "-o", str(made), str(PLUGIN_DIR / SOURCES[0])]
         try:
             done = run_program(command, timeout_seconds=_BUILD_SECONDS)
         except (Stopped, OSError) as problem:
@@ -167,10 +189,10 @@ def read_tally(path: Path) -> Tally:
                 runs.append(RunCounts(slots[0], tuple(slots[1:])))
             slots = []
             continue
-        counts = Counts(tuple(int(value) for value in values))
-        if len(values) != len(CLASSES):
+        if len(values) != len(CLASSES) + 2:
             raise EdgeqError("EQ0522", "the counting plugin's counts are not understood", where=path.name, got=line)
-        slots.append(counts)
+        *classes, read, written = (int(value) for value in values)
+        slots.append(Counts(tuple(classes), read, written))
     program = slots.pop()
     if slots:
         runs.append(RunCounts(slots[0], tuple(slots[1:])))

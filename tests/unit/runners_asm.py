@@ -138,6 +138,9 @@ _BODIES = {
     "cortex-m0": ("", (0,) * 7),
     "cortex-m55": (_VECTOR_LOOP, (0, 0, 0, 3, 1 + 3, 6, 0)),
 }
+# Bytes read and written.
+BEFORE_BYTES = (0, 8)
+STEP_2_BYTES = (8, 0)
 _PREPARE = {"cortex-m55": (_ENABLE_VECTORS, 5)}
 
 
@@ -145,6 +148,11 @@ def step_1(cpu: str) -> tuple[int, ...]:
     """What step 1 executes on a CPU."""
     _, extra = _BODIES.get(cpu, (_IT_BLOCK, (0, 0, 0, 2, 0, 0, 1)))
     return tuple(a + b for a, b in zip(_STEP_1, extra, strict=True))
+
+
+def step_1_bytes(cpu: str) -> tuple[int, int]:
+    """What step 1 reads, an address beside the code included, and writes; the last vector of its loop is cut short."""
+    return 8 + (40 if cpu == "cortex-m55" else 0), 4
 
 
 def program_instructions(cpu: str) -> int:

@@ -72,6 +72,9 @@ ISAS = {
 }
 
 
+BUILD = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One cache for all tests of this session, not the user's."""
@@ -80,11 +83,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return folder
 
 
-def count(machine: asm.Machine, folder: Path) -> tuple[counting.Tally, bytes]:
-    """Run the hand-written image; the counts, parsed and raw."""
+def count(machine: asm.Machine, folder: Path, built: Path | None = None) -> tuple[counting.Tally, bytes]:
+    """Run the hand-written image with a plugin, as a rule edgeq's; the counts, parsed and raw."""
     image = asm.build(machine, folder)
     counting.write_markers(folder / "markers.txt", image, "t", 3)
-    plugin = f"{counting.build_plugin()},markers=markers.txt,out=counts.txt"
+    plugin = f"{built or counting.build_plugin()},markers=markers.txt,out=counts.txt"
     command = machine_command("qemu-system-arm", machine.name)
     command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(image), "-plugin", plugin]
     done = subprocess.run(command, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
@@ -96,9 +99,50 @@ def count(machine: asm.Machine, folder: Path) -> tuple[counting.Tally, bytes]:
 @pytest.mark.parametrize("machine", asm.MACHINES, ids=lambda machine: machine.name)
 def test_counts_are_exact(machine: asm.Machine, tmp_path: Path) -> None:
     tally, _ = count(machine, tmp_path)
-    steps = (Counts(asm.STEP_0), Counts(asm.step_1(machine.cpu)), Counts(asm.STEP_2))
-    assert tally.runs == (RunCounts(Counts(asm.BEFORE), steps),) * asm.RUNS
+    assert_exact(tally, machine)
+
+
+def assert_exact(tally: counting.Tally, machine: asm.Machine) -> None:
+    steps = (
+        Counts(asm.STEP_0),
+        Counts(asm.step_1(machine.cpu), *asm.step_1_bytes(machine.cpu)),
+        Counts(asm.STEP_2, *asm.STEP_2_BYTES),
+    )
+    assert tally.runs == (RunCounts(Counts(asm.BEFORE, *asm.BEFORE_BYTES), steps),) * asm.RUNS
     assert tally.program.total == asm.program_instructions(machine.cpu)
+
+
+@needs_tools
+@pytest.mark.parametrize("machine", [asm.MACHINES[0], asm.MACHINES[-1]], ids=lambda machine: machine.name)
+@pytest.mark.parametrize("interface", [2, 3])
+def test_counts_through_newer_interfaces_are_exact(interface: int, machine: asm.Machine, tmp_path: Path) -> None:
+    flags = [*BUILD, f"-DEQ_INTERFACE={interface}", "-Dqemu_plugin_version=newer_version"]
+    if interface == 3:
+        flags.append("-Dqemu_plugin_insn_data=newer_insn_data")
+    subprocess.run(["gcc", *flags, "-c", counting.PLUGIN_DIR / "count.c"], cwd=tmp_path, check=True, timeout=60)
+    newer = Path(__file__).with_name("runners_interface.c")
+    built = tmp_path / "newer.so"
+    subprocess.run(["gcc", *BUILD, newer, "count.o", "-o", built], cwd=tmp_path, check=True, timeout=60)
+    assert_exact(count(machine, tmp_path, built)[0], machine)
+
+
+@pytest.mark.parametrize(
+    ("told", "interface"),
+    [
+        ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)", 1),
+        ("QEMU emulator version 8.2.2 (Debian 1:8.2.2+ds-0ubuntu1)", 1),
+        ("QEMU emulator version 9.0.4", 2),
+        ("qemu-aarch64 version 9.1.0", 3),
+        ("QEMU emulator version 10.0.3 (Debian 1:10.0.3+ds-0+deb13u1)", 3),
+        ("something else", 1),
+    ],
+)
+def test_interface_is_that_of_the_emulator(told: str, interface: int, tmp_path: Path) -> None:
+    program = tmp_path / "qemu"
+    program.write_text(f"#!/bin/sh\necho '{told}'\n")
+    program.chmod(0o755)
+    assert counting.interface_of(str(program)) == interface
+    assert counting.interface_of(str(tmp_path / "absent")) == 1
 
 
 @needs_tools
@@ -146,8 +190,9 @@ def test_class_of_each_instruction(isa: str, kind: str, tmp_path: Path, needs_pr
 
 
 @needs_tools
-def test_plugin_builds_without_warnings(tmp_path: Path) -> None:
-    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fPIC", "-shared"]
+@pytest.mark.parametrize("interface", [interface for *_, interface in counting.INTERFACES])
+def test_plugin_builds_without_warnings(interface: int, tmp_path: Path) -> None:
+    flags = [*BUILD, f"-DEQ_INTERFACE={interface}", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
     source = str(counting.PLUGIN_DIR / "count.c")
     subprocess.run(["gcc", *flags, source, "-o", str(tmp_path / "count.so")], check=True, timeout=60)
 
@@ -166,7 +211,7 @@ def test_plugin_is_built_again_when_any_of_its_files_changes(
     changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGEQ_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(counting, "_compile", lambda target: target.touch())
+    monkeypatch.setattr(counting, "_compile", lambda target, flags: target.touch())
     before = counting.build_plugin().name
     copies = tmp_path / "plugin"
     shutil.copytree(counting.PLUGIN_DIR, copies)
@@ -196,7 +241,7 @@ def test_plugin_without_compiler_names_the_package(tmp_path: Path, monkeypatch: 
     assert problem.hint == "apt-get install --no-install-recommends gcc libc6-dev"
 
 
-@pytest.mark.parametrize("text", ["", "run 0\nbefore 1 2 3 4 5 6 7\n", "program 1 2\n"])
+@pytest.mark.parametrize("text", ["", "run 0\nbefore 1 2 3 4 5 6 7 8 9\n", "program 1 2\n"])
 def test_cut_counts_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "counts.txt").write_text(text)
     with pytest.raises(EdgeqError, match="EQ0522"):

@@ -1,4 +1,4 @@
-/* QEMU plugin: exact instruction counts of a model's run, by step and by class of instruction.
+/* QEMU plugin: exact counts of a model's run, by step: instructions by class, and bytes read and written.
  *
  * Arguments:  markers=FILE  lines "begin ADDRESS", "end ADDRESS", "step NUMBER ADDRESS" (hexadecimal, bit 0 ignored)
  *             out=FILE      the counts, as text, see write_run and write_end
@@ -11,48 +11,17 @@
  *
  * Slots of a run: 0 = before the first step, k + 1 = step k until the next step or the end. Everything outside of a run
  * goes to the idle slot and shows in the total of the whole program only. A run that never ends is not written.
- *
- * The part of the plugin interface that is used is declared here, version 1 (QEMU 4.2 to 8.2), because distributions do
- * not package its header.
+ * Bytes that instructions read and write are added up by a callback for each access; vectors access lane by lane.
  */
 #include "classes.h"
 #include "classify_a64.h"
 #include "classify_thumb.h"
+#include "interface.h"
 
 #include <inttypes.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef uint64_t qemu_plugin_id_t;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-/* Its first member is all that is read. */
-typedef struct {
-  const char *target_name;
-} qemu_info_t;
-typedef void (*tb_trans_t)(qemu_plugin_id_t, struct qemu_plugin_tb *);
-typedef void (*exec_t)(unsigned, void *);
-typedef void (*exit_t)(qemu_plugin_id_t, void *);
-enum { CB_NO_REGS = 0 };
-enum { INLINE_ADD_U64 = 0 };
-extern void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, tb_trans_t);
-extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, exec_t, int, void *);
-extern void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, int, void *, uint64_t);
-extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, exec_t, int, void *);
-extern void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, exit_t, void *);
-extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
-extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
-extern const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
-extern size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
-extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
-
-#define EXPORT __attribute__((visibility("default")))
-EXPORT extern int qemu_plugin_version;
-EXPORT int qemu_plugin_version = 1;
-EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
 enum { ROLE_BEGIN, ROLE_END, ROLE_STEP };
 
@@ -67,12 +36,15 @@ typedef struct segment {
   struct segment *next_hash;
   const marker_t *marker; /* NULL: counted inline */
   uint64_t address;
-  uint64_t executed; /* since the last harvest */
+  eq_counter_t counter; /* of executions since the last harvest */
   uint32_t held[EQ_CLASSES];
 } segment_t;
 
+/* Instructions by class, then bytes read, then bytes written. */
+enum { READ = EQ_CLASSES, WRITTEN, FIGURES };
+
 typedef struct {
-  uint64_t count[EQ_CLASSES];
+  uint64_t count[FIGURES];
 } slot_t;
 
 enum { BUCKETS = 4096 };
@@ -106,23 +78,27 @@ static void *allocate(size_t count, size_t size) {
 /* Moves what was executed since the last marker into the slot that was current. */
 static void harvest(void) {
   for (segment_t *segment = all_segments; segment != NULL; segment = segment->next_all) {
-    if (segment->executed != 0) {
-      for (int class = 0; class < EQ_CLASSES; class ++) {
-        current->count[class] += segment->executed * segment->held[class];
-      }
-      segment->executed = 0;
+    uint64_t executed = eq_counter_take(&segment->counter);
+    for (int class = 0; executed != 0 && class < EQ_CLASSES; class ++) {
+      current->count[class] += executed * segment->held[class];
     }
   }
 }
 
+static void add_slot(slot_t *sum, const slot_t *slot) {
+  for (int figure = 0; figure < FIGURES; figure++) {
+    sum->count[figure] += slot->count[figure];
+  }
+}
+
 static void write_slot(const slot_t *slot) {
-  for (int class = 0; class < EQ_CLASSES; class ++) {
-    fprintf(out, " %" PRIu64, slot->count[class]);
+  for (int figure = 0; figure < FIGURES; figure++) {
+    fprintf(out, " %" PRIu64, slot->count[figure]);
   }
   fputc('\n', out);
 }
 
-/* "run N", then one line a slot: "before C0 C1 ...", "0 C0 C1 ...", "1 C0 C1 ...". */
+/* "run N", then one line a slot: "before F0 F1 ...", "0 F0 F1 ...", "1 F0 F1 ...", the figures in a slot's order. */
 static void write_run(void) {
   fprintf(out, "run %" PRIu64 "\n", runs++);
   for (unsigned slot = 0; slot <= steps; slot++) {
@@ -132,38 +108,30 @@ static void write_run(void) {
       fprintf(out, "%u", slot - 1u);
     }
     write_slot(&slots[slot]);
-    for (int class = 0; class < EQ_CLASSES; class ++) {
-      finished.count[class] += slots[slot].count[class];
-    }
-  }
-}
-
-/* "program C0 C1 ...": all that the machine executed; the last line, so that a cut file is recognized. */
-static void write_end(qemu_plugin_id_t id, void *data) {
-  (void)id;
-  (void)data;
-  harvest();
-  for (int class = 0; class < EQ_CLASSES; class ++) {
-    idle.count[class] += finished.count[class];
-    if (current != &idle) {
-      for (unsigned slot = 0; slot <= steps; slot++) {
-        idle.count[class] += slots[slot].count[class];
-      }
-    }
-  }
-  fputs("program", out);
-  write_slot(&idle);
-  if (fclose(out) != 0) {
-    fprintf(stderr, "edgeq-count: cannot write the counts\n");
+    add_slot(&finished, &slots[slot]);
   }
 }
 
 /* Folds a run that was left without reaching the end marker into the idle slot. */
 static void abandon_run(void) {
   for (unsigned slot = 0; slot <= steps; slot++) {
-    for (int class = 0; class < EQ_CLASSES; class ++) {
-      idle.count[class] += slots[slot].count[class];
-    }
+    add_slot(&idle, &slots[slot]);
+  }
+}
+
+/* "program F0 F1 ...": all that the machine executed; the last line, so that a cut file is recognized. */
+static void write_end(qemu_plugin_id_t id, void *data) {
+  (void)id;
+  (void)data;
+  harvest();
+  if (current != &idle) {
+    abandon_run();
+  }
+  add_slot(&idle, &finished);
+  fputs("program", out);
+  write_slot(&idle);
+  if (fclose(out) != 0) {
+    fprintf(stderr, "edgeq-count: cannot write the counts\n");
   }
 }
 
@@ -180,7 +148,6 @@ static slot_t *slot_of_step(const marker_t *marker) {
 
 static void reach_marker(unsigned cpu, void *data) {
   segment_t *segment = data;
-  (void)cpu;
   harvest();
   switch (segment->marker->role) {
     case ROLE_BEGIN:
@@ -202,7 +169,15 @@ static void reach_marker(unsigned cpu, void *data) {
       }
       break;
   }
-  segment->executed++;
+  eq_counter_increment(&segment->counter, cpu);
+}
+
+static void access_memory(unsigned cpu, uint32_t access, uint64_t address, void *data) {
+  (void)cpu;
+  (void)address;
+  (void)data;
+  current->count[qemu_plugin_mem_is_store(access) ? WRITTEN : READ] += UINT64_C(1)
+                                                                       << qemu_plugin_mem_size_shift(access);
 }
 
 static const marker_t *find_marker(uint64_t address) {
@@ -229,6 +204,7 @@ static segment_t *intern(const segment_t *wanted) {
   }
   segment_t *segment = allocate(1, sizeof *segment);
   *segment = *wanted;
+  eq_counter_open(&segment->counter);
   segment->next_hash = *bucket;
   *bucket = segment;
   segment->next_all = all_segments;
@@ -240,12 +216,12 @@ static void count_segment(struct qemu_plugin_tb *block, size_t first, const segm
   segment_t *segment = intern(wanted);
   struct qemu_plugin_insn *start = qemu_plugin_tb_get_insn(block, first);
   if (segment->marker != NULL && first == 0) {
-    qemu_plugin_register_vcpu_tb_exec_cb(block, reach_marker, CB_NO_REGS, segment);
+    qemu_plugin_register_vcpu_tb_exec_cb(block, reach_marker, EQ_NO_REGISTERS, segment);
   } else if (segment->marker != NULL) {
-    qemu_plugin_register_vcpu_insn_exec_cb(start, reach_marker, CB_NO_REGS, segment);
+    qemu_plugin_register_vcpu_insn_exec_cb(start, reach_marker, EQ_NO_REGISTERS, segment);
   } else {
     /* a segment without a marker is the first of its block */
-    qemu_plugin_register_vcpu_tb_exec_inline(block, INLINE_ADD_U64, &segment->executed, 1);
+    eq_counter_count(&segment->counter, block);
   }
 }
 
@@ -267,7 +243,9 @@ static void translate_block(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
       wanted.marker = marker;
       first = index;
     }
-    wanted.held[classify(qemu_plugin_insn_data(insn), (unsigned)qemu_plugin_insn_size(insn))]++;
+    eq_code_t code = eq_code_of(insn);
+    wanted.held[classify(code.bytes, (unsigned)qemu_plugin_insn_size(insn))]++;
+    qemu_plugin_register_vcpu_mem_cb(insn, access_memory, EQ_NO_REGISTERS, EQ_READS_AND_WRITES, NULL);
   }
   if (length != 0) {
     count_segment(block, first, &wanted);
