@@ -30,7 +30,10 @@ class LayerProfile:
         kernel: what computes it.
         instructions: of the first sample; None where this QEMU cannot count.
         macs: multiply-accumulates.
+        share: of the instructions of the whole run; likewise.
         classes: instructions by class; likewise.
+        read_bytes: what they read from memory, flash and RAM; likewise.
+        written_bytes: likewise.
         scratch_bytes: memory that lives for this step only.
         output_bytes: of its results.
     """
@@ -40,7 +43,10 @@ class LayerProfile:
     kernel: str | None
     instructions: int | None
     macs: int
+    share: float | None
     classes: Mapping[str, int] | None
+    read_bytes: int | None
+    written_bytes: int | None
     scratch_bytes: int
     output_bytes: int
 
@@ -113,7 +119,10 @@ class ProfileResult:
             kernel=step.kernel,
             instructions=found.total if found is not None else None,
             macs=step.macs,
+            share=found.total / (self.instructions or 1) if found is not None else None,
             classes=found.named() if found is not None else None,
+            read_bytes=found.read_bytes if found is not None else None,
+            written_bytes=found.written_bytes if found is not None else None,
             scratch_bytes=step.scratch_bytes,
             output_bytes=sum(result.bytes for result in step.results),
         )
@@ -134,6 +143,8 @@ class ProfileResult:
             "instructions_min": low,
             "instructions_max": high,
             "classes": self.classes,
+            "read_bytes": self.counts[0].whole.read_bytes if self.counts else None,
+            "written_bytes": self.counts[0].whole.written_bytes if self.counts else None,
             "macs": self.program.macs,
             "ram_bytes": self.program.arena_bytes,
             "state_bytes": self.program.state_bytes,

@@ -9,15 +9,18 @@ import click
 
 from edgeq import api
 from edgeq.cli.limits import budget_options, show_data
-from edgeq.cli.options import common, data_option, folder_argument
+from edgeq.cli.options import common, data_option, folder_argument, force_option
 from edgeq.cli.problems import show_problems
 from edgeq.cli.progress import ProgressLine
 from edgeq.cli.talk import VERBOSE, talk
 from edgeq.cli.words import Word, runner_words
+from edgeq.errors import EdgeqError
 from edgeq.report.documents import print_document
+from edgeq.report.tables import Column, first_of, print_table
 
 if TYPE_CHECKING:
     from edgeq.analysis.profile import ProfileResult
+    from edgeq.analysis.profile_comparison import ProfileComparison
 
 
 @click.command("profile")
@@ -33,33 +36,102 @@ if TYPE_CHECKING:
     type=Word("runner", "EQ0170", runner_words),
     help="qemu, or tvm-qemu for the image of TVM's objects.",
 )
+@click.option(
+    "--compare",
+    "other",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Another folder of the model: its instructions beside these.",
+)
+@click.option(
+    "--svg", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw layers and classes of instructions."
+)
+@force_option
 @budget_options
 @common
-def command(folder: Path, data: Path | None, samples: int, runner: str, as_json: bool) -> None:
+def command(
+    folder: Path,
+    data: Path | None,
+    samples: int,
+    runner: str,
+    other: Path | None,
+    svg: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Count the instructions of each layer in DIR on the emulated core. Instructions are not cycles.
 
     \b
     edgeq profile build/kws
     edgeq profile build/kws --data eval.npz --json
+    edgeq profile build/kws --compare build/old --svg kws.svg
     """
+    if svg is not None:
+        _check_picture(svg, force=force)
     with ProgressLine() as progress:
         result = api.load(folder).profile(runner, data, samples=samples, progress=progress)
+        compared = _compared(result, other, data, samples, progress) if other is not None else None
+    if svg is not None:
+        _draw(result, svg)
     if as_json:
-        print_document("profile", result.to_json())
+        print_document("profile", {**result.to_json(), "compared": compared.to_json() if compared else None})
         show_problems(result.notes, err=True)
         return
-    from edgeq.report.tables import Column, first_of, print_table
-
     show_problems(result.notes, err=False)
     show_data(result.data)
+    _show_layers(result)
+    _show_totals(result)
+    if compared is not None:
+        _show_comparison(compared)
+
+
+def _compared(
+    result: ProfileResult, other: Path, data: Path | None, samples: int, progress: ProgressLine
+) -> ProfileComparison:
+    from edgeq.analysis.profile_comparison import ProfileComparison
+
+    before = api.load(other).profile(result.runner, data, samples=samples, progress=progress)
+    return ProfileComparison(before, result)
+
+
+def _check_picture(path: Path, *, force: bool) -> None:
+    from edgeq.pipeline import make_parent
+    from edgeq.report.flame import drew
+    from edgeq.writing import check_file
+
+    check_file(path, drew(path), force=force, flag="--svg")
+    make_parent(path, "--svg")
+
+
+def _draw(result: ProfileResult, path: Path) -> None:
+    from edgeq.report.flame import drew
+    from edgeq.report.profile_picture import profile_svg
+    from edgeq.writing import disk_problem, keep_file, write_whole
+
+    if result.instructions is None:
+        click.echo(f"{path} is not drawn: {result.uncounted}", err=True)
+        return
+    if path.exists() and not drew(path):
+        keep_file(path)
+    try:
+        write_whole(path, profile_svg(result))
+    except OSError as problem:
+        raise disk_problem(problem) or EdgeqError(
+            "EQ0101", "the picture cannot be written", where="--svg", got=f"{path}: {problem.strerror}"
+        ) from problem
+
+
+def _show_layers(result: ProfileResult) -> None:
     rows = [
         [
             first_of(layer.name),
             layer.kernel,
             layer.instructions,
+            f"{100 * layer.share:.1f} %" if layer.share is not None else None,
             layer.macs,
             layer.instructions / layer.macs if layer.macs and layer.instructions else None,
-            layer.output_bytes,
+            layer.read_bytes,
+            layer.written_bytes,
         ]
         for layer in result.layers
     ]
@@ -67,12 +139,28 @@ def command(folder: Path, data: Path | None, samples: int, runner: str, as_json:
         Column("layer", shorten=True),
         Column("kernel"),
         Column("instructions", numeric=True),
+        Column("share", numeric=True, optional=3),
         Column("MACs", numeric=True),
         Column("per MAC", numeric=True),
-        Column("output bytes", numeric=True, optional=1),
+        Column("bytes read", numeric=True, optional=2),
+        Column("written", numeric=True, optional=1),
     )
     print_table(result.board, header, rows)
-    _show_totals(result)
+
+
+def _show_comparison(compared: ProfileComparison) -> None:
+    from edgeq.analysis.profile_comparison import LayerPair
+
+    click.echo("")
+    whole = LayerPair("all", compared.before.instructions, compared.after.instructions)
+    rows = [[first_of(pair.name), pair.before, pair.after, pair.ratio] for pair in (*compared.layers, whole)]
+    header = (
+        Column("layer", shorten=True),
+        Column("before", numeric=True),
+        Column("after", numeric=True),
+        Column("ratio", numeric=True),
+    )
+    print_table(f"{compared.before.board} before, {compared.after.board} after", header, rows)
 
 
 def _show_totals(result: ProfileResult) -> None:

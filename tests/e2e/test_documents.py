@@ -55,7 +55,7 @@ DOCUMENTS = {
     "flash": "flash {folder} --with drive --dry-run --drive {drive}",
     "methods": "methods",
     "ops": "ops",
-    "profile": "profile {folder} --samples 2",
+    "profile": "profile {folder} --samples 2 --compare {folder}",
     "quantize": "quantize {model} --data {calibration} -o {quantized_too} --observer minmax",
     "stream": "stream {window} -o {step}",
     "targets": "targets",
