@@ -87,6 +87,7 @@ def _program(product: Product) -> Program:
         inputs=tuple(_place(graph.tensors[name], program) for name in graph.inputs),
         outputs=tuple(_place(graph.tensors[name], program) for name in graph.outputs),
         steps=tuple(_step(graph, node, described.get(node.name), program) for node in step_nodes(graph)),
+        removed=product.removed,
         weights=blobs(program.constants.arrays) if program is not None else (),
         arena_bytes=program.plan.arena_bytes if program is not None else None,
         state_bytes=program.plan.state_bytes if program is not None else None,

@@ -18,7 +18,8 @@ from edgeq.lowering import lower
 from edgeq.manifest import tell_of_float
 from edgeq.notes import tell
 from edgeq.numerics.scaling import Mode
-from edgeq.passes import PASSES, run_passes
+from edgeq.passes import BLIND_PASSES, PASSES, run_passes
+from edgeq.passes.removed_channels import RemovedChannels, removed_channels
 from edgeq.sources import shown
 from edgeq.writing import disk_problem, keep_file, write_whole
 
@@ -207,11 +208,32 @@ def _describe_unneeded_data(job: Job) -> None:
 def lower_model(job: Job) -> None:
     """Cross into the integer world, and rewrite the integer graph."""
     assert job.qdq_model is not None  # import_model or quantize_model has set it
-    job.graph = to_integer_graph(job.qdq_model, job.options.requantize, job.options.name)
+    # Scales of a model that was quantized blindly say nothing of what its channels can be.
+    blind = job.blind and (job.float_model is not None or job.partly_quantized is not None)
+    options = job.options
+    job.graph, job.removed = rewritten_graph(job.qdq_model, options.requantize, options.name, blind=blind)
 
 
-def to_integer_graph(model: onnx_ir.Model, mode: Mode, name: str) -> Graph:
-    """Lower a canonical QDQ model and run every pass, verifying the graph after each."""
-    graph = lower(model, mode=mode, name=name)
-    run_passes(graph, PASSES)
-    return graph
+def rewritten_graph(
+    model: onnx_ir.Model, mode: Mode, name: str, *, blind: bool = False
+) -> tuple[Graph, tuple[RemovedChannels, ...]]:
+    """Lower a canonical QDQ model and run every pass, verifying the graph after each.
+
+    Args:
+        model: canonical QDQ.
+        mode: the arithmetic.
+        name: the graph's name.
+        blind: its scales mean nothing: passes that read them are left out.
+
+    Returns:
+        The graph, and what its layers have lost.
+    """
+    lowered = lower(model, mode=mode, name=name)
+    graph = lowered.copy()
+    run_passes(graph, BLIND_PASSES if blind else PASSES)
+    return graph, removed_channels(lowered, graph)
+
+
+def to_integer_graph(model: onnx_ir.Model, mode: Mode, name: str, *, blind: bool = False) -> Graph:
+    """The graph of :func:`rewritten_graph` alone."""
+    return rewritten_graph(model, mode, name, blind=blind)[0]

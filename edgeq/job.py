@@ -14,6 +14,7 @@ from edgeq.ir import Graph, State
 from edgeq.manifest import Manifest
 from edgeq.numerics import DEFAULT_MODE
 from edgeq.numerics.scaling import Mode
+from edgeq.passes.removed_channels import RemovedChannels
 from edgeq.sources import DataSource, ModelSource
 from edgeq.target import Board
 
@@ -99,12 +100,14 @@ class Product:
     Attributes:
         mode: the arithmetic.
         graph: the integer graph in it.
+        removed: what layers of the graph have lost.
         emitted: the files.
         images: the board's images, once they are built.
     """
 
     mode: Mode
     graph: Graph
+    removed: tuple[RemovedChannels, ...]
     emitted: Emitted
     images: Images | None = None
 
@@ -128,6 +131,7 @@ class Job:
         qdq_model: the canonical quantized model.
         quantization: the quantizer's report.
         graph: the integer graph.
+        removed: what its layers have lost.
         products: by backend.
         files: every image and module by kind, as a path below the folder.
         notes: notes and warnings for the user.
@@ -148,6 +152,7 @@ class Job:
     qdq_model: onnx_ir.Model | None = None
     quantization: Report | None = None
     graph: Graph | None = None
+    removed: tuple[RemovedChannels, ...] = ()
     products: dict[str, Product] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     notes: list[Problem] = field(default_factory=list)
@@ -202,6 +207,7 @@ class CompileResult:
             "flash_code_bytes": program.sizes.flash_code_bytes if program.sizes else None,
             "flash_weight_bytes": program.sizes.flash_weight_bytes if program.sizes else None,
             "macs": program.macs,
+            "removed_channels": [layer.to_json() for layer in program.removed],
             "float_nodes": list(manifest.float_nodes),
             "steps": len(program.steps),
             "images": dict(manifest.images),

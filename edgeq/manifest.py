@@ -20,6 +20,7 @@ from edgeq.ir import DType, Quantization
 from edgeq.json_shape import Natural, Positive, read_as
 from edgeq.notes import note
 from edgeq.numerics.scaling import MODES, Mode
+from edgeq.passes.removed_channels import RemovedChannels
 from edgeq.runners.base import TensorSpec
 from edgeq.writing import SCHEMA
 
@@ -140,6 +141,7 @@ class Program:
         inputs: the model's inputs in the arena.
         outputs: the model's outputs.
         steps: in schedule order.
+        removed: what layers have lost of their channels.
         weights: where each array of constants lies among them in edgeq's own images, by offset.
         arena_bytes: RAM for everything that changes, states included; None where the backend plans no memory.
         state_bytes: those at its start that are kept from one run to the next; likewise.
@@ -156,6 +158,7 @@ class Program:
     inputs: tuple[Place, ...]
     outputs: tuple[Place, ...]
     steps: tuple[Step, ...]
+    removed: tuple[RemovedChannels, ...]
     weights: tuple[Blob, ...]
     arena_bytes: Natural | None
     state_bytes: Natural | None

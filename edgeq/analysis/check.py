@@ -35,6 +35,7 @@ NOT_COVERED: Final = (
     "RAM and flash of your own program",
     "time: multiply-accumulates are not cycles",
     "accuracy, which `edgeq eval` measures",
+    "dead channels of a float model: `edgeq compile` sees them once the model is quantized, and removes them",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -23,6 +24,7 @@ from edgeq.target import Board, load_board
 if TYPE_CHECKING:
     from edgeq.job import CompileResult
     from edgeq.manifest import Program
+    from edgeq.passes.removed_channels import RemovedChannels
     from edgeq.quant import Report
 
 
@@ -65,6 +67,7 @@ def command(
         return
     show(result, load_board(board))
     if talk() == VERBOSE:
+        show_removed_by_layer(result.manifest.program.removed)
         show_steps(result.manifest.program)
 
 
@@ -76,6 +79,7 @@ def show(result: CompileResult, board: Board) -> None:
     manifest, program = result.manifest, result.manifest.program
     sizes = program.sizes
     click.echo(f"{manifest.name} for {board.name}: {len(program.steps)} steps, {program.macs:,} multiply-accumulates")
+    show_removed(program)
     show_data(result.data, always=True)
     ram = {
         "arena": program.arena_bytes - (program.state_bytes or 0) if program.arena_bytes is not None else None,
@@ -126,6 +130,34 @@ def show_accuracy(report: Report | None) -> None:
     worst = [f"{printable(entry['layer'])} {figure(entry['sqnr_db'])} dB" for entry in report.worst_layers]
     if worst:
         click.echo(wrapped("worst layers", ", ".join(worst)))
+
+
+def show_removed(program: Program) -> None:
+    """By how much the program has become smaller through channels that were dead."""
+    layers = program.removed
+    if not layers:
+        return
+    before = program.macs + sum(layer.macs.before - layer.macs.after for layer in layers)
+    fewer = sum(layer.weight_bytes.before - layer.weight_bytes.after for layer in layers)
+    click.echo(
+        f"{len(layers)} layers lost dead channels, and every result keeps its bits: {before:,} -> {program.macs:,} "
+        f"multiply-accumulates, {fewer:,} fewer bytes of weights"
+    )
+
+
+def show_removed_by_layer(layers: Sequence[RemovedChannels]) -> None:
+    """Channels, multiply-accumulates and bytes of weights of each layer that lost channels, before and after."""
+    from edgeq.report.tables import Column, first_of, print_table
+
+    if not layers:
+        return
+    names = ("inputs", "outputs", "MACs", "weight bytes")
+    header = (Column("layer", shorten=True), *(Column(name, numeric=True) for name in names))
+    rows = []
+    for layer in layers:
+        changes = (layer.inputs, layer.outputs, layer.macs, layer.weight_bytes)
+        rows.append([first_of(layer.label), *(f"{change.before:,} -> {change.after:,}" for change in changes)])
+    print_table("", header, rows)
 
 
 def show_steps(program: Program) -> None:

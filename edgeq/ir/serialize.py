@@ -121,6 +121,8 @@ def _tensor_to_json(tensor: Tensor) -> dict[str, Any]:
             "permutation": list(tensor.source.permutation),
             "shape": list(tensor.source.shape),
         }
+        if tensor.source.kept is not None:
+            record["source"]["kept"] = list(tensor.source.kept)
     return record
 
 
@@ -152,6 +154,7 @@ _OPTIONAL: Final = {
     "quant": ({"scale": [positive], "zero_point": [int], "axis": (natural, None)}, None),
     "source": ({"name": str, "permutation": [natural], "shape": [natural]}, None),
 }
+_OPTIONAL_OF_SOURCE: Final = {"kept": [natural]}
 _OPTIONAL_OF_QUANT: Final = {"bits": natural, "block": natural, "codebook": [int]}
 
 
@@ -168,11 +171,23 @@ def _check_document(document: Mapping[str, Any]) -> None:
         quant = record.get("quant") or {}
         check_shape(quant, {key: shape for key, shape in _OPTIONAL_OF_QUANT.items() if key in quant})
         source = record.get("source")
-        if source and (
-            sorted(source["permutation"]) != list(range(len(record["shape"])))
-            or prod(source["shape"]) != prod(record["shape"])
-        ):
-            raise ValueError(f"tensor {record['name']} does not fit its ONNX value")
+        if source:
+            check_shape(source, {key: shape for key, shape in _OPTIONAL_OF_SOURCE.items() if key in source})
+            if not _fits_source(record["shape"], _source_from_json(source)):
+                raise ValueError(f"tensor {record['name']} does not fit its ONNX value")
+
+
+def _fits_source(shape: list[int], source: Source) -> bool:
+    """Whether a tensor of this shape can hold an ONNX value, or the channels of it that are kept."""
+    if sorted(source.permutation) != list(range(len(shape))):
+        return False
+    kept = source.kept
+    if kept is not None:
+        if not shape or len(source.shape) != len(shape):
+            return False
+        if list(kept) != sorted(set(kept)) or max(kept, default=0) >= source.shape[source.channel_axis]:
+            return False
+    return prod(source.taken(source.shape)) == prod(shape)
 
 
 def _tensor_from_json(record: Mapping[str, Any], arrays: Mapping[str, Array]) -> Tensor:
@@ -183,7 +198,17 @@ def _tensor_from_json(record: Mapping[str, Any], arrays: Mapping[str, Array]) ->
         dtype=DType(record["dtype"]),
         data=arrays[record["name"]] if record.get("constant") else None,
         quant=Quantization.from_json({"dtype": record["dtype"], **quant}) if quant else None,
-        source=Source(source["name"], tuple(source["permutation"]), tuple(source["shape"])) if source else None,
+        source=_source_from_json(source) if source else None,
+    )
+
+
+def _source_from_json(fields: Mapping[str, Any]) -> Source:
+    kept = fields.get("kept")
+    return Source(
+        fields["name"],
+        tuple(fields["permutation"]),
+        tuple(fields["shape"]),
+        None if kept is None else tuple(kept),
     )
 
 

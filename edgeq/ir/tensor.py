@@ -19,11 +19,36 @@ from edgeq.numerics.array import Array
 
 @dataclass(frozen=True)
 class Source:
-    """Which ONNX tensor this one holds: ``transpose(value, permutation).reshape(shape)`` is laid out as ONNX has it."""
+    """Which ONNX tensor this one holds: ``transpose(value, permutation).reshape(shape)`` is laid out as ONNX has it.
+
+    ``kept``: of a tensor that lacks channels of the ONNX value, the indices that its last axis holds, ascending; its
+    rank is that of ``shape`` then. None: all.
+    """
 
     name: str
     permutation: tuple[int, ...]
     shape: tuple[int, ...]
+    kept: tuple[int, ...] | None = None
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of the ONNX value that is the last one of the tensor."""
+        return self.permutation.index(len(self.permutation) - 1)
+
+    def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of an ONNX value, or of a tensor, of which only ``kept`` is taken along :attr:`channel_axis`."""
+        if self.kept is None:
+            return shape
+        axis = self.channel_axis
+        return (*shape[:axis], len(self.kept), *shape[axis + 1 :])
+
+    def in_onnx(self, value: Array) -> Array:
+        """The value of the tensor in the layout of ONNX, without the channels that it lacks."""
+        return np.transpose(value, self.permutation).reshape(self.taken(self.shape))
+
+    def take(self, value: Array) -> Array:
+        """Of the whole value in the layout of ONNX, the channels that the tensor holds."""
+        return value if self.kept is None else value.take(self.kept, axis=self.channel_axis)
 
 
 @dataclass(frozen=True, eq=False)

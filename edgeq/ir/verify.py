@@ -84,7 +84,8 @@ def _verify_source(node: Node, tensor: Tensor, after: str) -> None:
         return
     laid_out = tuple(tensor.shape[axis] for axis in source.permutation)
     # Of another rank it is a reshape away; then the elements must be as many.
-    fits = laid_out == source.shape if len(laid_out) == len(source.shape) else prod(laid_out) == prod(source.shape)
+    whole = source.taken(source.shape)
+    fits = laid_out == whole if len(laid_out) == len(whole) else prod(laid_out) == prod(whole)
     if sorted(source.permutation) != list(range(len(tensor.shape))) or not fits:
         what = f"{node.name} ({node.op}, for ONNX node {', '.join(node.source) or '?'})"
         raise _broken(after, f"{what}: {tensor.name} is {laid_out}, the ONNX value {source.name} is {source.shape}")

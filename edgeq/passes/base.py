@@ -36,12 +36,14 @@ class Pass:
         requires: properties that the graph has before; earlier passes ensure them.
         ensures: properties that it has behind; later passes may rely on them.
         run: rewrites the graph it is given and returns the number of changes.
+        reads_scales: what it does depends on multipliers, zero points and clamps, beside structure and weights.
     """
 
     name: str
     run: Callable[[Graph], int]
     requires: tuple[Property, ...] = ()
     ensures: tuple[Property, ...] = ()
+    reads_scales: bool = False
 
 
 def run_passes(graph: Graph, passes: Sequence[Pass]) -> None:

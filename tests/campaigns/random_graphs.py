@@ -4,12 +4,12 @@
     python -m tests.campaigns.random_graphs [--count 1000] [--seed 0] [--workers 2]
 
 Every graph follows from its seed. Half are networks with branches, several outputs and ranges that saturate
-(``tests/quantized/random_models.py``); half are operators of odd shapes and quantization parameters side by side
-(``tests/conformance/test_fuzz.py``). Graphs whose seeds share a quotient by :data:`BATCH` become one image for this
-computer; the first of them also runs on M0, M4 and M55. The arithmetic and the way of emitting calls follow from that
-quotient, too. Results of every step are compared, on zeros, extremes and random integers, and the reference's own
-before and after the passes. A table by operator is
-printed; exits with 1 where a bit differs or an image fails: ``--seed N --count 1`` repeats graph N.
+(``tests/quantized/random_models.py``), half of them with dead channels; half are operators of odd shapes and
+quantization parameters side by side (``tests/conformance/test_fuzz.py``). Graphs whose seeds share a quotient by
+:data:`BATCH` become one image for this computer; the first of them also runs on M0, M4 and M55. The arithmetic and the
+way of emitting calls follow from that quotient, too. Results of every step are compared, on zeros, extremes and random
+integers, and the reference's own before and after the passes. A table by operator is printed; exits with 1 where a bit
+differs or an image fails: ``--seed N --count 1`` repeats graph N.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Final, get_args
 
 import numpy as np
 import onnx_ir
+from dead_channels import kill_channels, passes_with
 
 from edgeq.analysis.comparison import BeforePasses, Comparison
 from edgeq.errors import EdgeqError
@@ -39,7 +40,7 @@ from edgeq.lowering import lower
 from edgeq.numerics import DEFAULT_MODE
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.ops import OPS
-from edgeq.passes import PASSES, run_passes
+from edgeq.passes import run_passes
 from tests.conformance.images import WAYS, compare_on
 from tests.conformance.test_fuzz import draw_cases
 from tests.conformance.test_images import CORES
@@ -109,8 +110,11 @@ def draw_graph(seed: int) -> tuple[Graph, Graph]:
     if draw.integers(2):
         model = normalize_qdq(normalize_structure(onnx_ir.from_proto(RandomModel(seed).model)))
         lowered = lower(model, mode=mode, name=name)
+        if draw.integers(2):
+            lowered = kill_channels(lowered, draw)
         graph = lowered.copy()
-        run_passes(graph, PASSES)
+        # Networks are narrow: every count of channels is worth a test.
+        run_passes(graph, passes_with(multiple=1))
         return lowered, graph
     first, *others = map(str, draw.permutation(FAMILIES))
     # A change of scale alone is nothing in the float model that the other families are quantized from.

@@ -29,12 +29,11 @@ from edgeq.backends.c.runtime import runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header
 from edgeq.firmware.toolchain import Toolchain, find_toolchain
-from edgeq.integers import to_integer_graph
 from edgeq.ir import Graph
 from edgeq.numerics.scaling import MODES
 from edgeq.target import Target, load_target
 from tests.conformance import zoo
-from tests.golden.digests import EXAMPLE, REAL, quantized_model
+from tests.golden.digests import EXAMPLE, REAL, integer_graph
 
 FILE: Final = Path(edgeq.backends.c.__file__).with_name("code_bytes.json")
 # By the first of a target's instruction sets; plain C is measured on a core without any of the others.
@@ -74,7 +73,7 @@ def _graphs(models: Path, families: Sequence[str]) -> Iterator[Graph]:
         for name in families or (EXAMPLE, *REAL, *zoo.FAMILIES):
             if name in zoo.FAMILIES and not zoo.cases_of(name, mode):
                 continue
-            yield to_integer_graph(quantized_model(name, mode, models), mode, "model")
+            yield integer_graph(name, mode, models)
     for family in families or zoo.FAMILIES:
         yield from (zoo.zoo(family, *kind).graph for kind in zoo.kinds_of(family) if kind[1] != "s8")
 

@@ -50,7 +50,7 @@ def digests_of(name: str, models: Path | None) -> dict[str, str]:
     found = {}
     budgets = WAYS if name == EXAMPLE else (None,)
     for mode in MODES if name not in zoo.FAMILIES else (mode for mode in MODES if zoo.cases_of(name, mode)):
-        graph = to_integer_graph(quantized_model(name, mode, models), mode, "model")
+        graph = integer_graph(name, mode, models)
         found[f"{mode} graph"] = _short("\n".join(graph_lines(graph)).encode())
         for core in CORES:
             for budget in budgets:
@@ -69,10 +69,16 @@ def graph_lines(graph: Graph) -> Iterator[str]:
         quant = tensor.quant
         scale = () if quant is None else ([value.hex() for value in quant.scale], list(quant.zero_point), quant.axis)
         source = tensor.source
-        origin = () if source is None else (source.name, source.permutation, source.shape)
+        kept = () if source is None or source.kept is None else (source.kept,)
+        origin = () if source is None else (source.name, source.permutation, source.shape, *kept)
         yield f"{tensor.name} {tensor.shape} {tensor.dtype.value} {tensor.bits} {held} {scale} {origin}"
     for node in graph.nodes:
         yield f"{node.op} {node.name} {node.inputs} {node.outputs} {sorted(node.attrs.items())} {node.source}"
+
+
+def integer_graph(name: str, mode: Mode, models: Path | None) -> Graph:
+    """The graph of one model or operator family; what scales tell is left out where they mean nothing."""
+    return to_integer_graph(quantized_model(name, mode, models), mode, "model", blind=name != EXAMPLE)
 
 
 def _short(text: bytes) -> str:

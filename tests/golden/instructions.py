@@ -18,13 +18,12 @@ import numpy as np
 
 from edgeq.backends.program import step_nodes
 from edgeq.errors import EdgeqError
-from edgeq.integers import to_integer_graph
 from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
 from edgeq.runners.base import RunRequest
 from edgeq.runners.table import load_runner
 from tests.conformance.images import build_image
-from tests.golden.digests import EXAMPLE, HERE, REAL, quantized_model
+from tests.golden.digests import EXAMPLE, HERE, REAL, integer_graph
 
 FILE: Final = HERE / "instructions.json"
 BOARDS: Final = ("mps2-m0", "mps2-an386", "mps3-an547")
@@ -44,7 +43,7 @@ def costs_of(name: str, board: str, models: Path | None, folder: Path) -> tuple[
         models: folder of the real models; needed for those alone.
         folder: an empty one, for sources and images.
     """
-    graph = to_integer_graph(quantized_model(name, "highmul", models), "highmul", "model")
+    graph = integer_graph(name, "highmul", models)
     spec, images = build_image(board, graph, folder)
     result = load_runner("qemu").run(RunRequest(spec, [random_input(graph)], count=True))
     assert result.instructions is not None, "this QEMU takes no plugins"

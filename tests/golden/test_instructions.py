@@ -15,11 +15,10 @@ from edgeq.backends.c import bind_kernels
 from edgeq.backends.c.bindings import BINDINGS
 from edgeq.backends.c.instances import estimated_bytes, special_shapes
 from edgeq.firmware.toolchain import find_toolchain
-from edgeq.integers import to_integer_graph
 from edgeq.target import load_board
 from tests.golden.code_bytes import FILE as ESTIMATES
 from tests.golden.code_bytes import sizes_of
-from tests.golden.digests import EXAMPLE, REAL, quantized_model
+from tests.golden.digests import EXAMPLE, REAL, integer_graph
 from tests.golden.instructions import BOARDS, CODE, COMPILER, FILE, costs_of, exceeded
 
 STATED: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
@@ -62,7 +61,7 @@ def test_kernels_take_about_the_estimated_bytes(name: str, board: str, request: 
     """Beside its kernels, a program has a call for each step and the loop over them: up to 64 bytes a step."""
     models: Path | None = request.getfixturevalue("data_dir") / "models" if name in REAL else None
     isa = load_board(board).target.isa
-    steps = bind_kernels(to_integer_graph(quantized_model(name, "highmul", models), "highmul", "model"), isa)
+    steps = bind_kernels(integer_graph(name, "highmul", models), isa)
     estimate = estimated_bytes(steps, special_shapes(steps, isa, None), isa)
     measured = STATED[name][board][CODE]
     assert 0.75 * measured - 64 * len(steps) <= estimate <= measured
@@ -78,7 +77,7 @@ def test_estimates_are_those_of_kernels_compiled_now(board: str, needs_program: 
     target = load_board(board).target
     if find_toolchain(target).name != STATED[COMPILER]:
         pytest.skip(f"the estimates are those of {STATED[COMPILER]}, which is not installed")
-    graph = to_integer_graph(quantized_model(EXAMPLE, "highmul", None), "highmul", "model")
+    graph = integer_graph(EXAMPLE, "highmul", None)
     steps = bind_kernels(graph, target.isa)
     found = defaultdict[str, list[int]](list)
     for kernel, _, size in sizes_of(graph, steps, target, special=True):
