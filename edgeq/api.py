@@ -122,6 +122,7 @@ class CompileChoices(QuantizeChoices, total=False):
             much of the work get a kernel of their own.
         optimize: for gcc: ``-O2``, which is the default, ``-O3`` or ``-Os``.
         aligned_loads: for memory that traps unaligned loads.
+        require_optimized: refuse layers of a hundredth of the work or more whose C kernel is not written for the core.
         sources_only: make no images; needs no compiler.
     """
 
@@ -129,6 +130,7 @@ class CompileChoices(QuantizeChoices, total=False):
     code_bytes: int | None
     optimize: str
     aligned_loads: bool
+    require_optimized: bool
     sources_only: bool
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edgeq.backends.c.optimized import check_optimized
+from edgeq.backends.c.program import CProgram
 from edgeq.backends.table import Entry, entries_of
 from edgeq.describe import describe
 from edgeq.files import below
@@ -38,6 +40,8 @@ def _emit(job: Job, entry: Entry, graph: Graph, removed: tuple[RemovedChannels, 
         graph, removed = rewritten_graph(job.qdq_model, mode, options.name)
         save_graph(graph, folder / GRAPH_JSON, folder / GRAPH_NPZ)
     made = entry.load().emit(job.request_of(graph))
+    if options.require_optimized and isinstance(made.program, CProgram):
+        check_optimized(made.program.steps, job.board.target.isa, job.board.target.name)
     if made.program is not None:
         made.program.bundle.write(folder)
     made.modules.write(folder)

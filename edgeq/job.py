@@ -53,6 +53,7 @@ class CompileOptions:
         accept_data: severe doubts about the data are warnings.
         sources_only: make no images, and need no compiler.
         aligned_loads: code for memory that traps unaligned loads.
+        require_optimized: no layer that matters may have a portable kernel only.
         calibration: a saved calibration to continue from.
         save_calibration: the file that receives the calibration.
         states: outputs that carry on inputs, by the model's names.
@@ -74,6 +75,7 @@ class CompileOptions:
     accept_data: bool = False
     sources_only: bool = False
     aligned_loads: bool = False
+    require_optimized: bool = False
     calibration: Path | None = None
     save_calibration: Path | None = None
     states: tuple[State, ...] = ()

@@ -122,6 +122,9 @@ CHOICES: Final[Mapping[str, Callable[[Command], Command]]] = {
     "aligned_loads": click.option(
         "--aligned-loads", is_flag=True, help="For memory that traps unaligned loads; slower on M4, M7, M33."
     ),
+    "require_optimized": click.option(
+        "--require-optimized", is_flag=True, help="Refuse layers whose C kernel is not written for the core."
+    ),
     "backends": click.option(
         "--backend",
         "backends",

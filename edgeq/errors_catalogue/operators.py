@@ -159,6 +159,13 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
         "No memory that traps unaligned loads",
         "--aligned-loads is for microcontrollers; computers allow unaligned loads. Leave the option out.",
     ),
+    "EQ0382": (
+        "A layer has no kernel for the core",
+        (
+            "--require-optimized refuses layers with a hundredth of the work or more that run in portable C alone. The "
+            "bits are the same without the option; the layer is slower than others of its size."
+        ),
+    ),
     "EQ0385": (
         "The TVM backend cannot express an operator",
         "The message lists every such node. The C backend runs them all: leave tvm out of --backend.",

@@ -92,6 +92,10 @@ OPERATORS: Final[dict[str, Example]] = {
     "EQ0381": Example(
         "edgeq compile kws.onnx --board native --aligned-loads ...", "edgeq compile kws.onnx --board native ..."
     ),
+    "EQ0382": Example(
+        "edgeq compile net.onnx --board native --require-optimized ...",
+        "edgeq compile net.onnx --board mps2-an386 --require-optimized ...",
+    ),
     "EQ0385": Example("edgeq compile kws.onnx --backend c,tvm ...", "edgeq compile kws.onnx --backend c ..."),
     "EQ0390": Example("edgeq compile kws.onnx --backend c,tflite ...", "edgeq compile kws.onnx --backend c ..."),
     "EQ0391": Example(

@@ -19,6 +19,7 @@ import pytest
 from quant_models import HEADER, parse, residual_net, samples_for
 
 from edgeq.backends.c import bind_kernels
+from edgeq.backends.c.optimized import check_optimized
 from edgeq.cli.main import run
 from edgeq.errors import EdgeqError
 from edgeq.errors_catalogue import CATALOGUE
@@ -36,6 +37,7 @@ from edgeq.quant import QuantizeOptions, quantize
 from edgeq.runners import tflite
 from edgeq.runners.base import ImageSpec, RunRequest
 from edgeq.target import load_target
+from tests.conformance.zoo import zoo
 
 # Codes that no test gives, and why. Only a reason that stays true may stand here.
 WITHOUT_A_TEST: dict[str, str] = {}
@@ -280,6 +282,12 @@ def test_transpose_of_too_many_axes_has_no_kernel() -> None:
     graph.add_tensor(Tensor("y", shape[::-1], DType.INT8, quant=quant))
     graph.nodes.append(Node("transpose", "t", ("x",), ("y",), {"perm": tuple(range(6, -1, -1))}, ("t",)))
     assert codes(lambda: bind_kernels(graph, ("generic",))) == ["EQ0380"]
+
+
+def test_portable_loops_can_be_refused() -> None:
+    steps = bind_kernels(zoo("conv", "highmul", "s8").graph, ("dsp", "generic"))
+    check_optimized(steps, ("dsp", "generic"), "cortex-m4")
+    assert set(codes(lambda: check_optimized(steps, ("v7m", "generic"), "cortex-m3"))) == {"EQ0382"}
 
 
 def test_a_computer_has_no_memory_that_traps_unaligned_loads() -> None:
