@@ -31,6 +31,7 @@ from edgeq.firmware.objects import MODEL_OBJECT, SANITIZE, WEIGHTS_OBJECT, Objec
 from edgeq.firmware.sizes import image_sizes, loaded_bytes, total_loaded
 from edgeq.firmware.stack import (
     add_library,
+    count_assembly,
     drop_removed_calls,
     library_calls,
     read_call_graph,
@@ -173,6 +174,7 @@ def _model_stack(toolchain: Toolchain, board: Board, facts: ImageFacts, objects:
     """The bound on the model's stack with an exception frame on top, rounded up to 8 bytes."""
     compiled = [objects.folder / name for name in (MODEL_OBJECT, "memory.o")]
     graph = read_call_graph(path.with_suffix(".ci") for path in compiled)
+    count_assembly(graph, disassemble(toolchain, compiled[0]))
     drop_removed_calls(graph, chain.from_iterable(referenced_names(path) for path in compiled))
     if library_calls(graph):
         probe = objects.folder / "probe" / "probe.elf"

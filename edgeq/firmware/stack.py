@@ -1,7 +1,8 @@
 """A bound on the stack that a model uses, from the compiler's call graphs; no measurement enters it.
 
 gcc writes each function's frame and calls (``-fcallgraph-info=su``), calls that its last passes remove included: those
-that the object does not refer to are dropped. Routines of libgcc come without frames: their bound is the sum of
+that the object does not refer to are dropped. gcc knows nothing of pushes in inline assembly: where the pushes of a
+function's code are more than its frame, they count. Routines of libgcc come without frames: their bound is the sum of
 all pushes in the linked code that they can reach, which no loop repeats. Recursion, calls through pointers
 and frames of unknown size are errors, since then there is no bound.
 """
@@ -91,6 +92,21 @@ def add_library(graph: CallGraph, code: Mapping[str, Sequence[Instruction]]) -> 
                 waiting += _called(code[block])
                 waiting += _falls_into(code[block], starts)
         graph.frames[name] = sum(_pushed(item, block) for block in sorted(reached) for item in code[block])
+
+
+def count_assembly(graph: CallGraph, code: Mapping[str, Sequence[Instruction]]) -> None:
+    """Raise the frames of functions whose code pushes more than the compiler knows, which assembly in it does.
+
+    Args:
+        graph: the call graphs of an object.
+        code: the object's instructions by function.
+
+    Raises:
+        EdgeqError: EQ0506 a function moves the stack in a way that is not understood.
+    """
+    for title, frame in graph.frames.items():
+        name = title.rpartition(":")[2]
+        graph.frames[title] = max(frame, sum(_pushed(item, name) for item in code.get(name, ())))
 
 
 def _pushed(item: Instruction, function: str) -> int:

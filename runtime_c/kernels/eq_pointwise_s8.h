@@ -1,24 +1,27 @@
 /*
- * 1x1 convolution without padding, group 1, any stride, int8, requantization "highmul": one matrix product.
+ * 1x1 convolution without padding, group 1, any stride, int8, requantization "highmul", with the DSP extension.
  *
  *   out[oy][ox][o] = clamp(requantize(bias[o] + sum_c w[o][c] * x[oy*stride_h][ox*stride_w][c]))
  *
  * With stride 1 the binding gives all pixels as one row.
  *
- * Layout     out [out_h][out_w][out_c], x [..][in_w][in_c]; weights packed by packing.py, pack_columns; bias and
- *            multiplier [eq_columns_channels(out_c)].
+ * Layout     out [out_h][out_w][out_c], x [..][in_w][in_c]; weights packed by packing.py, pack_triple: bias and
+ *            multiplier are among them.
  * Ranges     bias already contains -zero_point(x) * sum of the weights; no partial sum may leave int32;
  *            -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
- * Aliasing   out must not overlap x or scratch.
+ * Aliasing   neither may overlap scratch, nor out x. Three pixels of a row at a time, in order: their results are stored
+ *            after their inputs were read, before any later pixel's; pixels i, i+1, i+2 of a row, i a multiple of 3.
+ *            Bounds other than int8's are applied at the end, to out alone.
  * Rounding   eq_requantize.h.
- * Scratch    two columns with the DSP extension: EQ_POINTWISE_S8_SCRATCH bytes, 4-byte aligned. The other instruction
- *            sets read x in place: see eq_pointwise_direct_s8.h.
+ * Scratch    three columns: EQ_POINTWISE_S8_SCRATCH bytes, 4-byte aligned. The other instruction sets read x in place:
+ *            see eq_pointwise_direct_s8.h.
  */
 #ifndef EQ_POINTWISE_S8_H
 #define EQ_POINTWISE_S8_H
 
-#include "eq_channels.h"
-#include "eq_columns.h"
+#include "eq_clamp_run.h"
+#include "eq_common.h"
+#include "eq_triple.h"
 
 typedef struct {
   int32_t in_w;
@@ -28,42 +31,35 @@ typedef struct {
   int32_t out_c;
   int32_t stride_h;
   int32_t stride_w;
-  int32_t depth; /* places of a column: in_c, rounded up to 4 with the DSP extension */
+  int32_t depth; /* places of a column: in_c rounded up to 4 */
   int32_t shift;
   int32_t out_zero;
   int32_t clamp_min;
   int32_t clamp_max;
-  int32_t narrow; /* eq_requantize.h */
 } eq_pointwise_s8_t;
 
-#define EQ_POINTWISE_S8_SCRATCH(depth) (2 * EQ_COLUMN_BYTES * (depth))
+#define EQ_POINTWISE_S8_SCRATCH(depth) (EQ_TRIPLE_BYTES * (depth))
 
-EQ_INLINE void eq_pointwise_s8(int8_t *out, const int8_t *x, void *scratch, const int8_t *weights, const int32_t *bias,
-                               const int32_t *multiplier, const eq_pointwise_s8_t *p) {
-  const eq_channels_t set = {weights,  bias,        multiplier,   p->depth,     p->out_c,
-                             p->shift, p->out_zero, p->clamp_min, p->clamp_max, p->narrow};
+EQ_INLINE void eq_pointwise_s8(int8_t *out, const int8_t *x, void *scratch, const int8_t *weights,
+                               const eq_pointwise_s8_t *p) {
   const int32_t step = p->stride_w * p->in_c;
+  int8_t *to = out;
   EQ_NO_UNROLL
   for (int32_t oy = 0; oy < p->out_h; ++oy) {
     const int8_t *in = x + oy * (p->stride_h * p->in_w * p->in_c);
     EQ_NO_UNROLL
-    for (int32_t left = p->out_w; left > 0; left -= 2) {
-      const int32_t second = left > 1 ? 1 : 0; /* a lone last pixel is given twice */
-      const int8_t *x0 = in;
-      const int8_t *x1 = in + second * step;
-      if (!EQ_COLUMNS_DIRECT) {
-        EQ_NO_UNROLL
-        for (int32_t i = 0; i < 2; ++i) {
-          eq_column_copy(scratch, i, p->depth, 0, i == 0 ? x0 : x1, p->in_c);
-        }
-        x0 = eq_column_at(scratch, 0, p->depth);
-        x1 = eq_column_at(scratch, 1, p->depth);
+    for (int32_t left = p->out_w; left > 0; left -= 3) {
+      const int32_t count = left < 3 ? left : 3;
+      EQ_NO_UNROLL
+      for (int32_t i = 0; i < count; ++i) {
+        eq_triple_copy(scratch, i, 0, in, p->in_c);
+        in += step;
       }
-      eq_columns_multiply(out, out + second * p->out_c, x0, x1, &set);
-      in += 2 * step;
-      out += (1 + second) * p->out_c;
+      eq_triple_multiply(to, p->out_c, count, scratch, weights, p->depth, p->out_c, p->shift, p->out_zero);
+      to += count * p->out_c;
     }
   }
+  eq_clamp_run(out, p->out_h * p->out_w * p->out_c, p->clamp_min, p->clamp_max);
 }
 
 #endif

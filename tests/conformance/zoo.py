@@ -155,8 +155,56 @@ def _parameters(number: int) -> Quantization:
     return Quantization.per_tensor(DType.INT8, scale, ZERO_POINTS[number % len(ZERO_POINTS)])
 
 
+def _depthwise(height: int, width: int, pads: tuple[int, ...], strides: tuple[int, int] = (1, 1)) -> Case:
+    """A 3x3 depthwise convolution: lines and columns of every length that a kernel treats apart."""
+    name = f"conv2d[depthwise-{height}x{width}-pads{''.join(map(str, pads))}-strides{strides[0]}{strides[1]}]"
+    attributes = {"group": 3, "pads": pads, "strides": strides}
+    return Case(name, ("Conv",), ((1, 3, height, width),), {1: (3, 1, 3, 3), 2: (3,)}, attributes)
+
+
+def _pointwise(inputs: int, outputs: int, width: int) -> Case:
+    """A 1x1 convolution: columns of every length, odd numbers of channels, every number of pixels that is left over."""
+    name = f"conv2d[pointwise-c{inputs}-c{outputs}-w{width}]"
+    return Case(name, ("Conv",), ((1, inputs, 1, width),), {1: (outputs, inputs, 1, 1), 2: (outputs,)})
+
+
+_AROUND = (1, 1, 1, 1)
+
 FURTHER: dict[str, tuple[Case, ...]] = {
     "conv": (
+        *(_depthwise(3, width, _AROUND) for width in (2, 3, 4, 5, 6)),
+        *(_depthwise(height, 4, _AROUND) for height in (7, 8, 9, 10)),
+        *(_depthwise(4, width, (0, 0, 0, 0)) for width in (3, 6, 7)),
+        _depthwise(5, 6, (1, 0, 0, 1)),
+        _depthwise(6, 5, (0, 1, 1, 0)),
+        *(_depthwise(3, width, _AROUND, (2, 2)) for width in (3, 4, 5, 7, 8, 10)),
+        *(_depthwise(4, width, (0, 0, 1, 1), (2, 2)) for width in (4, 6, 7, 8, 10)),
+        _depthwise(5, 7, (0, 0, 0, 0), (2, 2)),
+        _depthwise(7, 5, _AROUND, (1, 2)),
+        _depthwise(7, 5, _AROUND, (2, 1)),
+        _depthwise(8, 6, (1, 0, 0, 1), (2, 1)),
+        _depthwise(3, 4, (2, 1, 1, 2)),
+        *(
+            _pointwise(*sizes)
+            for sizes in ((1, 1, 1), (6, 2, 2), (11, 3, 3), (13, 7, 4), (60, 2, 5), (64, 5, 7), (65, 4, 3))
+        ),
+        *(_pointwise(*sizes) for sizes in ((128, 3, 2), (140, 2, 4))),
+        # Weights that are large in steps of the output: the accumulator is shifted to the left.
+        Case(
+            "conv2d[shifted-pointwise]",
+            ("Conv",),
+            ((1, 3, 4, 5),),
+            {1: np.linspace(-200, 200, 9, dtype=np.float32).reshape(3, 3, 1, 1)},
+            output_parameters=Quantization.per_tensor(DType.INT8, 0.0299, 3),
+        ),
+        Case(
+            "conv2d[shifted-depthwise]",
+            ("Conv",),
+            ((1, 3, 4, 5),),
+            {1: np.linspace(-900, 900, 27, dtype=np.float32).reshape(3, 1, 3, 3)},
+            {"group": 3},
+            output_parameters=Quantization.per_tensor(DType.INT8, 0.0299, 3),
+        ),
         Case("conv2d[fused-relu]", ("Conv", "Relu"), ((1, 4, 6, 5),), _CONV),
         Case("conv2d[fused-clip]", ("Conv", "Clip"), ((1, 4, 6, 5),), _CONV),
         Case("conv2d[fused-relu-pointwise]", ("Conv", "Relu"), ((1, 12, 4, 3),), {1: (6, 12, 1, 1), 2: (6,)}),

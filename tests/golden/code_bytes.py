@@ -4,7 +4,7 @@
     make code-bytes FAMILIES=recurrent  # only the kernels of some families of operators
 
 Measured with gcc -O2 over the models of ``digests`` and the operator families, for each instruction set: the median of
-the instances for one shape, and of those that several share.
+the instances for one shape, and of those that several share; and of the functions beside them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Final
 import edgeq.backends.c
 from edgeq.backends.c import Step, bind_kernels, plan_steps
 from edgeq.backends.c.emit import model_source
-from edgeq.backends.c.instances import instances_of
+from edgeq.backends.c.instances import functions_beside, instances_of
 from edgeq.backends.c.runtime import runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header
@@ -79,7 +79,7 @@ def _graphs(models: Path, families: Sequence[str]) -> Iterator[Graph]:
 
 
 def sizes_of(graph: Graph, steps: Sequence[Step], target: Target, *, special: bool) -> Iterator[tuple[str, bool, int]]:
-    """Kernel, whether several shapes share it, and bytes of each instance of a program."""
+    """Kernel, whether several shapes share it, and bytes of each instance of a program, and of the functions beside."""
     shapes = {step.call.shape for step in steps if special}
     constants, plan = Constants("model"), plan_steps(graph, list(steps))
     files = {
@@ -92,9 +92,13 @@ def sizes_of(graph: Graph, steps: Sequence[Step], target: Target, *, special: bo
         for name, content in files.items():
             Path(folder, name).write_bytes(content)
         sizes = _compiled(find_toolchain(target), target, folder)
+    beside: dict[str, bool] = {}
     for instance in instances_of(steps, shapes, "model"):
         kernel = steps[instance.steps[0]].kernel
         yield kernel, bool(instance.varying), sizes[instance.function or f"model_step_{instance.steps[0]}"]
+        for name in functions_beside(kernel, target.isa):
+            beside[name] = beside.get(name, False) or bool(instance.varying)
+    yield from ((name, varies, sizes.get(name, 0)) for name, varies in beside.items())
 
 
 def _compiled(toolchain: Toolchain, target: Target, folder: str) -> dict[str, int]:

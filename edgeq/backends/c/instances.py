@@ -9,13 +9,15 @@ the code of all kinds.
 
 An instance of its own makes a shape faster and costs bytes. The rule: shapes take their turn in falling order of their
 multiply-accumulates, and each gets an instance while the kernels' code stays within the budget. Bytes are estimates
-(``code_bytes.json``), so that the choice depends on the graph and the processor alone. Without a budget the shapes that
+(``code_bytes.json``), so that the choice depends on the graph and the processor alone. Functions that kernels' headers
+define beside them (``EQ_NOINLINE``) are in a program once, whatever calls them. Without a budget the shapes that
 do more than an eighth of the model's multiply-accumulates get one, and kernels with one or two shapes have no other.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +28,10 @@ from typing import Final
 from edgeq.backends.c.bind import Step
 from edgeq.backends.c.binding import Call, Shape
 from edgeq.backends.c.declarations import kernel
-from edgeq.backends.c.runtime import Isa
+from edgeq.backends.c.runtime import Isa, runtime_headers
 
 _ESTIMATES: Final = Path(__file__).with_name("code_bytes.json")
+_BESIDE: Final = re.compile(r"^EQ_NOINLINE .*static void (\w+)\(", re.MULTILINE)
 _FEW: Final = 2
 _HOT_SHARE: Final = 1 / 8
 
@@ -160,7 +163,22 @@ def _group(shape: Shape) -> Group:
 
 
 def _estimate(groups: Mapping[Group, set[Shape]], special: set[Shape], isa: Isa) -> int:
-    return sum(_bytes_of(group, len(shapes), len(shapes & special), isa) for group, shapes in groups.items())
+    once = Counter[str]()
+    total = 0
+    for group, shapes in groups.items():
+        apart = len(shapes & special)
+        total += _bytes_of(group, len(shapes), apart, isa)
+        for name in functions_beside(group[0], isa):
+            own, shared = _estimates()[name][isa[0]]
+            once[name] = max(once[name], shared if len(shapes) - apart > 1 else own)
+    return total + once.total()
+
+
+@cache
+def functions_beside(name: str, isa: Isa) -> tuple[str, ...]:
+    """The functions that a kernel's headers define beside it, whose bytes count once for all its instances, sorted."""
+    texts = (text.decode("utf-8") for text in runtime_headers((name,), isa).values())
+    return tuple(sorted({found for text in texts for found in _BESIDE.findall(text)}))
 
 
 def _bytes_of(group: Group, shapes: int, apart: int, isa: Isa) -> int:
@@ -172,6 +190,9 @@ def _bytes_of(group: Group, shapes: int, apart: int, isa: Isa) -> int:
 
 @cache
 def _estimates() -> dict[str, dict[str, tuple[int, int]]]:
-    """Bytes of an instance for one shape and of a shared one, by kernel and instruction set."""
+    """Bytes of an instance for one shape and of a shared one, by kernel and instruction set.
+
+    Of a function beside kernels: its bytes where only the one kind of instance calls it, or the other, too.
+    """
     found: dict[str, dict[str, tuple[int, int]]] = json.loads(_ESTIMATES.read_text(encoding="utf-8"))
     return found

@@ -115,6 +115,53 @@ def pack_lanes(values: Array, isa: Isa) -> Array:
     return np.ascontiguousarray(pad_last(values, 16).reshape(-1, 16)[:, _LANES]).reshape(-1)
 
 
+def pack_triple(weights: Array, bias: Array, multiplier: Array) -> Array:
+    """Everything that ``eq_triple.h`` reads of the output channels of a convolution, little-endian.
+
+    Args:
+        weights: int8 [group, channels, segments, length]: a segment is a run that the gather copies as one.
+        bias: int32 [group·channels].
+        multiplier: int32 [group·channels].
+
+    Returns:
+        int8, flat. Segments padded to 4, channels of a group to 2; per pair two biases, per four places four bytes of
+        the first channel and four of the second, two multipliers.
+    """
+    group, channels = weights.shape[:2]
+    padded = pad_last(weights, 4).reshape(group, channels, -1)
+    even = np.pad(padded, ((0, 0), (0, channels % 2), (0, 0)))
+    pairs = even.reshape(-1, 2, even.shape[2] // 4, 4).transpose(0, 2, 1, 3)
+    ends = (_bytes_of(pad_last(each.reshape(group, channels), 2).reshape(-1, 2)) for each in (bias, multiplier))
+    first, last = ends
+    return np.concatenate([first, pairs.reshape(pairs.shape[0], -1), last], axis=1).reshape(-1)
+
+
+def pack_lines(weights: Array, bias: Array, multiplier: Array) -> Array:
+    """Everything that ``eq_lines.h`` reads of the channels of a depthwise 3x3 convolution, little-endian.
+
+    Args:
+        weights: int8 [channels, 3, 3]: line, column.
+        bias: int32 [channels].
+        multiplier: int32 [channels].
+
+    Returns:
+        int8, flat, 20 bytes a channel: w00 w01 w10 w11, w02 w20 w12 w21; w22 as int16, 0; bias; multiplier.
+    """
+    flat = weights.reshape(-1, 9)
+    record = [
+        flat[:, (0, 1, 3, 4, 2, 6, 5, 7)],
+        _bytes_of(flat[:, 8:].astype(np.int32) & 0xFFFF),
+        _bytes_of(bias),
+        _bytes_of(multiplier),
+    ]
+    return np.concatenate(record, axis=1).reshape(-1)
+
+
+def _bytes_of(values: Array) -> Array:
+    """int32 [n, …] as int8 [n, …·4], little-endian."""
+    return np.ascontiguousarray(values.reshape(values.shape[0], -1).astype("<i4")).view(np.int8)
+
+
 def refuse_taps(weights: Array, isa: Isa) -> str | None:
     """Why ``eq_taps.h`` cannot take these weights, int8 [taps, channels]; None where it can.
 

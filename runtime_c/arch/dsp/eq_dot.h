@@ -14,6 +14,7 @@
 #include <eq_common.h>
 
 typedef uint32_t __attribute__((may_alias, aligned(1))) eq_word_t;
+typedef uint32_t __attribute__((may_alias)) eq_pair_t;
 
 /*
  * A variable for inline assembly that takes nearly all core registers. With a floating-point unit, or without

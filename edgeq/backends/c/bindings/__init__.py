@@ -6,6 +6,7 @@ from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.bindings import (
     arithmetic,
     conv,
+    conv_dsp,
     dense,
     elementwise,
     floating,
@@ -26,6 +27,7 @@ from edgeq.backends.c.bindings import (
 )
 
 BINDINGS: tuple[Binding, ...] = (
+    *conv_dsp.BINDINGS,
     *conv.BINDINGS,
     *dense.BINDINGS,
     *int16.BINDINGS,

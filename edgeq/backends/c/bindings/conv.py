@@ -39,19 +39,14 @@ def is_pointwise(node: Node, graph: Graph) -> bool:
     return kernel == (1, 1) and node.integer("group") == 1 and not any(node.integers("pads"))
 
 
-def _match_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if packing.provider(isa, "columns") != "dsp":
-        return "the input is read in place"
-    return _match_one_by_one(node, graph)
-
-
 def _match_pointwise_direct(node: Node, graph: Graph, isa: Isa) -> str | None:
     if packing.provider(isa, "columns") == "dsp":
         return "columns are widened with the DSP extension"
-    return _match_one_by_one(node, graph)
+    return refuse_one_by_one(node, graph)
 
 
-def _match_one_by_one(node: Node, graph: Graph) -> str | None:
+def refuse_one_by_one(node: Node, graph: Graph) -> str | None:
+    """Why a convolution is no matrix product over pixels, or None."""
     return None if is_pointwise(node, graph) else "the kernel is not 1x1 without padding and groups"
 
 
@@ -61,11 +56,9 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     stride_h, stride_w = node.integers("strides")
     if (stride_h, stride_w) == (1, 1):
         in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
-    depth = packing.column_segment(in_c, isa)
     stored = packing.stored_channels(out_c, isa)
-    direct = packing.provider(isa, "columns") != "dsp"
     return Call(
-        kernel="eq_pointwise_direct_s8" if direct else "eq_pointwise_s8",
+        kernel="eq_pointwise_direct_s8",
         record={
             "in_w": in_w,
             "in_c": in_c,
@@ -74,7 +67,6 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
             "out_c": out_c,
             "stride_h": stride_h,
             "stride_w": stride_w,
-            "depth": depth,
             **requantization(node, weights, bias, multiplier),
         },
         inputs=node.inputs[:1],
@@ -180,7 +172,6 @@ def _bind_double(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 BINDINGS: tuple[Binding, ...] = (
-    Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_pointwise_direct_s8", _match_pointwise_direct, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_depthwise_s8", _match_depthwise, _bind_depthwise, "highmul"),
     Binding("conv2d", "eq_conv2d_s8", None, _bind_conv2d, "highmul"),

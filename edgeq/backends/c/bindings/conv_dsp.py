@@ -1,0 +1,187 @@
+"""conv2d → C kernels of the DSP extension: depthwise 3x3 with weights in registers; else three pixels at once.
+
+Their weights are streams that hold bias and multiplier, too, so that one pointer moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgeq.backends.c import packing
+from edgeq.backends.c.binding import Binding, Call
+from edgeq.backends.c.bindings.conv import constants, geometry, refuse_one_by_one
+from edgeq.backends.c.bindings.scaling import clamp_fields
+from edgeq.backends.c.runtime import Isa
+from edgeq.ir import Graph, Node
+
+_WINDOW = 3
+_FARTHEST = 1 << 16
+"""Bytes between columns: a halfword without sign."""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """One axis of a depthwise convolution: of lines, or of the columns across them."""
+
+    size: int
+    results: int
+    stride: int
+    pad: int
+
+    @property
+    def behind(self) -> int:
+        """Places of padding that the last window reads."""
+        return max(0, (self.results - 1) * self.stride - self.pad + _WINDOW - self.size)
+
+
+def _axes(node: Node, graph: Graph) -> tuple[_Axis, _Axis]:
+    """Height and width."""
+    sizes = geometry(node, graph)
+    height, width = (
+        _Axis(sizes[f"in_{side}"], sizes[f"out_{side}"], sizes[f"stride_{side}"], sizes[f"pad_{place}"])
+        for side, place in (("h", "top"), ("w", "left"))
+    )
+    return height, width
+
+
+def _runs_down(height: _Axis, width: _Axis) -> bool:
+    """Whether lines are columns of the image: those are longer, and results lie as far apart as inputs."""
+    return height.size > width.size and height.stride == width.stride == 1 and width.size == width.results
+
+
+def _is_depthwise(node: Node, graph: Graph) -> bool:
+    return node.integer("group") == graph.operands(node)[0].shape[3] == graph.results(node)[0].shape[3]
+
+
+def _match_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if packing.provider(isa, "taps") != "dsp":
+        return "it needs the DSP extension and no vectors"
+    if not _is_depthwise(node, graph):
+        return "not one output channel per input channel with a group each"
+    channels = graph.operands(node)[0].shape[3]
+    kernel = graph.operands(node)[1].shape[1:3]
+    if kernel != (_WINDOW, _WINDOW) or node.integers("dilations") != (1, 1):
+        return "the kernel is not 3x3 without dilation"
+    if node.integer("shift"):
+        return "the accumulator is shifted to the left"
+    height, width = _axes(node, graph)
+    return _refuse_axes(width, height, channels) if _runs_down(height, width) else _refuse_axes(height, width, channels)
+
+
+def _refuse_axes(lines: _Axis, columns: _Axis, channels: int) -> str | None:
+    if columns.stride > 2 or max(lines.pad, lines.behind, columns.pad, columns.behind) > 1:
+        return "the stride is larger than 2, or more than one place is padded"
+    if lines.size < _WINDOW or columns.size < 2 or columns.results - columns.behind < 1:
+        return "the image is smaller than the kernel"
+    if lines.size * channels >= _FARTHEST:
+        return f"columns may be {_FARTHEST} bytes apart"
+    return None
+
+
+def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    weights, bias, multiplier = constants(node, graph)
+    channels = bias.shape[0]
+    height, width = _axes(node, graph)
+    down = _runs_down(height, width)
+    lines, columns = (width, height) if down else (height, width)
+    row = width.size * channels
+    line, column, out_line = (channels, row, channels) if down else (row, channels, width.results * channels)
+    weights = weights.reshape(channels, _WINDOW, _WINDOW)
+    return Call(
+        kernel="eq_depthwise_lines_s8",
+        record={
+            "channels": channels,
+            "lines": lines.size,
+            "columns": columns.size,
+            "out_lines": lines.results,
+            "out_columns": columns.results,
+            "line": line,
+            "column": column,
+            "out_line": out_line,
+            "stride": lines.stride,
+            "stride_column": columns.stride,
+            "pad": lines.pad,
+            "pad_column": columns.pad,
+            "pad_value": node.integer("pad_value"),
+            "out_zero": node.integer("out_zero"),
+            **clamp_fields(node),
+        },
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={
+            "weights": packing.pack_lines(weights.transpose(0, 2, 1) if down else weights, bias, multiplier),
+        },
+    )
+
+
+def _refuse_triple(isa: Isa) -> str | None:
+    return None if packing.provider(isa, "columns") == "dsp" else "it needs the DSP extension and no vectors"
+
+
+def _match_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
+    return _refuse_triple(isa) or refuse_one_by_one(node, graph)
+
+
+def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    (_, _, in_w, in_c), (_, out_h, out_w, out_c) = graph.operands(node)[0].shape, graph.results(node)[0].shape
+    stride_h, stride_w = node.integers("strides")
+    if (stride_h, stride_w) == (1, 1):
+        in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
+    return Call(
+        kernel="eq_pointwise_s8",
+        record={
+            "in_w": in_w,
+            "in_c": in_c,
+            "out_h": out_h,
+            "out_w": out_w,
+            "out_c": out_c,
+            "stride_h": stride_h,
+            "stride_w": stride_w,
+            "depth": packing.column_segment(in_c, isa),
+            "shift": node.integer("shift"),
+            "out_zero": node.integer("out_zero"),
+            **clamp_fields(node),
+        },
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": packing.pack_triple(weights.reshape(1, out_c, 1, in_c), bias, multiplier)},
+    )
+
+
+def _match_triple(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if node.integer("group") > 1 and _is_depthwise(node, graph):
+        return "every channel has its own weights"
+    return _refuse_triple(isa)
+
+
+def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    out_c, kernel_h, kernel_w, group_c = weights.shape
+    group = node.integer("group")
+    whole_rows = group == 1 and node.integers("dilations")[1] == 1
+    segments, length = (kernel_h, kernel_w * group_c) if whole_rows else (kernel_h * kernel_w, group_c)
+    return Call(
+        kernel="eq_conv2d_triple_s8",
+        record={
+            **geometry(node, graph),
+            "depth": segments * packing.column_segment(length, isa),
+            "shift": node.integer("shift"),
+            "out_zero": node.integer("out_zero"),
+            **clamp_fields(node),
+        },
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={
+            "weights": packing.pack_triple(weights.reshape(group, out_c // group, segments, length), bias, multiplier),
+        },
+    )
+
+
+BINDINGS: tuple[Binding, ...] = (
+    Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
+    Binding("conv2d", "eq_depthwise_lines_s8", _match_depthwise_lines, _bind_depthwise_lines, "highmul"),
+    Binding("conv2d", "eq_conv2d_triple_s8", _match_triple, _bind_triple, "highmul"),
+)
+"""They stand before those of ``conv``: what they refuse, those take."""

@@ -1,0 +1,113 @@
+/*
+ * 2-D convolution, int8, requantization "highmul", with the DSP extension: any kernel, stride, dilation, padding, group.
+ *
+ *   out[oy][ox][o] = clamp(requantize(bias[o] + sum_{ky,kx,c} w[o][ky][kx][c] * x[iy][ix][g*Cg + c]))
+ *   iy = oy*stride_h - pad_top + ky*dilation_h, ix likewise; positions outside x hold pad_value;
+ *   Cg = in_c/group, g = o / (out_c/group).
+ *
+ * Layout     out [out_h][out_w][out_c], x [in_h][in_w][in_c]; weights packed per group (packing.py, pack_triple): bias
+ *            and multiplier are among them.
+ * Ranges     bias already contains -zero_point(x) * sum of all weights; no partial sum may leave int32;
+ *            requantization as in eq_requantize.h; -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
+ * Aliasing   neither may overlap scratch, nor out x. Group by group, in each three pixels at a time in the order of out:
+ *            their results are stored after their windows were read, before any later pixel's. Bounds other than int8's
+ *            are applied at the end, to out alone.
+ * Rounding   eq_requantize.h.
+ * Scratch    three columns: EQ_CONV2D_TRIPLE_S8_SCRATCH bytes, 4-byte aligned. depth = sum of the segments: a kernel row
+ *            (kernel_w*in_c) where group = dilation_w = 1, else a tap (Cg); a segment is rounded up to 4.
+ */
+#ifndef EQ_CONV2D_TRIPLE_S8_H
+#define EQ_CONV2D_TRIPLE_S8_H
+
+#include "eq_clamp_run.h"
+#include "eq_common.h"
+#include "eq_triple.h"
+#include "eq_window.h"
+
+typedef struct {
+  int32_t in_h;
+  int32_t in_w;
+  int32_t in_c;
+  int32_t out_h;
+  int32_t out_w;
+  int32_t out_c;
+  int32_t kernel_h;
+  int32_t kernel_w;
+  int32_t stride_h;
+  int32_t stride_w;
+  int32_t pad_top;
+  int32_t pad_left;
+  int32_t dilation_h;
+  int32_t dilation_w;
+  int32_t group;
+  int32_t pad_value;
+  int32_t depth; /* places of a column */
+  int32_t shift;
+  int32_t out_zero;
+  int32_t clamp_min;
+  int32_t clamp_max;
+} eq_conv2d_triple_s8_t;
+
+#define EQ_CONV2D_TRIPLE_S8_SCRATCH(depth) (EQ_TRIPLE_BYTES * (depth))
+
+/* Column `pixel` := the window whose first tap is at row y0, column x0 of x (already moved to the group's channels). */
+EQ_INLINE void eq_conv2d_triple_gather(void *columns, int32_t pixel, const int8_t *x, int32_t y0, int32_t x0,
+                                       const eq_conv2d_triple_s8_t *p) {
+  const int32_t c = p->in_c / p->group;
+  const int32_t whole_rows = p->group == 1 && p->dilation_w == 1;
+  const int32_t runs = whole_rows ? 1 : p->kernel_w;
+  const int32_t taps = whole_rows ? p->kernel_w : 1;
+  int32_t at = 0;
+  EQ_NO_UNROLL
+  for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
+    const int32_t iy = y0 + ky * p->dilation_h;
+    const int32_t width = iy >= 0 && iy < p->in_h ? p->in_w : 0; /* a row outside x has no columns inside */
+    EQ_NO_UNROLL
+    for (int32_t run = 0; run < runs; ++run) {
+      const int32_t ix = x0 + run * p->dilation_w;
+      const eq_range_t inside = eq_clip_window(ix, taps, width);
+      const int32_t left = inside.length > 0 ? inside.first - ix : taps;
+      const int32_t right = left + inside.length;
+      const int8_t *from = inside.length > 0 ? x + (iy * p->in_w + inside.first) * p->in_c : x;
+      eq_triple_fill(columns, pixel, at, p->pad_value, left * c);
+      eq_triple_copy(columns, pixel, at + left * c, from, inside.length * c);
+      eq_triple_fill(columns, pixel, at + right * c, p->pad_value, (taps - right) * c);
+      at += eq_triple_segment(taps * c);
+    }
+  }
+}
+
+EQ_INLINE void eq_conv2d_triple_s8(int8_t *out, const int8_t *x, void *scratch, const int8_t *weights,
+                                   const eq_conv2d_triple_s8_t *p) {
+  const int32_t channels = p->out_c / p->group;
+  const int8_t *w = weights;
+  EQ_NO_UNROLL
+  for (int32_t g = 0; g < p->group; ++g) {
+    const int8_t *in = x + g * (p->in_c / p->group);
+    int8_t *to = out + g * channels;
+    int32_t filled = 0;
+    int32_t left = p->out_h * p->out_w;
+    int32_t y0 = -p->pad_top;
+    EQ_NO_UNROLL
+    for (int32_t oy = 0; oy < p->out_h; ++oy) {
+      int32_t x0 = -p->pad_left;
+      EQ_NO_UNROLL
+      for (int32_t ox = 0; ox < p->out_w; ++ox) {
+        eq_conv2d_triple_gather(scratch, filled, in, y0, x0, p);
+        x0 += p->stride_w;
+        ++filled;
+        --left;
+        if (filled == 3 || left == 0) {
+          eq_triple_multiply(to, p->out_c, filled, scratch, w, p->depth, channels, p->shift, p->out_zero);
+          to += filled * p->out_c;
+          filled = 0;
+        }
+      }
+      y0 += p->stride_h;
+    }
+    w += ((channels + 1) >> 1) * eq_triple_pair_bytes(p->depth);
+  }
+  eq_clamp_run(out, p->out_h * p->out_w * p->out_c, p->clamp_min, p->clamp_max);
+}
+
+#endif
