@@ -14,7 +14,15 @@ from edgeq.firmware.facts import board_header, harness_model_source
 from edgeq.firmware.fit import check_fit
 from edgeq.firmware.formats import uf2_image
 from edgeq.firmware.link import Layout, board_layout, emulated_layout, linker_script
-from edgeq.firmware.stack import CallGraph, add_library, drop_removed_calls, library_calls, read_call_graph, stack_bound
+from edgeq.firmware.stack import (
+    CallGraph,
+    add_library,
+    count_assembly,
+    drop_removed_calls,
+    library_calls,
+    read_call_graph,
+    stack_bound,
+)
 from edgeq.target import load_board
 
 
@@ -121,6 +129,16 @@ def test_stack_of_a_library_routine_is_what_its_instructions_take(
     graph = read(tmp_path, GRAPH)
     add_library(graph, {"memcpy": (line(mnemonic, operands),)})
     assert graph.frames["memcpy"] == size
+
+
+def test_stack_of_a_function_counts_what_assembly_in_it_pushes(tmp_path: Path) -> None:
+    graph = read(tmp_path, GRAPH)
+    frames = dict(graph.frames)
+    title, frame = max(graph.frames.items(), key=lambda item: item[1])
+    count_assembly(graph, {title.rpartition(":")[2]: (line("push", "{r4-r11, lr}"), line("sub", "sp, #48"))})
+    assert graph.frames == frames | {title: max(frame, 36 + 48)}
+    count_assembly(graph, {title.rpartition(":")[2]: (line("push", "{r4, lr}"),)})
+    assert graph.frames[title] == max(frame, 36 + 48)
 
 
 def test_a_call_that_no_object_refers_to_has_no_stack(tmp_path: Path) -> None:
