@@ -13,8 +13,9 @@
  *            their results are stored after their windows were read, before any later pixel's. Bounds other than int8's
  *            are applied at the end, to out alone.
  * Rounding   eq_requantize.h.
- * Scratch    three columns: EQ_CONV2D_TRIPLE_S8_SCRATCH bytes, 4-byte aligned. depth = sum of the segments: a kernel row
- *            (kernel_w*in_c) where group = dilation_w = 1, else a tap (Cg); a segment is rounded up to 4.
+ * Scratch    three columns, and a window of bytes: EQ_CONV2D_TRIPLE_S8_SCRATCH bytes, 4-byte aligned. depth = sum of the
+ *            segments, each rounded up to 4: a kernel row (kernel_w*in_c) where group = dilation_w = 1, else a tap (Cg);
+ *            with packed = 1 the whole window is one segment, for rows of few values (group = dilation_w = 1).
  */
 #ifndef EQ_CONV2D_TRIPLE_S8_H
 #define EQ_CONV2D_TRIPLE_S8_H
@@ -41,14 +42,66 @@ typedef struct {
   int32_t dilation_w;
   int32_t group;
   int32_t pad_value;
-  int32_t depth; /* places of a column */
+  int32_t depth;  /* places of a column */
+  int32_t packed; /* 1: the rows of a window follow each other without a gap */
   int32_t shift;
   int32_t out_zero;
   int32_t clamp_min;
   int32_t clamp_max;
 } eq_conv2d_triple_s8_t;
 
-#define EQ_CONV2D_TRIPLE_S8_SCRATCH(depth) (EQ_TRIPLE_BYTES * (depth))
+#define EQ_CONV2D_TRIPLE_S8_SCRATCH(depth, packed) (EQ_TRIPLE_BYTES * (depth) + (depth) * (packed))
+
+/* Column `pixel` := the window whose first tap is at row y0, column x0 of x, put together as bytes before. */
+EQ_INLINE void eq_conv2d_triple_pack(void *columns, int32_t pixel, const int8_t *x, int32_t y0, int32_t x0,
+                                     const eq_conv2d_triple_s8_t *p) {
+  int8_t *const window = (int8_t *)columns + EQ_TRIPLE_BYTES * p->depth;
+  const int32_t n = p->kernel_w * p->in_c;
+  const eq_range_t inside = eq_clip_window(x0, p->kernel_w, p->in_w);
+  const int32_t whole = inside.length == p->kernel_w;
+  int8_t *to = window;
+  int32_t iy = y0;
+  EQ_NO_UNROLL
+  for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
+    const int32_t exists = iy >= 0 && iy < p->in_h;
+    if (!(exists && whole)) {
+      EQ_NO_UNROLL
+      for (int32_t i = 0; i < n; ++i) {
+        to[i] = (int8_t)p->pad_value;
+      }
+    }
+    if (exists && whole) {
+      eq_triple_bytes(to, x + (iy * p->in_w + x0) * p->in_c, n);
+    } else if (exists) {
+      eq_triple_bytes(to + (inside.first - x0) * p->in_c, x + (iy * p->in_w + inside.first) * p->in_c,
+                      inside.length * p->in_c);
+    }
+    to += n;
+    iy += p->dilation_h;
+  }
+  eq_triple_run(columns, pixel, 0, window, p->depth);
+}
+
+/* eq_conv2d_triple_gather where no row of the window is cut, which most are not. */
+EQ_INLINE void eq_conv2d_triple_rows(void *columns, int32_t pixel, const int8_t *x, int32_t y0, int32_t x0,
+                                     const eq_conv2d_triple_s8_t *p) {
+  const int32_t n = p->kernel_w * p->in_c;
+  const int32_t step = p->in_w * p->in_c;
+  int32_t offset = y0 * step + x0 * p->in_c;
+  int32_t iy = y0;
+  int32_t at = 0;
+  EQ_NO_UNROLL
+  for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
+    if (iy >= 0 && iy < p->in_h) {
+      eq_triple_run(columns, pixel, at, x + offset, n);
+    } else {
+      eq_triple_fill(columns, pixel, at, p->pad_value, n);
+    }
+    at += eq_triple_segment(n);
+    iy += p->dilation_h;
+    offset += p->dilation_h * step;
+  }
+}
 
 /* Column `pixel` := the window whose first tap is at row y0, column x0 of x (already moved to the group's channels). */
 EQ_INLINE void eq_conv2d_triple_gather(void *columns, int32_t pixel, const int8_t *x, int32_t y0, int32_t x0,
@@ -58,6 +111,14 @@ EQ_INLINE void eq_conv2d_triple_gather(void *columns, int32_t pixel, const int8_
   const int32_t runs = whole_rows ? 1 : p->kernel_w;
   const int32_t taps = whole_rows ? p->kernel_w : 1;
   int32_t at = 0;
+  if (p->packed) {
+    eq_conv2d_triple_pack(columns, pixel, x, y0, x0, p);
+    return;
+  }
+  if (whole_rows && x0 >= 0 && x0 + p->kernel_w <= p->in_w) {
+    eq_conv2d_triple_rows(columns, pixel, x, y0, x0, p);
+    return;
+  }
   EQ_NO_UNROLL
   for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
     const int32_t iy = y0 + ky * p->dilation_h;

@@ -31,7 +31,8 @@ from edgeq.backends.c.declarations import kernel
 from edgeq.backends.c.runtime import Isa, runtime_headers
 
 _ESTIMATES: Final = Path(__file__).with_name("code_bytes.json")
-_BESIDE: Final = re.compile(r"^EQ_NOINLINE .*static void (\w+)\(", re.MULTILINE)
+BESIDE: Final = re.compile(r"^EQ_NOINLINE .*static void (\w+)\(", re.MULTILINE)
+"""A function beside kernels, in the text of a header."""
 _FEW: Final = 2
 _HOT_SHARE: Final = 1 / 8
 
@@ -178,7 +179,7 @@ def _estimate(groups: Mapping[Group, set[Shape]], special: set[Shape], isa: Isa)
 def functions_beside(name: str, isa: Isa) -> tuple[str, ...]:
     """The functions that a kernel's headers define beside it, whose bytes count once for all its instances, sorted."""
     texts = (text.decode("utf-8") for text in runtime_headers((name,), isa).values())
-    return tuple(sorted({found for text in texts for found in _BESIDE.findall(text)}))
+    return tuple(sorted({found for text in texts for found in BESIDE.findall(text)}))
 
 
 def _bytes_of(group: Group, shapes: int, apart: int, isa: Isa) -> int:

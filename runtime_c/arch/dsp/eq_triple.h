@@ -5,6 +5,8 @@
  * is made of segments (a kernel row, or a tap), each of which takes eq_triple_segment(n) places.
  *   eq_triple_segment     places that a segment of n values takes: n rounded up to 4
  *   eq_triple_copy, _fill write n values into column `pixel` (0, 1 or 2) at place `at`; places rise
+ *   eq_triple_run         eq_triple_copy for places that are multiples of 4
+ *   eq_triple_bytes       a copy of plain bytes, for windows that are put together before they are widened
  *   eq_triple_multiply    all channels of one to three pixels
  * Scratch for three columns: EQ_TRIPLE_BYTES * depth bytes, 4-byte aligned.
  *
@@ -47,14 +49,6 @@ EQ_INLINE void eq_triple_put(eq_half_t *column, int32_t at, int32_t value) {
   column[(at >> 2) * 12 + ((at & 1) << 1) + ((at >> 1) & 1)] = (int16_t)value;
 }
 
-EQ_INLINE void eq_triple_fill(void *columns, int32_t pixel, int32_t at, int32_t value, int32_t n) {
-  eq_half_t *column = (eq_half_t *)columns + 4 * pixel;
-  EQ_NO_UNROLL
-  for (const int32_t end = at + n; at < end; ++at) {
-    eq_triple_put(column, at, value);
-  }
-}
-
 /* Four places; whole groups may be overwritten: a later segment or fill writes its own places afterwards. */
 EQ_INLINE void eq_triple_word(eq_pair_t *to, uint32_t word) {
   to[0] = eq_even_bytes(word);
@@ -94,13 +88,16 @@ EQ_INLINE eq_pair_t *eq_triple_widen(eq_pair_t *to, const int8_t *src, int32_t n
 }
 #endif
 
-EQ_INLINE void eq_triple_copy(void *columns, int32_t pixel, int32_t at, const int8_t *src, int32_t n) {
-  eq_half_t *column = (eq_half_t *)columns + 4 * pixel;
-  for (; (at & 3) != 0 && n > 0; --n) {
-    eq_triple_put(column, at++, *src++);
-  }
-  eq_pair_t *to = (eq_pair_t *)(void *)(column + 3 * at);
-  if (n >= 8) {
+/* n values to place `at`, a multiple of 4. */
+EQ_INLINE void eq_triple_run(void *columns, int32_t pixel, int32_t at, const int8_t *src, int32_t n) {
+  eq_pair_t *to = (eq_pair_t *)columns + 2 * pixel + (at >> 2) * 6;
+  if (__builtin_constant_p(n) && n < 16) {
+    for (; n >= 4; n -= 4) {
+      eq_triple_word(to, eq_load_word(src));
+      src += 4;
+      to += 6;
+    }
+  } else if (n >= 8) {
     to = eq_triple_widen(to, src, n);
     src += n & ~7;
     n &= 7;
@@ -113,6 +110,52 @@ EQ_INLINE void eq_triple_copy(void *columns, int32_t pixel, int32_t at, const in
   }
   if (n > 0) {
     eq_triple_word(to, eq_load_tail(src, n));
+  }
+}
+
+/* n bytes from any address to any other. */
+EQ_INLINE void eq_triple_bytes(int8_t *to, const int8_t *src, int32_t n) {
+  int32_t at = 0;
+  if (__builtin_constant_p(n) && n < 16) {
+    if ((n & 8) != 0) {
+      *(eq_word_t *)(void *)to = eq_load_word(src);
+      *(eq_word_t *)(void *)(to + 4) = eq_load_word(src + 4);
+      at = 8;
+    }
+    if ((n & 4) != 0) {
+      *(eq_word_t *)(void *)(to + at) = eq_load_word(src + at);
+      at += 4;
+    }
+  } else {
+    EQ_NO_UNROLL
+    for (; at + 4 <= n; at += 4) {
+      *(eq_word_t *)(void *)(to + at) = eq_load_word(src + at);
+    }
+  }
+  for (; at < n; ++at) {
+    to[at] = src[at];
+  }
+}
+
+EQ_INLINE void eq_triple_copy(void *columns, int32_t pixel, int32_t at, const int8_t *src, int32_t n) {
+  eq_half_t *column = (eq_half_t *)columns + 4 * pixel;
+  for (; (at & 3) != 0 && n > 0; --n) {
+    eq_triple_put(column, at++, *src++);
+  }
+  eq_triple_run(columns, pixel, at, src, n);
+}
+
+EQ_INLINE void eq_triple_fill(void *columns, int32_t pixel, int32_t at, int32_t value, int32_t n) {
+  eq_half_t *column = (eq_half_t *)columns + 4 * pixel;
+  for (; (at & 3) != 0 && n > 0; --n) {
+    eq_triple_put(column, at++, value);
+  }
+  const uint32_t pair = (uint32_t)(uint16_t)value * 0x10001u;
+  eq_pair_t *to = (eq_pair_t *)columns + 2 * pixel + (at >> 2) * 6;
+  for (; n > 0; n -= 4) {
+    to[0] = pair;
+    to[1] = pair;
+    to += 6;
   }
 }
 

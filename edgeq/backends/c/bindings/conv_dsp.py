@@ -19,6 +19,10 @@ _FARTHEST = 1 << 16
 """Bytes between columns: a halfword without sign."""
 
 
+_PACKED_SHARE = 7 / 8
+"""Places of a window of few values, of those of its rows: what is spared pays for putting its bytes together first."""
+
+
 @dataclass(frozen=True)
 class _Axis:
     """One axis of a depthwise convolution: of lines, or of the columns across them."""
@@ -162,11 +166,16 @@ def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
     group = node.integer("group")
     whole_rows = group == 1 and node.integers("dilations")[1] == 1
     segments, length = (kernel_h, kernel_w * group_c) if whole_rows else (kernel_h * kernel_w, group_c)
+    depth, packed = segments * packing.column_segment(length, isa), 0
+    whole = packing.column_segment(segments * length, isa)
+    if whole_rows and whole <= _PACKED_SHARE * depth:
+        segments, length, depth, packed = 1, segments * length, whole, 1
     return Call(
         kernel="eq_conv2d_triple_s8",
         record={
             **geometry(node, graph),
-            "depth": segments * packing.column_segment(length, isa),
+            "depth": depth,
+            "packed": packed,
             "shift": node.integer("shift"),
             "out_zero": node.integer("out_zero"),
             **clamp_fields(node),
