@@ -101,12 +101,13 @@ static const eq_conv2d_triple_s8_t step_2 = {
     /* group */ 1,
     /* pad_value */ 127,
     /* depth */ 36,
+    /* packed */ 0,
     /* shift */ 0,
     /* out_zero */ -128,
     /* clamp_min */ -128,
     /* clamp_max */ 127,
 };
-EQ_STATIC_ASSERT(EQ_CONV2D_TRIPLE_S8_SCRATCH(36) <= 216, "scratch of step 2");
+EQ_STATIC_ASSERT(EQ_CONV2D_TRIPLE_S8_SCRATCH(36, 0) <= 216, "scratch of step 2");
 EQ_NOINLINE void conv_step_2(uint8_t *arena) {
   eq_conv2d_triple_s8((int8_t *)(arena + 224), (const int8_t *)(arena + 800), arena + 0, conv_w2_weights, &step_2);
 }
@@ -163,12 +164,13 @@ static const eq_conv2d_triple_s8_t step_5 = {
     /* group */ 1,
     /* pad_value */ 5,
     /* depth */ 36,
+    /* packed */ 0,
     /* shift */ 0,
     /* out_zero */ -79,
     /* clamp_min */ -128,
     /* clamp_max */ 127,
 };
-EQ_STATIC_ASSERT(EQ_CONV2D_TRIPLE_S8_SCRATCH(36) <= 216, "scratch of step 5");
+EQ_STATIC_ASSERT(EQ_CONV2D_TRIPLE_S8_SCRATCH(36, 0) <= 216, "scratch of step 5");
 EQ_NOINLINE void conv_step_5(uint8_t *arena) {
   eq_conv2d_triple_s8((int8_t *)(arena + 224), (const int8_t *)(arena + 800), arena + 0, conv_w5_weights, &step_5);
 }
@@ -225,12 +227,13 @@ static const eq_conv2d_triple_s8_t step_8 = {
     /* group */ 1,
     /* pad_value */ 127,
     /* depth */ 36,
+    /* packed */ 0,
     /* shift */ 0,
     /* out_zero */ 27,
     /* clamp_min */ -128,
     /* clamp_max */ 127,
 };
-EQ_STATIC_ASSERT(EQ_CONV2D_TRIPLE_S8_SCRATCH(36) <= 216, "scratch of step 8");
+EQ_STATIC_ASSERT(EQ_CONV2D_TRIPLE_S8_SCRATCH(36, 0) <= 216, "scratch of step 8");
 EQ_NOINLINE void conv_step_8(uint8_t *arena) {
   eq_conv2d_triple_s8((int8_t *)(arena + 448), (const int8_t *)(arena + 320), arena + 96, conv_w8_weights, &step_8);
 }
