@@ -6,6 +6,7 @@ from edgeq.passes import (
     cancel_transposes,
     compose_lookups,
     lay_out_states,
+    merge_equal_nodes,
     order_nodes,
     place_states,
     remove_dead_channels,
@@ -16,6 +17,7 @@ from edgeq.passes.base import Pass, run_passes
 
 PASSES: tuple[Pass, ...] = (
     split_states.PASS,
+    merge_equal_nodes.PASS,
     lay_out_states.PASS,
     cancel_transposes.PASS,
     compose_lookups.PASS,

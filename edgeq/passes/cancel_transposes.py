@@ -16,6 +16,7 @@ import numpy as np
 from edgeq.ir import Attr, Graph, Node, Source, Tensor
 from edgeq.ops import BY_NAME
 from edgeq.ops.axes import Perm
+from edgeq.passes import merge_equal_nodes
 from edgeq.passes.axis_pieces import join_transposes
 from edgeq.passes.base import Pass, Property
 from edgeq.passes.rewriting import Rewriter, Rule
@@ -29,26 +30,9 @@ def run(graph: Graph) -> int:
     Only then transposes that move nothing become reshapes, and reshapes are merged; where one goes, transposes may meet
     again.
     """
-    changes = Rewriter(graph).run(_SINKING) + _merge_equal(graph)
+    # Several convolutions that read one value want it transposed alike.
+    changes = Rewriter(graph).run(_SINKING) + merge_equal_nodes.run(graph)
     return changes + Rewriter(graph).run({**_SINKING, **_TURNING})
-
-
-def _merge_equal(graph: Graph) -> int:
-    """Transposes of one tensor by one permutation are one, as of a value that several convolutions read."""
-    first: dict[tuple[str, Perm], str] = {}
-    same: dict[str, str] = {}
-    nodes, sinks = [], graph.sinks()
-    for old in graph.nodes:
-        node = old.with_(inputs=tuple(same.get(name, name) for name in old.inputs)) if same else old
-        if node.op == "transpose":
-            (result,) = node.outputs
-            kept = first.setdefault((node.inputs[0], node.integers("perm")), result)
-            if kept != result and result not in sinks:
-                same[result] = kept
-                continue
-        nodes.append(node)
-    graph.replace_nodes(nodes)
-    return len(same)
 
 
 def _perm_of(rewriter: Rewriter, name: str, rank: int | None = None) -> Perm | None:
