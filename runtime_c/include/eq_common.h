@@ -38,6 +38,10 @@
 #define EQ_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
+/* Whether the compiler knows that a value is this number: what then changes nothing is left out. False without optimization,
+   where the condition of an `if` must be written so for the branch to vanish. */
+#define EQ_KNOWN(value, number) (__builtin_constant_p(value) && (value) == (number))
+
 EQ_STATIC_ASSERT((-1 >> 1) == -1, "right shift of a negative number must be arithmetic");
 
 /* value * 2^shift modulo 2^32: a left shift that is defined for negative values. */

@@ -169,7 +169,15 @@ def _sample(made: Edges, graph: Graph, node: Node) -> bool:
     return True
 
 
-def _convolution(made: Edges, weights: Array, group: int, zero: int, clamp: tuple[int, int]) -> None:
+def _convolution(
+    made: Edges,
+    weights: Array,
+    group: int,
+    zero: int,
+    clamp: tuple[int, int],
+    size: tuple[int, int] | None = None,
+    stride: int = 1,
+) -> None:
     outputs, height, width, channels = weights.shape
     scaling, attributes = made.scaling(1500 / (weights[0].size * 60 * 60), outputs)
     constants = (
@@ -179,24 +187,26 @@ def _convolution(made: Edges, weights: Array, group: int, zero: int, clamp: tupl
     )
     around = height // 2
     geometry: Attributes = {
-        "strides": (1, 1),
+        "strides": (stride, stride),
         "pads": (around,) * 4,
         "dilations": (1, 1),
         "group": group,
         "pad_value": -7,
     }
-    x = made.input(1, 3, width + 2, channels * group)
+    x = made.input(1, *(size or (3, width + 2)), channels * group)
     made.node("conv2d", (x, *constants), {**geometry, **attributes}, zero, clamp)
 
 
 def _layers(made: Edges, zero: int, clamp: tuple[int, int]) -> None:
     for outputs, kernel, channels in ((7, 3, 5), (19, 1, 9)):
         _convolution(made, made.integers(outputs, kernel, kernel, channels), 1, zero, clamp)
-    for channels in (3, 21):
-        weights = made.integers(channels, 3, 3, 1)
+    for channels, width in ((3, 3), (21, 3), (21, 4)):
+        weights = made.integers(channels, 3, width, 1)
         # No two neighbouring taps of -128: the kernel for depthwise convolutions takes them on every core.
         weights.reshape(channels, -1)[:, ::2] = np.maximum(weights.reshape(channels, -1)[:, ::2], -127)
         _convolution(made, weights, channels, zero, clamp)
+    for size, stride in (((11, 4), 1), ((4, 21), 2), ((19, 3), 2)):
+        _convolution(made, made.integers(9, 3, 3, 1), 9, zero, clamp, size, stride)
     for outputs, depth in ((6, 21), (9, 32), (1, 3)):
         scaling, attributes = made.scaling(1500 / (depth * 60 * 60), outputs)
         constants = (made.constant(made.integers(outputs, depth), np.int8), made.constant([-77] * outputs), *scaling)
@@ -271,9 +281,10 @@ def _long_means(made: Edges) -> None:
 def _tap_pairs(made: Edges) -> None:
     """The largest products: with -128 as input, two taps of -128 leave int16, -128 and -127 do not."""
     for pair in ((-128, -127), (-128, -128), (-127, -128), (127, 127)):
-        weights = made.integers(17, 3, 3, 1).reshape(17, 9)
-        weights[:, 0:8] = np.tile(pair, 4)
-        _convolution(made, weights.reshape(17, 3, 3, 1), 17, 0, (-128, 127))
+        for width in (3, 4):  # on M55 kernels for up to 3 x 3 and beyond
+            weights = made.integers(17, 3 * width)
+            weights[:, 0:8] = np.tile(pair, 4)
+            _convolution(made, weights.reshape(17, 3, width, 1), 17, 0, (-128, 127))
     for value in (-128, 127):
         _convolution(made, np.full((5, 3, 3, 4), value, np.int8), 1, 0, (-128, 127))
         _convolution(made, np.full((5, 1, 1, 24), value, np.int8), 1, 0, (-128, 127))

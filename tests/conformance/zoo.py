@@ -232,6 +232,47 @@ FURTHER: dict[str, tuple[Case, ...]] = {
             {"group": 9},
             full_range=True,
         ),
+        *(
+            Case(
+                f"conv2d[depthwise-{name}]",
+                ("Conv",),
+                ((1, channels, *size),),
+                {1: (channels, 1, *kernel), 2: (channels,)},
+                {"group": channels, "strides": strides, "pads": pads},
+            )
+            for name, channels, size, kernel, strides, pads in (
+                ("tall-c9", 9, (19, 3), (3, 3), (1, 1), (1, 1, 1, 1)),
+                ("tall-stride2-c3", 3, (21, 5), (3, 3), (2, 2), (1, 0, 1, 1)),
+                ("tall-stride1x2-c2", 2, (17, 6), (3, 2), (1, 2), (0, 1, 2, 0)),
+                ("wide-c20", 20, (4, 18), (3, 3), (1, 1), (1, 1, 1, 1)),
+                ("wide-stride2-c8", 8, (6, 35), (2, 3), (2, 2), (0, 1, 1, 1)),
+                ("k3x1-c18", 18, (5, 9), (3, 1), (1, 1), (2, 0, 2, 0)),
+            )
+        ),
+        # Numbers of sixteen values, with and without a rest, in one row and by rows of the kernel.
+        *(
+            Case(
+                f"conv2d[pointwise-c{inputs}-o{outputs}]", ("Conv",), ((1, inputs, 1, 3),), {1: (outputs, inputs, 1, 1)}
+            )
+            for inputs, outputs in ((16, 8), (31, 11), (48, 8), (64, 16), (70, 8), (96, 9), (128, 8), (136, 8))
+        ),
+        *(
+            Case(
+                f"conv2d[k{kernel[0]}x{kernel[1]}-c{inputs}]",
+                ("Conv",),
+                ((1, inputs, *size),),
+                {1: (8, inputs, *kernel), 2: (8,)},
+                {"strides": strides, "pads": pads, "dilations": dilations},
+            )
+            for inputs, size, kernel, strides, pads, dilations in (
+                (3, (9, 11), (3, 3), (2, 2), (0, 0, 1, 1), (1, 1)),
+                (8, (7, 6), (3, 3), (1, 1), (0, 0, 0, 0), (2, 1)),
+                (16, (5, 8), (3, 3), (1, 1), (1, 1, 1, 1), (1, 1)),
+                (16, (7, 9), (2, 5), (1, 2), (0, 2, 1, 1), (1, 1)),
+                (32, (4, 5), (3, 3), (1, 1), (1, 1, 1, 1), (1, 1)),
+                (64, (5, 3), (3, 1), (2, 1), (1, 0, 0, 0), (1, 1)),
+            )
+        ),
     ),
     "dense": (
         Case("dense[fused-relu]", ("Gemm", "Relu"), ((1, 21),), _GEMM, {"transB": 1}),

@@ -39,6 +39,27 @@ def test_assembly_that_reads_memory_is_volatile(path: Path) -> None:
             assert statement.startswith("__asm__ volatile"), statement[:80]
 
 
+def constant_predicates(text: str) -> list[str]:
+    """MVE predicates that are written as numbers."""
+    code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    number = r"\(?(0[xX][0-9a-fA-F]+|\d+)[uU]?\)?"
+    given = re.findall(rf"mve_pred16_t\)? *(?:\w+ *= *)?{number}\b", code)
+    return [*given, *re.findall(rf"\bv\w+_[pzmx](?:_\w+)?\((?:[^();]|\([^();]*\))*, *{number}\)", code)]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(_ROOT / "runtime_c")))
+def test_the_only_constant_predicate_has_all_lanes(path: Path) -> None:
+    """gcc 12.2 takes any constant predicate of 16- or 32-bit lanes whose bit 0 is set for 0xffff."""
+    assert set(constant_predicates(path.read_text(encoding="utf-8"))) <= {"0xffff"}
+
+
+def test_constant_predicates_are_found() -> None:
+    text = (
+        "f((mve_pred16_t)0x0f0f); const mve_pred16_t lanes = 255; x = vldrbq_z_s16(from(2), 0x3333); vaddq_p(a, lanes);"
+    )
+    assert constant_predicates(text) == ["0x0f0f", "255", "0x3333"]
+
+
 def test_no_two_headers_define_one_type() -> None:
     """C takes a second typedef of a compatible type in silence, and its alignment with it.
 

@@ -7,6 +7,7 @@ from edgeq.backends.c.bindings import (
     arithmetic,
     conv,
     conv_dsp,
+    conv_mve,
     dense,
     elementwise,
     floating,
@@ -28,6 +29,7 @@ from edgeq.backends.c.bindings import (
 
 BINDINGS: tuple[Binding, ...] = (
     *conv_dsp.BINDINGS,
+    *conv_mve.BINDINGS,
     *conv.BINDINGS,
     *dense.BINDINGS,
     *int16.BINDINGS,
