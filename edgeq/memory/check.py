@@ -1,21 +1,19 @@
 """An independent check of a memory plan, by playing it.
 
 It shares nothing with the planner but the types. Every byte of a memory is tagged with the contents that it holds. A
-step must find all bytes of its operands still tagged as theirs; then it poisons its scratch and tags its results, row
-by row where they trail an operand, whose unread rows must stay whole. An alias leaves its bytes where they are. What
-nobody reads any more is poisoned. The program is played twice, because a run must leave its states where the next one
-reads them.
+step must find all bytes of its operands still tagged as theirs; then it poisons its scratch and tags its results. Where
+one trails an operand, each byte of the operand must have been read for the last time when it goes. An alias leaves its
+bytes where they are. What nobody reads any more is poisoned. The program is played twice, because a run must leave its
+states where the next one reads them.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import EdgeqError
-from edgeq.memory.schedule import Buffer, Place, Plan, Schedule, Step, Trailing
+from edgeq.memory.schedule import Buffer, Order, Place, Plan, Schedule, Step, Trailing
 
 _FREE = 0
 _SCRATCH = 1
@@ -76,11 +74,7 @@ def _play(step: Step, memory: _Memory) -> None:
     for name in step.reads:
         memory.require(name, f"{step.name} (scratch)")
     for name in step.writes:
-        trailing = [item for item in step.trailing if item.result == name]
-        if trailing:
-            memory.write_rows(step, name, trailing)
-        else:
-            memory.write(name)
+        memory.write_in_order(step, name)
     for name in step.writes:
         memory.require(name, f"{step.name} (results overlap)")
     if np.any(used != _SCRATCH):
@@ -163,15 +157,22 @@ class _Memory:
         used[:] = _SCRATCH
         return used
 
-    def write_rows(self, step: Step, name: str, trailing: Sequence[Trailing]) -> None:
-        """Tag the rows of a result in their order; whatever of its operands is read later must stay whole."""
-        held, rows = self.held(name), trailing[0].result_row_bytes
-        for row in range(len(held) // rows):
-            held[row * rows : (row + 1) * rows] = self.tags[name]
-            for item in trailing:
-                done = max(0, row * item.stride + item.ahead) * item.operand_row_bytes
-                if np.any(self.held(item.operand)[done:] != self.tags[item.operand]):
-                    raise _broken(step.name, f"row {row} of {name} overwrites rows of {item.operand} too early")
+    def write_in_order(self, step: Step, name: str) -> None:
+        """Tag a result; what it overwrites of an operand must have been read for the last time."""
+        for item in step.trailing:
+            if item.result == name:
+                self._require_read(step, item)
+        self.write(name)
+
+    def _require_read(self, step: Step, item: Trailing) -> None:
+        """Each byte that result and operand share has a time at which it is needed last, and one at which it goes."""
+        (home, start, end), (region, first, last) = self.span(item.result), self.span(item.operand)
+        shared = np.arange(max(start, first), min(end, last)) if home == region else np.empty(0, np.int64)
+        written = _times(item.order, item.order.written, shared - start)
+        needed = _times(item.order, item.order.unread, shared - first)
+        early = shared[written < needed] - start
+        if early.size:
+            raise _broken(step.name, f"byte {early[0]} of {item.result} is written over {item.operand} too early")
 
     def require_apart(self, step: Step) -> None:
         """Operands and results overlap only at one address or where one trails the other, as the step allows."""
@@ -183,6 +184,15 @@ class _Memory:
                 same = a[:2] == b[:2] and (operand, result) in step.in_place
                 if not apart and not same and (operand, result) not in trailing:
                     raise _broken(step.name, f"{result} overlaps {operand}, which its kernel does not allow")
+
+
+def _times(order: Order, bounds: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The number of units whose bound is at or below each byte, the units of earlier planes counted, too.
+
+    Of ``written`` that is the unit which may write the byte; of ``unread`` the unit before which it must not go.
+    """
+    plane, inside = at % order.planes, at // order.planes
+    return plane * len(bounds) + np.searchsorted(bounds, inside, side="right")
 
 
 def _broken(where: str, what: str) -> EdgeqError:

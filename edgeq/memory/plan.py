@@ -1,49 +1,26 @@
 """The static memory plan: a place for every buffer and every step's scratch.
 
-Buffers that share an address become one block: an alias is the same bytes under another name, what a run leaves in a
-state lies where the next one reads it, and a step that may write
-its result over an operand does so where that operand dies with it. Then each block has a size and an interval of steps,
-and first fit places them: the largest first, then what stood in the way first. A result that may trail an operand lies
-below it as close as its distance allows. ``check`` recomputes everything on its own and never calls this file.
+First fit places blocks: the largest first, then what stood in the way first, and where results may trail their operands
+in orders with a block moved at random, too. Such a result lies as close as its distance allows. ``check`` recomputes it
+all on its own and never calls this file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import accumulate
+from random import Random
 from typing import Final, NamedTuple
 
 from edgeq.errors import EdgeqError
-from edgeq.memory.schedule import Buffer, Place, Plan, Region, Schedule, Trailing
+from edgeq.memory.blocks import Task, aligned, task_of
+from edgeq.memory.schedule import Place, Plan, Schedule
 
-_ROUNDS: Final = 200
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Buffers at one address, alive from step ``first`` to step ``last``, both included; scratch has no buffers."""
-
-    buffers: tuple[str, ...]
-    size_bytes: int
-    first: int
-    last: int
-    regions: tuple[str, ...]
-    offset: int | None = None
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What is to be placed: blocks by number, the pairs alive in one step, and how far one may trail another."""
-
-    regions: Mapping[str, Region]
-    blocks: Sequence[_Block]
-    rivals: Sequence[Sequence[int]]
-    distances: Mapping[tuple[int, int], int]
-
-    def size(self, number: int, region: str) -> int:
-        """Bytes that a block takes of a region."""
-        return _aligned(self.blocks[number].size_bytes, self.regions[region].align_bytes)
+# Orders that follow from one, moves at random for each block; and for each of both, rivals that are looked at in all.
+_ROUNDS: Final = 50
+_MOVES: Final = 30
+_WORK: Final = 200_000
 
 
 class _Span(NamedTuple):
@@ -67,185 +44,103 @@ def plan_memory(schedule: Schedule) -> Plan:
         EdgeqError: EQ0401, the memories are too small for what must lie in them.
         ValueError: an alias, or a state, of buffers that cannot share an address.
     """
-    blocks = _blocks(schedule)
-    scratch = [(number, step) for number, step in enumerate(schedule.steps) if step.scratch is not None]
-    everything = [*blocks, *(_scratch_block(step.scratch, number) for number, step in scratch if step.scratch)]
-    regions = {region.name: region for region in schedule.regions}
-    task = _Task(regions, everything, _rivals(everything), _distances(schedule, blocks))
+    task = task_of(schedule)
     placed, bounds = _place(task)
-    places = {number: Place(span.region, span.start) for number, span in placed.items()}
+    places = [(block, Place(placed[number].region, placed[number].start)) for number, block in enumerate(task.blocks)]
     return Plan(
-        places={name: places[number] for number, block in enumerate(blocks) for name in block.buffers},
-        scratch={step.name: places[number] for number, (_, step) in enumerate(scratch, len(blocks))},
+        places={name: place for block, place in places for name in block.buffers},
+        scratch={block.step: place for block, place in places if block.step is not None},
         used_bytes=_tops(task, placed),
         bound_bytes=bounds,
     )
 
 
-def trailing_distance(trailing: Trailing, operand_bytes: int, result_bytes: int) -> int:
-    """How many bytes a result must begin below its operand, at least; negative: it may begin above by so many.
+class _Search:
+    """First fit in one order after another, and the best that came of it.
 
-    Row w of the result ends at ``(w + 1)·result_row_bytes``, and what is still needed of the operand begins at row
-    ``w·stride + ahead``: the first must not lie above the second for any w.
-
-    Args:
-        trailing: how the step reads and writes.
-        operand_bytes: size of the operand.
-        result_bytes: size of the result.
+    Attributes:
+        order: of the best.
+        placed: where everything lies; None until an order found room for all blocks.
+        top: the bytes that it uses.
+        bounds: by region, what no plan with these regions can beat.
+        is_best: the bounds are reached.
+        failed: the last block for which there was no room.
     """
-    rows = operand_bytes // trailing.operand_row_bytes
-    found = -operand_bytes
-    for row in range(result_bytes // trailing.result_row_bytes):
-        done = max(0, row * trailing.stride + trailing.ahead)
-        if done < rows:
-            found = max(found, (row + 1) * trailing.result_row_bytes - done * trailing.operand_row_bytes)
-    return found
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.order: list[int] = []
+        self.placed: _Placed | None = None
+        self.top = 0
+        self.bounds: dict[str, int] = {}
+        self.is_best = False
+        self.failed = 0
+        self._homes: dict[tuple[str, ...], dict[str, int]] = {}
+
+    def offer(self, order: list[int], *, or_equal: bool = False) -> AbstractSet[int]:
+        """Try an order, and keep it if it beats the best; what stood in the way of a better one."""
+        placed, misfit = _first_fit(self.task, order)
+        if misfit is not None:
+            self.failed = misfit
+            return {misfit}
+        tops = _tops(self.task, placed)
+        if self.placed is None or sum(tops.values()) < self.top + or_equal:
+            self.order, self.placed, self.top = order, placed, sum(tops.values())
+            self.bounds = self._bounds_of(placed)
+            self.is_best = tops == self.bounds
+        return {number for number in order if placed[number].end == tops[placed[number].region]}
+
+    def _bounds_of(self, placed: _Placed) -> dict[str, int]:
+        homes = tuple(placed[number].region for number in range(len(placed)))
+        if homes not in self._homes:
+            self._homes[homes] = _bounds(self.task, placed)
+        return self._homes[homes]
 
 
-def _scratch_block(scratch: Buffer, step: int) -> _Block:
-    return _Block((), scratch.size_bytes, step, step, scratch.regions, scratch.offset)
+def _place(task: Task) -> tuple[_Placed, dict[str, int]]:
+    """Places by first fit, in orders that follow from a few, then from the best one with a block moved at random.
 
+    It ends where the bounds are reached. The same input gives the same plan.
 
-def _blocks(schedule: Schedule) -> list[_Block]:
-    """Merge buffers that share an address, and give each class its interval."""
-    first, last = _lifetimes(schedule)
-    members: dict[str, list[str]] = {name: [name] for name in first}
-    root = {name: name for name in first}
-    ends = dict(last)  # of each class, by its root
-    demands = {name: (schedule.buffers[name].regions, schedule.buffers[name].offset) for name in first}
-
-    def merge(kept: str, joined: str) -> bool:
-        a, b = root[kept], root[joined]
-        if a == b:
-            return True
-        both = _joint(demands[a], demands[b])
-        if both is None:
-            return False
-        demands[a] = both
-        for name in members[b]:
-            root[name] = a
-        members[a] += members.pop(b)
-        ends[a] = max(ends[a], ends[b])
-        return True
-
-    for given, kept in schedule.states:
-        if not merge(given, kept):
-            raise ValueError(f"{kept} cannot lie where the next run reads {given}")
-    for step, work in enumerate(schedule.steps):
-        if work.is_alias:
-            if not merge(work.reads[0], work.writes[0]):
-                raise ValueError(f"{work.name}: {work.writes[0]} cannot lie where {work.reads[0]} must lie")
-            continue
-        for source, result in work.in_place:
-            fits = schedule.buffers[result].size_bytes <= schedule.buffers[source].size_bytes
-            fresh = root[result] == result and first[result] == step
-            same = {(name, result) for name in work.reads if root[name] == root[source]}
-            dies = ends[root[source]] == step and same.issubset(work.in_place)
-            if fits and fresh and dies and merge(source, result):
-                break
-    return [
-        _Block(
-            tuple(names),
-            max(schedule.buffers[member].size_bytes for member in names),
-            min(first[member] for member in names),
-            ends[name],
-            *demands[name],
-        )
-        for name, names in members.items()
-    ]
-
-
-_Demand = tuple[tuple[str, ...], int | None]
-
-
-def _joint(one: _Demand, other: _Demand) -> _Demand | None:
-    """The regions that both may lie in, and the offset that one of them must have; None where they cannot agree."""
-    regions = tuple(name for name in one[0] if name in other[0])
-    pinned = [demand for demand in (one, other) if demand[1] is not None]
-    if pinned:
-        # Pinned buffers lie in their first region.
-        home = pinned[0][0][0]
-        regions = (home,) if home in regions else ()
-        if any(demand[0][0] != home or demand[1] != pinned[0][1] for demand in pinned):
-            return None
-    return (regions, pinned[0][1] if pinned else None) if regions else None
-
-
-def _lifetimes(schedule: Schedule) -> tuple[dict[str, int], dict[str, int]]:
-    """First and last step at which each buffer must hold its contents; what is given is there before step 0."""
-    first = dict.fromkeys(schedule.given, -1)
-    last = dict.fromkeys(schedule.given, -1)
-    for number, step in enumerate(schedule.steps):
-        for name in step.writes:
-            first.setdefault(name, number)
-            last[name] = number
-        for name in step.reads:
-            last[name] = number
-    for name in schedule.kept:
-        last[name] = len(schedule.steps)
-    return first, last
-
-
-def _distances(schedule: Schedule, blocks: Sequence[_Block]) -> dict[tuple[int, int], int]:
-    """(result's block, operand's block) → how far the first must lie below the second, where both live in one step."""
-    block_of = {name: number for number, block in enumerate(blocks) for name in block.buffers}
-    found: dict[tuple[int, int], int] = {}
-    for number, step in enumerate(schedule.steps):
-        trails = {(item.operand, item.result): item for item in step.trailing}
-        for item in step.trailing:
-            result, operand = block_of[item.result], block_of[item.operand]
-            # An operand that is read again stays whole, and so does what the result's address held before.
-            if result == operand or blocks[operand].last != number or blocks[result].first != number:
-                continue
-            same = [trails.get((name, item.result)) for name in step.reads if block_of[name] == operand]
-            distances = [_distance(schedule, one) for one in same if one is not None]
-            if len(distances) == len(same):
-                found[result, operand] = max(distances)
-    return found
-
-
-def _distance(schedule: Schedule, item: Trailing) -> int:
-    operand, result = schedule.buffers[item.operand], schedule.buffers[item.result]
-    return trailing_distance(item, operand.size_bytes, result.size_bytes)
-
-
-def _place(task: _Task) -> tuple[_Placed, dict[str, int]]:
-    """Places by first fit, at first by decreasing size; then whatever ends at the top is placed earlier, and again.
-
-    The first order that reaches the bound, or the best of :data:`_ROUNDS`, wins; the same input gives the same plan.
+    Raises:
+        EdgeqError: EQ0401, no order found room for everything.
     """
+    search = _Search(task)
+    rivals = sum(len(each) + 1 for each in task.rivals)
+    rounds = min(_ROUNDS, 1 + _WORK // max(1, rivals))
+    for first in _orders(task):
+        order = first
+        seen: set[tuple[int, ...]] = set()
+        while not search.is_best and len(seen) < rounds and tuple(order) not in seen:
+            seen.add(tuple(order))
+            early = search.offer(order)
+            order = [*(i for i in order if i in early), *(i for i in order if i not in early)]
+    if search.placed is None:
+        raise _too_small(task, search.failed)
+    draw = Random(0)  # noqa: S311  # the same numbers in every run
+    moves = min(_MOVES * len(search.order), _WORK // max(1, rivals))
+    for _ in range(moves if task.distances else 0):
+        if search.is_best:
+            break
+        order = list(search.order)
+        moved = order.pop(draw.randrange(len(order)))
+        order.insert(draw.randrange(len(order) + 1), moved)
+        search.offer(order, or_equal=True)
+    return search.placed, search.bounds
+
+
+def _orders(task: Task) -> Iterator[list[int]]:
+    """Orders to begin with: the largest first, where results may lie below what they trail the last of equals first."""
     blocks = task.blocks
     free = [number for number, block in enumerate(blocks) if block.offset is None]
-    order = sorted(free, key=lambda i: (-blocks[i].size_bytes, blocks[i].first, i))
-    best: _Placed | None = None
-    best_top = 0
-    bounds: dict[str, int] = {}
-    best_bounds = bounds
-    homes: list[str] | None = None
-    failed = 0
-    seen: set[tuple[int, ...]] = set()
-    while len(seen) < _ROUNDS and tuple(order) not in seen:
-        seen.add(tuple(order))
-        placed, misfit = _first_fit(task, order)
-        if misfit is not None:
-            failed = misfit
-            order = [misfit, *(i for i in order if i != misfit)]
-            continue
-        tops = _tops(task, placed)
-        if homes != (now := [placed[i].region for i in range(len(blocks))]):
-            homes, bounds = now, _bounds(task, placed)
-        if best is None or sum(tops.values()) < best_top:
-            best, best_top, best_bounds = placed, sum(tops.values()), bounds
-        if tops == bounds:
-            break
-        highest = {i for i in order if placed[i].end == tops[placed[i].region]}
-        order = [*(i for i in order if i in highest), *(i for i in order if i not in highest)]
-    if best is None:
-        raise _too_small(task, failed)
-    return best, best_bounds
+    if task.distances:
+        yield sorted(free, key=lambda i: (-blocks[i].size_bytes, -blocks[i].first, i))
+    yield sorted(free, key=lambda i: (-blocks[i].size_bytes, blocks[i].first, i))
+    if task.distances:
+        yield sorted(free, key=lambda i: (-blocks[i].first, -blocks[i].size_bytes, i))
 
 
-def _too_small(task: _Task, number: int) -> EdgeqError:
+def _too_small(task: Task, number: int) -> EdgeqError:
     block = task.blocks[number]
     sizes = (f"{name} of {task.regions[name].size_bytes} bytes" for name in block.regions)
     return EdgeqError(
@@ -258,20 +153,7 @@ def _too_small(task: _Task, number: int) -> EdgeqError:
     )
 
 
-def _rivals(blocks: Sequence[_Block]) -> list[list[int]]:
-    """By block, those that are alive in one of its steps: found in the order of time, not pair by pair."""
-    found: list[list[int]] = [[] for _ in blocks]
-    alive: list[int] = []
-    for number in sorted(range(len(blocks)), key=lambda i: blocks[i].first):
-        alive = [other for other in alive if blocks[other].last >= blocks[number].first]
-        for other in alive:
-            found[number].append(other)
-            found[other].append(number)
-        alive.append(number)
-    return found
-
-
-def _first_fit(task: _Task, order: Sequence[int]) -> tuple[_Placed, int | None]:
+def _first_fit(task: Task, order: Sequence[int]) -> tuple[_Placed, int | None]:
     """Places in an order, behind the pinned blocks; and the first block for which there is no room."""
     placed: _Placed = {}
     for number, block in enumerate(task.blocks):
@@ -290,33 +172,39 @@ def _first_fit(task: _Task, order: Sequence[int]) -> tuple[_Placed, int | None]:
     return placed, None
 
 
-def _lowest_gap(task: _Task, placed: _Placed, number: int, region: str) -> int:
+def _lowest_gap(task: Task, placed: _Placed, number: int, region: str) -> int:
+    """The lowest offset at which a block is apart from all placed ones that it must not meet, or trails as it may."""
     size, align = task.size(number, region), task.regions[region].align_bytes
-    offset = 0
-    for start, end in sorted(_taken(task, placed, number, region)):
-        if offset + size <= start:
-            break
-        offset = max(offset, _aligned(end, align))
+    taken = sorted(
+        (span.start, span.end, other)
+        for other in task.rivals[number]
+        if (span := placed.get(other)) is not None and span.region == region
+    )
+    offset, found = 0, -1
+    while found != offset:
+        found = offset
+        for start, end, other in taken:
+            if offset + size > start and offset < end:
+                offset = _next_offset(task, (number, other), (start, end), offset, align)
     return offset
 
 
-def _taken(task: _Task, placed: _Placed, number: int, region: str) -> Iterator[tuple[int, int]]:
-    """The bytes of a region that placed blocks keep another one from."""
-    for other in task.rivals[number]:
-        span = placed.get(other)
-        if span is None or span.region != region:
-            continue
-        start, end = span.start, span.end
-        if task.distances:
-            below, above = task.distances.get((number, other)), task.distances.get((other, number))
-            if below is not None:  # this one may begin at `start - below`, wherever it ends
-                start += task.size(number, region) - below
-            elif above is not None:
-                end = start + above
-        yield start, end
+def _next_offset(task: Task, pair: tuple[int, int], span: tuple[int, int], offset: int, align: int) -> int:
+    """The first offset from one at which a block would meet a placed one where it may lie."""
+    number, other = pair
+    start, end = span
+    below, above = task.distances.get((number, other)), task.distances.get((other, number))
+    if below is not None:
+        least, step = below.between(align)
+        down = (start - offset) // step * step
+        return start - down if down >= least else aligned(end, align)
+    if above is not None:
+        least, step = above.between(align)
+        return min(start + max(least, aligned(offset - start, step)), aligned(end, align))
+    return aligned(end, align)
 
 
-def _tops(task: _Task, placed: _Placed) -> dict[str, int]:
+def _tops(task: Task, placed: _Placed) -> dict[str, int]:
     """By region, the end of its highest block."""
     found = dict.fromkeys(task.regions, 0)
     for span in placed.values():
@@ -324,7 +212,7 @@ def _tops(task: _Task, placed: _Placed) -> dict[str, int]:
     return found
 
 
-def _bounds(task: _Task, placed: _Placed) -> dict[str, int]:
+def _bounds(task: Task, placed: _Placed) -> dict[str, int]:
     """By region, the largest number of aligned bytes alive at one step, less what trailing results may share."""
     change: dict[str, dict[int, int]] = {region: {} for region in task.regions}
 
@@ -339,11 +227,7 @@ def _bounds(task: _Task, placed: _Placed) -> dict[str, int]:
         region = placed[result].region
         if region == placed[operand].region:
             sizes = task.size(result, region), task.size(operand, region)
-            together = max(*sizes, sizes[1] + distance)
+            together = max(*sizes, sizes[1] + distance.between(task.regions[region].align_bytes).least)
             step = task.blocks[result].first
             add(region, step, step, min(0, together - sum(sizes)))
     return {region: max(accumulate(steps[at] for at in sorted(steps)), default=0) for region, steps in change.items()}
-
-
-def _aligned(size: int, align: int) -> int:
-    return -(-size // align) * align

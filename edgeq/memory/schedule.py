@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 # The widest load of any core, MVE's, has 16 bytes.
 ALIGN_BYTES: Final = 16
 
@@ -43,30 +46,38 @@ class Buffer:
     offset: int | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Order:
+    """The order in which a step reads an operand and writes a result, in units of its own.
+
+    When unit u has been written, the bytes of the result below ``written[u]`` may have been written and none above, and
+    what is still read of the operand lies at ``unread[u]`` or above. Neither ever falls.
+
+    Attributes:
+        written: by unit, int64, in bytes from the start of the result.
+        unread: by unit, int64, in bytes from the start of the operand; its size where nothing is read any more.
+        planes: operand and result are so many interleaved planes, plane k the bytes k, k + planes, …; the step takes
+            one plane after the other, each in these units, whose bytes are counted inside the plane.
+    """
+
+    written: npt.NDArray[np.int64]
+    unread: npt.NDArray[np.int64]
+    planes: int = 1
+
+
 @dataclass(frozen=True)
 class Trailing:
-    """How a step writes a result while it still reads an operand: row by row, from the lowest address up.
-
-    When it writes row w of the result, it has read the rows of the operand below ``w·stride + ahead`` for the last
-    time. A function of single elements has stride 1 and ahead 1; a window of 3 rows over a padding of 1, stride 1 and
-    ahead 0, since row w is read once more for row w + 1.
+    """A result that a step may write over an operand from below, while it still reads that.
 
     Attributes:
         operand: the buffer that is read.
         result: the buffer that is written.
-        operand_row_bytes: size of one row of the operand, which is a whole number of rows.
-        result_row_bytes: likewise of the result.
-        stride: rows of the operand to one row of the result.
-        ahead: rows that are read before row 0 of the result is written; negative: rows of the result that are written
-            before the first row of the operand is done with.
+        order: how.
     """
 
     operand: str
     result: str
-    operand_row_bytes: int
-    result_row_bytes: int
-    stride: int = 1
-    ahead: int = 1
+    order: Order
 
 
 @dataclass(frozen=True)

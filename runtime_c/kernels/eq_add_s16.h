@@ -11,7 +11,8 @@
  *         it is broadcast. Equal shapes collapse into n0..n3 = 1 and one row.
  * Ranges  |a_multiplier|, |b_multiplier| < 2^31, at most one negative; 16 <= shift <= 30;
  *         -32768 <= clamp_min <= clamp_max <= 32767.
- * Aliasing  out may be exactly an operand that is not broadcast; otherwise no overlap.
+ * Aliasing  out may be exactly an operand that is not broadcast, or overlap one from below: elements are read and
+ *           written in order.
  * Scratch none.
  */
 #ifndef EQ_ADD_S16_H

@@ -12,7 +12,8 @@
  *         it is broadcast. Equal shapes collapse into n0..n3 = 1 and one row.
  * Ranges  |a*a_multiplier + b*b_multiplier + offset| < 2^31, proven when the model was lowered; 0 <= shift <= 22;
  *         -128 <= clamp_min <= clamp_max <= 127.
- * Aliasing  out may be exactly an operand that is not broadcast; otherwise no overlap.
+ * Aliasing  out may be exactly an operand that is not broadcast, or overlap one from below: elements are read and
+ *           written in order.
  * Scratch none.
  */
 #ifndef EQ_ADD_S8_H

@@ -15,7 +15,8 @@
  * Ranges  left_shift <= 20 and zero points in [-128, 127], hence |x'| <= 255*2^20 < 2^28; x_exponent <= 0, so |scaled|
  *         < 2^28 and |sum| < 2^29; sum * 2^max(out_exponent, 0) fits int32; signs are 1 or -1;
  *         -128 <= clamp_min <= clamp_max <= 127.
- * Aliasing  out may be exactly an operand that is not broadcast; otherwise no overlap.
+ * Aliasing  out may be exactly an operand that is not broadcast, or overlap one from below: elements are read and
+ *           written in order.
  * Scratch none.
  */
 #ifndef EQ_ADD_TFLITE_S8_H

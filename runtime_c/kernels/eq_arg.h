@@ -8,7 +8,7 @@
  *
  * Layout  x: outer x length x inner elements of x_bytes, as in eq_elements.h. out: outer x inner int32.
  * Ranges  length >= 1.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x of bytes or of int32 from below: an element is written when its terms have been read.
  * Scratch none.
  */
 #ifndef EQ_ARG_H

@@ -11,7 +11,8 @@
  *         pad_left). multipliers: NULL where every window has the same n, then `multiplier` serves all; else indexed by n.
  * Ranges  every window holds 1 <= n <= 2^15 positions, hence |sum| <= 2^30; times 2^shift it fits int32;
  *         -32768 <= clamp_min <= clamp_max <= 32767.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: channels of a pixel are written one after the other, when their window has
+ *           been read.
  * Scratch none.
  */
 #ifndef EQ_AVERAGE_POOL_S16_H

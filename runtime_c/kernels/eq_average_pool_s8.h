@@ -11,7 +11,8 @@
  *         pad_left). multipliers: NULL where every window has the same n, then `multiplier` serves all; else indexed by n.
  * Ranges  every window holds 1 <= n <= 2^15 positions, hence |sum - n*in_zero| < 2^23; times 2^shift it fits int32;
  *         `narrow` as eq_requantize.h says, for all n; -128 <= clamp_min <= clamp_max <= 127.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: channels of a pixel are written one after the other, when their window has
+ *           been read.
  * Scratch none.
  */
 #ifndef EQ_AVERAGE_POOL_S8_H

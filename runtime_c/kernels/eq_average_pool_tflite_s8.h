@@ -8,7 +8,8 @@
  *
  * Layout  as eq_average_pool_s8.
  * Ranges  every window holds 1 <= n <= 2^15 positions, hence |sum| <= 2^22; -128 <= clamp_min <= clamp_max <= 127.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: channels of a pixel are written one after the other, when their window has
+ *           been read.
  * Scratch none.
  */
 #ifndef EQ_AVERAGE_POOL_TFLITE_S8_H

@@ -10,7 +10,7 @@
  *         Operands have item_bytes, as in eq_elements.h, out one byte. a and b may be constants.
  * Ranges  0 < multipliers < 2^24, 0 <= shifts <= 20; differences fit int32, with wide 16 bits and a sign. What int32 does
  *         not hold has zero points 0, and no factors.
- * Aliasing  none: out must not overlap an operand.
+ * Aliasing  out may overlap an operand from below: elements are read and written in order.
  * Scratch none.
  */
 #ifndef EQ_COMPARE_H

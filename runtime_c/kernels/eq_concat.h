@@ -7,7 +7,8 @@
  * Layout  out: rows x row_bytes bytes, dense. x0..x7: rows x bytes_i, dense; a row of x_i goes to offset_i of the
  *         output row. Unused operands have bytes_i = 0 (the caller repeats x0 for them). constant: rows x
  *         constant_bytes, placed at constant_offset; NULL with constant_bytes = 0 where there is none.
- * Aliasing  none: out must not overlap an operand.
+ * Aliasing  out may overlap an operand from below: all rows of an operand are copied, none onto itself, then those of
+ *           the next one.
  * Scratch none.
  */
 #ifndef EQ_CONCAT_H

@@ -9,7 +9,8 @@
  *            packed per group (packing.py, pack_columns), bias and multiplier [group][eq_columns_channels_s16(out_c/group)].
  * Ranges     bias already contains -zero_point(x) * sum of all weights; int16 has zero point 0. wide, shift, out_zero,
  *            clamp_min and clamp_max as in eq_channels_s16.h. All sizes >= 1.
- * Aliasing   out must not overlap x or scratch.
+ * Aliasing   with group 1 out may overlap x, not scratch, from below: two pixels are written when both windows are
+ *            gathered.
  * Rounding   eq_requantize.h.
  * Scratch    two columns: EQ_CONV2D_S16_SCRATCH bytes, 4-byte aligned. depth = sum of the segments: a kernel row
  *            (kernel_w*in_c) where group = dilation_w = 1, else a tap (Cg); a segment is rounded up by eq_segment_s16.

@@ -9,7 +9,8 @@
  *            bias and multiplier [group][eq_columns_channels(out_c/group)].
  * Ranges     bias already contains -zero_point(x) * sum of all weights; no partial sum may leave int32;
  *            requantization as in eq_requantize.h; -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
- * Aliasing   out must not overlap x or scratch.
+ * Aliasing   with group 1 out may overlap x, not scratch, from below: two pixels are written when both windows are
+ *            gathered.
  * Rounding   eq_requantize.h.
  * Scratch    two columns: EQ_CONV2D_S8_SCRATCH bytes, 4-byte aligned. depth = sum of the segments: a
  *            kernel row (kernel_w*in_c) where group = dilation_w = 1, else a tap (Cg); a segment is rounded up to 4 with

@@ -10,7 +10,7 @@
  *            bias, multiplier, exponent [out_c].
  * Ranges     bias already contains -zero_point(x) * sum of all weights; no partial sum may leave int32; multiplier and
  *            exponent as in eq_requantize_tflite.h; -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
- * Aliasing   out must not overlap x.
+ * Aliasing   with group 1 out may overlap x from below: every channel reads the window of its pixel, pixels in rows.
  * Scratch    none.
  */
 #ifndef EQ_CONV2D_TFLITE_S8_H

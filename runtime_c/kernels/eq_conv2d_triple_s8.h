@@ -9,9 +9,8 @@
  *            and multiplier are among them.
  * Ranges     bias already contains -zero_point(x) * sum of all weights; no partial sum may leave int32;
  *            requantization as in eq_requantize.h; -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
- * Aliasing   neither may overlap scratch, nor out x. Group by group, in each three pixels at a time in the order of out:
- *            their results are stored after their windows were read, before any later pixel's. Bounds other than int8's
- *            are applied at the end, to out alone.
+ * Aliasing   with group 1 out may overlap x, not scratch, from below: three pixels at a time in the order of out are
+ *            stored when their windows have been read. Bounds other than int8's are applied at the end, to out alone.
  * Rounding   eq_requantize.h.
  * Scratch    three columns, and a window of bytes: EQ_CONV2D_TRIPLE_S8_SCRATCH bytes, 4-byte aligned. depth = sum of the
  *            segments, each rounded up to 4: a kernel row (kernel_w*in_c) where group = dilation_w = 1, else a tap (Cg);

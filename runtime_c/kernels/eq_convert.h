@@ -5,7 +5,7 @@
  *
  * Layout  `elements` values in any order, x of x_bytes, out of out_bytes, as in eq_elements.h.
  * Ranges  saturate is 1 only where out is int32.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x of its type or of bytes from below: elements are read and written in order.
  * Scratch none.
  */
 #ifndef EQ_CONVERT_H

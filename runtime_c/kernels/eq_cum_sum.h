@@ -9,7 +9,7 @@
  * Layout  x, out: outer x length x inner elements of item_bytes (1: int8, 2: int16).
  * Ranges  sums fit int32; 0 < multiplier < 2^31; 1 <= shift <= 62;
  *         clamp_min <= clamp_max within the type.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may be exactly x; otherwise no overlap.
  * Scratch none.
  */
 #ifndef EQ_CUM_SUM_H

@@ -6,7 +6,8 @@
  * Layout     out [rows][out_c] of out_bytes (1: int8, 2: int16), x [rows][depth]; weights int8, packed by packing.py,
  *            pack_rows; bias, multiplier [out_c].
  * Ranges     wide, shift, out_zero, clamp_min and clamp_max as in eq_channels_s16.h. All sizes >= 1.
- * Aliasing   out must not overlap x.
+ * Aliasing   out may overlap x from below: every output of a row reads all of it; a row may go when its last one is
+ *            written.
  * Rounding   eq_requantize.h.
  * Scratch    none.
  */

@@ -7,7 +7,8 @@
  * Layout     out [rows][out_c], x [rows][depth], weights [out_c][depth]; bias, multiplier, exponent [out_c].
  * Ranges     bias already contains -zero_point(x) * sum of the weights; no partial sum may leave int32; multiplier and
  *            exponent as in eq_requantize_tflite.h; -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
- * Aliasing   out must not overlap x.
+ * Aliasing   out may overlap x from below: every output of a row reads all of it; a row may go when its last one is
+ *            written.
  * Scratch    none.
  */
 #ifndef EQ_DENSE_TFLITE_S8_H

@@ -10,7 +10,7 @@
  * Ranges     at least 3 lines and 2 columns; before and behind, at most one line and one column of padding are read;
  *            one result of a line at least needs no padding behind it; 0 < column < 65536; shift 0; bias contains
  *            -zero_point(x) * sum of all weights; no partial sum may leave int32.
- * Aliasing   out must not overlap x. Channel by channel, line by line, results of a line in order: result (l, c) of a
+ * Aliasing   where lines are rows, out may overlap x from below by whole pixels; otherwise not at all. Channel by channel, line by line, results of a line in order: result (l, c) of a
  *            channel is stored when the last input it reads, (l*stride + 2 - pad, c*stride_column + 2 - pad), was loaded;
  *            bounds other than int8's are applied at the end, to out alone.
  * Rounding   eq_requantize.h.

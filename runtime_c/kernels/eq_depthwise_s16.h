@@ -9,7 +9,8 @@
  *            int8 [kernel_h][kernel_w][channels]; bias and multiplier [channels].
  * Ranges     bias already contains -zero_point(x) * sum of all weights; int16 has zero point 0. wide, shift, out_zero,
  *            clamp_min and clamp_max as in eq_channels_s16.h. All sizes >= 1.
- * Aliasing   out must not overlap x or scratch.
+ * Aliasing   out may overlap x, not scratch, from below: channels of a pixel are written one after the other, when
+ *            their window has been read.
  * Rounding   eq_requantize.h.
  * Scratch    a pointer per tap, then a pixel of padding: EQ_DEPTHWISE_S16_SCRATCH bytes, aligned for a pointer.
  */

@@ -8,7 +8,8 @@
  *            multiplier [channels], on MVE in the lane order of eq_taps.h, in whole blocks of 16.
  * Ranges     bias already contains -zero_point(x) * sum of all weights; no partial sum may leave int32;
  *            -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1. MVE: see eq_taps.h about weights of -128.
- * Aliasing   out must not overlap x or scratch.
+ * Aliasing   out may overlap x, not scratch, from below: channels of a pixel are written one after the other, when
+ *            their window has been read.
  * Rounding   eq_requantize.h.
  * Scratch    a pointer per tap, then a pixel of padding: EQ_DEPTHWISE_S8_SCRATCH bytes, aligned for a pointer.
  */

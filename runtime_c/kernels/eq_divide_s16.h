@@ -11,7 +11,8 @@
  *         it is broadcast.
  * Ranges  0 <= multiplier < 2^31, hence |a|*multiplier < 2^46; 1 <= shift <= 46;
  *         -32768 <= clamp_min <= clamp_max <= 32767.
- * Aliasing  out may be exactly an operand that is not broadcast; otherwise no overlap.
+ * Aliasing  out may be exactly an operand that is not broadcast, or overlap one from below: elements are read and
+ *           written in order.
  * Scratch none.
  */
 #ifndef EQ_DIVIDE_S16_H

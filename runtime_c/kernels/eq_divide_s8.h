@@ -11,7 +11,8 @@
  *         it is broadcast.
  * Ranges  zero points in [-128, 127]; |factors| <= 2^23, hence everything fits int32;
  *         -128 <= clamp_min <= clamp_max <= 127.
- * Aliasing  out may be exactly an operand that is not broadcast; otherwise no overlap.
+ * Aliasing  out may be exactly an operand that is not broadcast, or overlap one from below: elements are read and
+ *           written in order.
  * Scratch none.
  */
 #ifndef EQ_DIVIDE_S8_H

@@ -7,7 +7,7 @@
  *         are an operand's strides in elements (0 where it is broadcast), a_inner and b_inner those of the innermost
  *         axis. a and b may be constants.
  * Ranges  any.
- * Aliasing  out may be exactly an operand of as many elements; otherwise no overlap.
+ * Aliasing  out may overlap an operand of its type or of bytes from below: elements are read and written in order.
  * Scratch none.
  */
 #ifndef EQ_FLOAT_BINARY_H

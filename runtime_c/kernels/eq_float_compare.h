@@ -5,7 +5,7 @@
  *
  * Layout  as eq_float_binary.h; out has one byte an element.
  * Ranges  any.
- * Aliasing  none: out must not overlap an operand.
+ * Aliasing  out may overlap an operand from below: elements are read and written in order.
  * Scratch none.
  */
 #ifndef EQ_FLOAT_COMPARE_H

@@ -8,7 +8,7 @@
  * Layout  x: `elements` of item_bytes (1: int8 or a truth value, 2: int16, 4: int32). out: as many float32. scale: the bits
  *         of a float32.
  * Ranges  x - zero fits int32.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x of its type or of bytes from below: elements are read and written in order.
  * Scratch none.
  */
 #ifndef EQ_FLOAT_DEQUANTIZE_H

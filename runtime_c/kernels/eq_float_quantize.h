@@ -7,7 +7,7 @@
  *
  * Layout  x: `elements` float32. out: as many of item_bytes (1: int8, 2: int16). scale: the bits of a float32.
  * Ranges  scale > 0; the bounds of the clamp and zero are of the type.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x of its type or of bytes from below: elements are read and written in order.
  * Scratch none.
  */
 #ifndef EQ_FLOAT_QUANTIZE_H

@@ -6,7 +6,7 @@
  *
  * Layout  x: outer x length x inner float32. out: outer x inner.
  * Ranges  length >= 1.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: an element is written when its terms have been read.
  * Scratch none.
  */
 #ifndef EQ_FLOAT_REDUCE_H

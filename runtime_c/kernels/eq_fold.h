@@ -7,7 +7,7 @@
  *
  * Layout  x: outer x reduce x inner; out: outer x inner; both of item_bytes, as in eq_elements.h.
  * Ranges  reduce >= 1.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: an element is written when its terms have been read.
  * Scratch none.
  */
 #ifndef EQ_FOLD_H

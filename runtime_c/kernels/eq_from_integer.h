@@ -7,7 +7,7 @@
  *
  * Layout  `elements` values in any order, x of x_bytes, as in eq_elements.h, out of out_bytes (1, 2).
  * Ranges  x is of a type that int32 holds; 0 < multiplier < 2^31; 1 <= shift <= 62; clamp_min <= clamp_max within the range of the type of out.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x of its type or of bytes from below: elements are read and written in order.
  * Scratch none.
  */
 #ifndef EQ_FROM_INTEGER_H

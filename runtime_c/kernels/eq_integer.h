@@ -9,7 +9,7 @@
  *         operand's strides in elements (0 where it is broadcast), a_inner and b_inner those of the innermost axis.
  *         Elements have item_bytes, as in eq_elements.h. a and b may be constants.
  * Ranges  any.
- * Aliasing  none: out must not overlap an operand.
+ * Aliasing  out may overlap an operand of its type or of bytes from below: elements are read and written in order.
  * Scratch none.
  */
 #ifndef EQ_INTEGER_H

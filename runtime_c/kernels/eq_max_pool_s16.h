@@ -9,7 +9,8 @@
  *         Output (y, x) covers kernel_height x kernel_width positions from (y*stride_y - pad_top, x*stride_x -
  *         pad_left).
  * Ranges  every window holds at least one position; -32768 <= clamp_min <= clamp_max <= 32767.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: channels of a pixel are written one after the other, when their window has
+ *           been read.
  * Scratch none.
  */
 #ifndef EQ_MAX_POOL_S16_H

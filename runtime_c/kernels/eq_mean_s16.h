@@ -8,7 +8,7 @@
  * Layout  x: outer x reduce x inner; out: outer x inner; both int16, row-major.
  * Ranges  wide = 0: reduce < 2^16, hence sum fits int32; times 2^shift it fits int32. wide = 1: the sum has 64 bits, and
  *         sum >> shift, which fits int32, takes its place. -32768 <= clamp_min <= clamp_max <= 32767.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: an element is written when its terms have been read.
  * Scratch none.
  */
 #ifndef EQ_MEAN_S16_H

@@ -8,7 +8,7 @@
  * Layout  x: outer x reduce x inner; out: outer x inner; both int8, row-major.
  * Ranges  1 <= reduce <= 2^22, hence |sum - reduce*in_zero| < 2^30; times 2^shift it fits int32, proven when the model
  *         was lowered; `narrow` as eq_requantize.h says; -128 <= clamp_min <= clamp_max <= 127.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: an element is written when its terms have been read.
  * Scratch none.
  */
 #ifndef EQ_MEAN_S8_H

@@ -9,7 +9,8 @@
  *         b0..b3 are an operand's strides in elements (0 where it is broadcast); a_inner and b_inner are 1, or 0 where
  *         it is broadcast. Equal shapes collapse into n0..n3 = 1 and one row.
  * Ranges  |product| <= 2^30; product * 2^shift fits int32; -32768 <= clamp_min <= clamp_max <= 32767.
- * Aliasing  out may be exactly an operand that is not broadcast; otherwise no overlap.
+ * Aliasing  out may be exactly an operand that is not broadcast, or overlap one from below: elements are read and
+ *           written in order.
  * Scratch none.
  */
 #ifndef EQ_MUL_S16_H

@@ -12,7 +12,8 @@
  *         it is broadcast. Equal shapes collapse into n0..n3 = 1 and one row.
  * Ranges  zero points in [-128, 127], hence |product| <= 255^2; product * 2^max(exponent, 0) fits int32;
  *         -128 <= clamp_min <= clamp_max <= 127.
- * Aliasing  out may be exactly an operand that is not broadcast; otherwise no overlap.
+ * Aliasing  out may be exactly an operand that is not broadcast, or overlap one from below: elements are read and
+ *           written in order.
  * Scratch none.
  */
 #ifndef EQ_MUL_TFLITE_S8_H

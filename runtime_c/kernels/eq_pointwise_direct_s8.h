@@ -10,7 +10,8 @@
  *            multiplier [eq_columns_channels(out_c)].
  * Ranges     bias already contains -zero_point(x) * sum of the weights; no partial sum may leave int32;
  *            -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
- * Aliasing   out must not overlap x.
+ * Aliasing   out may overlap x from below: pairs of pixels are read again for each EQ_COLUMNS_BLOCK channels,
+ *            which are then written.
  * Rounding   eq_requantize.h.
  * Scratch    none. With the DSP extension see eq_pointwise_s8.h.
  */

@@ -10,7 +10,8 @@
  *            multiple of EQ_PAIR_UNIT; weights int8, packed by packing.py, pack_columns; bias and multiplier
  *            [eq_columns_channels_s16(out_c)].
  * Ranges     wide, shift, out_zero, clamp_min and clamp_max as in eq_channels_s16.h. All sizes >= 1.
- * Aliasing   out must not overlap x.
+ * Aliasing   out may overlap x from below: a pair of pixels is read again for each pair of channels, which is then
+ *            written.
  * Rounding   eq_requantize.h.
  * Scratch    none.
  */

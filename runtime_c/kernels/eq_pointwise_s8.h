@@ -9,9 +9,9 @@
  *            multiplier are among them.
  * Ranges     bias already contains -zero_point(x) * sum of the weights; no partial sum may leave int32;
  *            -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
- * Aliasing   neither may overlap scratch, nor out x. Three pixels of a row at a time, in order: their results are stored
- *            after their inputs were read, before any later pixel's; pixels i, i+1, i+2 of a row, i a multiple of 3.
- *            Bounds other than int8's are applied at the end, to out alone.
+ * Aliasing   out may overlap x, not scratch, from below: three pixels of a row at a time, in order, are stored when they
+ *            have been read; pixels i, i+1, i+2 of a row, i a multiple of 3. Bounds other than int8's are applied at the
+ *            end, to out alone.
  * Rounding   eq_requantize.h.
  * Scratch    three columns: EQ_POINTWISE_S8_SCRATCH bytes, 4-byte aligned. The other instruction sets read x in place:
  *            see eq_pointwise_direct_s8.h.

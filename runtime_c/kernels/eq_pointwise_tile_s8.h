@@ -11,7 +11,7 @@
  *            for the others, NULL where there are none.
  * Ranges     bias already contains -zero_point(x) * sum of the weights; no partial sum may leave int32;
  *            -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1, out_c >= 8.
- * Aliasing   out must not overlap x. Pixels are done in order, by pairs within a row: a pair is written while it is still
+ * Aliasing   out may overlap x from below. Pixels are done in order, by pairs within a row: a pair is written while it is still
  *            read, and nothing of it is read later.
  * Rounding   eq_requantize.h.
  * Scratch    none.

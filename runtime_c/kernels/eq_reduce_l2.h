@@ -9,7 +9,7 @@
  * Layout  x: outer x reduce x inner; out: outer x inner; both row-major, of `bytes` bytes an element: int8 or int16.
  * Ranges  reduce >= 1; S < 2^62; 0 <= multiplier < 2^31; 1 <= shift <= 63. Beyond 62 bits the shift leaves zero, as
  *         r*multiplier < 2^62. The bounds of the clamp are of the type.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: an element is written when its terms have been read.
  * Scratch none.
  */
 #ifndef EQ_REDUCE_L2_H

@@ -11,7 +11,7 @@
  *         e = (table[d >> 8]*table[256 + (d & 255)] + 2^15) >> 16.
  * Ranges  reduce >= 1; reduce <= 65536; 0 <= slope < 2^31; 0 <= multiplier < 2^31; 1 <= shift <= 62; the sum before
  *         the shift is below 2^62. The bounds of the clamp are of the type.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: an element is written when its terms have been read.
  * Scratch none.
  */
 #ifndef EQ_REDUCE_LOG_SUM_EXP_S16_H

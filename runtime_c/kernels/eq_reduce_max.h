@@ -7,7 +7,7 @@
  *
  * Layout  x: outer x reduce x inner; out: outer x inner; both row-major, of `bytes` bytes an element: int8 or int16.
  * Ranges  reduce >= 1; flip is 0 or -1.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: an element is written when its terms have been read.
  * Scratch none.
  */
 #ifndef EQ_REDUCE_MAX_H

@@ -8,7 +8,7 @@
  * Layout  x: outer x reduce x inner; out: outer x inner; both row-major, of `bytes` bytes an element: int8 or int16.
  * Ranges  reduce >= 1; wide = 0: the sum times 2^shift fits int32. wide = 1: the sum has 64 bits, and sum >> shift,
  *         which fits int32, takes its place. The bounds of the clamp are of the type.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: an element is written when its terms have been read.
  * Scratch none.
  */
 #ifndef EQ_REDUCE_SUM_H

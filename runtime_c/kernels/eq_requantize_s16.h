@@ -8,7 +8,7 @@
  * Layout  `elements` values in any order, x of x_bytes and out of out_bytes (1: int8, 2: int16).
  * Ranges  zero points in [-128, 127], 0 for int16; (x - in_zero) * 2^shift fits int32; clamp_min <= clamp_max within the
  *         range of the type of out.
- * Aliasing  out may be exactly x where x_bytes = out_bytes; otherwise no overlap.
+ * Aliasing  out may overlap x of its type or of bytes from below: elements are read and written in order.
  * Scratch none.
  */
 #ifndef EQ_REQUANTIZE_S16_H

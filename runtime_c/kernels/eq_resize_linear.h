@@ -9,7 +9,8 @@
  *         int8 or int16. rows, columns: 3 int32 for each row or column of out: both neighbours, weight of the second.
  * Ranges  0 <= bits <= 16; 0 <= weight <= 2^bits; neighbours are inside x. wide = 0: int8 and bits <= 11, so that sums
  *         are below 2^30 in magnitude. wide = 1: sums of a row fit int32, |x|*2^16 <= 2^31, the others int64.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: channels of a pixel are written one after the other, when their four
+ *           neighbours have been read.
  * Scratch none.
  */
 #ifndef EQ_RESIZE_LINEAR_H

@@ -5,7 +5,7 @@
  *
  * Layout  x: ... x in_width pixels of `pixel` bytes, NHWC; out: out_height x out_width pixels. rows, columns: int32.
  * Ranges  0 <= rows < height of x, 0 <= columns < in_width.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: pixels are copied in order, none onto itself.
  * Scratch none.
  */
 #ifndef EQ_RESIZE_NEAREST_H

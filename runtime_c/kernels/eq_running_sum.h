@@ -5,7 +5,7 @@
  *
  * Layout  x, out: outer x length x inner elements of item_bytes, as in eq_elements.h.
  * Ranges  any.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may be exactly x; otherwise no overlap.
  * Scratch none.
  */
 #ifndef EQ_RUNNING_SUM_H

@@ -6,7 +6,7 @@
  * It moves bytes: an element type wider than int8 is one more innermost axis with stride 1.
  *
  * Layout  out: dense n0 x n1 x n2 x n3 x n4 bytes. s0..s4 and start in bytes.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  with s4 = 1 out may overlap x from below: rows of n4 bytes are copied in order, none onto itself.
  * Scratch none.
  */
 #ifndef EQ_STRIDED_COPY_H

@@ -5,7 +5,7 @@
  *
  * Layout  `elements` values in any order, x of x_bytes (1: int8, 2: int16), out of out_bytes, as in eq_elements.h.
  * Ranges  |x - in_zero| < 2^16; 0 < multiplier < 2^31; 0 <= shift <= 62.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x of its type or of bytes from below: elements are read and written in order.
  * Scratch none.
  */
 #ifndef EQ_TO_INTEGER_H

@@ -4,7 +4,7 @@
  * Layout  x: rows x columns pixels of `pixel` bytes (all channels of an NHWC image, any element type). out: rows *
  *         row_factor x columns * column_factor pixels.
  * Ranges  all fields at least 1.
- * Aliasing  none: out must not overlap x.
+ * Aliasing  out may overlap x from below: pixels are copied in order, none onto itself, then the rows of out.
  * Scratch none.
  */
 #ifndef EQ_UPSAMPLE_H

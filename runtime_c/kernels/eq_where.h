@@ -7,7 +7,7 @@
  *         are the strides of condition, a and b in elements (0 where it is broadcast), c_inner, a_inner and b_inner
  *         those of the innermost axis. a, b and out have item_bytes (1, 2, 4, 8). All operands may be constants.
  * Ranges  any.
- * Aliasing  none: out must not overlap an operand.
+ * Aliasing  out may overlap an operand of its type or of bytes from below: elements are read and written in order.
  * Scratch none.
  */
 #ifndef EQ_WHERE_H

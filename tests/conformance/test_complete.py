@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from edgeq.backends.c import bind_kernels
 from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
+from edgeq.backends.c.orders import APART
 from edgeq.errors import EdgeqError
 from edgeq.ir import DType, Graph, Node, Tensor
 from edgeq.lowering.rules import RULES
@@ -26,13 +27,16 @@ BEYOND_OPSET = {"Swish"}
 
 
 @cache
-def bound_kernels() -> frozenset[tuple[str, str]]:
-    """Every (operator, kernel) that some case uses on some instruction set."""
+def bound_kernels() -> Mapping[tuple[str, str], bool]:
+    """Every (operator, kernel) that some case uses on some instruction set, and whether it may overlap an operand."""
     isas = {load_board(board).target.isa for board, _ in CORES.values()} | {load_board("native").target.isa}
     graphs = [zoo(family, *kind).graph for family in FAMILIES for kind in kinds_of(family)]
-    return frozenset(
-        (step.node.op, step.call.kernel) for graph in graphs for isa in isas for step in bind_kernels(graph, isa)
-    )
+    found: dict[tuple[str, str], bool] = {}
+    for graph in graphs:
+        for step in (step for isa in isas for step in bind_kernels(graph, isa)):
+            key = step.node.op, step.call.kernel
+            found[key] = found.get(key, False) or bool(step.call.in_place or step.call.trailing)
+    return found
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
@@ -66,6 +70,12 @@ def test_operator_has_a_kernel_or_a_reason() -> None:
 )
 def test_kernel_is_used_by_a_case(op: str, kernel: str) -> None:
     assert (op, kernel) in bound_kernels()
+
+
+def test_every_kernel_may_overlap_an_operand_or_says_why_not() -> None:
+    allowed = {kernel for (_, kernel), overlaps in bound_kernels().items() if overlaps}
+    assert set(APART) == {binding.kernel for binding in BINDINGS} - allowed
+    assert all(APART.values())
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -315,9 +315,9 @@ def test_check_counts_each_layer(example: Any, compiled: Compiled) -> None:
     assert [layer.macs for layer in report.layers] == [step.macs for step in compiled.manifest.program.steps]
     assert report.peak is not None
     assert report.peak.ram_bytes == max(layer.ram_bytes for layer in report.layers)
-    # The arena is as large as its fullest step, but for the alignment of buffers to 16 bytes.
+    # Results that trail their operands leave some bytes between them, so that the fullest step is not all of the arena.
     assert report.ram_bytes is not None
-    assert report.ram_bytes - 64 < report.peak.ram_bytes <= report.ram_bytes
+    assert 0.9 * report.ram_bytes < report.peak.ram_bytes <= report.ram_bytes
 
 
 def test_check_compares_all_boards_those_that_are_sold_first(example: Any) -> None:

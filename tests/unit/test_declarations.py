@@ -50,7 +50,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def forget() -> None:
     """Headers are read once in a process."""
-    for name in ("kernel", "_header", "_numbers", "_scratch_formula"):
+    for name in ("kernel", "_header", "numbers", "_scratch_formula"):
         getattr(declarations, name).cache_clear()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import gcd
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -14,21 +15,30 @@ from work import is_linear
 from edgeq.backends.planning import StepMemory, checked_plan
 from edgeq.errors import EdgeqError
 from edgeq.ir import DType, Graph, Node, Tensor
+from edgeq.memory.blocks import trailing_distance
 from edgeq.memory.check import _last_uses, _Memory, check_plan
-from edgeq.memory.plan import plan_memory, trailing_distance
-from edgeq.memory.schedule import Buffer, Place, Plan, Region, Schedule, Step, Trailing
+from edgeq.memory.plan import plan_memory
+from edgeq.memory.schedule import Buffer, Order, Place, Plan, Region, Schedule, Step, Trailing
 
 # What the kernels of every core may rely on: the widest load of MVE is 16 bytes.
 ALIGN_BYTES = 16
 RAM = ("ram",)
 
 
+def rows(row_bytes: int, count: int, ahead: int) -> Order:
+    """Rows of one size, of which ``ahead`` more are read for the last time than are written."""
+    row = np.arange(count, dtype=np.int64)
+    return Order((row + 1) * row_bytes, np.clip(row + ahead, 0, count) * row_bytes)
+
+
 @st.composite
 def trailings(draw: st.DrawFn, operand: str, operand_bytes: int, result: str) -> tuple[Trailing, int]:
-    """How a result of some rows trails an operand; and the result's size."""
-    row = gcd(operand_bytes, draw(st.integers(1, 64)))
-    rows, size = draw(st.integers(1, 8)), draw(st.integers(1, 40))
-    return Trailing(operand, result, row, size, draw(st.integers(1, 3)), draw(st.integers(-2, 4))), rows * size
+    """How a result of some units trails an operand, in planes where that has them; and the result's size."""
+    planes = gcd(operand_bytes, draw(st.integers(1, 6)))
+    units = draw(st.integers(1, 8))
+    written = np.cumsum(draw(st.lists(st.integers(1, 40), min_size=units, max_size=units)), dtype=np.int64)
+    unread = np.sort(draw(st.lists(st.integers(0, operand_bytes // planes), min_size=units, max_size=units)))
+    return Trailing(operand, result, Order(written, unread.astype(np.int64), planes)), int(written[-1]) * planes
 
 
 @st.composite
@@ -136,16 +146,31 @@ def test_trailing_distance_is_the_smallest_that_the_checker_accepts(operand_byte
     schedule = Schedule(
         (Region("ram", None, 1),), buffers, ("x",), ("y",), (Step("s", ("x",), ("y",), trailing=(trailing,)),)
     )
-    distance = trailing_distance(trailing, operand_bytes, result_bytes)
+    distance, planes = trailing_distance(trailing.order, operand_bytes), trailing.order.planes
 
     def played(below: int) -> Plan:
-        places = {"x": Place("ram", 1000), "y": Place("ram", 1000 - below)}
-        return Plan(places, {}, {"ram": 2000}, {"ram": 0})
+        places = {"x": Place("ram", 2000), "y": Place("ram", 2000 - below)}
+        return Plan(places, {}, {"ram": 5000}, {"ram": 0})
 
-    check_plan(schedule, played(distance))
+    for more in range(3):
+        check_plan(schedule, played(distance + more * planes))
     if distance > -operand_bytes:
-        with pytest.raises(EdgeqError, match=r"row .* of y overwrites rows of x too early"):
-            check_plan(schedule, played(distance - 1))
+        with pytest.raises(EdgeqError, match=r"byte .* of y is written over x too early"):
+            check_plan(schedule, played(distance - planes))
+
+
+def test_planes_that_do_not_lie_on_each_other_are_refused() -> None:
+    """One plane after the other: the first would be written over what is read of the second."""
+    order = Order(np.array([1, 2, 3]), np.array([1, 2, 3]), 2)
+    step = Step("s", ("x",), ("y",), trailing=(Trailing("x", "y", order),))
+    schedule = Schedule((Region("ram", None, 1),), {"x": Buffer(6, RAM), "y": Buffer(6, RAM)}, ("x",), ("y",), (step,))
+    for below, fits in ((0, True), (1, False), (2, True), (3, False), (4, True), (6, True)):
+        plan = Plan({"x": Place("ram", 6), "y": Place("ram", 6 - below)}, {}, {"ram": 12}, {"ram": 0})
+        if fits:
+            check_plan(schedule, plan)
+        else:
+            with pytest.raises(EdgeqError, match="is written over x too early"):
+                check_plan(schedule, plan)
 
 
 def chain(*steps: Step, size: int = 64, kept: str = "b") -> Schedule:
@@ -176,12 +201,12 @@ def test_in_place_is_refused_while_the_operand_is_still_read() -> None:
 
 def test_a_result_that_trails_shares_all_but_the_distance() -> None:
     """Windows of three rows: a row of the result may take the place of the row before the last that is read."""
-    window = Trailing("x", "a", 16, 16, ahead=0)
+    window = Trailing("x", "a", rows(16, 10, 0))
     schedule = chain(Step("a", ("x",), ("a",), trailing=(window,)), Step("b", ("a",), ("b",)), size=160)
     schedule = replace(schedule, buffers={**schedule.buffers, "b": Buffer(16, RAM)})
     plan = plan_memory(schedule)
     check_plan(schedule, plan)
-    assert trailing_distance(window, 160, 160) == 16
+    assert trailing_distance(window.order, 160) == 16
     assert plan.places["x"].offset - plan.places["a"].offset == 16
     assert plan.used_bytes == plan.bound_bytes == {"ram": 176}
 
@@ -189,7 +214,7 @@ def test_a_result_that_trails_shares_all_but_the_distance() -> None:
 def test_a_second_name_of_an_operand_forbids_to_write_over_it() -> None:
     """A step that reads one buffer by two names may write over it only if it allows that for both."""
     steps = (Step("a", ("x",), ("a",), is_alias=True), Step("b", ("x", "a"), ("b",), in_place=(("a", "b"),)))
-    for step in (steps[1], replace(steps[1], in_place=(), trailing=(Trailing("a", "b", 1, 1),))):
+    for step in (steps[1], replace(steps[1], in_place=(), trailing=(Trailing("a", "b", rows(1, 64, 1)),))):
         schedule = chain(steps[0], step)
         plan = plan_memory(schedule)
         check_plan(schedule, plan)
@@ -197,7 +222,7 @@ def test_a_second_name_of_an_operand_forbids_to_write_over_it() -> None:
 
 
 def test_a_result_does_not_trail_an_operand_that_is_read_again() -> None:
-    step = Step("a", ("x",), ("a",), trailing=(Trailing("x", "a", 16, 16, ahead=0),))
+    step = Step("a", ("x",), ("a",), trailing=(Trailing("x", "a", rows(16, 10, 0)),))
     schedule = chain(step, Step("b", ("a", "x"), ("b",)), size=160)
     plan = plan_memory(schedule)
     check_plan(schedule, plan)

@@ -12,6 +12,7 @@ from edgeq.backends.planning import Plan, StepMemory, checked_plan
 from edgeq.backends.program import batch_problems, step_nodes
 from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import Graph, Node
+from edgeq.memory.schedule import Trailing
 from edgeq.ops import BY_NAME
 
 
@@ -81,9 +82,13 @@ def _bound(call: Call, node: Node, graph: Graph, isa: Isa, refused: dict[str, st
 
 def plan_steps(graph: Graph, steps: list[Step]) -> Plan:
     """Plan the arena for the bound kernels."""
-    needs = {step.node.name: StepMemory(step.scratch_bytes, _pairs(step.call)) for step in steps}
-    return checked_plan(graph, needs)
+    return checked_plan(graph, {step.node.name: _memory(step) for step in steps})
 
 
-def _pairs(call: Call) -> tuple[tuple[str, str], ...]:
-    return tuple((call.inputs[source], call.outputs[result]) for source, result in call.in_place)
+def _memory(step: Step) -> StepMemory:
+    reads, writes = step.call.inputs, step.call.outputs
+    return StepMemory(
+        step.scratch_bytes,
+        tuple((reads[source], writes[result]) for source, result in step.call.in_place),
+        tuple(Trailing(reads[source], writes[result], order) for source, result, order in step.call.trailing),
+    )

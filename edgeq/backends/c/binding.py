@@ -15,6 +15,7 @@ import numpy as np
 from edgeq.backends.c.declarations import SCRATCH, Kernel, Parameter, kernel
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import DType, Graph, Node
+from edgeq.memory.schedule import Order
 from edgeq.numerics.array import Array
 from edgeq.ops import BY_NAME
 from edgeq.ops.signature import scaling_of
@@ -35,6 +36,7 @@ class Call:
         outputs: the tensors it writes, in the order of the header.
         constants: array by parameter; None passes NULL, also for a result that is not asked for.
         in_place: (input index, output index) pairs that may be at exactly the same address.
+        trailing: (input index, output index, order) of results that may overlap an operand from below, see ``orders``.
 
     Raises:
         TypeError: the header declares other names or other types.
@@ -46,6 +48,7 @@ class Call:
     outputs: tuple[str, ...]
     constants: Mapping[str, Array | None] = field(default_factory=dict)
     in_place: tuple[tuple[int, int], ...] = ()
+    trailing: tuple[tuple[int, int, Order], ...] = ()
 
     def __post_init__(self) -> None:
         declared = self.declaration

@@ -111,7 +111,7 @@ def scratch_bytes(name: str, record: Mapping[str, int], isa: Isa) -> int:
     if not kernel(name).takes_scratch:
         return 0
     fields, formula = _scratch_formula(name)
-    known = _numbers(name, isa) | {field: record[field] for field in fields}
+    known = dict(numbers(name, isa)) | {field: record[field] for field in fields}
     return _value(ast.parse(formula, mode="eval").body, known)
 
 
@@ -145,7 +145,7 @@ def _value(expression: ast.expr, known: Mapping[str, int]) -> int:
 
 
 @cache
-def _numbers(name: str, isa: Isa) -> dict[str, int]:
+def numbers(name: str, isa: Isa) -> Mapping[str, int]:
     """The macros without parameters that are integers, in all headers that a kernel reaches; and a pointer's bytes."""
     # Only computers have 64-bit pointers, and only they have "generic" and nothing before.
     found = {"POINTER_BYTES": 8 if isa[0] == "generic" else 4}

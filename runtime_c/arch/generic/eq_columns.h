@@ -9,6 +9,7 @@
  *   eq_columns_channels   channels that are stored for n channels
  *   eq_column_copy, _fill write n values into column `pixel` (0 or 1) at place `at`
  *   eq_column_at          the column as eq_columns_multiply takes it
+ *   EQ_COLUMNS_BLOCK      channels that are summed before they are stored; input in place is read again for the next ones
  *   eq_columns_multiply   all channels of both pixels. Stores pixel 1 before pixel 0: a lone pixel passes itself twice
  * Scratch for two columns: 2 * EQ_COLUMN_BYTES * depth bytes, 4-byte aligned.
  *
@@ -23,6 +24,7 @@
 
 #define EQ_COLUMNS_DIRECT 1
 #define EQ_COLUMN_BYTES 1
+#define EQ_COLUMNS_BLOCK 2
 
 EQ_INLINE int32_t eq_columns_channels(int32_t n) { return n; }
 

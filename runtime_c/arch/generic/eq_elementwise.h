@@ -9,7 +9,8 @@
  *
  * Ranges: -128 <= lo <= hi <= 127; 0 <= shift < 32; the final sum fits int32 (partial sums may wrap, the caller need
  * not care about their order); requantize as eq_requantize.h defines it, with its ranges and its `narrow`.
- * Aliasing: out may be exactly a or exactly b (or x); it must not overlap them otherwise. No alignment is required.
+ * Aliasing: values are read and written in order, so out may be a or b (or x), or overlap them from below. No alignment is
+ * required.
  *
  * This file: plain C.
  */

@@ -6,7 +6,8 @@
  *   eq_sum_row         the sum of n neighbouring values
  *
  * with r < rows, k < cols, c < channels; rows, cols >= 1; strides in bytes; at most 2^23 positions in a window, so that
- * a sum stays within 2^30. requantize as eq_requantize.h defines it. out must not overlap x. No alignment is required.
+ * a sum stays within 2^30. requantize as eq_requantize.h defines it. Channels are written in order, each when its
+ * values have been read. No alignment is required.
  *
  * This file: plain C.
  */

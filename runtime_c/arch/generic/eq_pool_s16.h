@@ -6,7 +6,8 @@
  *
  * with r < rows, k < cols, c < channels; rows, cols >= 1; strides in elements. At most 2^15 positions in a window give a
  * sum of int32, requantized as eq_requantize.h defines it; where `wide` is 1 there may be more, the sum has 64 bits, and
- * scaling.shift shifts it to the right, into int32. out must not overlap x.
+ * scaling.shift shifts it to the right, into int32. Channels are written in order, each
+ * when its values have been read.
  *
  * This file: plain C.
  */

@@ -51,8 +51,8 @@ static EQ_NOINLINE void conv_strided_copy(void *out, const void *x, const conv_s
 
 /* step 0: transpose, for conv2d_pointwise-c8_.x0.nhwc
    perm 0x2x3x1
-   reads int8 1x8x5x5 at 0: conv2d_pointwise-c8_.x0
-   gives int8 1x5x5x8 at 592: conv2d_pointwise-c8_.x0.nhwc
+   reads int8 1x8x5x5 at 400: conv2d_pointwise-c8_.x0
+   gives int8 1x5x5x8 at 192: conv2d_pointwise-c8_.x0.nhwc
 */
 static const conv_strided_copy_t step_0 = {
     /* n3 */ 25,
@@ -60,13 +60,13 @@ static const conv_strided_copy_t step_0 = {
     /* s4 */ 25,
 };
 EQ_NOINLINE void conv_step_0(uint8_t *arena) {
-  conv_strided_copy((int8_t *)(arena + 592), (const int8_t *)(arena + 0), &step_0);
+  conv_strided_copy((int8_t *)(arena + 192), (const int8_t *)(arena + 400), &step_0);
 }
 
 /* step 1: transpose, for conv2d_fused-relu_.x0.nhwc
    perm 0x2x3x1
-   reads int8 1x4x6x5 at 208: conv2d_fused-relu_.x0
-   gives int8 1x6x5x4 at 800: conv2d_fused-relu_.x0.nhwc
+   reads int8 1x4x6x5 at 752: conv2d_fused-relu_.x0
+   gives int8 1x6x5x4 at 624: conv2d_fused-relu_.x0.nhwc
 */
 static const conv_strided_copy_t step_1 = {
     /* n3 */ 30,
@@ -74,14 +74,14 @@ static const conv_strided_copy_t step_1 = {
     /* s4 */ 30,
 };
 EQ_NOINLINE void conv_step_1(uint8_t *arena) {
-  conv_strided_copy((int8_t *)(arena + 800), (const int8_t *)(arena + 208), &step_1);
+  conv_strided_copy((int8_t *)(arena + 624), (const int8_t *)(arena + 752), &step_1);
 }
 
 /* step 2: conv2d, 3456 MACs, for conv2d_fused-relu_.0_ conv2d_fused-relu_.1
    strides 1x1, pads 0x0x0x0, dilations 1x1, group 1
-   reads int8 1x6x5x4 at 800: conv2d_fused-relu_.x0.nhwc
-   gives int8 1x4x3x8 at 224: conv2d_fused-relu_.y_float.nhwc
-   scratch 216 bytes at 0
+   reads int8 1x6x5x4 at 624: conv2d_fused-relu_.x0.nhwc
+   gives int8 1x4x3x8 at 752: conv2d_fused-relu_.y_float.nhwc
+   scratch 216 bytes at 400
 */
 static const eq_conv2d_triple_s8_t step_2 = {
     /* in_h */ 6,
@@ -109,13 +109,13 @@ static const eq_conv2d_triple_s8_t step_2 = {
 };
 EQ_STATIC_ASSERT(EQ_CONV2D_TRIPLE_S8_SCRATCH(36, 0) <= 216, "scratch of step 2");
 EQ_NOINLINE void conv_step_2(uint8_t *arena) {
-  eq_conv2d_triple_s8((int8_t *)(arena + 224), (const int8_t *)(arena + 800), arena + 0, conv_w2_weights, &step_2);
+  eq_conv2d_triple_s8((int8_t *)(arena + 752), (const int8_t *)(arena + 624), arena + 400, conv_w2_weights, &step_2);
 }
 
 /* step 3: transpose, for conv2d_fused-relu_.0_ conv2d_fused-relu_.1
    perm 0x3x1x2
-   reads int8 1x4x3x8 at 224: conv2d_fused-relu_.y_float.nhwc
-   gives int8 1x8x4x3 at 992: conv2d_fused-relu_.y_float
+   reads int8 1x4x3x8 at 752: conv2d_fused-relu_.y_float.nhwc
+   gives int8 1x8x4x3 at 496: conv2d_fused-relu_.y_float
 */
 static const conv_strided_copy_t step_3 = {
     /* n3 */ 8,
@@ -123,13 +123,13 @@ static const conv_strided_copy_t step_3 = {
     /* s4 */ 8,
 };
 EQ_NOINLINE void conv_step_3(uint8_t *arena) {
-  conv_strided_copy((int8_t *)(arena + 992), (const int8_t *)(arena + 224), &step_3);
+  conv_strided_copy((int8_t *)(arena + 496), (const int8_t *)(arena + 752), &step_3);
 }
 
 /* step 4: transpose, for conv2d_fused-clip_.x0.nhwc
    perm 0x2x3x1
-   reads int8 1x4x6x5 at 336: conv2d_fused-clip_.x0
-   gives int8 1x6x5x4 at 800: conv2d_fused-clip_.x0.nhwc
+   reads int8 1x4x6x5 at 944: conv2d_fused-clip_.x0
+   gives int8 1x6x5x4 at 816: conv2d_fused-clip_.x0.nhwc
 */
 static const conv_strided_copy_t step_4 = {
     /* n3 */ 30,
@@ -137,14 +137,14 @@ static const conv_strided_copy_t step_4 = {
     /* s4 */ 30,
 };
 EQ_NOINLINE void conv_step_4(uint8_t *arena) {
-  conv_strided_copy((int8_t *)(arena + 800), (const int8_t *)(arena + 336), &step_4);
+  conv_strided_copy((int8_t *)(arena + 816), (const int8_t *)(arena + 944), &step_4);
 }
 
 /* step 5: conv2d, 3456 MACs, for conv2d_fused-clip_.0_ conv2d_fused-clip_.1
    strides 1x1, pads 0x0x0x0, dilations 1x1, group 1
-   reads int8 1x6x5x4 at 800: conv2d_fused-clip_.x0.nhwc
-   gives int8 1x4x3x8 at 224: conv2d_fused-clip_.y_float.nhwc
-   scratch 216 bytes at 0
+   reads int8 1x6x5x4 at 816: conv2d_fused-clip_.x0.nhwc
+   gives int8 1x4x3x8 at 944: conv2d_fused-clip_.y_float.nhwc
+   scratch 216 bytes at 592
 */
 static const eq_conv2d_triple_s8_t step_5 = {
     /* in_h */ 6,
@@ -172,13 +172,13 @@ static const eq_conv2d_triple_s8_t step_5 = {
 };
 EQ_STATIC_ASSERT(EQ_CONV2D_TRIPLE_S8_SCRATCH(36, 0) <= 216, "scratch of step 5");
 EQ_NOINLINE void conv_step_5(uint8_t *arena) {
-  eq_conv2d_triple_s8((int8_t *)(arena + 224), (const int8_t *)(arena + 800), arena + 0, conv_w5_weights, &step_5);
+  eq_conv2d_triple_s8((int8_t *)(arena + 944), (const int8_t *)(arena + 816), arena + 592, conv_w5_weights, &step_5);
 }
 
 /* step 6: transpose, for conv2d_fused-clip_.0_ conv2d_fused-clip_.1
    perm 0x3x1x2
-   reads int8 1x4x3x8 at 224: conv2d_fused-clip_.y_float.nhwc
-   gives int8 1x8x4x3 at 0: conv2d_fused-clip_.y_float
+   reads int8 1x4x3x8 at 944: conv2d_fused-clip_.y_float.nhwc
+   gives int8 1x8x4x3 at 400: conv2d_fused-clip_.y_float
 */
 static const conv_strided_copy_t step_6 = {
     /* n3 */ 8,
@@ -186,13 +186,13 @@ static const conv_strided_copy_t step_6 = {
     /* s4 */ 8,
 };
 EQ_NOINLINE void conv_step_6(uint8_t *arena) {
-  conv_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 224), &step_6);
+  conv_strided_copy((int8_t *)(arena + 400), (const int8_t *)(arena + 944), &step_6);
 }
 
 /* step 7: transpose, for conv2d_then-sigmoid_.x0.nhwc
    perm 0x2x3x1
-   reads int8 1x4x6x5 at 464: conv2d_then-sigmoid_.x0
-   gives int8 1x6x5x4 at 320: conv2d_then-sigmoid_.x0.nhwc
+   reads int8 1x4x6x5 at 0: conv2d_then-sigmoid_.x0
+   gives int8 1x6x5x4 at 816: conv2d_then-sigmoid_.x0.nhwc
 */
 static const conv_strided_copy_t step_7 = {
     /* n3 */ 30,
@@ -200,14 +200,14 @@ static const conv_strided_copy_t step_7 = {
     /* s4 */ 30,
 };
 EQ_NOINLINE void conv_step_7(uint8_t *arena) {
-  conv_strided_copy((int8_t *)(arena + 320), (const int8_t *)(arena + 464), &step_7);
+  conv_strided_copy((int8_t *)(arena + 816), (const int8_t *)(arena + 0), &step_7);
 }
 
 /* step 8: conv2d, 3456 MACs, for conv2d_then-sigmoid_.0
    strides 1x1, pads 0x0x0x0, dilations 1x1, group 1
-   reads int8 1x6x5x4 at 320: conv2d_then-sigmoid_.x0.nhwc
-   gives int8 1x4x3x8 at 448: conv2d_then-sigmoid_.t0.nhwc
-   scratch 216 bytes at 96
+   reads int8 1x6x5x4 at 816: conv2d_then-sigmoid_.x0.nhwc
+   gives int8 1x4x3x8 at 0: conv2d_then-sigmoid_.t0.nhwc
+   scratch 216 bytes at 592
 */
 static const eq_conv2d_triple_s8_t step_8 = {
     /* in_h */ 6,
@@ -235,25 +235,25 @@ static const eq_conv2d_triple_s8_t step_8 = {
 };
 EQ_STATIC_ASSERT(EQ_CONV2D_TRIPLE_S8_SCRATCH(36, 0) <= 216, "scratch of step 8");
 EQ_NOINLINE void conv_step_8(uint8_t *arena) {
-  eq_conv2d_triple_s8((int8_t *)(arena + 448), (const int8_t *)(arena + 320), arena + 96, conv_w8_weights, &step_8);
+  eq_conv2d_triple_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 816), arena + 592, conv_w8_weights, &step_8);
 }
 
 /* step 9: lookup, for conv2d_then-sigmoid_.1
    function Sigmoid
-   reads int8 1x4x3x8 at 448: conv2d_then-sigmoid_.t0.nhwc
-   gives int8 1x4x3x8 at 448: conv2d_then-sigmoid_.y_float.nhwc
+   reads int8 1x4x3x8 at 0: conv2d_then-sigmoid_.t0.nhwc
+   gives int8 1x4x3x8 at 0: conv2d_then-sigmoid_.y_float.nhwc
 */
 static const eq_lookup_s8_t step_9 = {
     /* elements */ 96,
 };
 EQ_NOINLINE void conv_step_9(uint8_t *arena) {
-  eq_lookup_s8((int8_t *)(arena + 448), (const int8_t *)(arena + 448), conv_w9_table, &step_9);
+  eq_lookup_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 0), conv_w9_table, &step_9);
 }
 
 /* step 10: transpose, for conv2d_then-sigmoid_.1
    perm 0x3x1x2
-   reads int8 1x4x3x8 at 448: conv2d_then-sigmoid_.y_float.nhwc
-   gives int8 1x8x4x3 at 96: conv2d_then-sigmoid_.y_float
+   reads int8 1x4x3x8 at 0: conv2d_then-sigmoid_.y_float.nhwc
+   gives int8 1x8x4x3 at 992: conv2d_then-sigmoid_.y_float
 */
 static const conv_strided_copy_t step_10 = {
     /* n3 */ 8,
@@ -261,14 +261,14 @@ static const conv_strided_copy_t step_10 = {
     /* s4 */ 8,
 };
 EQ_NOINLINE void conv_step_10(uint8_t *arena) {
-  conv_strided_copy((int8_t *)(arena + 96), (const int8_t *)(arena + 448), &step_10);
+  conv_strided_copy((int8_t *)(arena + 992), (const int8_t *)(arena + 0), &step_10);
 }
 
 /* step 11: conv2d, 3200 MACs, for conv2d_pointwise-c8_.0
    strides 1x1, pads 0x0x0x0, dilations 1x1, group 1
-   reads int8 1x5x5x8 at 592: conv2d_pointwise-c8_.x0.nhwc
-   gives int8 1x5x5x16 at 192: conv2d_pointwise-c8_.y_float.nhwc
-   scratch 48 bytes at 800
+   reads int8 1x5x5x8 at 192: conv2d_pointwise-c8_.x0.nhwc
+   gives int8 1x5x5x16 at 0: conv2d_pointwise-c8_.y_float.nhwc
+   scratch 48 bytes at 592
 */
 static const eq_pointwise_s8_t step_11 = {
     /* in_w */ 25,
@@ -286,12 +286,12 @@ static const eq_pointwise_s8_t step_11 = {
 };
 EQ_STATIC_ASSERT(EQ_POINTWISE_S8_SCRATCH(8) <= 48, "scratch of step 11");
 EQ_NOINLINE void conv_step_11(uint8_t *arena) {
-  eq_pointwise_s8((int8_t *)(arena + 192), (const int8_t *)(arena + 592), arena + 800, conv_w11_weights, &step_11);
+  eq_pointwise_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 192), arena + 592, conv_w11_weights, &step_11);
 }
 
 /* step 12: transpose, for conv2d_pointwise-c8_.0
    perm 0x3x1x2
-   reads int8 1x5x5x16 at 192: conv2d_pointwise-c8_.y_float.nhwc
+   reads int8 1x5x5x16 at 0: conv2d_pointwise-c8_.y_float.nhwc
    gives int8 1x16x5x5 at 592: conv2d_pointwise-c8_.y_float
 */
 static const conv_strided_copy_t step_12 = {
@@ -300,7 +300,7 @@ static const conv_strided_copy_t step_12 = {
     /* s4 */ 16,
 };
 EQ_NOINLINE void conv_step_12(uint8_t *arena) {
-  conv_strided_copy((int8_t *)(arena + 592), (const int8_t *)(arena + 192), &step_12);
+  conv_strided_copy((int8_t *)(arena + 592), (const int8_t *)(arena + 0), &step_12);
 }
 
 void conv_step(void *arena, uint32_t step) {

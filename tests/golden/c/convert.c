@@ -65,7 +65,7 @@ EQ_NOINLINE void convert_step_2(uint8_t *arena) {
 /* step 3: fold, for convert_summed_.1
    axes 0x1, function add
    reads int64 1x9 at 0: convert_summed_.t0.int64
-   gives int64  at 112: convert_summed_.y.fold
+   gives int64  at 0: convert_summed_.y.fold
 */
 static const eq_fold_t step_3 = {
     /* outer */ 1,
@@ -75,7 +75,7 @@ static const eq_fold_t step_3 = {
     /* function */ 0,
 };
 EQ_NOINLINE void convert_step_3(uint8_t *arena) {
-  eq_fold((int64_t *)(arena + 112), (const int64_t *)(arena + 0), &step_3);
+  eq_fold((int64_t *)(arena + 0), (const int64_t *)(arena + 0), &step_3);
 }
 
 void convert_step(void *arena, uint32_t step) {

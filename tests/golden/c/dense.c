@@ -17,7 +17,7 @@ void dense_step_3(uint8_t *arena);
 
 /* step 0: dense, 189 MACs, for dense_fused-relu_.0_ dense_fused-relu_.1
    reads int8 1x21 at 0: dense_fused-relu_.x0
-   gives int8 1x9 at 128: dense_fused-relu_.y_float
+   gives int8 1x9 at 144: dense_fused-relu_.y_float
 */
 static const eq_dense_s8_t step_0 = {
     /* rows */ 1,
@@ -30,12 +30,12 @@ static const eq_dense_s8_t step_0 = {
     /* narrow */ 1,
 };
 EQ_NOINLINE void dense_step_0(uint8_t *arena) {
-  eq_dense_s8((int8_t *)(arena + 128), (const int8_t *)(arena + 0), dense_w0_weights, dense_w0_bias, dense_w0_multiplier, &step_0);
+  eq_dense_s8((int8_t *)(arena + 144), (const int8_t *)(arena + 0), dense_w0_weights, dense_w0_bias, dense_w0_multiplier, &step_0);
 }
 
 /* step 1: dense, 189 MACs, for dense_fused-clip_.0_ dense_fused-clip_.1
    reads int8 1x21 at 32: dense_fused-clip_.x0
-   gives int8 1x9 at 144: dense_fused-clip_.y_float
+   gives int8 1x9 at 128: dense_fused-clip_.y_float
 */
 static const eq_dense_s8_t step_1 = {
     /* rows */ 1,
@@ -48,7 +48,7 @@ static const eq_dense_s8_t step_1 = {
     /* narrow */ 1,
 };
 EQ_NOINLINE void dense_step_1(uint8_t *arena) {
-  eq_dense_s8((int8_t *)(arena + 144), (const int8_t *)(arena + 32), dense_w1_weights, dense_w1_bias, dense_w1_multiplier, &step_1);
+  eq_dense_s8((int8_t *)(arena + 128), (const int8_t *)(arena + 32), dense_w1_weights, dense_w1_bias, dense_w1_multiplier, &step_1);
 }
 
 /* step 2: dense, 1 MACs, for dense_k1-o1_.0

@@ -61,7 +61,7 @@ static EQ_NOINLINE void float_float_quantize(void *out, const float *x, const fl
 }
 
 /* step 0: float_dequantize, for float_binary_add_.0
-   reads int8 1x3x5x4 at 240: float_binary_add_.x0
+   reads int8 1x3x5x4 at 192: float_binary_add_.x0
    gives float32 1x3x5x4 at 0: float_binary_add_.x0.float
 */
 static const float_float_dequantize_t step_0 = {
@@ -69,11 +69,11 @@ static const float_float_dequantize_t step_0 = {
     /* scale */ 1015920827,
 };
 EQ_NOINLINE void float_step_0(uint8_t *arena) {
-  float_float_dequantize((float *)(arena + 0), (const int8_t *)(arena + 240), &step_0);
+  float_float_dequantize((float *)(arena + 0), (const int8_t *)(arena + 192), &step_0);
 }
 
 /* step 1: float_dequantize, for float_binary_add_.0
-   reads int8 1x3x5x4 at 480: float_binary_add_.x1
+   reads int8 1x3x5x4 at 432: float_binary_add_.x1
    gives float32 1x3x5x4 at 240: float_binary_add_.x1.float
 */
 static const float_float_dequantize_t step_1 = {
@@ -81,14 +81,14 @@ static const float_float_dequantize_t step_1 = {
     /* scale */ 1015021568,
 };
 EQ_NOINLINE void float_step_1(uint8_t *arena) {
-  float_float_dequantize((float *)(arena + 240), (const int8_t *)(arena + 480), &step_1);
+  float_float_dequantize((float *)(arena + 240), (const int8_t *)(arena + 432), &step_1);
 }
 
 /* step 2: float_binary, for float_binary_add_.0
    function add
    reads float32 1x3x5x4 at 0: float_binary_add_.x0.float
    reads float32 1x3x5x4 at 240: float_binary_add_.x1.float
-   gives float32 1x3x5x4 at 480: float_binary_add_.y_float.float
+   gives float32 1x3x5x4 at 0: float_binary_add_.y_float.float
 */
 static const eq_float_binary_t step_2 = {
     /* n0 */ 1,
@@ -109,11 +109,11 @@ static const eq_float_binary_t step_2 = {
     /* kind */ 0,
 };
 EQ_NOINLINE void float_step_2(uint8_t *arena) {
-  eq_float_binary((float *)(arena + 480), (const float *)(arena + 0), (const float *)(arena + 240), &step_2);
+  eq_float_binary((float *)(arena + 0), (const float *)(arena + 0), (const float *)(arena + 240), &step_2);
 }
 
 /* step 3: float_quantize, for float_binary_add_.0
-   reads float32 1x3x5x4 at 480: float_binary_add_.y_float.float
+   reads float32 1x3x5x4 at 0: float_binary_add_.y_float.float
    gives int8 1x3x5x4 at 0: float_binary_add_.y_float
 */
 static const float_float_quantize_t step_3 = {
@@ -121,11 +121,11 @@ static const float_float_quantize_t step_3 = {
     /* zero */ -10,
 };
 EQ_NOINLINE void float_step_3(uint8_t *arena) {
-  float_float_quantize((int8_t *)(arena + 0), (const float *)(arena + 480), &step_3);
+  float_float_quantize((int8_t *)(arena + 0), (const float *)(arena + 0), &step_3);
 }
 
 /* step 4: float_dequantize, for float_binary_max_.0
-   reads int8 1x3x5x4 at 720: float_binary_max_.x0
+   reads int8 1x3x5x4 at 496: float_binary_max_.x0
    gives float32 1x3x5x4 at 64: float_binary_max_.x0.float
 */
 static const float_float_dequantize_t step_4 = {
@@ -133,11 +133,11 @@ static const float_float_dequantize_t step_4 = {
     /* scale */ 1027664878,
 };
 EQ_NOINLINE void float_step_4(uint8_t *arena) {
-  float_float_dequantize((float *)(arena + 64), (const int8_t *)(arena + 720), &step_4);
+  float_float_dequantize((float *)(arena + 64), (const int8_t *)(arena + 496), &step_4);
 }
 
 /* step 5: float_dequantize, for float_binary_max_.0
-   reads int8 1x3x5x4 at 784: float_binary_max_.x1
+   reads int8 1x3x5x4 at 560: float_binary_max_.x1
    gives float32 1x3x5x4 at 304: float_binary_max_.x1.float
 */
 static const float_float_dequantize_t step_5 = {
@@ -145,14 +145,14 @@ static const float_float_dequantize_t step_5 = {
     /* scale */ 1008047615,
 };
 EQ_NOINLINE void float_step_5(uint8_t *arena) {
-  float_float_dequantize((float *)(arena + 304), (const int8_t *)(arena + 784), &step_5);
+  float_float_dequantize((float *)(arena + 304), (const int8_t *)(arena + 560), &step_5);
 }
 
 /* step 6: float_binary, for float_binary_max_.0
    function maximum
    reads float32 1x3x5x4 at 64: float_binary_max_.x0.float
    reads float32 1x3x5x4 at 304: float_binary_max_.x1.float
-   gives float32 1x3x5x4 at 544: float_binary_max_.y_float.float
+   gives float32 1x3x5x4 at 64: float_binary_max_.y_float.float
 */
 static const eq_float_binary_t step_6 = {
     /* n0 */ 1,
@@ -173,23 +173,23 @@ static const eq_float_binary_t step_6 = {
     /* kind */ 2,
 };
 EQ_NOINLINE void float_step_6(uint8_t *arena) {
-  eq_float_binary((float *)(arena + 544), (const float *)(arena + 64), (const float *)(arena + 304), &step_6);
+  eq_float_binary((float *)(arena + 64), (const float *)(arena + 64), (const float *)(arena + 304), &step_6);
 }
 
 /* step 7: float_quantize, for float_binary_max_.0
-   reads float32 1x3x5x4 at 544: float_binary_max_.y_float.float
-   gives int8 1x3x5x4 at 784: float_binary_max_.y_float
+   reads float32 1x3x5x4 at 64: float_binary_max_.y_float.float
+   gives int8 1x3x5x4 at 544: float_binary_max_.y_float
 */
 static const float_float_quantize_t step_7 = {
     /* scale */ 1020326306,
     /* zero */ -98,
 };
 EQ_NOINLINE void float_step_7(uint8_t *arena) {
-  float_float_quantize((int8_t *)(arena + 784), (const float *)(arena + 544), &step_7);
+  float_float_quantize((int8_t *)(arena + 544), (const float *)(arena + 64), &step_7);
 }
 
 /* step 8: float_dequantize, for float_binary_min_.0
-   reads int8 1x3x5x4 at 848: float_binary_min_.x0
+   reads int8 1x3x5x4 at 624: float_binary_min_.x0
    gives float32 1x3x5x4 at 64: float_binary_min_.x0.float
 */
 static const float_float_dequantize_t step_8 = {
@@ -197,11 +197,11 @@ static const float_float_dequantize_t step_8 = {
     /* scale */ 1031798784,
 };
 EQ_NOINLINE void float_step_8(uint8_t *arena) {
-  float_float_dequantize((float *)(arena + 64), (const int8_t *)(arena + 848), &step_8);
+  float_float_dequantize((float *)(arena + 64), (const int8_t *)(arena + 624), &step_8);
 }
 
 /* step 9: float_dequantize, for float_binary_min_.0
-   reads int8 1x3x5x4 at 912: float_binary_min_.x1
+   reads int8 1x3x5x4 at 688: float_binary_min_.x1
    gives float32 1x3x5x4 at 304: float_binary_min_.x1.float
 */
 static const float_float_dequantize_t step_9 = {
@@ -209,14 +209,14 @@ static const float_float_dequantize_t step_9 = {
     /* scale */ 1022685400,
 };
 EQ_NOINLINE void float_step_9(uint8_t *arena) {
-  float_float_dequantize((float *)(arena + 304), (const int8_t *)(arena + 912), &step_9);
+  float_float_dequantize((float *)(arena + 304), (const int8_t *)(arena + 688), &step_9);
 }
 
 /* step 10: float_binary, for float_binary_min_.0
    function minimum
    reads float32 1x3x5x4 at 64: float_binary_min_.x0.float
    reads float32 1x3x5x4 at 304: float_binary_min_.x1.float
-   gives float32 1x3x5x4 at 544: float_binary_min_.y_float.float
+   gives float32 1x3x5x4 at 64: float_binary_min_.y_float.float
 */
 static const eq_float_binary_t step_10 = {
     /* n0 */ 1,
@@ -237,23 +237,23 @@ static const eq_float_binary_t step_10 = {
     /* kind */ 3,
 };
 EQ_NOINLINE void float_step_10(uint8_t *arena) {
-  eq_float_binary((float *)(arena + 544), (const float *)(arena + 64), (const float *)(arena + 304), &step_10);
+  eq_float_binary((float *)(arena + 64), (const float *)(arena + 64), (const float *)(arena + 304), &step_10);
 }
 
 /* step 11: float_quantize, for float_binary_min_.0
-   reads float32 1x3x5x4 at 544: float_binary_min_.y_float.float
-   gives int8 1x3x5x4 at 848: float_binary_min_.y_float
+   reads float32 1x3x5x4 at 64: float_binary_min_.y_float.float
+   gives int8 1x3x5x4 at 608: float_binary_min_.y_float
 */
 static const float_float_quantize_t step_11 = {
     /* scale */ 1030817047,
     /* zero */ -1,
 };
 EQ_NOINLINE void float_step_11(uint8_t *arena) {
-  float_float_quantize((int8_t *)(arena + 848), (const float *)(arena + 544), &step_11);
+  float_float_quantize((int8_t *)(arena + 608), (const float *)(arena + 64), &step_11);
 }
 
 /* step 12: float_dequantize, for float_binary_mul_.0
-   reads int8 1x3x5x4 at 976: float_binary_mul_.x0
+   reads int8 1x3x5x4 at 752: float_binary_mul_.x0
    gives float32 1x3x5x4 at 64: float_binary_mul_.x0.float
 */
 static const float_float_dequantize_t step_12 = {
@@ -261,11 +261,11 @@ static const float_float_dequantize_t step_12 = {
     /* scale */ 1023275958,
 };
 EQ_NOINLINE void float_step_12(uint8_t *arena) {
-  float_float_dequantize((float *)(arena + 64), (const int8_t *)(arena + 976), &step_12);
+  float_float_dequantize((float *)(arena + 64), (const int8_t *)(arena + 752), &step_12);
 }
 
 /* step 13: float_dequantize, for float_binary_mul_.0
-   reads int8 1x3x5x4 at 1040: float_binary_mul_.x1
+   reads int8 1x3x5x4 at 816: float_binary_mul_.x1
    gives float32 1x3x5x4 at 304: float_binary_mul_.x1.float
 */
 static const float_float_dequantize_t step_13 = {
@@ -273,14 +273,14 @@ static const float_float_dequantize_t step_13 = {
     /* scale */ 1015920827,
 };
 EQ_NOINLINE void float_step_13(uint8_t *arena) {
-  float_float_dequantize((float *)(arena + 304), (const int8_t *)(arena + 1040), &step_13);
+  float_float_dequantize((float *)(arena + 304), (const int8_t *)(arena + 816), &step_13);
 }
 
 /* step 14: float_binary, for float_binary_mul_.0
    function multiply
    reads float32 1x3x5x4 at 64: float_binary_mul_.x0.float
    reads float32 1x3x5x4 at 304: float_binary_mul_.x1.float
-   gives float32 1x3x5x4 at 544: float_binary_mul_.y_float.float
+   gives float32 1x3x5x4 at 64: float_binary_mul_.y_float.float
 */
 static const eq_float_binary_t step_14 = {
     /* n0 */ 1,
@@ -301,11 +301,11 @@ static const eq_float_binary_t step_14 = {
     /* kind */ 4,
 };
 EQ_NOINLINE void float_step_14(uint8_t *arena) {
-  eq_float_binary((float *)(arena + 544), (const float *)(arena + 64), (const float *)(arena + 304), &step_14);
+  eq_float_binary((float *)(arena + 64), (const float *)(arena + 64), (const float *)(arena + 304), &step_14);
 }
 
 /* step 15: float_quantize, for float_binary_mul_.0
-   reads float32 1x3x5x4 at 544: float_binary_mul_.y_float.float
+   reads float32 1x3x5x4 at 64: float_binary_mul_.y_float.float
    gives int8 1x3x5x4 at 64: float_binary_mul_.y_float
 */
 static const float_float_quantize_t step_15 = {
@@ -313,7 +313,7 @@ static const float_float_quantize_t step_15 = {
     /* zero */ -7,
 };
 EQ_NOINLINE void float_step_15(uint8_t *arena) {
-  float_float_quantize((int8_t *)(arena + 64), (const float *)(arena + 544), &step_15);
+  float_float_quantize((int8_t *)(arena + 64), (const float *)(arena + 64), &step_15);
 }
 
 void float_step(void *arena, uint32_t step) {

@@ -38,8 +38,8 @@ static EQ_NOINLINE void fold_fold(void *out, const void *x, const fold_fold_t *p
 
 /* step 0: fold, for fold_prod-int32-3d_.0
    axes 1, function multiply
-   reads int32 1x4x5 at 80: fold_prod-int32-3d_.x0
-   gives int32 1x5 at 240: fold_prod-int32-3d_.y.fold.untransposed
+   reads int32 1x4x5 at 32: fold_prod-int32-3d_.x0
+   gives int32 1x5 at 32: fold_prod-int32-3d_.y.fold.untransposed
 */
 static const fold_fold_t step_0 = {
     /* outer */ 1,
@@ -49,13 +49,13 @@ static const fold_fold_t step_0 = {
     /* function */ 2,
 };
 EQ_NOINLINE void fold_step_0(uint8_t *arena) {
-  fold_fold((int32_t *)(arena + 240), (const int32_t *)(arena + 80), &step_0);
+  fold_fold((int32_t *)(arena + 32), (const int32_t *)(arena + 32), &step_0);
 }
 
 /* step 1: fold, for fold_max-int8-3d_.0
    axes 2, function max
-   reads int8 1x4x5 at 160: fold_max-int8-3d_.x0
-   gives int8 1x4 at 272: fold_max-int8-3d_.y.fold
+   reads int8 1x4x5 at 0: fold_max-int8-3d_.x0
+   gives int8 1x4 at 0: fold_max-int8-3d_.y.fold
 */
 static const fold_fold_t step_1 = {
     /* outer */ 4,
@@ -65,13 +65,13 @@ static const fold_fold_t step_1 = {
     /* function */ 7,
 };
 EQ_NOINLINE void fold_step_1(uint8_t *arena) {
-  fold_fold((int8_t *)(arena + 272), (const int8_t *)(arena + 160), &step_1);
+  fold_fold((int8_t *)(arena + 0), (const int8_t *)(arena + 0), &step_1);
 }
 
 /* step 2: fold, for fold_min-int8-3d_.0
    axes 2, function min
-   reads int8 1x4x5 at 192: fold_min-int8-3d_.x0
-   gives int8 1x4 at 288: fold_min-int8-3d_.y.fold
+   reads int8 1x4x5 at 112: fold_min-int8-3d_.x0
+   gives int8 1x4 at 16: fold_min-int8-3d_.y.fold
 */
 static const fold_fold_t step_2 = {
     /* outer */ 4,
@@ -81,13 +81,13 @@ static const fold_fold_t step_2 = {
     /* function */ 6,
 };
 EQ_NOINLINE void fold_step_2(uint8_t *arena) {
-  fold_fold((int8_t *)(arena + 288), (const int8_t *)(arena + 192), &step_2);
+  fold_fold((int8_t *)(arena + 16), (const int8_t *)(arena + 112), &step_2);
 }
 
 /* step 3: integer, for fold_l1-int32-3d_.0
    function subtract
-   reads int32 1x4x5 at 0: fold_l1-int32-3d_.x0
-   gives int32 1x4x5 at 80: fold_l1-int32-3d_.y.negative
+   reads int32 1x4x5 at 144: fold_l1-int32-3d_.x0
+   gives int32 1x4x5 at 64: fold_l1-int32-3d_.y.negative
 */
 static const eq_integer_t step_3 = {
     /* n0 */ 1,
@@ -109,14 +109,14 @@ static const eq_integer_t step_3 = {
     /* function */ 1,
 };
 EQ_NOINLINE void fold_step_3(uint8_t *arena) {
-  eq_integer((int32_t *)(arena + 80), fold_w3_a, (const int32_t *)(arena + 0), &step_3);
+  eq_integer((int32_t *)(arena + 64), fold_w3_a, (const int32_t *)(arena + 144), &step_3);
 }
 
 /* step 4: integer, for fold_l1-int32-3d_.0
    function max
-   reads int32 1x4x5 at 0: fold_l1-int32-3d_.x0
-   reads int32 1x4x5 at 80: fold_l1-int32-3d_.y.negative
-   gives int32 1x4x5 at 160: fold_l1-int32-3d_.y.magnitude
+   reads int32 1x4x5 at 144: fold_l1-int32-3d_.x0
+   reads int32 1x4x5 at 64: fold_l1-int32-3d_.y.negative
+   gives int32 1x4x5 at 64: fold_l1-int32-3d_.y.magnitude
 */
 static const eq_integer_t step_4 = {
     /* n0 */ 1,
@@ -138,13 +138,13 @@ static const eq_integer_t step_4 = {
     /* function */ 7,
 };
 EQ_NOINLINE void fold_step_4(uint8_t *arena) {
-  eq_integer((int32_t *)(arena + 160), (const int32_t *)(arena + 0), (const int32_t *)(arena + 80), &step_4);
+  eq_integer((int32_t *)(arena + 64), (const int32_t *)(arena + 144), (const int32_t *)(arena + 64), &step_4);
 }
 
 /* step 5: fold, for fold_l1-int32-3d_.0
    axes 1, function add
-   reads int32 1x4x5 at 160: fold_l1-int32-3d_.y.magnitude
-   gives int32 1x5 at 0: fold_l1-int32-3d_.y.fold.untransposed
+   reads int32 1x4x5 at 64: fold_l1-int32-3d_.y.magnitude
+   gives int32 1x5 at 64: fold_l1-int32-3d_.y.fold.untransposed
 */
 static const fold_fold_t step_5 = {
     /* outer */ 1,
@@ -154,7 +154,7 @@ static const fold_fold_t step_5 = {
     /* function */ 0,
 };
 EQ_NOINLINE void fold_step_5(uint8_t *arena) {
-  fold_fold((int32_t *)(arena + 0), (const int32_t *)(arena + 160), &step_5);
+  fold_fold((int32_t *)(arena + 64), (const int32_t *)(arena + 64), &step_5);
 }
 
 void fold_step(void *arena, uint32_t step) {

@@ -44,8 +44,8 @@ static EQ_NOINLINE void integer_integer(void *out, const void *a, const void *b,
 
 /* step 0: cum_sum, for cum_sum_cum_sum-last_.0
    axis 2
-   reads int8 1x4x9 at 480: cum_sum_cum_sum-last_.x0
-   gives int8 1x4x9 at 560: cum_sum_cum_sum-last_.y_float
+   reads int8 1x4x9 at 80: cum_sum_cum_sum-last_.x0
+   gives int8 1x4x9 at 80: cum_sum_cum_sum-last_.y_float
 */
 static const eq_cum_sum_t step_0 = {
     /* outer */ 4,
@@ -62,46 +62,46 @@ static const eq_cum_sum_t step_0 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void integer_step_0(uint8_t *arena) {
-  eq_cum_sum((int8_t *)(arena + 560), (const int8_t *)(arena + 480), &step_0);
+  eq_cum_sum((int8_t *)(arena + 80), (const int8_t *)(arena + 80), &step_0);
 }
 
 /* step 1: integer, for integer_add_.0
    function add
-   reads int32 1x4x5 at 0: integer_add_.x0
-   reads int32 1x4x5 at 80: integer_add_.x1
-   gives int32 1x4x5 at 480: integer_add_.y
+   reads int32 1x4x5 at 128: integer_add_.x0
+   reads int32 1x4x5 at 208: integer_add_.x1
+   gives int32 1x4x5 at 208: integer_add_.y
 */
 static const integer_integer_t step_1 = {
     /* function */ 0,
 };
 EQ_NOINLINE void integer_step_1(uint8_t *arena) {
-  integer_integer((int32_t *)(arena + 480), (const int32_t *)(arena + 0), (const int32_t *)(arena + 80), &step_1);
+  integer_integer((int32_t *)(arena + 208), (const int32_t *)(arena + 128), (const int32_t *)(arena + 208), &step_1);
 }
 
 /* step 2: integer, for integer_bitwiseand_.0
    function and
-   reads int32 1x4x5 at 160: integer_bitwiseand_.x0
-   reads int32 1x4x5 at 240: integer_bitwiseand_.x1
-   gives int32 1x4x5 at 0: integer_bitwiseand_.y
+   reads int32 1x4x5 at 288: integer_bitwiseand_.x0
+   reads int32 1x4x5 at 368: integer_bitwiseand_.x1
+   gives int32 1x4x5 at 128: integer_bitwiseand_.y
 */
 static const integer_integer_t step_2 = {
     /* function */ 8,
 };
 EQ_NOINLINE void integer_step_2(uint8_t *arena) {
-  integer_integer((int32_t *)(arena + 0), (const int32_t *)(arena + 160), (const int32_t *)(arena + 240), &step_2);
+  integer_integer((int32_t *)(arena + 128), (const int32_t *)(arena + 288), (const int32_t *)(arena + 368), &step_2);
 }
 
 /* step 3: integer, for integer_bitwiseor_.0
    function or
-   reads int32 1x4x5 at 320: integer_bitwiseor_.x0
-   reads int32 1x4x5 at 400: integer_bitwiseor_.x1
-   gives int32 1x4x5 at 80: integer_bitwiseor_.y
+   reads int32 1x4x5 at 448: integer_bitwiseor_.x0
+   reads int32 1x4x5 at 0: integer_bitwiseor_.x1
+   gives int32 1x4x5 at 0: integer_bitwiseor_.y
 */
 static const integer_integer_t step_3 = {
     /* function */ 9,
 };
 EQ_NOINLINE void integer_step_3(uint8_t *arena) {
-  integer_integer((int32_t *)(arena + 80), (const int32_t *)(arena + 320), (const int32_t *)(arena + 400), &step_3);
+  integer_integer((int32_t *)(arena + 0), (const int32_t *)(arena + 448), (const int32_t *)(arena + 0), &step_3);
 }
 
 void integer_step(void *arena, uint32_t step) {

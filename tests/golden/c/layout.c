@@ -21,14 +21,14 @@ void layout_step_5(uint8_t *arena);
 
 /* step 0: concat, for concat_4d-channels_.0
    axis 1
-   reads int8 1x3x4x5 at 320: concat_4d-channels_.x0
+   reads int8 1x3x4x5 at 64: concat_4d-channels_.x0
    reads int8 1x6x4x5 at 192: concat_4d-channels_.x1
-   reads int8 1x3x4x5 at 320: concat_4d-channels_.x0
-   reads int8 1x3x4x5 at 320: concat_4d-channels_.x0
-   reads int8 1x3x4x5 at 320: concat_4d-channels_.x0
-   reads int8 1x3x4x5 at 320: concat_4d-channels_.x0
-   reads int8 1x3x4x5 at 320: concat_4d-channels_.x0
-   reads int8 1x3x4x5 at 320: concat_4d-channels_.x0
+   reads int8 1x3x4x5 at 64: concat_4d-channels_.x0
+   reads int8 1x3x4x5 at 64: concat_4d-channels_.x0
+   reads int8 1x3x4x5 at 64: concat_4d-channels_.x0
+   reads int8 1x3x4x5 at 64: concat_4d-channels_.x0
+   reads int8 1x3x4x5 at 64: concat_4d-channels_.x0
+   reads int8 1x3x4x5 at 64: concat_4d-channels_.x0
    gives int8 1x9x4x5 at 0: concat_4d-channels_.y_float
 */
 static const eq_concat_t step_0 = {
@@ -54,12 +54,12 @@ static const eq_concat_t step_0 = {
     /* offset7 */ 0,
 };
 EQ_NOINLINE void layout_step_0(uint8_t *arena) {
-  eq_concat((int8_t *)(arena + 0), (const int8_t *)(arena + 320), (const int8_t *)(arena + 192), (const int8_t *)(arena + 320), (const int8_t *)(arena + 320), (const int8_t *)(arena + 320), (const int8_t *)(arena + 320), (const int8_t *)(arena + 320), (const int8_t *)(arena + 320), NULL, &step_0);
+  eq_concat((int8_t *)(arena + 0), (const int8_t *)(arena + 64), (const int8_t *)(arena + 192), (const int8_t *)(arena + 64), (const int8_t *)(arena + 64), (const int8_t *)(arena + 64), (const int8_t *)(arena + 64), (const int8_t *)(arena + 64), (const int8_t *)(arena + 64), NULL, &step_0);
 }
 
 /* step 1: float_dequantize, for concat_float_.0
-   reads int8 1x3x4 at 512: concat_float_.x0
-   gives float32 1x3x4 at 272: concat_float_.x0.float
+   reads int8 1x3x4 at 448: concat_float_.x0
+   gives float32 1x3x4 at 240: concat_float_.x0.float
 */
 static const eq_float_dequantize_t step_1 = {
     /* elements */ 12,
@@ -68,12 +68,12 @@ static const eq_float_dequantize_t step_1 = {
     /* scale */ 1015021568,
 };
 EQ_NOINLINE void layout_step_1(uint8_t *arena) {
-  eq_float_dequantize((float *)(arena + 272), (const int8_t *)(arena + 512), &step_1);
+  eq_float_dequantize((float *)(arena + 240), (const int8_t *)(arena + 448), &step_1);
 }
 
 /* step 2: float_dequantize, for concat_float_.0
-   reads int8 1x2x4 at 528: concat_float_.x1
-   gives float32 1x2x4 at 320: concat_float_.x1.float
+   reads int8 1x2x4 at 464: concat_float_.x1
+   gives float32 1x2x4 at 288: concat_float_.x1.float
 */
 static const eq_float_dequantize_t step_2 = {
     /* elements */ 8,
@@ -82,19 +82,19 @@ static const eq_float_dequantize_t step_2 = {
     /* scale */ 1027664878,
 };
 EQ_NOINLINE void layout_step_2(uint8_t *arena) {
-  eq_float_dequantize((float *)(arena + 320), (const int8_t *)(arena + 528), &step_2);
+  eq_float_dequantize((float *)(arena + 288), (const int8_t *)(arena + 464), &step_2);
 }
 
 /* step 3: concat, for concat_float_.0
    axis 1
-   reads float32 1x3x4 at 272: concat_float_.x0.float
-   reads float32 1x2x4 at 320: concat_float_.x1.float
-   reads float32 1x3x4 at 272: concat_float_.x0.float
-   reads float32 1x3x4 at 272: concat_float_.x0.float
-   reads float32 1x3x4 at 272: concat_float_.x0.float
-   reads float32 1x3x4 at 272: concat_float_.x0.float
-   reads float32 1x3x4 at 272: concat_float_.x0.float
-   reads float32 1x3x4 at 272: concat_float_.x0.float
+   reads float32 1x3x4 at 240: concat_float_.x0.float
+   reads float32 1x2x4 at 288: concat_float_.x1.float
+   reads float32 1x3x4 at 240: concat_float_.x0.float
+   reads float32 1x3x4 at 240: concat_float_.x0.float
+   reads float32 1x3x4 at 240: concat_float_.x0.float
+   reads float32 1x3x4 at 240: concat_float_.x0.float
+   reads float32 1x3x4 at 240: concat_float_.x0.float
+   reads float32 1x3x4 at 240: concat_float_.x0.float
    gives float32 1x5x4 at 192: concat_float_.y_float.float
 */
 static const eq_concat_t step_3 = {
@@ -120,12 +120,12 @@ static const eq_concat_t step_3 = {
     /* offset7 */ 0,
 };
 EQ_NOINLINE void layout_step_3(uint8_t *arena) {
-  eq_concat((float *)(arena + 192), (const float *)(arena + 272), (const float *)(arena + 320), (const float *)(arena + 272), (const float *)(arena + 272), (const float *)(arena + 272), (const float *)(arena + 272), (const float *)(arena + 272), (const float *)(arena + 272), NULL, &step_3);
+  eq_concat((float *)(arena + 192), (const float *)(arena + 240), (const float *)(arena + 288), (const float *)(arena + 240), (const float *)(arena + 240), (const float *)(arena + 240), (const float *)(arena + 240), (const float *)(arena + 240), (const float *)(arena + 240), NULL, &step_3);
 }
 
 /* step 4: float_quantize, for concat_float_.0
    reads float32 1x5x4 at 192: concat_float_.y_float.float
-   gives int8 1x5x4 at 320: concat_float_.y_float
+   gives int8 1x5x4 at 448: concat_float_.y_float
 */
 static const eq_float_quantize_t step_4 = {
     /* elements */ 20,
@@ -136,12 +136,12 @@ static const eq_float_quantize_t step_4 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void layout_step_4(uint8_t *arena) {
-  eq_float_quantize((int8_t *)(arena + 320), (const float *)(arena + 192), &step_4);
+  eq_float_quantize((int8_t *)(arena + 448), (const float *)(arena + 192), &step_4);
 }
 
 /* step 5: pad, for pad_4d-spatial_.0
    pads 0x0x1x1x0x0x1x1
-   reads int8 1x3x4x5 at 384: pad_4d-spatial_.x0
+   reads int8 1x3x4x5 at 320: pad_4d-spatial_.x0
    gives int8 1x3x6x7 at 192: pad_4d-spatial_.y_float
 */
 static const eq_pad_t step_5 = {
@@ -159,7 +159,7 @@ static const eq_pad_t step_5 = {
     /* value */ 219,
 };
 EQ_NOINLINE void layout_step_5(uint8_t *arena) {
-  eq_pad((int8_t *)(arena + 192), (const int8_t *)(arena + 384), &step_5);
+  eq_pad((int8_t *)(arena + 192), (const int8_t *)(arena + 320), &step_5);
 }
 
 void layout_step(void *arena, uint32_t step) {

@@ -54,9 +54,9 @@ static EQ_NOINLINE void logic_compare(int8_t *out, const void *a, const void *b,
 }
 
 /* step 0: compare, for compare_equal-scales_.0
-   reads int8 1x5x4x3 at 0: compare_equal-scales_.x0
-   reads int8 1x5x4x3 at 64: compare_equal-scales_.x1
-   gives bool 1x5x4x3 at 512: compare_equal-scales_.y
+   reads int8 1x5x4x3 at 256: compare_equal-scales_.x0
+   reads int8 1x5x4x3 at 320: compare_equal-scales_.x1
+   gives bool 1x5x4x3 at 320: compare_equal-scales_.y
 */
 static const logic_compare_t step_0 = {
     /* a_zero */ -128,
@@ -67,13 +67,13 @@ static const logic_compare_t step_0 = {
     /* relation */ 0,
 };
 EQ_NOINLINE void logic_step_0(uint8_t *arena) {
-  logic_compare((int8_t *)(arena + 512), (const int8_t *)(arena + 0), (const int8_t *)(arena + 64), &step_0);
+  logic_compare((int8_t *)(arena + 320), (const int8_t *)(arena + 256), (const int8_t *)(arena + 320), &step_0);
 }
 
 /* step 1: compare, for compare_greater-scales_.0
-   reads int8 1x5x4x3 at 192: compare_greater-scales_.x1
-   reads int8 1x5x4x3 at 128: compare_greater-scales_.x0
-   gives bool 1x5x4x3 at 0: compare_greater-scales_.y
+   reads int8 1x5x4x3 at 448: compare_greater-scales_.x1
+   reads int8 1x5x4x3 at 384: compare_greater-scales_.x0
+   gives bool 1x5x4x3 at 256: compare_greater-scales_.y
 */
 static const logic_compare_t step_1 = {
     /* a_zero */ -37,
@@ -84,12 +84,12 @@ static const logic_compare_t step_1 = {
     /* relation */ 1,
 };
 EQ_NOINLINE void logic_step_1(uint8_t *arena) {
-  logic_compare((int8_t *)(arena + 0), (const int8_t *)(arena + 192), (const int8_t *)(arena + 128), &step_1);
+  logic_compare((int8_t *)(arena + 256), (const int8_t *)(arena + 448), (const int8_t *)(arena + 384), &step_1);
 }
 
 /* step 2: compare, for compare_greaterorequal-scales_.0
-   reads int8 1x5x4x3 at 320: compare_greaterorequal-scales_.x1
-   reads int8 1x5x4x3 at 256: compare_greaterorequal-scales_.x0
+   reads int8 1x5x4x3 at 64: compare_greaterorequal-scales_.x1
+   reads int8 1x5x4x3 at 0: compare_greaterorequal-scales_.x0
    gives bool 1x5x4x3 at 64: compare_greaterorequal-scales_.y
 */
 static const logic_compare_t step_2 = {
@@ -101,13 +101,13 @@ static const logic_compare_t step_2 = {
     /* relation */ 2,
 };
 EQ_NOINLINE void logic_step_2(uint8_t *arena) {
-  logic_compare((int8_t *)(arena + 64), (const int8_t *)(arena + 320), (const int8_t *)(arena + 256), &step_2);
+  logic_compare((int8_t *)(arena + 64), (const int8_t *)(arena + 64), (const int8_t *)(arena + 0), &step_2);
 }
 
 /* step 3: compare, for compare_less-scales_.0
-   reads int8 1x5x4x3 at 384: compare_less-scales_.x0
-   reads int8 1x5x4x3 at 448: compare_less-scales_.x1
-   gives bool 1x5x4x3 at 128: compare_less-scales_.y
+   reads int8 1x5x4x3 at 128: compare_less-scales_.x0
+   reads int8 1x5x4x3 at 192: compare_less-scales_.x1
+   gives bool 1x5x4x3 at 0: compare_less-scales_.y
 */
 static const logic_compare_t step_3 = {
     /* a_zero */ 127,
@@ -118,7 +118,7 @@ static const logic_compare_t step_3 = {
     /* relation */ 1,
 };
 EQ_NOINLINE void logic_step_3(uint8_t *arena) {
-  logic_compare((int8_t *)(arena + 128), (const int8_t *)(arena + 384), (const int8_t *)(arena + 448), &step_3);
+  logic_compare((int8_t *)(arena + 0), (const int8_t *)(arena + 128), (const int8_t *)(arena + 192), &step_3);
 }
 
 void logic_step(void *arena, uint32_t step) {

@@ -47,8 +47,8 @@ static EQ_NOINLINE void pool_strided_copy(void *out, const void *x, const pool_s
 
 /* step 0: transpose, for average_pool_k2-stride2-c3_.x0.nhwc
    perm 0x2x3x1
-   reads int8 1x3x6x8 at 0: average_pool_k2-stride2-c3_.x0
-   gives int8 1x6x8x3 at 288: average_pool_k2-stride2-c3_.x0.nhwc
+   reads int8 1x3x6x8 at 144: average_pool_k2-stride2-c3_.x0
+   gives int8 1x6x8x3 at 0: average_pool_k2-stride2-c3_.x0.nhwc
 */
 static const pool_strided_copy_t step_0 = {
     /* n3 */ 48,
@@ -56,12 +56,12 @@ static const pool_strided_copy_t step_0 = {
     /* s4 */ 48,
 };
 EQ_NOINLINE void pool_step_0(uint8_t *arena) {
-  pool_strided_copy((int8_t *)(arena + 288), (const int8_t *)(arena + 0), &step_0);
+  pool_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 144), &step_0);
 }
 
 /* step 1: average_pool, for average_pool_k2-stride2-c3_.0
    kernel 2x2, strides 2x2, pads 0x0x0x0
-   reads int8 1x6x8x3 at 288: average_pool_k2-stride2-c3_.x0.nhwc
+   reads int8 1x6x8x3 at 0: average_pool_k2-stride2-c3_.x0.nhwc
    gives int8 1x3x4x3 at 0: average_pool_k2-stride2-c3_.y_float.nhwc
 */
 static const eq_average_pool_s8_t step_1 = {
@@ -85,13 +85,13 @@ static const eq_average_pool_s8_t step_1 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void pool_step_1(uint8_t *arena) {
-  eq_average_pool_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 288), NULL, &step_1);
+  eq_average_pool_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 0), NULL, &step_1);
 }
 
 /* step 2: transpose, for average_pool_k2-stride2-c3_.0
    perm 0x3x1x2
    reads int8 1x3x4x3 at 0: average_pool_k2-stride2-c3_.y_float.nhwc
-   gives int8 1x3x3x4 at 288: average_pool_k2-stride2-c3_.y_float
+   gives int8 1x3x3x4 at 144: average_pool_k2-stride2-c3_.y_float
 */
 static const pool_strided_copy_t step_2 = {
     /* n3 */ 3,
@@ -99,7 +99,7 @@ static const pool_strided_copy_t step_2 = {
     /* s4 */ 3,
 };
 EQ_NOINLINE void pool_step_2(uint8_t *arena) {
-  pool_strided_copy((int8_t *)(arena + 288), (const int8_t *)(arena + 0), &step_2);
+  pool_strided_copy((int8_t *)(arena + 144), (const int8_t *)(arena + 0), &step_2);
 }
 
 /* step 3: transpose, for average_pool_global-c5_.x0.nhwc
@@ -119,7 +119,7 @@ EQ_NOINLINE void pool_step_3(uint8_t *arena) {
 /* step 4: average_pool, for average_pool_global-c5_.0
    kernel 7x3, strides 1x1, pads 0x0x0x0
    reads int8 1x7x3x5 at 0: average_pool_global-c5_.x0.nhwc
-   gives int8 1x1x1x5 at 336: average_pool_global-c5_.y_float.nhwc
+   gives int8 1x1x1x5 at 192: average_pool_global-c5_.y_float.nhwc
 */
 static const eq_average_pool_s8_t step_4 = {
     /* in_height */ 7,
@@ -142,12 +142,12 @@ static const eq_average_pool_s8_t step_4 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void pool_step_4(uint8_t *arena) {
-  eq_average_pool_s8((int8_t *)(arena + 336), (const int8_t *)(arena + 0), NULL, &step_4);
+  eq_average_pool_s8((int8_t *)(arena + 192), (const int8_t *)(arena + 0), NULL, &step_4);
 }
 
 /* step 5: transpose, for max_pool_k2-stride2-c3_.x0.nhwc
    perm 0x2x3x1
-   reads int8 1x3x6x8 at 144: max_pool_k2-stride2-c3_.x0
+   reads int8 1x3x6x8 at 288: max_pool_k2-stride2-c3_.x0
    gives int8 1x6x8x3 at 0: max_pool_k2-stride2-c3_.x0.nhwc
 */
 static const pool_strided_copy_t step_5 = {
@@ -156,13 +156,13 @@ static const pool_strided_copy_t step_5 = {
     /* s4 */ 48,
 };
 EQ_NOINLINE void pool_step_5(uint8_t *arena) {
-  pool_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 144), &step_5);
+  pool_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 288), &step_5);
 }
 
 /* step 6: max_pool, for max_pool_k2-stride2-c3_.0
    kernel 2x2, strides 2x2, pads 0x0x0x0
    reads int8 1x6x8x3 at 0: max_pool_k2-stride2-c3_.x0.nhwc
-   gives int8 1x3x4x3 at 144: max_pool_k2-stride2-c3_.y_float.nhwc
+   gives int8 1x3x4x3 at 0: max_pool_k2-stride2-c3_.y_float.nhwc
 */
 static const eq_max_pool_s8_t step_6 = {
     /* in_height */ 6,
@@ -180,12 +180,12 @@ static const eq_max_pool_s8_t step_6 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void pool_step_6(uint8_t *arena) {
-  eq_max_pool_s8((int8_t *)(arena + 144), (const int8_t *)(arena + 0), &step_6);
+  eq_max_pool_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 0), &step_6);
 }
 
 /* step 7: transpose, for max_pool_k2-stride2-c3_.0
    perm 0x3x1x2
-   reads int8 1x3x4x3 at 144: max_pool_k2-stride2-c3_.y_float.nhwc
+   reads int8 1x3x4x3 at 0: max_pool_k2-stride2-c3_.y_float.nhwc
    gives int8 1x3x3x4 at 64: max_pool_k2-stride2-c3_.y_float
 */
 static const pool_strided_copy_t step_7 = {
@@ -194,7 +194,7 @@ static const pool_strided_copy_t step_7 = {
     /* s4 */ 3,
 };
 EQ_NOINLINE void pool_step_7(uint8_t *arena) {
-  pool_strided_copy((int8_t *)(arena + 64), (const int8_t *)(arena + 144), &step_7);
+  pool_strided_copy((int8_t *)(arena + 64), (const int8_t *)(arena + 0), &step_7);
 }
 
 /* step 8: transpose, for max_pool_global-c5_.x0.nhwc
@@ -214,7 +214,7 @@ EQ_NOINLINE void pool_step_8(uint8_t *arena) {
 /* step 9: max_pool, for max_pool_global-c5_.0
    kernel 4x3, strides 1x1, pads 0x0x0x0
    reads int8 1x4x3x5 at 0: max_pool_global-c5_.x0.nhwc
-   gives int8 1x1x1x5 at 112: max_pool_global-c5_.y_float.nhwc
+   gives int8 1x1x1x5 at 0: max_pool_global-c5_.y_float.nhwc
 */
 static const eq_max_pool_s8_t step_9 = {
     /* in_height */ 4,
@@ -232,7 +232,7 @@ static const eq_max_pool_s8_t step_9 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void pool_step_9(uint8_t *arena) {
-  eq_max_pool_s8((int8_t *)(arena + 112), (const int8_t *)(arena + 0), &step_9);
+  eq_max_pool_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 0), &step_9);
 }
 
 void pool_step(void *arena, uint32_t step) {

@@ -21,8 +21,8 @@ void reduce_step_4(uint8_t *arena);
 
 /* step 0: reduce_l2, for reduce_l2_l2-spatial-drop-c8_.0
    axes 2x3
-   reads int8 1x8x3x4 at 0: reduce_l2_l2-spatial-drop-c8_.x0
-   gives int8 1x8 at 384: reduce_l2_l2-spatial-drop-c8_.y_float.reduce_l2
+   reads int8 1x8x3x4 at 288: reduce_l2_l2-spatial-drop-c8_.x0
+   gives int8 1x8 at 288: reduce_l2_l2-spatial-drop-c8_.y_float.reduce_l2
 */
 static const eq_reduce_l2_t step_0 = {
     /* outer */ 8,
@@ -37,12 +37,12 @@ static const eq_reduce_l2_t step_0 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void reduce_step_0(uint8_t *arena) {
-  eq_reduce_l2((int8_t *)(arena + 384), (const int8_t *)(arena + 0), &step_0);
+  eq_reduce_l2((int8_t *)(arena + 288), (const int8_t *)(arena + 288), &step_0);
 }
 
 /* step 1: reduce_log_sum, for reduce_log_sum_logsum-spatial-drop-c8_.0
    axes 2x3
-   reads int8 1x8x3x4 at 96: reduce_log_sum_logsum-spatial-drop-c8_.x0
+   reads int8 1x8x3x4 at 0: reduce_log_sum_logsum-spatial-drop-c8_.x0
    gives int8 1x8 at 0: reduce_log_sum_logsum-spatial-drop-c8_.y_float.reduce_log_sum
 */
 static const eq_reduce_log_sum_t step_1 = {
@@ -59,13 +59,13 @@ static const eq_reduce_log_sum_t step_1 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void reduce_step_1(uint8_t *arena) {
-  eq_reduce_log_sum((int8_t *)(arena + 0), (const int8_t *)(arena + 96), &step_1);
+  eq_reduce_log_sum((int8_t *)(arena + 0), (const int8_t *)(arena + 0), &step_1);
 }
 
 /* step 2: reduce_log_sum_exp, for reduce_log_sum_exp_logsumexp-spatial-drop-c8_.0
    axes 2x3
-   reads int8 1x8x3x4 at 192: reduce_log_sum_exp_logsumexp-spatial-drop-c8_.x0
-   gives int8 1x8 at 112: reduce_log_sum_exp_logsumexp-spatial-drop-c8_.y_float.reduce_log_sum_exp
+   reads int8 1x8x3x4 at 96: reduce_log_sum_exp_logsumexp-spatial-drop-c8_.x0
+   gives int8 1x8 at 304: reduce_log_sum_exp_logsumexp-spatial-drop-c8_.y_float.reduce_log_sum_exp
 */
 static const eq_reduce_log_sum_exp_s8_t step_2 = {
     /* outer */ 8,
@@ -81,12 +81,12 @@ static const eq_reduce_log_sum_exp_s8_t step_2 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void reduce_step_2(uint8_t *arena) {
-  eq_reduce_log_sum_exp_s8((int8_t *)(arena + 112), (const int8_t *)(arena + 192), reduce_w2_table, &step_2);
+  eq_reduce_log_sum_exp_s8((int8_t *)(arena + 304), (const int8_t *)(arena + 96), reduce_w2_table, &step_2);
 }
 
 /* step 3: transpose, for reduce_max_max-spatial-drop-c8_.x0.nhwc
    perm 0x2x3x1
-   reads int8 1x8x3x4 at 288: reduce_max_max-spatial-drop-c8_.x0
+   reads int8 1x8x3x4 at 192: reduce_max_max-spatial-drop-c8_.x0
    gives int8 1x3x4x8 at 16: reduce_max_max-spatial-drop-c8_.x0.nhwc
 */
 static const eq_strided_copy_t step_3 = {
@@ -103,13 +103,13 @@ static const eq_strided_copy_t step_3 = {
     /* start */ 0,
 };
 EQ_NOINLINE void reduce_step_3(uint8_t *arena) {
-  eq_strided_copy((int8_t *)(arena + 16), (const int8_t *)(arena + 288), &step_3);
+  eq_strided_copy((int8_t *)(arena + 16), (const int8_t *)(arena + 192), &step_3);
 }
 
 /* step 4: max_pool, for reduce_max_max-spatial-drop-c8_.0
    kernel 3x4, strides 1x1, pads 0x0x0x0
    reads int8 1x3x4x8 at 16: reduce_max_max-spatial-drop-c8_.x0.nhwc
-   gives int8 1x1x1x8 at 128: reduce_max_max-spatial-drop-c8_.y_pool.nhwc
+   gives int8 1x1x1x8 at 16: reduce_max_max-spatial-drop-c8_.y_pool.nhwc
 */
 static const eq_max_pool_s8_t step_4 = {
     /* in_height */ 3,
@@ -127,7 +127,7 @@ static const eq_max_pool_s8_t step_4 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void reduce_step_4(uint8_t *arena) {
-  eq_max_pool_s8((int8_t *)(arena + 128), (const int8_t *)(arena + 16), &step_4);
+  eq_max_pool_s8((int8_t *)(arena + 16), (const int8_t *)(arena + 16), &step_4);
 }
 
 void reduce_step(void *arena, uint32_t step) {

@@ -16,8 +16,8 @@ void resize_step_2(uint8_t *arena);
 
 /* step 0: transpose, for resize_linear_by2-c3_.x0.nhwc
    perm 0x2x3x1
-   reads int8 1x3x4x5 at 0: resize_linear_by2-c3_.x0
-   gives int8 1x4x5x3 at 240: resize_linear_by2-c3_.x0.nhwc
+   reads int8 1x3x4x5 at 64: resize_linear_by2-c3_.x0
+   gives int8 1x4x5x3 at 0: resize_linear_by2-c3_.x0.nhwc
 */
 static const eq_strided_copy_t step_0 = {
     /* n0 */ 1,
@@ -33,12 +33,12 @@ static const eq_strided_copy_t step_0 = {
     /* start */ 0,
 };
 EQ_NOINLINE void resize_step_0(uint8_t *arena) {
-  eq_strided_copy((int8_t *)(arena + 240), (const int8_t *)(arena + 0), &step_0);
+  eq_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 64), &step_0);
 }
 
 /* step 1: resize_linear, for resize_linear_by2-c3_.0
-   reads int8 1x4x5x3 at 240: resize_linear_by2-c3_.x0.nhwc
-   gives int8 1x8x10x3 at 0: resize_linear_by2-c3_.y_float.nhwc
+   reads int8 1x4x5x3 at 0: resize_linear_by2-c3_.x0.nhwc
+   gives int8 1x8x10x3 at 240: resize_linear_by2-c3_.y_float.nhwc
 */
 static const eq_resize_linear_t step_1 = {
     /* out_height */ 8,
@@ -50,13 +50,13 @@ static const eq_resize_linear_t step_1 = {
     /* wide */ 0,
 };
 EQ_NOINLINE void resize_step_1(uint8_t *arena) {
-  eq_resize_linear((int8_t *)(arena + 0), (const int8_t *)(arena + 240), resize_w1_rows, resize_w1_columns, &step_1);
+  eq_resize_linear((int8_t *)(arena + 240), (const int8_t *)(arena + 0), resize_w1_rows, resize_w1_columns, &step_1);
 }
 
 /* step 2: transpose, for resize_linear_by2-c3_.0
    perm 0x3x1x2
-   reads int8 1x8x10x3 at 0: resize_linear_by2-c3_.y_float.nhwc
-   gives int8 1x3x8x10 at 240: resize_linear_by2-c3_.y_float
+   reads int8 1x8x10x3 at 240: resize_linear_by2-c3_.y_float.nhwc
+   gives int8 1x3x8x10 at 0: resize_linear_by2-c3_.y_float
 */
 static const eq_strided_copy_t step_2 = {
     /* n0 */ 1,
@@ -72,7 +72,7 @@ static const eq_strided_copy_t step_2 = {
     /* start */ 0,
 };
 EQ_NOINLINE void resize_step_2(uint8_t *arena) {
-  eq_strided_copy((int8_t *)(arena + 240), (const int8_t *)(arena + 0), &step_2);
+  eq_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 240), &step_2);
 }
 
 void resize_step(void *arena, uint32_t step) {

@@ -35,8 +35,8 @@ EQ_NOINLINE void select_step_0(uint8_t *arena) {
 
 /* step 1: arg_min, for arg_min_2d-last_.0
    axis 1
-   reads int8 1x12 at 80: arg_min_2d-last_.x0
-   gives int32 1x1 at 144: arg_min_2d-last_.y.arg_min
+   reads int8 1x12 at 48: arg_min_2d-last_.x0
+   gives int32 1x1 at 112: arg_min_2d-last_.y.arg_min
 */
 static const eq_arg_t step_1 = {
     /* outer */ 1,
@@ -47,14 +47,14 @@ static const eq_arg_t step_1 = {
     /* last */ 0,
 };
 EQ_NOINLINE void select_step_1(uint8_t *arena) {
-  eq_arg((int32_t *)(arena + 144), (const int8_t *)(arena + 80), &step_1);
+  eq_arg((int32_t *)(arena + 112), (const int8_t *)(arena + 48), &step_1);
 }
 
 /* step 2: top_k, for top_k_2d_.0
    axis 1
    reads int8 1x30 at 0: top_k_2d_.x0
-   gives int8 1x5 at 112: top_k_2d_.y_float
-   gives int32 1x5 at 80: top_k_2d_.other1
+   gives int8 1x5 at 96: top_k_2d_.y_float
+   gives int32 1x5 at 32: top_k_2d_.other1
 */
 static const eq_top_k_t step_2 = {
     /* outer */ 1,
@@ -65,12 +65,12 @@ static const eq_top_k_t step_2 = {
     /* largest */ 1,
 };
 EQ_NOINLINE void select_step_2(uint8_t *arena) {
-  eq_top_k((int8_t *)(arena + 112), (int32_t *)(arena + 80), (const int8_t *)(arena + 0), &step_2);
+  eq_top_k((int8_t *)(arena + 96), (int32_t *)(arena + 32), (const int8_t *)(arena + 0), &step_2);
 }
 
 /* step 3: one_hot, for one_hot_last_.0
    axis 2
-   reads int32 1x5 at 48: one_hot_last_.x0
+   reads int32 1x5 at 64: one_hot_last_.x0
    gives int8 1x5x7 at 0: one_hot_last_.y_float
 */
 static const eq_one_hot_t step_3 = {
@@ -80,7 +80,7 @@ static const eq_one_hot_t step_3 = {
     /* item_bytes */ 1,
 };
 EQ_NOINLINE void select_step_3(uint8_t *arena) {
-  eq_one_hot((int8_t *)(arena + 0), (const int32_t *)(arena + 48), select_w3_values, &step_3);
+  eq_one_hot((int8_t *)(arena + 0), (const int32_t *)(arena + 64), select_w3_values, &step_3);
 }
 
 void select_step(void *arena, uint32_t step) {

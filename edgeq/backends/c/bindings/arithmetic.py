@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from edgeq.backends.c import orders
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.scaling import centred_limit, clamp_fields, constant, highmul_fields, scalar
 from edgeq.backends.c.bindings.strides import broadcast_fields, broadcast_refusal
@@ -21,13 +22,15 @@ def _pair_call(kernel: str, node: Node, graph: Graph, fields: dict[str, int], co
     pair, out = graph.operands(node)[:2], graph.results(node)[0]
     computed = [tensor for tensor in pair if not tensor.is_constant]
     held = {side: tensor.value() for side, tensor in zip(_SIDES, pair, strict=True) if tensor.is_constant}
+    fields = fields | broadcast_fields(out.shape, dict(zip(_SIDES, (each.shape for each in pair), strict=True)))
     return Call(
         kernel,
-        fields | broadcast_fields(out.shape, dict(zip(_SIDES, (each.shape for each in pair), strict=True))),
+        fields,
         tuple(tensor.name for tensor in computed),
         node.outputs,
         held | constants,
         in_place=tuple((index, 0) for index, tensor in enumerate(computed) if tensor.elements == out.elements),
+        trailing=orders.broadcasts(fields, dict(zip(_SIDES, pair, strict=True)), out),
     )
 
 

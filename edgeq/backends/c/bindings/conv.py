@@ -1,15 +1,16 @@
 """conv2d → C kernels: pointwise, depthwise, then the general one; one generic kernel for the tflite mode.
 
-``conv2d`` in place is never safe: every kernel reads a window (or both pixels of a pair) after it has stored outputs.
+Every kernel writes its pixels in rows; how far behind what it reads, its order says.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from edgeq.backends.c import packing
+from edgeq.backends.c import orders, packing
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.scaling import clamp_fields, constant
+from edgeq.backends.c.declarations import numbers
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
@@ -57,18 +58,21 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     if (stride_h, stride_w) == (1, 1):
         in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
     stored = packing.stored_channels(out_c, isa)
+    record = {
+        "in_w": in_w,
+        "in_c": in_c,
+        "out_h": out_h,
+        "out_w": out_w,
+        "out_c": out_c,
+        "stride_h": stride_h,
+        "stride_w": stride_w,
+        **requantization(node, weights, bias, multiplier),
+    }
+    pixels = orders.pixels_of(record, in_c, graph.operands(node)[0].size_bytes, 2)
+    block = numbers("eq_pointwise_direct_s8", isa)["EQ_COLUMNS_BLOCK"]
     return Call(
         kernel="eq_pointwise_direct_s8",
-        record={
-            "in_w": in_w,
-            "in_c": in_c,
-            "out_h": out_h,
-            "out_w": out_w,
-            "out_c": out_c,
-            "stride_h": stride_h,
-            "stride_w": stride_w,
-            **requantization(node, weights, bias, multiplier),
-        },
+        record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={
@@ -76,6 +80,7 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
             "bias": packing.pad_last(bias, stored),
             "multiplier": packing.pad_last(multiplier, stored),
         },
+        trailing=orders.trail(orders.pointwise(pixels, out_c, 1, block)),
     )
 
 
@@ -119,9 +124,10 @@ def _bind_depthwise(node: Node, graph: Graph, isa: Isa) -> Call:
     channels = bias.shape[0]
     for key in ("in_c", "out_c", "group"):
         del sizes[key]
+    record = {**sizes, "channels": channels, **requantization(node, weights, bias, multiplier)}
     return Call(
         kernel="eq_depthwise_s8",
-        record={**sizes, "channels": channels, **requantization(node, weights, bias, multiplier)},
+        record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={
@@ -129,6 +135,7 @@ def _bind_depthwise(node: Node, graph: Graph, isa: Isa) -> Call:
             "bias": packing.pack_lanes(bias, isa),
             "multiplier": packing.pack_lanes(multiplier, isa),
         },
+        trailing=orders.trail(orders.by_channel(record, 1, 1)),
     )
 
 
@@ -140,9 +147,10 @@ def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
     segments, length = (kernel_h, kernel_w * group_c) if whole_rows else (kernel_h * kernel_w, group_c)
     depth = segments * packing.column_segment(length, isa)
     stored = packing.stored_channels(out_c // group, isa)
+    record = {**geometry(node, graph), "depth": depth, **requantization(node, weights, bias, multiplier)}
     return Call(
         kernel="eq_conv2d_s8",
-        record={**geometry(node, graph), "depth": depth, **requantization(node, weights, bias, multiplier)},
+        record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={
@@ -150,6 +158,7 @@ def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
             "bias": packing.pad_last(bias.reshape(group, -1), stored).reshape(-1),
             "multiplier": packing.pad_last(multiplier.reshape(group, -1), stored).reshape(-1),
         },
+        trailing=orders.trail(orders.gathered(record, 1, 1, 2)),
     )
 
 
@@ -162,12 +171,14 @@ def exponent_constants(node: Node, graph: Graph) -> dict[str, Array]:
 
 
 def _bind_double(node: Node, graph: Graph, isa: Isa) -> Call:
+    record = {**geometry(node, graph), "out_zero": node.integer("out_zero"), **clamp_fields(node)}
     return Call(
         kernel="eq_conv2d_tflite_s8",
-        record={**geometry(node, graph), "out_zero": node.integer("out_zero"), **clamp_fields(node)},
+        record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants=exponent_constants(node, graph),
+        trailing=orders.trail(orders.rereading(record)),
     )
 
 

@@ -5,16 +5,22 @@ Their weights are streams that hold bias and multiplier, too, so that one pointe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from edgeq.backends.c import packing
+import numpy as np
+
+from edgeq.backends.c import orders, packing
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.conv import constants, geometry, refuse_one_by_one
 from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
+from edgeq.memory.schedule import Order
 
 _WINDOW = 3
+_TOGETHER = 3
+"""Pixels that are read before they are written."""
 _FARTHEST = 1 << 16
 """Bytes between columns: a halfword without sign."""
 
@@ -92,31 +98,43 @@ def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
     row = width.size * channels
     line, column, out_line = (channels, row, channels) if down else (row, channels, width.results * channels)
     weights = weights.reshape(channels, _WINDOW, _WINDOW)
+    record = {
+        "channels": channels,
+        "lines": lines.size,
+        "columns": columns.size,
+        "out_lines": lines.results,
+        "out_columns": columns.results,
+        "line": line,
+        "column": column,
+        "out_line": out_line,
+        "stride": lines.stride,
+        "stride_column": columns.stride,
+        "pad": lines.pad,
+        "pad_column": columns.pad,
+        "pad_value": node.integer("pad_value"),
+        "out_zero": node.integer("out_zero"),
+        **clamp_fields(node),
+    }
     return Call(
         kernel="eq_depthwise_lines_s8",
-        record={
-            "channels": channels,
-            "lines": lines.size,
-            "columns": columns.size,
-            "out_lines": lines.results,
-            "out_columns": columns.results,
-            "line": line,
-            "column": column,
-            "out_line": out_line,
-            "stride": lines.stride,
-            "stride_column": columns.stride,
-            "pad": lines.pad,
-            "pad_column": columns.pad,
-            "pad_value": node.integer("pad_value"),
-            "out_zero": node.integer("out_zero"),
-            **clamp_fields(node),
-        },
+        record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={
             "weights": packing.pack_lines(weights.transpose(0, 2, 1) if down else weights, bias, multiplier),
         },
+        trailing=orders.trail(None if down else _order_of_lines(record)),
     )
+
+
+def _order_of_lines(record: Mapping[str, int]) -> Order:
+    """Rows of one channel after the other; beside padding the window of lines moves inwards."""
+    width = record["line"] // record["channels"]
+    line = np.arange(record["out_lines"], dtype=np.int64) * record["stride"] - record["pad"]
+    column = np.arange(record["out_columns"], dtype=np.int64) * record["stride_column"] - record["pad_column"]
+    starts = np.clip(line, 0, record["lines"] - _WINDOW)[:, None] * width + np.maximum(column, 0)
+    found = orders.groups(starts.reshape(-1), np.arange(1, starts.size + 1), record["lines"] * width)
+    return replace(found, planes=record["channels"])
 
 
 def _refuse_triple(isa: Isa) -> str | None:
@@ -133,24 +151,27 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     stride_h, stride_w = node.integers("strides")
     if (stride_h, stride_w) == (1, 1):
         in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
+    record = {
+        "in_w": in_w,
+        "in_c": in_c,
+        "out_h": out_h,
+        "out_w": out_w,
+        "out_c": out_c,
+        "stride_h": stride_h,
+        "stride_w": stride_w,
+        "depth": packing.column_segment(in_c, isa),
+        "shift": node.integer("shift"),
+        "out_zero": node.integer("out_zero"),
+        **clamp_fields(node),
+    }
+    pixels = orders.pixels_of(record, in_c, graph.operands(node)[0].size_bytes, _TOGETHER)
     return Call(
         kernel="eq_pointwise_s8",
-        record={
-            "in_w": in_w,
-            "in_c": in_c,
-            "out_h": out_h,
-            "out_w": out_w,
-            "out_c": out_c,
-            "stride_h": stride_h,
-            "stride_w": stride_w,
-            "depth": packing.column_segment(in_c, isa),
-            "shift": node.integer("shift"),
-            "out_zero": node.integer("out_zero"),
-            **clamp_fields(node),
-        },
+        record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={"weights": packing.pack_triple(weights.reshape(1, out_c, 1, in_c), bias, multiplier)},
+        trailing=orders.trail(orders.pointwise(pixels, out_c, 1, out_c)),
     )
 
 
@@ -170,21 +191,23 @@ def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
     whole = packing.column_segment(segments * length, isa)
     if whole_rows and whole <= _PACKED_SHARE * depth:
         segments, length, depth, packed = 1, segments * length, whole, 1
+    record = {
+        **geometry(node, graph),
+        "depth": depth,
+        "packed": packed,
+        "shift": node.integer("shift"),
+        "out_zero": node.integer("out_zero"),
+        **clamp_fields(node),
+    }
     return Call(
         kernel="eq_conv2d_triple_s8",
-        record={
-            **geometry(node, graph),
-            "depth": depth,
-            "packed": packed,
-            "shift": node.integer("shift"),
-            "out_zero": node.integer("out_zero"),
-            **clamp_fields(node),
-        },
+        record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={
             "weights": packing.pack_triple(weights.reshape(group, out_c // group, segments, length), bias, multiplier),
         },
+        trailing=orders.trail(orders.gathered(record, 1, 1, _TOGETHER)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from edgeq.backends.c import packing, packing_mve
+from edgeq.backends.c import orders, packing, packing_mve
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.conv import constants, geometry, is_pointwise, requantization
 from edgeq.backends.c.runtime import Isa
@@ -248,21 +248,24 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     stride_h, stride_w = node.integers("strides")
     if (stride_h, stride_w) == (1, 1):
         in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
+    record = {
+        "in_w": in_w,
+        "in_c": in_c,
+        "out_h": out_h,
+        "out_w": out_w,
+        "out_c": out_c,
+        "stride_h": stride_h,
+        "stride_w": stride_w,
+        **_scaling(node, weights, bias, multiplier),
+    }
+    pixels = orders.pixels_of(record, in_c, graph.operands(node)[0].size_bytes, 2)
     return Call(
         kernel="eq_pointwise_tile_s8",
-        record={
-            "in_w": in_w,
-            "in_c": in_c,
-            "out_h": out_h,
-            "out_w": out_w,
-            "out_c": out_c,
-            "stride_h": stride_h,
-            "stride_w": stride_w,
-            **_scaling(node, weights, bias, multiplier),
-        },
+        record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants=tile_constants(weights.reshape(out_c, in_c), bias, multiplier, isa),
+        trailing=orders.trail(orders.pointwise(pixels, out_c, 1, 1)),
     )
 
 

@@ -1,6 +1,7 @@
 """dense and matmul → C kernels.
 
-Neither is safe in place: every output reads the whole input row.
+Neither is safe in place: every output reads the whole input row. A row of a dense layer may go when its last output is
+written.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Final
 
-from edgeq.backends.c import packing
+from edgeq.backends.c import orders, packing
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.conv import (
     constants,
@@ -38,22 +39,26 @@ def _dense_sizes(node: Node, graph: Graph) -> dict[str, int]:
 
 def _bind_dense(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
+    sizes = _dense_sizes(node, graph)
     return Call(
         kernel="eq_dense_s8",
-        record={**_dense_sizes(node, graph), **requantization(node, weights, bias, multiplier)},
+        record={**sizes, **requantization(node, weights, bias, multiplier)},
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={"weights": packing.pack_rows(weights, isa), "bias": bias, "multiplier": multiplier},
+        trailing=orders.trail(orders.dense(sizes, 1, 1)),
     )
 
 
 def _bind_dense_exponent(node: Node, graph: Graph, isa: Isa) -> Call:
+    sizes = _dense_sizes(node, graph)
     return Call(
         kernel=_EXPONENT[formula_of(node)],
-        record={**_dense_sizes(node, graph), "out_zero": node.integer("out_zero"), **clamp_fields(node)},
+        record={**sizes, "out_zero": node.integer("out_zero"), **clamp_fields(node)},
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants=exponent_constants(node, graph),
+        trailing=orders.trail(orders.dense(sizes, 1, 1)),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from edgeq.backends.c import orders
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.scaling import (
     centred_limit,
@@ -68,6 +69,7 @@ def _call(kernel: str, node: Node, graph: Graph, found: _Operands, fields: Field
         outputs=node.outputs,
         constants={} if found.constant is None else {"b": found.constant.value()},
         in_place=tuple((index, 0) for index, tensor in enumerate(passed) if tensor.elements == out.elements),
+        trailing=orders.broadcasts(fields, dict(zip("ab", found.tensors, strict=True)), out),
     )
 
 
@@ -147,8 +149,8 @@ def _requantize_widths(node: Node, graph: Graph, isa: Isa) -> Call:
     fields: Fields = {"elements": out.elements, "x_bytes": x.dtype.size_bytes, "out_bytes": out.dtype.size_bytes}
     fields |= {key: node.integer(key) for key in ("in_zero", "shift", "out_zero")} | clamp_fields(node)
     fields["multiplier"] = scalar(node, graph, "multiplier")
-    same = ((0, 0),) if x.dtype is out.dtype else ()
-    return Call("eq_requantize_s16", fields, node.inputs[:1], node.outputs, in_place=same)
+    trailing, same = orders.by_element(x, out), ((0, 0),) if x.dtype is out.dtype else ()
+    return Call("eq_requantize_s16", fields, node.inputs[:1], node.outputs, in_place=same, trailing=trailing)
 
 
 _SUMS: Final = (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Final
 
+from edgeq.backends.c import orders
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.gather import call_with_constants
 from edgeq.backends.c.bindings.scaling import clamp_fields
@@ -27,7 +28,8 @@ def _refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
 def _pair(kernel: str, node: Node, graph: Graph, chosen: Mapping[str, int]) -> Call:
     a, b = graph.operands(node)
     fields = broadcast_fields(graph.results(node)[0].shape, {"a": a.shape, "b": b.shape})
-    return call_with_constants(kernel, fields | dict(chosen), {"a": a, "b": b}, node)
+    trailing = orders.broadcasts(fields, {"a": a, "b": b}, graph.results(node)[0])
+    return call_with_constants(kernel, fields | dict(chosen), {"a": a, "b": b}, node, trailing)
 
 
 def _binary(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -49,22 +51,24 @@ def _dequantize(node: Node, graph: Graph, isa: Isa) -> Call:
     (x,) = graph.operands(node)
     fields = {"elements": x.elements, "item_bytes": x.dtype.size_bytes}
     fields |= {"zero": node.integer("in_zero"), "scale": node.integer("scale")}
-    return Call("eq_float_dequantize", fields, node.inputs, node.outputs)
+    trailing = orders.by_element(x, graph.results(node)[0])
+    return Call("eq_float_dequantize", fields, node.inputs, node.outputs, trailing=trailing)
 
 
 def _quantize(node: Node, graph: Graph, isa: Isa) -> Call:
-    out = graph.results(node)[0]
+    (x,), (out,) = graph.operands(node), graph.results(node)
     fields = {"elements": out.elements, "item_bytes": out.dtype.size_bytes}
     fields |= {"scale": node.integer("scale"), "zero": node.integer("out_zero")} | clamp_fields(node)
-    return Call("eq_float_quantize", fields, node.inputs, node.outputs)
+    return Call("eq_float_quantize", fields, node.inputs, node.outputs, trailing=orders.by_element(x, out))
 
 
 def _reduce(node: Node, graph: Graph, isa: Isa) -> Call:
     (x,) = graph.operands(node)
     axis = node.integer("axis")
     fields = {"outer": prod(x.shape[:axis]), "length": x.shape[axis], "inner": prod(x.shape[axis + 1 :])}
+    order = orders.reduction(fields["outer"], fields["length"], fields["inner"], x, graph.results(node)[0])
     fields["kind"] = REDUCTIONS.index(node.text("function"))
-    return Call("eq_float_reduce", fields, node.inputs, node.outputs)
+    return Call("eq_float_reduce", fields, node.inputs, node.outputs, trailing=orders.trail(order))
 
 
 def _matmul_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:

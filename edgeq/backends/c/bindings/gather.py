@@ -10,6 +10,7 @@ from math import prod
 from typing import Final
 
 from edgeq.backends.c.binding import Binding, Call
+from edgeq.backends.c.orders import Trails
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node, Tensor
 
@@ -23,11 +24,13 @@ def typed_bytes(tensor: Tensor) -> int:
     return -size if tensor.dtype.numpy.kind == "u" else size
 
 
-def call_with_constants(kernel: str, record: dict[str, int], operands: dict[str, Tensor], node: Node) -> Call:
+def call_with_constants(
+    kernel: str, record: dict[str, int], operands: dict[str, Tensor], node: Node, trailing: Trails = ()
+) -> Call:
     """A call whose operands, by parameter in the header's order, are constants or lie in the arena."""
     constants = {name: tensor.value().reshape(-1) for name, tensor in operands.items() if tensor.is_constant}
     computed = tuple(tensor.name for tensor in operands.values() if not tensor.is_constant)
-    return Call(kernel, record, computed, node.outputs, constants)
+    return Call(kernel, record, computed, node.outputs, constants, trailing=trailing)
 
 
 def _gather(node: Node, graph: Graph, isa: Isa) -> Call:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.backends.c import packing
+from edgeq.backends.c import orders, packing
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.conv import constants, geometry, is_pointwise
 from edgeq.backends.c.bindings.scaling import clamp_fields, wide_fields
@@ -67,13 +67,16 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     if (stride_h, stride_w) == (1, 1):
         in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
     record = {"in_w": in_w, "depth": depth, "out_h": out_h, "out_w": out_w, "out_c": out_c}
-    record |= {"stride_h": stride_h, "stride_w": stride_w, "out_bytes": _bytes(node, graph)["out_bytes"]}
+    out_bytes = _bytes(node, graph)["out_bytes"]
+    record |= {"stride_h": stride_h, "stride_w": stride_w, "out_bytes": out_bytes}
+    pixels = orders.pixels_of(record, 2 * depth, graph.operands(node)[0].size_bytes, 2)
     return Call(
         "eq_pointwise_s16",
         record | _requantization(node),
         node.inputs[:1],
         node.outputs,
         _columns(weights.reshape(1, out_c, 1, depth), bias, multiplier, isa),
+        trailing=orders.trail(orders.pointwise(pixels, out_c, out_bytes, 2)),
     )
 
 
@@ -93,6 +96,7 @@ def _bind_depthwise(node: Node, graph: Graph, isa: Isa) -> Call:
             "bias": bias,
             "multiplier": multiplier,
         },
+        trailing=orders.trail(orders.by_channel(sizes, **_bytes(node, graph))),
     )
 
 
@@ -111,6 +115,7 @@ def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
         node.inputs[:1],
         node.outputs,
         packed,
+        trailing=orders.trail(orders.gathered(sizes, **_bytes(node, graph), pixels=2)),
     )
 
 
@@ -129,6 +134,7 @@ def _bind_dense(node: Node, graph: Graph, isa: Isa) -> Call:
             "bias": bias,
             "multiplier": multiplier,
         },
+        trailing=orders.trail(orders.dense(record, 2, record["out_bytes"])),
     )
 
 
@@ -143,7 +149,8 @@ def _bind_dense_columns(node: Node, graph: Graph, isa: Isa) -> Call:
     record |= {"depth": packing.column_segment(depth, isa)}
     packed = _columns(weights.reshape(1, out_c, 1, depth), bias, multiplier, isa)
     record |= _bytes(node, graph) | _requantization(node)
-    return Call("eq_conv2d_s16", record, node.inputs[:1], node.outputs, packed)
+    order = orders.gathered(record, **_bytes(node, graph), pixels=2)
+    return Call("eq_conv2d_s16", record, node.inputs[:1], node.outputs, packed, trailing=orders.trail(order))
 
 
 BINDINGS: tuple[Binding, ...] = (

@@ -5,15 +5,18 @@ An element wider than one byte is one more innermost axis.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
+from edgeq.backends.c import orders
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.strides import LOOPS, Loops, collapse, dense_strides
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
+from edgeq.memory.schedule import Order
 from edgeq.numerics.array import Array
 
 Fields = dict[str, int]
@@ -51,7 +54,17 @@ def _gather(node: Node, graph: Graph, isa: Isa) -> Call:
     fields: Fields = {f"n{level}": size for level, size in enumerate(loops.sizes)}
     fields |= {f"s{level}": step for level, step in enumerate(loops.strides[0])}
     fields["start"] = start
-    return Call("eq_strided_copy", fields, node.inputs[:1], node.outputs)
+    order = _copied_rows(loops, start, graph.operands(node)[0].size_bytes)
+    return Call("eq_strided_copy", fields, node.inputs[:1], node.outputs, trailing=orders.trail(order))
+
+
+def _copied_rows(loops: Loops, start: int, operand_bytes: int) -> Order | None:
+    """Rows that are copied one after the other; None for planes, whose order is the instruction set's."""
+    (*sizes, row), (*strides, step) = loops.sizes, loops.strides[0]
+    if step != 1:
+        return None
+    starts = start + orders.nested(sizes, strides)
+    return orders.copies(starts, np.arange(1, len(starts) + 1) * row, operand_bytes)
 
 
 # -- pad -------------------------------------------------------------------------------------------------------------
@@ -178,7 +191,23 @@ def _concat(node: Node, graph: Graph, isa: Isa) -> Call:
     fields |= {"rows": rows, "row_bytes": out.size_bytes // rows}
     fields |= {f"bytes{i}": size for i, (_, size, _) in enumerate(passed)}
     fields |= {f"offset{i}": at for i, (_, _, at) in enumerate(passed)}
-    return Call("eq_concat", fields, tuple(name for name, _, _ in passed), node.outputs, {"constant": data})
+    names = tuple(name for name, _, _ in passed)
+    numbers = {name: [i for i, each in enumerate(names) if each == name] for name in names if name not in node.outputs}
+    trailing = tuple((same[0], 0, _concat_order(fields, same)) for same in numbers.values())
+    return Call("eq_concat", fields, names, node.outputs, {"constant": data}, trailing=trailing)
+
+
+def _concat_order(fields: Fields, numbers: Sequence[int]) -> Order:
+    """All rows of an operand are copied, then those of the next one; ``numbers`` are those that are one tensor."""
+    rows = np.arange(fields["rows"])
+    total = fields["rows"] * max(fields[f"bytes{number}"] for number in numbers)
+    starts, written = [], []
+    for number in range(MAX_CONCAT):
+        size = fields[f"bytes{number}"]
+        if size:
+            starts.append(rows * size if number in numbers else np.full_like(rows, total))
+            written.append(rows * fields["row_bytes"] + fields[f"offset{number}"] + size)
+    return orders.copies(np.concatenate(starts), np.concatenate(written), total)
 
 
 # -- upsample --------------------------------------------------------------------------------------------------------
@@ -190,7 +219,17 @@ def _upsample(node: Node, graph: Graph, isa: Isa) -> Call:
     row_factor, column_factor = node.integers("factors")
     fields: Fields = {"rows": rows, "columns": columns, "pixel": channels * x.dtype.size_bytes}
     fields |= {"row_factor": row_factor, "column_factor": column_factor}
-    return Call("eq_upsample", fields, node.inputs, node.outputs)
+    return Call("eq_upsample", fields, node.inputs, node.outputs, trailing=orders.trail(_upsample_order(fields)))
+
+
+def _upsample_order(fields: Fields) -> Order:
+    """Each pixel of a row is copied some times, then the row that came of it; of that only the last copy counts."""
+    pixel, wide = fields["pixel"], fields["columns"] * fields["column_factor"] * fields["pixel"]
+    row, column = np.arange(fields["rows"])[:, None], np.arange(fields["columns"] + 1)
+    starts = np.minimum(row * fields["columns"] + column, (row + 1) * fields["columns"]) * pixel
+    ends = row * fields["row_factor"] * wide + (column + 1) * fields["column_factor"] * pixel
+    ends[:, -1] = (row[:, 0] + 1) * fields["row_factor"] * wide
+    return orders.copies(starts.reshape(-1), ends.reshape(-1), fields["rows"] * fields["columns"] * pixel)
 
 
 BINDINGS: tuple[Binding, ...] = (

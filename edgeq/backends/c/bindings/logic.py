@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Final
 
+from edgeq.backends.c import orders
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.gather import call_with_constants, typed_bytes
 from edgeq.backends.c.bindings.reduce import reduction_loops
@@ -39,8 +40,15 @@ def _loop_fields(node: Node, graph: Graph, sides: str) -> dict[str, int]:
     return fields
 
 
+def _pair(kernel: str, fields: dict[str, int], node: Node, graph: Graph) -> Call:
+    operands = dict(zip("ab", graph.operands(node), strict=True))
+    return call_with_constants(
+        kernel, fields, operands, node, orders.broadcasts(fields, operands, graph.results(node)[0])
+    )
+
+
 def _compare(node: Node, graph: Graph, isa: Isa) -> Call:
-    a, b = graph.operands(node)
+    a = graph.operands(node)[0]
     fields = _loop_fields(node, graph, "ab")
     fields |= {
         f"{side}_{key}": node.integer(f"{side}_{key}") for side in "ab" for key in ("zero", "multiplier", "shift")
@@ -49,47 +57,50 @@ def _compare(node: Node, graph: Graph, isa: Isa) -> Call:
     fields |= {"item_bytes": typed_bytes(a), "relation": RELATIONS.index(node.text("relation"))}
     # Without factors, differences of int8 and int16, and int32 whose zero points are 0, stay in int32.
     fields["wide"] = int(factors != [1, 0, 1, 0])
-    return call_with_constants("eq_compare", fields, {"a": a, "b": b}, node)
+    return _pair("eq_compare", fields, node, graph)
 
 
 def _where(node: Node, graph: Graph, isa: Isa) -> Call:
-    condition, a, b = graph.operands(node)
+    (condition, a, b), (out,) = graph.operands(node), graph.results(node)
     fields = _loop_fields(node, graph, "cab") | {"item_bytes": a.dtype.size_bytes}
-    return call_with_constants("eq_where", fields, {"condition": condition, "a": a, "b": b}, node)
+    trailing = orders.broadcasts(fields, {"c": condition, "a": a, "b": b}, out)
+    return call_with_constants("eq_where", fields, {"condition": condition, "a": a, "b": b}, node, trailing)
 
 
 def _integer(node: Node, graph: Graph, isa: Isa) -> Call:
-    a, b = graph.operands(node)
+    a = graph.operands(node)[0]
     fields = _loop_fields(node, graph, "ab")
     fields |= {"item_bytes": typed_bytes(a), "function": FUNCTIONS.index(node.text("function"))}
-    return call_with_constants("eq_integer", fields, {"a": a, "b": b}, node)
+    return _pair("eq_integer", fields, node, graph)
 
 
 def _to_integer(node: Node, graph: Graph, isa: Isa) -> Call:
     (x,), (out,) = graph.operands(node), graph.results(node)
     fields = {"elements": x.elements, "x_bytes": x.dtype.size_bytes, "out_bytes": typed_bytes(out)}
     fields |= {key: node.integer(key) for key in ("in_zero", "multiplier", "shift")}
-    return Call("eq_to_integer", fields, node.inputs, node.outputs)
+    return Call("eq_to_integer", fields, node.inputs, node.outputs, trailing=orders.by_element(x, out))
 
 
 def _from_integer(node: Node, graph: Graph, isa: Isa) -> Call:
     (x,), (out,) = graph.operands(node), graph.results(node)
     fields = {"elements": x.elements, "x_bytes": typed_bytes(x), "out_bytes": out.dtype.size_bytes}
     fields |= {key: node.integer(key) for key in ("multiplier", "shift", "out_zero")} | clamp_fields(node)
-    return Call("eq_from_integer", fields, node.inputs, node.outputs)
+    return Call("eq_from_integer", fields, node.inputs, node.outputs, trailing=orders.by_element(x, out))
 
 
 def _convert(node: Node, graph: Graph, isa: Isa) -> Call:
     (x,), (out,) = graph.operands(node), graph.results(node)
     fields = {"elements": x.elements, "x_bytes": typed_bytes(x), "out_bytes": typed_bytes(out)}
-    return Call("eq_convert", fields | {"saturate": node.integer("saturate")}, node.inputs, node.outputs)
+    fields["saturate"] = node.integer("saturate")
+    return Call("eq_convert", fields, node.inputs, node.outputs, trailing=orders.by_element(x, out))
 
 
 def _fold(node: Node, graph: Graph, isa: Isa) -> Call:
     (x,) = graph.operands(node)
     fields = dict(zip(("outer", "reduce", "inner"), reduction_loops(node, graph), strict=True))
     fields |= {"item_bytes": typed_bytes(x), "function": FUNCTIONS.index(node.text("function"))}
-    return Call("eq_fold", fields, node.inputs, node.outputs)
+    order = orders.reduction(*reduction_loops(node, graph), x, graph.results(node)[0])
+    return Call("eq_fold", fields, node.inputs, node.outputs, trailing=orders.trail(order))
 
 
 def _sum_fields(node: Node, x: Tensor) -> dict[str, int]:
@@ -99,13 +110,14 @@ def _sum_fields(node: Node, x: Tensor) -> dict[str, int]:
 
 
 def _running_sum(node: Node, graph: Graph, isa: Isa) -> Call:
-    return Call("eq_running_sum", _sum_fields(node, graph.operands(node)[0]), node.inputs, node.outputs)
+    fields = _sum_fields(node, graph.operands(node)[0])
+    return Call("eq_running_sum", fields, node.inputs, node.outputs, in_place=((0, 0),))
 
 
 def _cum_sum(node: Node, graph: Graph, isa: Isa) -> Call:
     fields = _sum_fields(node, graph.operands(node)[0]) | clamp_fields(node)
     fields |= {key: node.integer(key) for key in ("in_zero", "multiplier", "shift", "out_zero")}
-    return Call("eq_cum_sum", fields, node.inputs, node.outputs)
+    return Call("eq_cum_sum", fields, node.inputs, node.outputs, in_place=((0, 0),))
 
 
 BINDINGS: tuple[Binding, ...] = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
+from edgeq.backends.c import orders
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.reduce import reduction_loops
 from edgeq.backends.c.bindings.scaling import (
@@ -47,6 +49,20 @@ def _window_fields(node: Node, graph: Graph) -> Fields:
     }
 
 
+def _windowed(
+    kernel: str, fields: Fields, node: Node, graph: Graph, constants: Mapping[str, Array | None] | None = None
+) -> Call:
+    """A call whose windows are read channel by channel."""
+    item = graph.results(node)[0].dtype.size_bytes
+    order = orders.by_channel(fields, item, item)
+    return Call(kernel, fields, node.inputs[:1], node.outputs, constants or {}, trailing=orders.trail(order))
+
+
+def _reduced(kernel: str, fields: Fields, node: Node, graph: Graph) -> Call:
+    order = orders.reduction(*reduction_loops(node, graph), graph.operands(node)[0], graph.results(node)[0])
+    return Call(kernel, fields, node.inputs[:1], node.outputs, trailing=orders.trail(order))
+
+
 def _average_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
     large = max(node.integers("counts")) > MAX_WINDOW
     return f"a window has more than {MAX_WINDOW} positions" if large else None
@@ -62,7 +78,7 @@ def _average_highmul(node: Node, graph: Graph, isa: Isa) -> Call:
     largest = max(products, key=lambda pair: pair[0] * pair[1])
     fields |= highmul_fields(node, int(multipliers[0]), largest)
     fields |= clamp_fields(node)
-    return Call("eq_average_pool_s8", fields, node.inputs[:1], node.outputs, {"multipliers": _by_count(node, graph)})
+    return _windowed("eq_average_pool_s8", fields, node, graph, {"multipliers": _by_count(node, graph)})
 
 
 def _by_count(node: Node, graph: Graph) -> Array | None:
@@ -79,12 +95,12 @@ def _average_int16(node: Node, graph: Graph, isa: Isa) -> Call:
     multiplier = scalar(node, graph, "multiplier")
     fields = _window_fields(node, graph) | {"multiplier": multiplier, "shift": node.integer("shift")}
     fields |= clamp_fields(node)
-    return Call("eq_average_pool_s16", fields, node.inputs[:1], node.outputs, {"multipliers": _by_count(node, graph)})
+    return _windowed("eq_average_pool_s16", fields, node, graph, {"multipliers": _by_count(node, graph)})
 
 
 def _average_integers(node: Node, graph: Graph, isa: Isa) -> Call:
     fields = _window_fields(node, graph) | clamp_fields(node)
-    return Call("eq_average_pool_tflite_s8", fields, node.inputs[:1], node.outputs)
+    return _windowed("eq_average_pool_tflite_s8", fields, node, graph)
 
 
 def _mean_refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
@@ -96,20 +112,19 @@ def _mean(node: Node, graph: Graph, isa: Isa) -> Call:
     in_zero = node.integer("in_zero")
     fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "in_zero": in_zero}
     fields |= scalar_fields(node, graph, reduce * centred_limit(in_zero)) | clamp_fields(node)
-    kernel = _MEANS[formula_of(node)]
-    return Call(kernel, fields, node.inputs[:1], node.outputs)
+    return _reduced(_MEANS[formula_of(node)], fields, node, graph)
 
 
 def _mean_int16(node: Node, graph: Graph, isa: Isa) -> Call:
     outer, reduce, inner = reduction_loops(node, graph)
     fields: Fields = {"outer": outer, "reduce": reduce, "inner": inner, "multiplier": scalar(node, graph, "multiplier")}
     fields |= wide_fields(node) | clamp_fields(node)
-    return Call("eq_mean_s16", fields, node.inputs[:1], node.outputs)
+    return _reduced("eq_mean_s16", fields, node, graph)
 
 
 def _max(node: Node, graph: Graph, isa: Isa) -> Call:
     fields = _window_fields(node, graph) | clamp_fields(node)
-    return Call(_MAXIMA[graph.results(node)[0].dtype], fields, node.inputs[:1], node.outputs)
+    return _windowed(_MAXIMA[graph.results(node)[0].dtype], fields, node, graph)
 
 
 _MAXIMA: Final = {DType.INT8: "eq_max_pool_s8", DType.INT16: "eq_max_pool_s16"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from edgeq.backends.c import orders
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.gather import call_with_constants, typed_bytes
 from edgeq.backends.c.runtime import Isa
@@ -20,7 +21,8 @@ def _arg(node: Node, graph: Graph, isa: Isa) -> Call:
         "smallest": int(node.op == "arg_min"),
         "last": node.integer("last"),
     }
-    return Call("eq_arg", fields, node.inputs, node.outputs)
+    order = orders.reduction(fields["outer"], fields["length"], fields["inner"], x, graph.results(node)[0])
+    return Call("eq_arg", fields, node.inputs, node.outputs, trailing=orders.trail(order))
 
 
 def _top_k(node: Node, graph: Graph, isa: Isa) -> Call:
