@@ -15,7 +15,8 @@ import numpy as np
 
 from edgeq import budget
 from edgeq.analysis.fits import BoardFit, fits_of, problems_of
-from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
+from edgeq.backends.c.bind import Step
+from edgeq.backends.c.choose import choose_kernels
 from edgeq.backends.constants import ALIGN_BYTES
 from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError, Problem
@@ -182,8 +183,7 @@ class _Programs:
     def of(self, board: Board) -> tuple[list[Step], Plan]:
         isa = board.target.isa
         if isa not in self._made:
-            steps = bind_kernels(self._graph, isa)
-            self._made[isa] = steps, plan_steps(self._graph, steps)
+            self._made[isa] = choose_kernels(self._graph, isa)
         return self._made[isa]
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.backends.c import emit_c
+from edgeq.backends.c.choose import Aim
 from edgeq.backends.program import Program
 from edgeq.describe import image_facts
 from edgeq.firmware import Images, build_images
@@ -33,6 +34,7 @@ def compare_on(
     code_bytes: int | None = None,
     sanitize: bool = False,
     tvm: bool = False,
+    aim: Aim = "balanced",
 ) -> Comparison:
     """Every step's results and the outputs of a graph's image, on a board's emulator or this computer, bit for bit.
 
@@ -44,8 +46,9 @@ def compare_on(
         code_bytes: a budget for the kernels' code; one of :data:`WAYS` shows every way of emitting a call.
         sanitize: with address and undefined-behaviour sanitizers; host only.
         tvm: the steps are TVM's functions instead of kernels.
+        aim: which kernels are chosen.
     """
-    spec, _ = build_image(board_name, graph, folder, code_bytes=code_bytes, sanitize=sanitize, tvm=tvm)
+    spec, _ = build_image(board_name, graph, folder, code_bytes=code_bytes, sanitize=sanitize, tvm=tvm, aim=aim)
     runner = load_runner("native" if load_board(board_name).is_host else "qemu")
     answer = runner.run(RunRequest(spec, inputs, steps=True))
     result = Comparison(board_name)
@@ -61,10 +64,11 @@ def build_image(
     code_bytes: int | None = None,
     sanitize: bool = False,
     tvm: bool = False,
+    aim: Aim = "balanced",
 ) -> tuple[ImageSpec, Images]:
     """A graph's image for a board, with what runners must know of it; arguments as for :func:`compare_on`."""
     board = load_board(board_name)
-    program = _emit(graph, board, code_bytes, tvm=tvm)
+    program = _emit(graph, board, code_bytes, tvm=tvm, aim=aim)
     program.bundle.write(folder)
     facts = image_facts(graph, program, graph.name)
     images = build_images(folder, folder, board, facts, constants=program.constants, sanitize=sanitize)
@@ -73,9 +77,9 @@ def build_image(
     return spec_of(graph, program, board, image), images
 
 
-def _emit(graph: Graph, board: Board, code_bytes: int | None, *, tvm: bool) -> Program:
+def _emit(graph: Graph, board: Board, code_bytes: int | None, *, tvm: bool, aim: Aim) -> Program:
     if not tvm:
-        return emit_c(graph, graph.name, board.target, code_bytes=code_bytes)
+        return emit_c(graph, graph.name, board.target, code_bytes=code_bytes, aim=aim)
     from edgeq.backends.tvm.board import emit_board
 
     return emit_board(graph, graph.name, board.target)

@@ -55,7 +55,7 @@ def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
                 continue
             reason = binding.refusal(node, graph, isa)
             if reason is None:
-                steps.append(_bound(binding.bind(node, graph, isa), node, graph, isa, refused))
+                steps.append(bound(binding.bind(node, graph, isa), node, graph, isa, refused))
                 break
             refused[binding.kernel] = reason
         else:
@@ -74,7 +74,12 @@ def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
     return steps
 
 
-def _bound(call: Call, node: Node, graph: Graph, isa: Isa, refused: dict[str, str]) -> Step:
+def bound(call: Call, node: Node, graph: Graph, isa: Isa, refused: dict[str, str]) -> Step:
+    """The step of a node and a call for it.
+
+    Raises:
+        TypeError: the call's tensors have other types than its kernel takes.
+    """
     call.check_types(graph)
     macs = BY_NAME[node.op].macs(node, graph.operands(node))
     return Step(node, call, refused, macs, scratch_bytes(call.kernel, call.record, isa))

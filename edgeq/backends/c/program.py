@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeq.backends.bundle import Bundle
-from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
+from edgeq.backends.c.bind import Step
+from edgeq.backends.c.choose import Aim, choose_kernels
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
 from edgeq.backends.c.instances import estimated_bytes, special_shapes
@@ -37,6 +38,7 @@ def emit_c(
     code_bytes: int | None = None,
     onnx_outputs: Sequence[str] = (),
     complete: bool = True,
+    aim: Aim = "balanced",
 ) -> CProgram:
     """Bind, plan and print a graph.
 
@@ -48,12 +50,12 @@ def emit_c(
         onnx_outputs: the ONNX names of the outputs; none: the tensors' own names.
         complete: with everything that a user's project needs. Otherwise only what edgeq's own images are built from,
             whose weights do not come from a text.
+        aim: what counts where a faster kernel takes memory; see ``choose``.
 
     Raises:
         EdgeqError: EQ0380 where a node has no kernel.
     """
-    steps = bind_kernels(graph, target.isa)
-    plan = plan_steps(graph, steps)
+    steps, plan = choose_kernels(graph, target.isa, aim)
     special = special_shapes(steps, target.isa, code_bytes)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
