@@ -116,7 +116,8 @@ EQ_INLINE void eq_conv2d_winograd_s8(int8_t *out, const int8_t *x, void *scratch
     const int8_t *w = weights;
     EQ_NO_UNROLL
     for (int32_t c = 0; c < p->out_c; c += 2) {
-      w = eq_tiles_weights(u, w, p->in_c);
+      eq_tiles_weights(u, w, p->in_c);
+      w += 18 * p->in_c;
       EQ_NO_UNROLL
       for (int32_t quad = first; quad < end; ++quad) {
         const int32_t y = quad / across * 2;

@@ -23,9 +23,10 @@ from typing import Final
 
 import edgeq.backends.c
 from edgeq.backends.c import Step, bind_kernels, plan_steps
+from edgeq.backends.c.choose import choose_kernels
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.instances import functions_beside, instances_of
-from edgeq.backends.c.runtime import runtime_headers
+from edgeq.backends.c.runtime import Isa, runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header
 from edgeq.firmware.toolchain import Toolchain, find_toolchain
@@ -56,16 +57,25 @@ def measure(models: Path, families: Sequence[str] = ()) -> Bytes:
     shared: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for graph in _graphs(models, families):
         for isa, target in TARGETS.items():
-            steps = bind_kernels(graph, target.isa)
-            for special in (False, True):
-                for kernel, varies, size in sizes_of(graph, steps, target, special=special):
-                    (shared if varies else own)[kernel, isa].append(size)
+            for steps in _programs(graph, target.isa):
+                for special in (False, True):
+                    for kernel, varies, size in sizes_of(graph, steps, target, special=special):
+                        (shared if varies else own)[kernel, isa].append(size)
     result: Bytes = {}
     for (kernel, isa), sizes in sorted(own.items()):
         alone = round(median(sizes))
         # No program had two shapes of it: two instances cost twice as much.
         result.setdefault(kernel, {})[isa] = (alone, round(median(shared[kernel, isa] or [2 * alone])))
     return result
+
+
+def _programs(graph: Graph, isa: Isa) -> Iterator[list[Step]]:
+    """The steps as they are bound first, and with the faster kernels where there are some."""
+    steps = bind_kernels(graph, isa)
+    yield steps
+    fast, _ = choose_kernels(graph, isa, "speed")
+    if [step.kernel for step in fast] != [step.kernel for step in steps]:
+        yield fast
 
 
 def _graphs(models: Path, families: Sequence[str]) -> Iterator[Graph]:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from edgeq.backends.c import bind_kernels
-from edgeq.backends.c.bindings import BINDINGS
+from edgeq.backends.c.bindings import BINDINGS, FASTER
+from edgeq.backends.c.choose import choose_kernels
 from edgeq.backends.c.instances import BESIDE, estimated_bytes, special_shapes
 from edgeq.firmware.toolchain import find_toolchain
 from edgeq.resources import runtime_dir
@@ -62,7 +63,7 @@ def test_kernels_take_about_the_estimated_bytes(name: str, board: str, request: 
     """Beside its kernels, a program has a call for each step and the loop over them: up to 64 bytes a step."""
     models: Path | None = request.getfixturevalue("data_dir") / "models" if name in REAL else None
     isa = load_board(board).target.isa
-    steps = bind_kernels(integer_graph(name, "highmul", models), isa)
+    steps, _ = choose_kernels(integer_graph(name, "highmul", models), isa)
     estimate = estimated_bytes(steps, special_shapes(steps, isa, None), isa)
     measured = STATED[name][board][CODE]
     assert 0.75 * measured - 64 * len(steps) <= estimate <= measured
@@ -93,7 +94,7 @@ def test_estimates_are_those_of_kernels_compiled_now(board: str, needs_program: 
 
 def test_every_kernel_has_estimates() -> None:
     """`make code-bytes` measures a new kernel, and a new function beside kernels."""
-    kernels = {binding.kernel for binding in BINDINGS}
+    kernels = {binding.kernel for binding in (*BINDINGS, *FASTER)}
     beside = {
         name for path in sorted(runtime_dir().glob("arch/*/*.h")) for name in BESIDE.findall(path.read_text("utf-8"))
     }

@@ -1,6 +1,6 @@
 """Faster kernels that want scratch, in place of those that are bound first, where memory allows them.
 
-Kernels of :data:`FASTER` give the bits of those they stand in for. The rule ``balanced``: layers take their turn in
+Kernels of ``bindings.FASTER`` give the bits of those they stand in for. The rule ``balanced``: layers take their turn in
 falling order of their multiply-accumulates, and each gets the first that fits as long as the arena does not grow;
 ``speed``: each gets the fastest.
 """
@@ -8,19 +8,16 @@ falling order of their multiply-accumulates, and each gets the first that fits a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from typing import Literal
 
 from edgeq.backends.c.bind import Step, bind_kernels, bound, plan_steps
-from edgeq.backends.c.binding import Binding
-from edgeq.backends.c.bindings import conv_winograd
+from edgeq.backends.c.bindings import FASTER
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 
 Aim = Literal["balanced", "speed"]
-FASTER: Final[tuple[Binding, ...]] = conv_winograd.BINDINGS
-"""The fastest first."""
 
 
 def choose_kernels(graph: Graph, isa: Isa, aim: Aim = "balanced") -> tuple[list[Step], Plan]:

@@ -8,7 +8,7 @@
  *
  *   eq_tiles_fill, _copy  bytes of a window
  *   eq_tiles_input     V of a quad from its pixels
- *   eq_tiles_weights   U of a pair of output channels from its weights; returns the weights behind them
+ *   eq_tiles_weights   U of a pair of output channels from its weights, 18 * c bytes
  *   eq_tiles_multiply  M: the sums of products of a quad and a pair
  *   eq_tiles_results   requantized results of a quad for one output channel, saturated to int8, from its part of M
  *
@@ -170,7 +170,7 @@ EQ_INLINE void eq_tiles_kernel(eq_tile_t *u, int32_t c, const uint32_t w[9], int
   eq_tiles_columns(u + 8 * c, c, eq_tiles_subtract(a, g[3]), eq_tiles_subtract(b, g[4]), eq_tiles_subtract(d, g[5]));
 }
 
-EQ_NOINLINE __attribute__((unused)) static const int8_t *eq_tiles_weights(void *out, const int8_t *weights, int32_t c) {
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_weights(void *out, const int8_t *weights, int32_t c) {
   eq_tile_t *u = (eq_tile_t *)out;
   EQ_NO_UNROLL
   for (int32_t left = c; left > 0; left -= 4) {
@@ -187,7 +187,6 @@ EQ_NOINLINE __attribute__((unused)) static const int8_t *eq_tiles_weights(void *
     u += 4;
     weights += 72;
   }
-  return weights;
 }
 
 /* clang-format off */

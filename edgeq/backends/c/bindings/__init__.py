@@ -8,6 +8,7 @@ from edgeq.backends.c.bindings import (
     conv,
     conv_dsp,
     conv_mve,
+    conv_winograd,
     dense,
     elementwise,
     floating,
@@ -51,7 +52,10 @@ BINDINGS: tuple[Binding, ...] = (
     *logic.BINDINGS,
 )
 
+FASTER: tuple[Binding, ...] = conv_winograd.BINDINGS
+"""What may stand in for a kernel of ``BINDINGS`` where memory allows it, the fastest of an operator first."""
+
 # Operators without any kernel, with the reason. Whatever is neither here nor above is a mistake that a test finds.
 UNSUPPORTED: dict[str, str] = {"reshape": "moves nothing: both names share their bytes"}
 
-__all__ = ["BINDINGS", "UNSUPPORTED"]
+__all__ = ["BINDINGS", "FASTER", "UNSUPPORTED"]
