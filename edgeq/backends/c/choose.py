@@ -1,7 +1,7 @@
 """Faster kernels that want scratch, in place of those that are bound first, where memory allows them.
 
-Kernels of ``bindings.FASTER`` give the bits of those they stand in for. The rule ``balanced``: layers take their turn in
-falling order of their multiply-accumulates, and each gets the first that fits as long as the arena does not grow;
+Kernels of ``bindings.FASTER`` give the bits of those they stand in for. The rule ``balanced``: layers take their turn
+in falling order of their multiply-accumulates, and each gets the first that fits as long as the arena does not grow;
 ``speed``: each gets the fastest.
 """
 
