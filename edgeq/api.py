@@ -120,7 +120,8 @@ class CompileChoices(QuantizeChoices, total=False):
         backends: what to emit: ``c``, which is the default, ``tflite``, ``tvm``, or several.
         code_bytes: about the bytes that the kernels' code may take: more makes more layers faster; None: layers that do
             much of the work get a kernel of their own.
-        optimize: for gcc: ``-O2``, which is the default, ``-O3`` or ``-Os``.
+        optimize: ``balanced``, which is the default; ``speed``: faster kernels that take more RAM; ``size``: less code,
+            by gcc's ``-Os``.
         aligned_loads: for memory that traps unaligned loads.
         require_optimized: refuse layers of a hundredth of the work or more whose C kernel is not written for the core.
         sources_only: make no images; needs no compiler.

@@ -115,7 +115,7 @@ def _built(job: Job, build: Build) -> Images:
         build.board,
         image_facts(build.graph, build.program, job.options.name),
         constants=build.program.constants,
-        optimize=job.options.optimize,
+        optimize=job.options.gcc_optimize,
     )
 
 
@@ -140,5 +140,5 @@ def _state_stack(job: Job, folder: Path, built: Images) -> None:
 
     name = job.options.name
     header = folder / f"{name}.h"
-    stated = stack_line(name, built.stack_bytes, f"{built.compiler} {job.options.optimize}")
+    stated = stack_line(name, built.stack_bytes, f"{built.compiler} {job.options.gcc_optimize}")
     header.write_text(header.read_text(encoding="utf-8").replace(stack_line(name), stated), encoding="utf-8")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.backends.base import EmitRequest, Emitted
+from edgeq.backends.base import Aim, EmitRequest, Emitted
 from edgeq.backends.table import entries_of
 from edgeq.errors import Problem
 from edgeq.ir import Graph, State
@@ -47,7 +47,7 @@ class CompileOptions:
         int16: patterns of the names of further tensors that are int16.
         allow_float: patterns of the names of nodes that stay in software float.
         code_bytes: a budget for the code of kernels; None: by the share of the work.
-        optimize: gcc's ``-O`` flag.
+        optimize: what counts most, one of ``arguments.OPTIMIZE``.
         dims: sizes of named dynamic dimensions.
         backends: what to emit, sorted names of ``backends.table``.
         accept_data: severe doubts about the data are warnings.
@@ -69,7 +69,7 @@ class CompileOptions:
     int16: tuple[str, ...] = ()
     allow_float: tuple[str, ...] = ()
     code_bytes: int | None = None
-    optimize: str = "-O2"
+    optimize: str = "balanced"
     dims: Mapping[str, int] = field(default_factory=dict)
     backends: tuple[str, ...] = ("c",)
     accept_data: bool = False
@@ -81,6 +81,16 @@ class CompileOptions:
     states: tuple[State, ...] = ()
     recognize_states: bool = True
     features: ModelSource | None = None
+
+    @property
+    def aim(self) -> Aim:
+        """What the C backend does where a faster kernel takes memory."""
+        return "speed" if self.optimize == "speed" else "balanced"
+
+    @property
+    def gcc_optimize(self) -> str:
+        """gcc's ``-O`` flag."""
+        return "-Os" if self.optimize == "size" else "-O2"
 
     @property
     def main(self) -> str:
@@ -173,6 +183,7 @@ class Job:
             self.options.code_bytes,
             complete=board is None,
             modules=board is None and not self.options.sources_only,
+            aim=self.options.aim,
         )
 
 

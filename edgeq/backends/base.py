@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.program import Program
 from edgeq.ir import Graph
 from edgeq.target import Target
+
+Aim = Literal["balanced", "speed"]
+"""``balanced``: no faster kernel makes the arena grow; ``speed``: the arena may grow."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class EmitRequest:
         code_bytes: a budget for the code of kernels; None: what the backend finds best.
         complete: with everything that a user's project needs, else only what edgeq's own images are built from.
         modules: also make what runners load on this computer; it may need a compiler.
+        aim: what counts where a faster kernel takes memory.
     """
 
     graph: Graph
@@ -33,6 +37,7 @@ class EmitRequest:
     code_bytes: int | None = None
     complete: bool = True
     modules: bool = True
+    aim: Aim = "balanced"
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,11 @@ CHOICES: Final[Mapping[str, Callable[[Command], Command]]] = {
         help="Bytes that kernels may take; more is faster. By default layers with over 1/8 of the work get their own.",
     ),
     "optimize": click.option(
-        "--optimize", type=click.Choice(OPTIMIZE), default="-O2", show_default=True, help="For gcc."
+        "--optimize",
+        type=click.Choice(OPTIMIZE),
+        default="balanced",
+        show_default=True,
+        help="speed: kernels that take more RAM, too; size: less code.",
     ),
     "aligned_loads": click.option(
         "--aligned-loads", is_flag=True, help="For memory that traps unaligned loads; slower on M4, M7, M33."

@@ -14,7 +14,7 @@ TOOLS: Final[dict[str, tuple[str, str]]] = {
             "the peak, or another board helps."
         ),
     ),
-    "EQ0402": ("Does not fit into flash", "Code, weights and harness are counted. Try --optimize=-Os, or prune."),
+    "EQ0402": ("Does not fit into flash", "Code, weights and harness are counted. Try --optimize size, or prune."),
     "EQ0403": (
         "The kernels take more code than their budget",
         "Every kernel needs one instance, and these take more than --code-bytes; nothing is left out.",

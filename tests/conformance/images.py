@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from edgeq.analysis.comparison import Comparison, compare_runs
+from edgeq.backends.base import Aim
 from edgeq.backends.c import emit_c
-from edgeq.backends.c.choose import Aim
 from edgeq.backends.program import Program
 from edgeq.describe import image_facts
 from edgeq.firmware import Images, build_images

@@ -46,7 +46,7 @@ def convolution(made: Edges, shape: tuple[int, int, int, int, tuple[int, ...]], 
     factor = 0.6 if weak else 40.0 / (74 * 74 * np.sqrt(9 * depth))
     scaling, attributes = made.scaling(factor, channels)
     operands = (made.input(1, height, width, depth), made.constant(weights, np.int8), made.constant(bias), *scaling)
-    geometry = {
+    geometry: Attributes = {
         "strides": (1, 1),
         "dilations": (1, 1),
         "pads": pads,

@@ -21,6 +21,7 @@ class CBackend:
                 code_bytes=request.code_bytes,
                 onnx_outputs=request.outputs,
                 complete=request.complete,
+                aim=request.aim,
             )
         )
 

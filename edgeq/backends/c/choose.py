@@ -8,16 +8,14 @@ in falling order of their multiply-accumulates, and each gets the first that fit
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
+from edgeq.backends.base import Aim
 from edgeq.backends.c.bind import Step, bind_kernels, bound, plan_steps
 from edgeq.backends.c.bindings import FASTER
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
-
-Aim = Literal["balanced", "speed"]
 
 
 def choose_kernels(graph: Graph, isa: Isa, aim: Aim = "balanced") -> tuple[list[Step], Plan]:
@@ -35,12 +33,19 @@ def choose_kernels(graph: Graph, isa: Isa, aim: Aim = "balanced") -> tuple[list[
     plan = plan_steps(graph, steps)
     for place in sorted(range(len(steps)), key=lambda number: -steps[number].macs):
         for step in _faster(steps[place], graph, isa):
+            if aim == "balanced" and step.scratch_bytes + _operand_bytes(step, graph) > plan.arena_bytes:
+                continue
             tried = [*steps[:place], step, *steps[place + 1 :]]
             found = _plan(graph, tried)
             if found is not None and (aim == "speed" or found.arena_bytes <= plan.arena_bytes):
                 steps, plan = tried, found
                 break
     return steps, plan
+
+
+def _operand_bytes(step: Step, graph: Graph) -> int:
+    """What lies in the arena beside its scratch while a step runs, at least; operand and result apart."""
+    return sum(graph.tensors[name].size_bytes for name in {*step.call.inputs, *step.call.outputs})
 
 
 def _plan(graph: Graph, steps: Sequence[Step]) -> Plan | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgeq.backends.base import Aim
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.bind import Step
-from edgeq.backends.c.choose import Aim, choose_kernels
+from edgeq.backends.c.choose import choose_kernels
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
 from edgeq.backends.c.instances import estimated_bytes, special_shapes
