@@ -168,6 +168,13 @@ def _pointwise(inputs: int, outputs: int, width: int) -> Case:
     return Case(name, ("Conv",), ((1, inputs, 1, width),), {1: (outputs, inputs, 1, 1), 2: (outputs,)})
 
 
+def _first(inputs: int, kernel: tuple[int, int], size: tuple[int, int], pads: tuple[int, ...], stride: int) -> Case:
+    """A convolution whose rows are few values: as the first of a network."""
+    name = f"conv2d[first-c{inputs}-k{kernel[0]}x{kernel[1]}-{size[0]}x{size[1]}-stride{stride}]"
+    constants = {1: (5, inputs, *kernel), 2: (5,)}
+    return Case(name, ("Conv",), ((1, inputs, *size),), constants, {"pads": pads, "strides": (stride, stride)})
+
+
 _AROUND = (1, 1, 1, 1)
 
 FURTHER: dict[str, tuple[Case, ...]] = {
@@ -189,6 +196,12 @@ FURTHER: dict[str, tuple[Case, ...]] = {
             for sizes in ((1, 1, 1), (6, 2, 2), (11, 3, 3), (13, 7, 4), (60, 2, 5), (64, 5, 7), (65, 4, 3))
         ),
         *(_pointwise(*sizes) for sizes in ((128, 3, 2), (140, 2, 4))),
+        _first(3, (3, 3), (7, 8), (0, 0, 1, 1), 2),
+        _first(3, (3, 3), (5, 7), _AROUND, 1),
+        _first(1, (5, 5), (6, 7), (2, 2, 2, 2), 2),
+        _first(1, (10, 4), (12, 7), (4, 1, 5, 1), 2),
+        _first(2, (7, 7), (5, 4), (3, 3, 3, 3), 1),
+        _first(1, (3, 17), (3, 19), (1, 8, 1, 8), 1),
         # Weights that are large in steps of the output: the accumulator is shifted to the left.
         Case(
             "conv2d[shifted-pointwise]",
