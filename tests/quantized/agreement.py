@@ -173,6 +173,8 @@ def _forced(tensor: Tensor, codes: Codes | None, results: Mapping[str, Array]) -
     """onnxruntime's integers in the layout of the integer graph."""
     assert codes is not None, f"the foreign model does not quantize {tensor.name}"
     array = codes.integers(results[codes.output])
+    if tensor.source is not None:
+        array = tensor.source.take(array.reshape(tensor.source.shape))
     permutation = tuple(range(len(tensor.shape))) if tensor.source is None else tensor.source.permutation
     inverse = np.argsort(permutation)
     laid_out = [tensor.shape[axis] for axis in permutation]

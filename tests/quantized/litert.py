@@ -23,9 +23,11 @@ class Judgement:
         elements: how many results, over all inputs and tensors.
         mismatches: tensor name → how many differ; empty where all are equal.
         missing: names of tensors that LiteRT computes and the integer graph does not have.
+        removed: results in channels that the integer graph no longer computes: they are constant, or nobody reads them.
     """
 
     elements: int = 0
+    removed: int = 0
     mismatches: dict[str, int] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
 
@@ -70,10 +72,11 @@ def judge(path: Path, converted: Converted, graph: Graph, samples: Iterable[Mapp
             number = numbers.get(name)
             if number is None or number not in computed:
                 continue
-            wanted = interpreter.get_tensor(number)
-            got = _laid_out(graph.tensors[name], array, nhwc=number in converted.nchw)
+            whole = interpreter.get_tensor(number)
+            got, wanted = _laid_out(graph.tensors[name], array, whole, nhwc=number in converted.nchw)
             assert got.shape == wanted.shape, name
             found.elements += got.size
+            found.removed += whole.size - got.size
             different = int((got != wanted).sum())
             if different:
                 found.mismatches[name] = found.mismatches.get(name, 0) + different
@@ -94,9 +97,11 @@ def _number(converted: Converted, tensor: Tensor) -> int | None:
     return converted.tensors.get(tensor.source.name)
 
 
-def _laid_out(tensor: Tensor, array: Array, *, nhwc: bool) -> Array:
-    """A tensor of the integer graph in the layout of the file."""
+def _laid_out(tensor: Tensor, array: Array, wanted: Array, *, nhwc: bool) -> tuple[Array, Array]:
+    """A tensor of the integer graph, and of the file's the channels that it holds, both as ONNX has them."""
     if tensor.source is None:
-        return array
-    onnx = array.transpose(tensor.source.permutation).reshape(tensor.source.shape)
-    return onnx.transpose(0, 2, 3, 1) if nhwc and onnx.ndim == 4 else onnx
+        return array, wanted
+    if nhwc and wanted.ndim == 4:
+        wanted = wanted.transpose(0, 3, 1, 2)
+    assert wanted.shape == tensor.source.shape, tensor.name
+    return tensor.source.in_onnx(array), tensor.source.take(wanted)

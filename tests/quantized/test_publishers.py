@@ -30,6 +30,8 @@ pytestmark = [pytest.mark.data]
 
 # onnxruntime's mean is a float sum, rounded half to even: of 64 values one sum in 64 ends in a half.
 _SHARE_OF_TIES = 1 / 64
+# Files with channels that are constant or that nobody reads.
+DEAD_CHANNELS = {"vww_mobilenetv1_025_int8", "ic_resnet_large_int8"}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,8 @@ def check_litert(model: Published, count: int) -> None:
     found = judge(model.path, model.converted, model.graph("tflite"), islice(iter(model.samples), count))
     assert found.mismatches == {}
     assert found.missing == ()
-    assert found.elements >= count * sum(
+    assert bool(found.removed) == (model.path.stem in DEAD_CHANNELS)
+    assert found.elements + found.removed >= count * sum(
         int(np.prod(model.converted.source.tensors[op.outputs[0]].shape)) for op in model.converted.source.ops
     )
 
