@@ -216,11 +216,10 @@ def _arm_library() -> str | None:
 
 
 def _plugin() -> str | None:
-    from edgeq.runners.counting import build_plugin, interface_of
-    from edgeq.runners.qemu import QEMU
+    from edgeq.runners.qemu import counting_plugin
 
     try:
-        return build_plugin(interface_of(QEMU.need())).name
+        return counting_plugin().name
     except EdgeqError:
         return None
 

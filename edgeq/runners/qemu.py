@@ -61,6 +61,15 @@ def machine_command(program: str, machine: str, args: Sequence[str] = ()) -> lis
     return [program, "-M", machine, *args, *quiet, "-sandbox", "on,spawn=deny,elevateprivileges=deny"]
 
 
+def counting_plugin() -> Path:
+    """The plugin for the QEMU that is found, built where the cache does not hold it.
+
+    Raises:
+        EdgeqError: EQ0520 QEMU is missing, EQ0521-0522 the plugin cannot be built.
+    """
+    return build_plugin(interface_of(QEMU.need()))
+
+
 class QemuRunner:
     """Runs the ELF that is linked for the machine's own memory, or the program of another Linux."""
 
