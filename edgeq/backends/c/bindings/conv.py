@@ -51,14 +51,23 @@ def refuse_one_by_one(node: Node, graph: Graph) -> str | None:
     return None if is_pointwise(node, graph) else "the kernel is not 1x1 without padding and groups"
 
 
-def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
-    weights, bias, multiplier = constants(node, graph)
+def is_depthwise(node: Node, graph: Graph) -> bool:
+    """Whether each output channel has a group, and an input channel, for itself."""
+    return node.integer("group") == graph.operands(node)[0].shape[3] == graph.results(node)[0].shape[3]
+
+
+def refuse_grouping(node: Node, graph: Graph) -> str | None:
+    """Why a convolution is not depthwise, or None."""
+    return None if is_depthwise(node, graph) else "not one output channel per input channel with a group each"
+
+
+def pixel_sizes(node: Node, graph: Graph) -> dict[str, int]:
+    """Sizes and strides of a 1x1 convolution; where every pixel is read, all are one row."""
     (_, _, in_w, in_c), (_, out_h, out_w, out_c) = graph.operands(node)[0].shape, graph.results(node)[0].shape
     stride_h, stride_w = node.integers("strides")
     if (stride_h, stride_w) == (1, 1):
         in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
-    stored = packing.stored_channels(out_c, isa)
-    record = {
+    return {
         "in_w": in_w,
         "in_c": in_c,
         "out_h": out_h,
@@ -66,6 +75,16 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
         "out_c": out_c,
         "stride_h": stride_h,
         "stride_w": stride_w,
+    }
+
+
+def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    sizes = pixel_sizes(node, graph)
+    in_c, out_c = sizes["in_c"], sizes["out_c"]
+    stored = packing.stored_channels(out_c, isa)
+    record = {
+        **sizes,
         **requantization(node, weights, bias, multiplier),
     }
     pixels = orders.pixels_of(record, in_c, graph.operands(node)[0].size_bytes, 2)
@@ -113,8 +132,8 @@ def geometry(node: Node, graph: Graph) -> dict[str, int]:
 
 def _match_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
     channels = graph.operands(node)[0].shape[3]
-    if not node.integer("group") == channels == graph.results(node)[0].shape[3]:
-        return "not one output channel per input channel with a group each"
+    if (reason := refuse_grouping(node, graph)) is not None:
+        return reason
     return packing.refuse_taps(constants(node, graph)[0].reshape(channels, -1).T, isa)
 
 

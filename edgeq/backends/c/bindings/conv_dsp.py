@@ -12,7 +12,14 @@ import numpy as np
 
 from edgeq.backends.c import orders, packing
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.conv import constants, geometry, refuse_one_by_one
+from edgeq.backends.c.bindings.conv import (
+    constants,
+    geometry,
+    is_depthwise,
+    pixel_sizes,
+    refuse_grouping,
+    refuse_one_by_one,
+)
 from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
@@ -23,8 +30,6 @@ _TOGETHER = 3
 """Pixels that are read before they are written."""
 _FARTHEST = 1 << 16
 """Bytes between columns: a halfword without sign."""
-
-
 _PACKED_SHARE = 7 / 8
 """Places of a window of few values, of those of its rows: what is spared pays for putting its bytes together first."""
 
@@ -59,15 +64,11 @@ def _runs_down(height: _Axis, width: _Axis) -> bool:
     return height.size > width.size and height.stride == width.stride == 1 and width.size == width.results
 
 
-def _is_depthwise(node: Node, graph: Graph) -> bool:
-    return node.integer("group") == graph.operands(node)[0].shape[3] == graph.results(node)[0].shape[3]
-
-
 def _match_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> str | None:
     if packing.provider(isa, "taps") != "dsp":
         return "it needs the DSP extension and no vectors"
-    if not _is_depthwise(node, graph):
-        return "not one output channel per input channel with a group each"
+    if (reason := refuse_grouping(node, graph)) is not None:
+        return reason
     channels = graph.operands(node)[0].shape[3]
     kernel = graph.operands(node)[1].shape[1:3]
     if kernel != (_WINDOW, _WINDOW) or node.integers("dilations") != (1, 1):
@@ -147,18 +148,10 @@ def _match_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
 
 def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
-    (_, _, in_w, in_c), (_, out_h, out_w, out_c) = graph.operands(node)[0].shape, graph.results(node)[0].shape
-    stride_h, stride_w = node.integers("strides")
-    if (stride_h, stride_w) == (1, 1):
-        in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
+    sizes = pixel_sizes(node, graph)
+    in_c, out_c = sizes["in_c"], sizes["out_c"]
     record = {
-        "in_w": in_w,
-        "in_c": in_c,
-        "out_h": out_h,
-        "out_w": out_w,
-        "out_c": out_c,
-        "stride_h": stride_h,
-        "stride_w": stride_w,
+        **sizes,
         "depth": packing.column_segment(in_c, isa),
         "shift": node.integer("shift"),
         "out_zero": node.integer("out_zero"),
@@ -176,7 +169,7 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _match_triple(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if node.integer("group") > 1 and _is_depthwise(node, graph):
+    if node.integer("group") > 1 and is_depthwise(node, graph):
         return "every channel has its own weights"
     return _refuse_triple(isa)
 

@@ -9,7 +9,14 @@ import numpy as np
 
 from edgeq.backends.c import orders, packing, packing_mve
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.conv import constants, geometry, is_pointwise, requantization
+from edgeq.backends.c.bindings.conv import (
+    constants,
+    geometry,
+    pixel_sizes,
+    refuse_grouping,
+    refuse_one_by_one,
+    requantization,
+)
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
@@ -148,10 +155,8 @@ def _ring(node: Node, graph: Graph) -> _Ring | None:
 
 def _match_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
     channels = graph.operands(node)[0].shape[3]
-    if (reason := without_mve(isa)) is not None:
+    if (reason := without_mve(isa) or refuse_grouping(node, graph)) is not None:
         return reason
-    if not node.integer("group") == channels == graph.results(node)[0].shape[3]:
-        return "not one output channel per input channel with a group each"
     if max(graph.operands(node)[1].shape[1:3]) > _WINDOW_MAX:
         return f"the kernel is larger than {_WINDOW_MAX}x{_WINDOW_MAX}"
     if max(node.integers("strides")) > _STRIDE_MAX:
@@ -235,27 +240,15 @@ def tile_constants(
 
 
 def _match_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if (reason := without_mve(isa)) is not None:
-        return reason
-    if not is_pointwise(node, graph):
-        return "the kernel is not 1x1 without padding and groups"
-    return few_channels(graph.results(node)[0].shape[3])
+    return without_mve(isa) or refuse_one_by_one(node, graph) or few_channels(graph.results(node)[0].shape[3])
 
 
 def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
-    (_, _, in_w, in_c), (_, out_h, out_w, out_c) = graph.operands(node)[0].shape, graph.results(node)[0].shape
-    stride_h, stride_w = node.integers("strides")
-    if (stride_h, stride_w) == (1, 1):
-        in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
+    sizes = pixel_sizes(node, graph)
+    in_c, out_c = sizes["in_c"], sizes["out_c"]
     record = {
-        "in_w": in_w,
-        "in_c": in_c,
-        "out_h": out_h,
-        "out_w": out_w,
-        "out_c": out_c,
-        "stride_h": stride_h,
-        "stride_w": stride_w,
+        **sizes,
         **_scaling(node, weights, bias, multiplier),
     }
     pixels = orders.pixels_of(record, in_c, graph.operands(node)[0].size_bytes, 2)

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.backends.c import orders, packing
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.conv import constants, geometry, is_pointwise
+from edgeq.backends.c.bindings.conv import constants, geometry, pixel_sizes, refuse_grouping, refuse_one_by_one
 from edgeq.backends.c.bindings.scaling import clamp_fields, wide_fields
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
@@ -21,8 +21,8 @@ _TAPS_MAX = 504
 
 
 def _refuse_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if not is_pointwise(node, graph):
-        return "the kernel is not 1x1 without padding and groups"
+    if (reason := refuse_one_by_one(node, graph)) is not None:
+        return reason
     depth = graph.operands(node)[0].shape[3]
     if packing.column_segment(depth, isa) != depth:
         return f"{depth} channels are not a multiple of 4"
@@ -30,9 +30,9 @@ def _refuse_pointwise(node: Node, graph: Graph, isa: Isa) -> str | None:
 
 
 def _refuse_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
-    channels, (_, height, width, _) = graph.operands(node)[0].shape[3], graph.operands(node)[1].shape
-    if not node.integer("group") == channels == graph.results(node)[0].shape[3]:
-        return "not one output channel per input channel with a group each"
+    height, width = graph.operands(node)[1].shape[1:3]
+    if (reason := refuse_grouping(node, graph)) is not None:
+        return reason
     if height * width > _TAPS_MAX:
         return f"{height * width} taps are more than {_TAPS_MAX}"
     return None
@@ -62,13 +62,9 @@ def _columns(weights: Array, bias: Array, multiplier: Array, isa: Isa) -> dict[s
 
 def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
-    (_, _, in_w, depth), (_, out_h, out_w, out_c) = graph.operands(node)[0].shape, graph.results(node)[0].shape
-    stride_h, stride_w = node.integers("strides")
-    if (stride_h, stride_w) == (1, 1):
-        in_w, out_h, out_w = out_h * out_w, 1, out_h * out_w
-    record = {"in_w": in_w, "depth": depth, "out_h": out_h, "out_w": out_w, "out_c": out_c}
-    out_bytes = _bytes(node, graph)["out_bytes"]
-    record |= {"stride_h": stride_h, "stride_w": stride_w, "out_bytes": out_bytes}
+    sizes = pixel_sizes(node, graph)
+    depth, out_c, out_bytes = sizes.pop("in_c"), sizes["out_c"], _bytes(node, graph)["out_bytes"]
+    record = {**sizes, "depth": depth, "out_bytes": out_bytes}
     pixels = orders.pixels_of(record, 2 * depth, graph.operands(node)[0].size_bytes, 2)
     return Call(
         "eq_pointwise_s16",
