@@ -95,43 +95,61 @@ EQ_INLINE void eq_winograd_store(int8_t *out, int32_t rows, int32_t columns, int
   }
 }
 
+/* Where a quad's results begin: quads go row by row, `across` of them in a row. */
+EQ_INLINE int32_t eq_winograd_row(int32_t quad, int32_t across) { return quad / across * 2; }
+EQ_INLINE int32_t eq_winograd_column(int32_t quad, int32_t across) { return quad % across * 8; }
+
+/* V of quads `first` to before `end`; `window` has 40 in_c bytes. */
+EQ_INLINE void eq_winograd_inputs(int8_t *v, int8_t *window, const int8_t *x, int32_t first, int32_t end,
+                                  int32_t across, const eq_conv2d_winograd_s8_t *p) {
+  EQ_NO_UNROLL
+  for (int32_t quad = first; quad < end; ++quad) {
+    const int32_t y0 = eq_winograd_row(quad, across) - p->pad_top;
+    const int32_t x0 = eq_winograd_column(quad, across) - p->pad_left;
+    eq_winograd_transform(v, window, x, y0, x0, p);
+    v += 128 * p->in_c;
+  }
+}
+
+/* Results of output channels c and c + 1 for quads `first` to before `end` from V and U; `sums` has 512 + 16 bytes. */
+EQ_INLINE void eq_winograd_outputs(int8_t *out, const int8_t *v, const void *u, int8_t *sums, const int32_t *bias,
+                                   const int32_t *multiplier, int32_t c, int32_t first, int32_t end, int32_t across,
+                                   const eq_conv2d_winograd_s8_t *p) {
+  const int32_t outputs = c + 1 < p->out_c ? 2 : 1;
+  EQ_NO_UNROLL
+  for (int32_t quad = first; quad < end; ++quad) {
+    const int32_t y = eq_winograd_row(quad, across);
+    const int32_t left = eq_winograd_column(quad, across);
+    int32_t *m = (int32_t *)(void *)sums;
+    eq_tiles_multiply(m, v, u, p->in_c);
+    EQ_NO_UNROLL
+    for (int32_t o = c; o < c + outputs; ++o) {
+      const eq_tiles_scale_t scale = {multiplier[o], p->out_zero, bias[o], p->shift};
+      eq_winograd_store(out + (y * p->out_w + left) * p->out_c + o, p->out_h - y, p->out_w - left, sums + 512,
+                        m + 4 * (o - c), &scale, p);
+    }
+    v += 128 * p->in_c;
+  }
+}
+
 EQ_INLINE void eq_conv2d_winograd_s8(int8_t *out, const int8_t *x, void *scratch, const int8_t *weights,
                                      const int32_t *bias, const int32_t *multiplier, const eq_conv2d_winograd_s8_t *p) {
   int8_t *v = (int8_t *)scratch;
   int8_t *u = v + 128 * p->in_c * p->block;
   int8_t *window = u + 64 * p->in_c;
   int8_t *sums = window + 40 * p->in_c;
-  int8_t *kept = sums + 512;
   const int32_t across = (p->out_w + 7) >> 3;
   const int32_t quads = ((p->out_h + 1) >> 1) * across;
   EQ_NO_UNROLL
   for (int32_t first = 0; first < quads; first += p->block) {
     const int32_t end = first + p->block < quads ? first + p->block : quads;
-    EQ_NO_UNROLL
-    for (int32_t quad = first; quad < end; ++quad) {
-      const int32_t y0 = quad / across * 2 - p->pad_top;
-      const int32_t x0 = quad % across * 8 - p->pad_left;
-      eq_winograd_transform(v + 128 * p->in_c * (quad - first), window, x, y0, x0, p);
-    }
+    eq_winograd_inputs(v, window, x, first, end, across, p);
     const int8_t *w = weights;
     EQ_NO_UNROLL
     for (int32_t c = 0; c < p->out_c; c += 2) {
       eq_tiles_weights(u, w, p->in_c);
       w += 18 * p->in_c;
-      EQ_NO_UNROLL
-      for (int32_t quad = first; quad < end; ++quad) {
-        const int32_t y = quad / across * 2;
-        const int32_t left = quad % across * 8;
-        int32_t *m = (int32_t *)(void *)sums;
-        eq_tiles_multiply(m, v + 128 * p->in_c * (quad - first), u, p->in_c);
-        const int32_t outputs = c + 1 < p->out_c ? 2 : 1;
-        EQ_NO_UNROLL
-        for (int32_t o = 0; o < outputs; ++o) {
-          const eq_tiles_scale_t scale = {multiplier[c + o], p->out_zero, bias[c + o], p->shift};
-          eq_winograd_store(out + (y * p->out_w + left) * p->out_c + c + o, p->out_h - y, p->out_w - left, kept,
-                            m + 4 * o, &scale, p);
-        }
-      }
+      eq_winograd_outputs(out, v, u, sums, bias, multiplier, c, first, end, across, p);
     }
   }
   eq_clamp_run(out, p->out_h * p->out_w * p->out_c, p->clamp_min, p->clamp_max);

@@ -23,6 +23,9 @@ from edgeq.numerics.array import Array
 
 BLOCKS: Final = (4, 3, 2)
 """Quads for which weights are transformed at once, the fastest first; for one alone, that eats most of the gain."""
+TRANSFORMED: Final = "eq_conv2d_winograd_s8"
+WIDE: Final = "eq_conv2d_winograd_wide_s8"
+"""Its weights are transformed at compile time."""
 _TAPS: Final = (3, 3)
 _CHANNELS: Final = 4
 _QUAD: Final = (2, 8)
@@ -59,7 +62,18 @@ def _refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
 
 def _bind(node: Node, graph: Graph, isa: Isa, block: int) -> Call:
     del isa
-    weights, bias, multiplier = constants(node, graph)
+    weights, _, _ = constants(node, graph)
+    return _call(TRANSFORMED, block, _packed(weights), node, graph)
+
+
+def _bind_wide(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    weights, _, _ = constants(node, graph)
+    return _call(WIDE, 1, _packed_wide(weights), node, graph)
+
+
+def _call(kernel: str, block: int, packed: Array, node: Node, graph: Graph) -> Call:
+    _, bias, multiplier = constants(node, graph)
     sizes = geometry(node, graph)
     kept = ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c", "pad_top", "pad_left", "pad_value")
     record = {
@@ -70,12 +84,12 @@ def _bind(node: Node, graph: Graph, isa: Isa, block: int) -> Call:
         **clamp_fields(node),
     }
     return Call(
-        kernel="eq_conv2d_winograd_s8",
+        kernel=kernel,
         record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={
-            "weights": _packed(weights),
+            "weights": packed,
             "bias": packing.pad_last(4 * bias, 2),
             "multiplier": packing.pad_last(multiplier, 2),
         },
@@ -98,13 +112,26 @@ def _order(record: Mapping[str, int]) -> Order:
 
 def _packed(weights: Array) -> Array:
     """Pair of output channels, four input channels, tap, output channel, input channel; flat int8."""
-    channels, _, _, depth = weights.shape
-    taps = weights.reshape(channels, -1, depth // _CHANNELS, _CHANNELS)
-    even = np.pad(taps, [(0, channels % 2), (0, 0), (0, 0), (0, 0)])
-    pairs = even.reshape(-1, 2, *taps.shape[1:])
+    pairs = _pairs(weights).reshape(-1, 2, 9, weights.shape[3] // _CHANNELS, _CHANNELS)
     return np.ascontiguousarray(pairs.transpose(0, 3, 2, 1, 4)).reshape(-1)
 
 
-BINDINGS: tuple[Binding, ...] = tuple(
-    Binding("conv2d", "eq_conv2d_winograd_s8", _refusal, partial(_bind, block=block), "highmul") for block in BLOCKS
+def _packed_wide(weights: Array) -> Array:
+    """Pair of output channels, four input channels, position, half of the four, output channel; flat int16.
+
+    The first half has the first and third of the channels, the second the others.
+    """
+    pairs = transformed(_pairs(weights)).reshape(-1, 2, 16, weights.shape[3] // _CHANNELS, 2, 2)
+    return np.ascontiguousarray(pairs.transpose(0, 3, 2, 5, 1, 4), np.int16).reshape(-1)
+
+
+def _pairs(weights: Array) -> Array:
+    """The weights with an even number of output channels."""
+    return np.pad(weights, [(0, len(weights) % 2), (0, 0), (0, 0), (0, 0)])
+
+
+BINDINGS: tuple[Binding, ...] = (
+    Binding("conv2d", WIDE, _refusal, _bind_wide, "highmul"),
+    *(Binding("conv2d", TRANSFORMED, _refusal, partial(_bind, block=block), "highmul") for block in BLOCKS),
 )
+"""The fastest first."""
