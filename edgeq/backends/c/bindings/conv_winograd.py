@@ -117,12 +117,12 @@ def _packed(weights: Array) -> Array:
 
 
 def _packed_wide(weights: Array) -> Array:
-    """Pair of output channels, four input channels, position, half of the four, output channel; flat int16.
+    """Pair of output channels, four input channels, half of the four, position, output channel; flat int16.
 
     The first half has the first and third of the channels, the second the others.
     """
     pairs = transformed(_pairs(weights)).reshape(-1, 2, 16, weights.shape[3] // _CHANNELS, 2, 2)
-    return np.ascontiguousarray(pairs.transpose(0, 3, 2, 5, 1, 4), np.int16).reshape(-1)
+    return np.ascontiguousarray(pairs.transpose(0, 3, 5, 2, 1, 4), np.int16).reshape(-1)
 
 
 def _pairs(weights: Array) -> Array:
