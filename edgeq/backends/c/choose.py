@@ -36,6 +36,9 @@ class Memory:
     flash_bytes: int | None = None
 
 
+UNBOUNDED: Final = Memory()
+
+
 @dataclass(frozen=True)
 class _Bounds:
     """The largest arena, and the most bytes of constants; None: any."""
@@ -51,7 +54,7 @@ class _Bounds:
 
 
 def choose_kernels(
-    graph: Graph, isa: Isa, aim: Aim = "balanced", memory: Memory = Memory()
+    graph: Graph, isa: Isa, aim: Aim = "balanced", memory: Memory = UNBOUNDED
 ) -> tuple[list[Step], Plan]:
     """A kernel for every node that is a step, and the memory plan.
 

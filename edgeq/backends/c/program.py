@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgeq.backends.base import Aim
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.bind import Step
-from edgeq.backends.c.choose import Memory, choose_kernels
+from edgeq.backends.c.choose import UNBOUNDED, Memory, choose_kernels
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
 from edgeq.backends.c.instances import estimated_bytes, special_shapes
@@ -40,7 +40,7 @@ def emit_c(
     onnx_outputs: Sequence[str] = (),
     complete: bool = True,
     aim: Aim = "balanced",
-    memory: Memory = Memory(),
+    memory: Memory = UNBOUNDED,
 ) -> CProgram:
     """Bind, plan and print a graph.
 
