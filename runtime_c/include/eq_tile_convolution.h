@@ -88,16 +88,16 @@ EQ_INLINE void eq_tile_convolution(eq_tile_form_t form, int8_t *out, const int8_
     for (int32_t pair = 0; pair < p->out_c; pair += 2) {
       eq_tile_multiply(form, m, v, u, p->in_c);
       u += 2 * pixels * p->in_c;
-      const int32_t end = pair + 2 < p->out_c ? pair + 2 : p->out_c;
+      const int32_t outputs = pair + 1 < p->out_c ? 2 : 1;
       EQ_NO_UNROLL
-      for (int32_t c = pair; c < end; ++c) {
-        const eq_tiles_scale_t scale = {multiplier[c], p->out_zero, bias[c], p->shift};
+      for (int32_t tile = 0; tile < many; ++tile) {
+        const int32_t y = (first + tile) / across * form.results;
+        const int32_t left = (first + tile) % across * form.results;
+        int8_t *to = out + (y * p->out_w + left) * p->out_c + pair;
         EQ_NO_UNROLL
-        for (int32_t tile = 0; tile < many; ++tile) {
-          const int32_t y = (first + tile) / across * form.results;
-          const int32_t left = (first + tile) % across * form.results;
-          eq_tile_finish(form, out + (y * p->out_w + left) * p->out_c + c, p->out_h - y, p->out_w - left, kept,
-                         m + 4 * (c - pair) + tile, &scale, p);
+        for (int32_t o = 0; o < outputs; ++o) {
+          const eq_tiles_scale_t scale = {multiplier[pair + o], p->out_zero, bias[pair + o], p->shift};
+          eq_tile_finish(form, to + o, p->out_h - y, p->out_w - left, kept, m + 4 * o + tile, &scale, p);
         }
       }
     }

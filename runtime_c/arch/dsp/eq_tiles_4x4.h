@@ -73,57 +73,108 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_4x4_input(eq_tile_t *v,
   }
 }
 
-typedef struct {
-  int32_t y[4];
-} eq_tiles_4x4_t;
-
-/* A' m for six sums, modulo 2^32. */
-EQ_INLINE eq_tiles_4x4_t eq_tiles_4x4_sums(uint32_t m0, uint32_t m1, uint32_t m2, uint32_t m3, uint32_t m4,
-                                           uint32_t m5) {
-  const uint32_t near = m1 + m2;
-  const uint32_t across = m1 - m2;
-  const uint32_t far = m3 + m4;
-  const uint32_t between = m3 - m4;
-  const eq_tiles_4x4_t found = {{(int32_t)(m0 + far + (near << 2)), (int32_t)(between + (across << 1)),
-                                 (int32_t)(near + far), (int32_t)(m5 + across + (between << 1))}};
-  return found;
-}
-
-EQ_INLINE int8_t eq_tiles_4x4_result(int32_t sum, int32_t k, const eq_tiles_scale_t *p) {
-  const int32_t exact = (int32_t)((uint32_t)sum * 0x38E38E39u) >> k;
-  return (int8_t)eq_saturate_s8(eq_requantize(exact, p->multiplier, p->shift, p->out_zero));
-}
-
-EQ_INLINE void eq_tiles_4x4_row(int8_t *out, int32_t pixel, const uint32_t *t, int32_t k, const eq_tiles_scale_t *p) {
-  const eq_tiles_4x4_t found = eq_tiles_4x4_sums(t[0], t[1], t[2], t[3], t[4], t[5]);
-  out[0] = eq_tiles_4x4_result(found.y[0], k, p);
-  out[pixel] = eq_tiles_4x4_result(found.y[1], k - 1, p);
-  out[2 * pixel] = eq_tiles_4x4_result(found.y[2], k - 2, p);
-  out[3 * pixel] = eq_tiles_4x4_result(found.y[3], k - 2, p);
-}
+/* clang-format off */
+/* A' m modulo 2^32 for six sums of base + at, 6 * step bytes: r6 to r9. `bias` goes to the second one, in r4. */
+#define EQ_TILES_4X4_COLUMN(at, bias)        \
+  "ldr r4, [r3, #" at "+192]\n\t"            \
+  "ldr r5, [r3, #" at "+384]\n\t"            \
+  bias                                       \
+  "add r10, r4, r5\n\t"                      \
+  "sub r11, r4, r5\n\t"                      \
+  "ldr r4, [r3, #" at "+576]\n\t"            \
+  "ldr r5, [r3, #" at "+768]\n\t"            \
+  "add r12, r4, r5\n\t"                      \
+  "sub lr, r4, r5\n\t"                       \
+  "ldr r4, [r3, #" at "]\n\t"                \
+  "ldr r5, [r3, #" at "+960]\n\t"            \
+  "add r4, r4, r12\n\t"                      \
+  "add r6, r4, r10, lsl #2\n\t"              \
+  "add r7, lr, r11, lsl #1\n\t"              \
+  "add r8, r10, r12\n\t"                     \
+  "add r5, r5, r11\n\t"                      \
+  "add r9, r5, lr, lsl #1\n\t"               \
+  "push {r6-r9}\n\t"
+#define EQ_TILES_4X4_STORE(sum, k, shift, where) \
+  "mul " sum ", " sum ", lr\n\t"                \
+  "asr " sum ", " sum ", #" k "\n\t"            \
+  shift(sum)                                    \
+  "smmlar " sum ", " sum ", r11, r12\n\t"       \
+  "ssat " sum ", #8, " sum "\n\t"               \
+  "strb " sum ", " where "\n\t"
+/* Results of a row whose six sums lie from byte `at` of the stack down to it. */
+#define EQ_TILES_4X4_ROW(at, k0, k1, k2, k3, load, shift) \
+  "ldr r4, [sp, #" at "+64]\n\t"                 \
+  "ldr r5, [sp, #" at "+48]\n\t"                 \
+  "add r6, r4, r5\n\t"                           \
+  "sub r7, r4, r5\n\t"                           \
+  "ldr r4, [sp, #" at "+32]\n\t"                 \
+  "ldr r5, [sp, #" at "+16]\n\t"                 \
+  "add r8, r4, r5\n\t"                           \
+  "sub r9, r4, r5\n\t"                           \
+  "ldr r4, [sp, #" at "+80]\n\t"                 \
+  "ldr r5, [sp, #" at "]\n\t"                    \
+  "add r4, r4, r8\n\t"                           \
+  "add r4, r4, r6, lsl #2\n\t"                   \
+  "add r10, r9, r7, lsl #1\n\t"                  \
+  "add r6, r6, r8\n\t"                           \
+  "add r5, r5, r7\n\t"                           \
+  "add r5, r5, r9, lsl #1\n\t"                   \
+  load                                           \
+  EQ_TILES_4X4_STORE("r4", k0, shift, "[r0]")           \
+  EQ_TILES_4X4_STORE("r10", k1, shift, "[r0, r2]")      \
+  EQ_TILES_4X4_STORE("r6", k2, shift, "[r0, r2, lsl #1]") \
+  EQ_TILES_4X4_STORE("r5", k3, shift, "[r0, r3]")       \
+  "add r0, r0, r1\n\t"
+#define EQ_TILES_4X4_KEEP(sum) ""
+#define EQ_TILES_4X4_SHIFT(sum) "lsl " sum ", " sum ", r7\n\t"
+/*
+ * On the stack, from above: registers, bias and shift, then the sums of six columns, the last one lowest. r11 multiplier,
+ * r12 zero point, lr the inverse of 9.
+ */
+#define EQ_TILES_4X4_RESULTS(name, load, shift)                                                           \
+  EQ_NOINLINE __attribute__((unused)) static void name(int8_t *out, int32_t row, int32_t pixel,           \
+                                                       const int32_t *m, const eq_tiles_scale_t *p) {     \
+    register int8_t *r0 __asm__("r0") = out;                                                              \
+    register int32_t r1 __asm__("r1") = row;                                                              \
+    register int32_t r2 __asm__("r2") = pixel;                                                            \
+    register const int32_t *r3 __asm__("r3") = m;                                                         \
+    register const eq_tiles_scale_t *r12 __asm__("r12") = p;                                              \
+    __asm__ volatile(                                                                                     \
+        "push {r4-r11, lr}\n\t"                                                                           \
+        "ldm r12, {r4-r7}\n\t"                                                                            \
+        "push {r4-r7}\n\t"                                                                                \
+        EQ_TILES_4X4_COLUMN("0", "")                                                                      \
+        EQ_TILES_4X4_COLUMN("32", "ldr r12, [sp, #24]\n\t" "add r4, r4, r12\n\t")                         \
+        EQ_TILES_4X4_COLUMN("64", "")                                                                     \
+        EQ_TILES_4X4_COLUMN("96", "")                                                                     \
+        EQ_TILES_4X4_COLUMN("128", "")                                                                    \
+        EQ_TILES_4X4_COLUMN("160", "")                                                                    \
+        "ldrd r11, r12, [sp, #96]\n\t"                                                                    \
+        "movw lr, #0x8e39\n\t"                                                                            \
+        "movt lr, #0x38e3\n\t"                                                                            \
+        "add r3, r2, r2, lsl #1\n\t"                                                                      \
+        EQ_TILES_4X4_ROW("0", "6", "5", "4", "4", load, shift)                                            \
+        EQ_TILES_4X4_ROW("4", "5", "4", "3", "3", load, shift)                                            \
+        EQ_TILES_4X4_ROW("8", "4", "3", "2", "2", load, shift)                                            \
+        EQ_TILES_4X4_ROW("12", "4", "3", "2", "2", load, shift)                                           \
+        "add sp, #112\n\t"                                                                                \
+        "pop {r4-r11, lr}\n\t"                                                                            \
+        : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r12)                                               \
+        :                                                                                                 \
+        : "cc", "memory");                                                                                \
+  }
+EQ_TILES_4X4_RESULTS(eq_tiles_4x4_unshifted, "", EQ_TILES_4X4_KEEP)
+EQ_TILES_4X4_RESULTS(eq_tiles_4x4_shifted, "ldr r7, [sp, #108]\n\t", EQ_TILES_4X4_SHIFT)
+/* clang-format on */
 
 /* `row` and `pixel` bytes between results. The scale's bias is 36 times that of the results, modulo 2^32. */
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_4x4_results(int8_t *out, int32_t row, int32_t pixel,
-                                                                     const int32_t *m, const eq_tiles_scale_t *p) {
-  const eq_tiles_scale_t scale = *p;
-  uint32_t lines[24];
-  uint32_t *line = lines;
-  EQ_NO_UNROLL
-  for (int32_t x = 0; x < 6; ++x) {
-    const uint32_t bias = x == 1 ? (uint32_t)scale.bias : 0;
-    const eq_tiles_4x4_t found = eq_tiles_4x4_sums((uint32_t)m[0], (uint32_t)m[48] + bias, (uint32_t)m[96],
-                                                   (uint32_t)m[144], (uint32_t)m[192], (uint32_t)m[240]);
-    line[0] = (uint32_t)found.y[0];
-    line[6] = (uint32_t)found.y[1];
-    line[12] = (uint32_t)found.y[2];
-    line[18] = (uint32_t)found.y[3];
-    ++line;
-    m += 8;
+EQ_INLINE void eq_tiles_4x4_results(int8_t *out, int32_t row, int32_t pixel, const int32_t *m,
+                                    const eq_tiles_scale_t *p) {
+  if (p->shift == 0) {
+    eq_tiles_4x4_unshifted(out, row, pixel, m, p);
+  } else {
+    eq_tiles_4x4_shifted(out, row, pixel, m, p);
   }
-  eq_tiles_4x4_row(out, pixel, lines, 6, &scale);
-  eq_tiles_4x4_row(out + row, pixel, lines + 6, 5, &scale);
-  eq_tiles_4x4_row(out + 2 * row, pixel, lines + 12, 4, &scale);
-  eq_tiles_4x4_row(out + 3 * row, pixel, lines + 18, 4, &scale);
 }
 
 #endif
