@@ -69,12 +69,12 @@ def choose_kernels(
     """
     steps = bind_kernels(graph, isa)
     plan = plan_steps(graph, steps)
-    places = [place for place, step in enumerate(steps) if any(_faster(step, graph, isa))]
+    places = [place for place, step in enumerate(steps) if any(faster_steps(step, graph, isa))]
     if not places:
         return steps, plan
     bounds = _bounds(graph, steps, plan, aim, memory)
     for place in sorted(places, key=lambda number: -steps[number].macs):
-        for step in _faster(steps[place], graph, isa):
+        for step in faster_steps(steps[place], graph, isa):
             tried = [*steps[:place], step, *steps[place + 1 :]]
             if not bounds.allow_weights(tried):
                 continue
@@ -113,8 +113,8 @@ def _plan(graph: Graph, steps: Sequence[Step]) -> Plan | None:
         return None
 
 
-def _faster(step: Step, graph: Graph, isa: Isa) -> Iterator[Step]:
-    """The step with each kernel that serves its node."""
+def faster_steps(step: Step, graph: Graph, isa: Isa) -> Iterator[Step]:
+    """The step with each of the faster kernels that serve its node, the fastest first."""
     for binding in FASTER:
         if binding.op == step.node.op and binding.refusal(step.node, graph, isa) is None:
             yield bound(binding.bind(step.node, graph, isa), step.node, graph, isa, step.refused)

@@ -145,7 +145,10 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_weights(void *out, cons
   }
 }
 
-EQ_TILE_PRODUCTS(eq_tiles_multiply, 16)
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_multiply(int32_t *m, const void *v, const void *u, int32_t c) {
+  EQ_TILE_OPERANDS;
+  EQ_TILE_PRODUCTS(16);
+}
 
 /* clang-format off */
 /* Left and right sum of the four positions of a row of M, at byte `at`: two columns of a tile. */
@@ -174,51 +177,53 @@ EQ_TILE_PRODUCTS(eq_tiles_multiply, 16)
  * row goes into the upper results and the lower ones, then the fourth takes its registers. A column of four tiles ends
  * where M is aligned again.
  */
-#define EQ_TILES_RESULTS(name, shift)                                                                   \
-  EQ_NOINLINE __attribute__((unused)) static void name(int8_t *out, int32_t row, int32_t pixel,         \
-                                                       const int32_t *m, const eq_tiles_scale_t *p) {   \
-    register int8_t *r0 __asm__("r0") = out;                                                            \
-    register int32_t r1 __asm__("r1") = row;                                                            \
-    register int32_t r2 __asm__("r2") = pixel;                                                          \
-    register const int32_t *r3 __asm__("r3") = m;                                                       \
-    register const eq_tiles_scale_t *r12 __asm__("r12") = p;                                            \
-    __asm__ volatile(                                                                                   \
-        "push {r4-r11, lr}\n\t"                                                                         \
-        "sub sp, #8\n\t"                                                                                \
-        "ldm r12, {r4-r7}\n\t"                                                                          \
-        "strd r6, r7, [sp]\n\t"                                                                         \
-        "1:\n\t"                                                                                        \
-        EQ_TILES_ROW("0", "r6", "r7", "")                                                               \
-        EQ_TILES_ROW("128", "r8", "r9", "ldr r12, [sp]\n\t" "add r9, r9, r12\n\t")                      \
-        EQ_TILES_ROW("256", "r10", "r11", "")                                                           \
-        "add lr, r8, r10\n\t"                                                                           \
-        "sub r8, r8, r10\n\t"                                                                           \
-        "add r6, r6, lr, asr #1\n\t"                                                                    \
-        "add lr, r9, r11\n\t"                                                                           \
-        "sub r9, r9, r11\n\t"                                                                           \
-        "add r7, r7, lr, asr #1\n\t"                                                                    \
-        EQ_TILES_ROW("384", "r10", "r11", "")                                                           \
-        "rsb r8, r10, r8, asr #1\n\t"                                                                   \
-        "rsb r9, r11, r9, asr #1\n\t"                                                                   \
-        shift                                                                                           \
-        EQ_TILES_STORE("r6", "[r0]")                                                                    \
-        EQ_TILES_STORE("r8", "[r0, r1]")                                                                \
-        "add r0, r0, r2\n\t"                                                                            \
-        EQ_TILES_STORE("r7", "[r0]")                                                                    \
-        EQ_TILES_STORE("r9", "[r0, r1]")                                                                \
-        "add r0, r0, r2\n\t"                                                                            \
-        "add r3, r3, #4\n\t"                                                                            \
-        "lsls r12, r3, #28\n\t"                                                                         \
-        "bne 1b\n\t"                                                                                    \
-        "add sp, #8\n\t"                                                                                \
-        "pop {r4-r11, lr}\n\t"                                                                          \
-        : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r12)                                             \
-        :                                                                                               \
-        : "cc", "memory");                                                                              \
-  }
-EQ_TILES_RESULTS(eq_tiles_unshifted, "")
-EQ_TILES_RESULTS(eq_tiles_shifted, EQ_TILES_SHIFT)
+#define EQ_TILES_RESULTS(shift)                                                   \
+  __asm__ volatile(                                                               \
+      "push {r4-r11, lr}\n\t"                                                     \
+      "sub sp, #8\n\t"                                                            \
+      "ldm r12, {r4-r7}\n\t"                                                      \
+      "strd r6, r7, [sp]\n\t"                                                     \
+      "1:\n\t"                                                                    \
+      EQ_TILES_ROW("0", "r6", "r7", "")                                           \
+      EQ_TILES_ROW("128", "r8", "r9", "ldr r12, [sp]\n\t" "add r9, r9, r12\n\t")  \
+      EQ_TILES_ROW("256", "r10", "r11", "")                                       \
+      "add lr, r8, r10\n\t"                                                       \
+      "sub r8, r8, r10\n\t"                                                       \
+      "add r6, r6, lr, asr #1\n\t"                                                \
+      "add lr, r9, r11\n\t"                                                       \
+      "sub r9, r9, r11\n\t"                                                       \
+      "add r7, r7, lr, asr #1\n\t"                                                \
+      EQ_TILES_ROW("384", "r10", "r11", "")                                       \
+      "rsb r8, r10, r8, asr #1\n\t"                                               \
+      "rsb r9, r11, r9, asr #1\n\t"                                               \
+      shift                                                                       \
+      EQ_TILES_STORE("r6", "[r0]")                                                \
+      EQ_TILES_STORE("r8", "[r0, r1]")                                            \
+      "add r0, r0, r2\n\t"                                                        \
+      EQ_TILES_STORE("r7", "[r0]")                                                \
+      EQ_TILES_STORE("r9", "[r0, r1]")                                            \
+      "add r0, r0, r2\n\t"                                                        \
+      "add r3, r3, #4\n\t"                                                        \
+      "lsls r12, r3, #28\n\t"                                                     \
+      "bne 1b\n\t"                                                                \
+      "add sp, #8\n\t"                                                            \
+      "pop {r4-r11, lr}\n\t"                                                      \
+      : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r12)                         \
+      :                                                                           \
+      : "cc", "memory");
 /* clang-format on */
+
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_unshifted(int8_t *out, int32_t row, int32_t pixel,
+                                                                   const int32_t *m, const eq_tiles_scale_t *p) {
+  EQ_TILES_FINISHED;
+  EQ_TILES_RESULTS("");
+}
+
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_shifted(int8_t *out, int32_t row, int32_t pixel,
+                                                                 const int32_t *m, const eq_tiles_scale_t *p) {
+  EQ_TILES_FINISHED;
+  EQ_TILES_RESULTS(EQ_TILES_SHIFT);
+}
 
 /* `row` and `pixel` bytes between results; M at an address of 16 bytes. */
 EQ_INLINE void eq_tiles_results(int8_t *out, int32_t row, int32_t pixel, const int32_t *m, const eq_tiles_scale_t *p) {

@@ -20,7 +20,11 @@
 #include <eq_tile_products.h>
 #include <eq_unroll.h>
 
-EQ_TILE_PRODUCTS(eq_tiles_4x4_multiply, 36)
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_4x4_multiply(int32_t *m, const void *v, const void *u,
+                                                                      int32_t c) {
+  EQ_TILE_OPERANDS;
+  EQ_TILE_PRODUCTS(36);
+}
 
 /* B' d for a column of six halfword pairs, to out[0], out[step], ... */
 EQ_INLINE void eq_tiles_4x4_line(eq_tile_t *out, int32_t step, uint32_t d0, uint32_t d1, uint32_t d2, uint32_t d3,
@@ -131,41 +135,43 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_4x4_input(eq_tile_t *v,
  * On the stack, from above: registers, bias and shift, then the sums of six columns, the last one lowest. r11 multiplier,
  * r12 zero point, lr the inverse of 9.
  */
-#define EQ_TILES_4X4_RESULTS(name, load, shift)                                                           \
-  EQ_NOINLINE __attribute__((unused)) static void name(int8_t *out, int32_t row, int32_t pixel,           \
-                                                       const int32_t *m, const eq_tiles_scale_t *p) {     \
-    register int8_t *r0 __asm__("r0") = out;                                                              \
-    register int32_t r1 __asm__("r1") = row;                                                              \
-    register int32_t r2 __asm__("r2") = pixel;                                                            \
-    register const int32_t *r3 __asm__("r3") = m;                                                         \
-    register const eq_tiles_scale_t *r12 __asm__("r12") = p;                                              \
-    __asm__ volatile(                                                                                     \
-        "push {r4-r11, lr}\n\t"                                                                           \
-        "ldm r12, {r4-r7}\n\t"                                                                            \
-        "push {r4-r7}\n\t"                                                                                \
-        EQ_TILES_4X4_COLUMN("0", "")                                                                      \
-        EQ_TILES_4X4_COLUMN("32", "ldr r12, [sp, #24]\n\t" "add r4, r4, r12\n\t")                         \
-        EQ_TILES_4X4_COLUMN("64", "")                                                                     \
-        EQ_TILES_4X4_COLUMN("96", "")                                                                     \
-        EQ_TILES_4X4_COLUMN("128", "")                                                                    \
-        EQ_TILES_4X4_COLUMN("160", "")                                                                    \
-        "ldrd r11, r12, [sp, #96]\n\t"                                                                    \
-        "movw lr, #0x8e39\n\t"                                                                            \
-        "movt lr, #0x38e3\n\t"                                                                            \
-        "add r3, r2, r2, lsl #1\n\t"                                                                      \
-        EQ_TILES_4X4_ROW("0", "6", "5", "4", "4", load, shift)                                            \
-        EQ_TILES_4X4_ROW("4", "5", "4", "3", "3", load, shift)                                            \
-        EQ_TILES_4X4_ROW("8", "4", "3", "2", "2", load, shift)                                            \
-        EQ_TILES_4X4_ROW("12", "4", "3", "2", "2", load, shift)                                           \
-        "add sp, #112\n\t"                                                                                \
-        "pop {r4-r11, lr}\n\t"                                                                            \
-        : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r12)                                               \
-        :                                                                                                 \
-        : "cc", "memory");                                                                                \
-  }
-EQ_TILES_4X4_RESULTS(eq_tiles_4x4_unshifted, "", EQ_TILES_4X4_KEEP)
-EQ_TILES_4X4_RESULTS(eq_tiles_4x4_shifted, "ldr r7, [sp, #108]\n\t", EQ_TILES_4X4_SHIFT)
+#define EQ_TILES_4X4_RESULTS(load, shift)                                        \
+  __asm__ volatile(                                                              \
+      "push {r4-r11, lr}\n\t"                                                    \
+      "ldm r12, {r4-r7}\n\t"                                                     \
+      "push {r4-r7}\n\t"                                                         \
+      EQ_TILES_4X4_COLUMN("0", "")                                               \
+      EQ_TILES_4X4_COLUMN("32", "ldr r12, [sp, #24]\n\t" "add r4, r4, r12\n\t")  \
+      EQ_TILES_4X4_COLUMN("64", "")                                              \
+      EQ_TILES_4X4_COLUMN("96", "")                                              \
+      EQ_TILES_4X4_COLUMN("128", "")                                             \
+      EQ_TILES_4X4_COLUMN("160", "")                                             \
+      "ldrd r11, r12, [sp, #96]\n\t"                                             \
+      "movw lr, #0x8e39\n\t"                                                     \
+      "movt lr, #0x38e3\n\t"                                                     \
+      "add r3, r2, r2, lsl #1\n\t"                                               \
+      EQ_TILES_4X4_ROW("0", "6", "5", "4", "4", load, shift)                     \
+      EQ_TILES_4X4_ROW("4", "5", "4", "3", "3", load, shift)                     \
+      EQ_TILES_4X4_ROW("8", "4", "3", "2", "2", load, shift)                     \
+      EQ_TILES_4X4_ROW("12", "4", "3", "2", "2", load, shift)                    \
+      "add sp, #112\n\t"                                                         \
+      "pop {r4-r11, lr}\n\t"                                                     \
+      : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r12)                        \
+      :                                                                          \
+      : "cc", "memory");
 /* clang-format on */
+
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_4x4_unshifted(int8_t *out, int32_t row, int32_t pixel,
+                                                                       const int32_t *m, const eq_tiles_scale_t *p) {
+  EQ_TILES_FINISHED;
+  EQ_TILES_4X4_RESULTS("", EQ_TILES_4X4_KEEP);
+}
+
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_4x4_shifted(int8_t *out, int32_t row, int32_t pixel,
+                                                                     const int32_t *m, const eq_tiles_scale_t *p) {
+  EQ_TILES_FINISHED;
+  EQ_TILES_4X4_RESULTS("ldr r7, [sp, #108]\n\t", EQ_TILES_4X4_SHIFT);
+}
 
 /* `row` and `pixel` bytes between results. The scale's bias is 36 times that of the results, modulo 2^32. */
 EQ_INLINE void eq_tiles_4x4_results(int8_t *out, int32_t row, int32_t pixel, const int32_t *m,

@@ -20,7 +20,11 @@
 #include <eq_tile_products.h>
 #include <eq_unroll.h>
 
-EQ_TILE_PRODUCTS(eq_tiles_stride2_multiply, 25)
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_stride2_multiply(int32_t *m, const void *v, const void *u,
+                                                                          int32_t c) {
+  EQ_TILE_OPERANDS;
+  EQ_TILE_PRODUCTS(25);
+}
 
 /* B' d for five halfword pairs, to out[0], out[step], ... */
 EQ_INLINE void eq_tiles_stride2_line(eq_tile_t *out, int32_t step, uint32_t d0, uint32_t d1, uint32_t d2, uint32_t d3,
