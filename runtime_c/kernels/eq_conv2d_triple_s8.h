@@ -41,8 +41,9 @@ typedef struct {
   int32_t dilation_w;
   int32_t group;
   int32_t pad_value;
-  int32_t depth;  /* places of a column */
-  int32_t packed; /* 1: the rows of a window follow each other without a gap */
+  int32_t depth;   /* places of a column */
+  int32_t coupled; /* how the weights are packed, see eq_triple.h */
+  int32_t packed;  /* 1: the rows of a window follow each other without a gap */
   int32_t shift;
   int32_t out_zero;
   int32_t clamp_min;
@@ -137,16 +138,24 @@ EQ_INLINE void eq_conv2d_triple_gather(void *columns, int32_t pixel, const int8_
   }
 }
 
+/* All channels of a group for the `count` pixels that are gathered. */
+EQ_INLINE void eq_conv2d_triple_multiply(int8_t *out, int32_t count, const void *columns, const int8_t *weights,
+                                         const eq_conv2d_triple_s8_t *p) {
+  eq_triple_multiply(out, p->out_c, count, columns, weights, p->depth, p->out_c / p->group, p->shift, p->out_zero,
+                     p->coupled);
+}
+
 EQ_INLINE void eq_conv2d_triple_s8(int8_t *out, const int8_t *x, void *scratch, const int8_t *weights,
                                    const eq_conv2d_triple_s8_t *p) {
   const int32_t channels = p->out_c / p->group;
+  const int32_t pixels = p->out_h * p->out_w;
+  const int32_t rest = pixels % 3;
   const int8_t *w = weights;
   EQ_NO_UNROLL
   for (int32_t g = 0; g < p->group; ++g) {
     const int8_t *in = x + g * (p->in_c / p->group);
     int8_t *to = out + g * channels;
     int32_t filled = 0;
-    int32_t left = p->out_h * p->out_w;
     int32_t y0 = -p->pad_top;
     EQ_NO_UNROLL
     for (int32_t oy = 0; oy < p->out_h; ++oy) {
@@ -156,16 +165,20 @@ EQ_INLINE void eq_conv2d_triple_s8(int8_t *out, const int8_t *x, void *scratch, 
         eq_conv2d_triple_gather(scratch, filled, in, y0, x0, p);
         x0 += p->stride_w;
         ++filled;
-        --left;
-        if (filled == 3 || left == 0) {
-          eq_triple_multiply(to, p->out_c, filled, scratch, w, p->depth, channels, p->shift, p->out_zero);
-          to += filled * p->out_c;
+        if (pixels >= 3 && filled == 3) {
+          eq_conv2d_triple_multiply(to, 3, scratch, w, p);
+          to += 3 * p->out_c;
           filled = 0;
         }
       }
       y0 += p->stride_h;
     }
-    w += ((channels + 1) >> 1) * eq_triple_pair_bytes(p->depth);
+    if (rest == 2) {
+      eq_conv2d_triple_multiply(to, 2, scratch, w, p);
+    } else if (rest == 1) {
+      eq_conv2d_triple_multiply(to, 1, scratch, w, p);
+    }
+    w += eq_triple_channels(channels, p->depth);
   }
   eq_clamp_run(out, p->out_h * p->out_w * p->out_c, p->clamp_min, p->clamp_max);
 }

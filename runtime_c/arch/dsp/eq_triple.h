@@ -8,13 +8,15 @@
  *   eq_triple_run         eq_triple_copy for places that are multiples of 4
  *   eq_triple_bytes       a copy of plain bytes, for windows that are put together before they are widened
  *   eq_triple_multiply    all channels of one to three pixels
+ *   eq_triple_channels    bytes of the weights of so many channels
  * Scratch for three columns: EQ_TRIPLE_BYTES * depth bytes, 4-byte aligned.
  *
  * Columns are widened to int16 and interleaved: for each four places [x0, x2, x1, x3] of pixel 0, of pixel 1, of pixel 2
- * (24 bytes). Weights are one stream, 4-byte aligned: for each pair of channels two biases, then per four places four
- * bytes of the first channel and four of the second, then two multipliers; an odd last channel has a partner of zeros;
- * places that round a segment up to four have weight zero, so the columns may hold anything there, and so may the
- * columns of pixels that do not exist. 20 instructions for 24 products, 35 for six results, 3 for a loop of 16 steps.
+ * (24 bytes). Places that round a segment up to four have weight zero, so the columns may hold anything there, and so may
+ * the columns of pixels that do not exist. Weights are those of eq_coupled.h where their ranges allow that (coupled = 1).
+ * Others, for layers of any weights, are one stream, 4-byte aligned: for each pair of channels two biases, then per four
+ * places four bytes of the first channel and four of the second, then two multipliers; an odd last channel has a partner
+ * of zeros. 20 instructions for 24 products, 35 for six results, 3 for a loop of 16 steps.
  * The results of a triple are stored when all three columns are complete; pixel 2 before 1 before 0.
  * Stack: assembly takes EQ_TRIPLE_STACK bytes.
  */
@@ -22,6 +24,7 @@
 #define EQ_TRIPLE_H
 
 #include <eq_common.h>
+#include <eq_coupled.h>
 #include <eq_dot.h>
 
 #define EQ_TRIPLE_BYTES 6
@@ -56,7 +59,8 @@ EQ_INLINE void eq_triple_word(eq_pair_t *to, uint32_t word) {
 }
 
 #if defined(__ARM_FEATURE_UNALIGNED)
-/* Eight values at a time, at least eight. */
+/* Eight values at a time, at least eight. The compiler may know that `to` begins where the values end: early clobbers keep
+   the two in registers of their own. */
 EQ_INLINE eq_pair_t *eq_triple_widen(eq_pair_t *to, const int8_t *src, int32_t n) {
   const int8_t *const end = src + (n & ~7);
   uint32_t a;
@@ -73,7 +77,7 @@ EQ_INLINE eq_pair_t *eq_triple_widen(eq_pair_t *to, const int8_t *src, int32_t n
       "strd %[a], %[b], [%[to]], #24\n\t"
       "cmp %[src], %[end]\n\t"
       "bne 1b"
-      : [a] "=&r"(a), [b] "=&r"(b), [src] "+r"(src), [to] "+r"(to)
+      : [a] "=&r"(a), [b] "=&r"(b), [src] "+&r"(src), [to] "+&r"(to)
       : [end] "r"(end)
       : "cc", "memory");
   return to;
@@ -264,18 +268,23 @@ EQ_NOINLINE __attribute__((unused)) static void eq_triple_block(const eq_triple_
   /* clang-format on */
 }
 
-/* Bytes of the stream for a pair of channels. */
-EQ_INLINE int32_t eq_triple_pair_bytes(int32_t depth) { return 16 + 2 * depth; }
+EQ_INLINE int32_t eq_triple_channels(int32_t channels, int32_t depth) {
+  return ((channels + 1) >> 1) * eq_coupled_pair_bytes(depth);
+}
 
 /* `count` pixels, 1 to 3, whose results are `apart` bytes apart. depth is a multiple of 4, at least 4. */
 EQ_INLINE void eq_triple_multiply(int8_t *out, int32_t apart, int32_t count, const void *columns, const int8_t *weights,
-                                  int32_t depth, int32_t channels, int32_t shift, int32_t out_zero) {
+                                  int32_t depth, int32_t channels, int32_t shift, int32_t out_zero, int32_t coupled) {
   const int32_t steps = depth >> 2;
+  if (coupled) {
+    eq_coupled_multiply(out, apart, count, columns, weights, depth, channels, shift, out_zero);
+    return;
+  }
   const eq_triple_t set = {count > 1 ? apart : 0,
                            count > 2 ? 2 * apart : 0,
                            out_zero,
                            out,
-                           weights + ((channels + 1) >> 1) * eq_triple_pair_bytes(depth),
+                           weights + eq_triple_channels(channels, depth),
                            columns,
                            (const int8_t *)columns + 24 * steps,
                            shift + ((channels & 1) << 8),

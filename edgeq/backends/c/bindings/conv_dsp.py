@@ -150,9 +150,11 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
     sizes = pixel_sizes(node, graph)
     in_c, out_c = sizes["in_c"], sizes["out_c"]
+    packed = packing.pack_triple(weights.reshape(1, out_c, 1, in_c), bias, multiplier)
     record = {
         **sizes,
         "depth": packing.column_segment(in_c, isa),
+        "coupled": int(packed.coupled),
         "shift": node.integer("shift"),
         "out_zero": node.integer("out_zero"),
         **clamp_fields(node),
@@ -163,7 +165,7 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
         record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
-        constants={"weights": packing.pack_triple(weights.reshape(1, out_c, 1, in_c), bias, multiplier)},
+        constants={"weights": packed.stream},
         trailing=orders.trail(orders.pointwise(pixels, out_c, 1, out_c)),
     )
 
@@ -184,9 +186,11 @@ def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
     whole = packing.column_segment(segments * length, isa)
     if whole_rows and whole <= _PACKED_SHARE * depth:
         segments, length, depth, packed = 1, segments * length, whole, 1
+    triple = packing.pack_triple(weights.reshape(group, out_c // group, segments, length), bias, multiplier)
     record = {
         **geometry(node, graph),
         "depth": depth,
+        "coupled": int(triple.coupled),
         "packed": packed,
         "shift": node.integer("shift"),
         "out_zero": node.integer("out_zero"),
@@ -197,9 +201,7 @@ def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
         record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
-        constants={
-            "weights": packing.pack_triple(weights.reshape(group, out_c // group, segments, length), bias, multiplier),
-        },
+        constants={"weights": triple.stream},
         trailing=orders.trail(orders.gathered(record, 1, 1, _TOGETHER)),
     )
 
