@@ -42,34 +42,35 @@ typedef struct {
 #define EQ_POINTWISE_S8_SCRATCH(depth) (EQ_TRIPLE_BYTES * (depth))
 
 /* `count` pixels of a row, 1 to 3. */
-EQ_INLINE void eq_pointwise_group(int8_t *out, const int8_t *x, void *scratch, const int8_t *weights, int32_t count,
+EQ_INLINE void eq_pointwise_group(int8_t *out, const int8_t *x, void *scratch, int32_t count, const eq_coupled_t *set,
                                   const eq_pointwise_s8_t *p) {
   EQ_NO_UNROLL
   for (int32_t i = 0; i < count; ++i) {
     eq_triple_copy(scratch, i, 0, x, p->in_c);
     x += p->stride_w * p->in_c;
   }
-  eq_triple_multiply(out, p->out_c, count, scratch, weights, p->depth, p->out_c, p->shift, p->out_zero, p->coupled);
+  eq_triple_multiply(out, count, set, p->coupled);
 }
 
 EQ_INLINE void eq_pointwise_s8(int8_t *out, const int8_t *x, void *scratch, const int8_t *weights,
                                const eq_pointwise_s8_t *p) {
   const int32_t step = p->stride_w * p->in_c;
   const int32_t rest = p->out_w % 3;
+  const eq_coupled_t set = eq_coupled_set(p->out_c, scratch, weights, p->depth, p->out_c, p->shift, p->out_zero);
   int8_t *to = out;
   EQ_NO_UNROLL
   for (int32_t oy = 0; oy < p->out_h; ++oy) {
     const int8_t *in = x + oy * (p->stride_h * p->in_w * p->in_c);
     EQ_NO_UNROLL
     for (int32_t left = p->out_w; left >= 3; left -= 3) {
-      eq_pointwise_group(to, in, scratch, weights, 3, p);
+      eq_pointwise_group(to, in, scratch, 3, &set, p);
       in += 3 * step;
       to += 3 * p->out_c;
     }
     if (rest == 2) {
-      eq_pointwise_group(to, in, scratch, weights, 2, p);
+      eq_pointwise_group(to, in, scratch, 2, &set, p);
     } else if (rest == 1) {
-      eq_pointwise_group(to, in, scratch, weights, 1, p);
+      eq_pointwise_group(to, in, scratch, 1, &set, p);
     }
     to += rest * p->out_c;
   }

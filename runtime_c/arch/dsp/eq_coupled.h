@@ -1,6 +1,7 @@
 /*
  * One, two or three pixels against pairs of output channels whose weights lie in the same halfwords.
  *   eq_coupled_multiply   all channels of one to three pixels; the columns are those of eq_triple.h
+ *   eq_coupled_set        what all such groups of pixels of a layer have in common
  *
  * A halfword holds w0 + 256*w1, both of int8, for a channel of an even number and its neighbour. SMLAD with the halfword
  * as it is gives t = sum x*w0 + 256 * sum x*w1, SMLAD with its low byte (SXTB16) the first sum alone; the second one is
@@ -25,13 +26,13 @@ typedef struct {
   int32_t second; /* bytes from a result of the first pixel to that of the second */
   int32_t third;
   int32_t out_zero;
-  int8_t *out;
+  int32_t spare;
   const int8_t *weights_end;
   const void *columns;
   const void *columns_end;
   int32_t special; /* left shift of the accumulators, and 256 where the last channel has no partner; mostly 0 */
-  int32_t entry;   /* steps of four places modulo those of the loop, subtracted from them; 0 for 0 */
-  int32_t spare;
+  int32_t entry;   /* steps of four places, negated */
+  const int8_t *weights;
 } eq_coupled_t;
 
 /* clang-format off */
@@ -84,11 +85,15 @@ typedef struct {
 #define EQ_COUPLED_PLACES_2 "ldr r9, [sp, #0]\n\t"
 #define EQ_COUPLED_PLACES_3 "ldrd r9, r10, [sp, #0]\n\t"
 
-/* On the stack: a copy of eq_coupled_t, 40 the caller's registers. */
-#define EQ_COUPLED_TEXT(pixels, bytes, steps)                      \
+/* On the stack: a copy of eq_coupled_t, at 12 the results, 40 the caller's registers. */
+#define EQ_COUPLED_TEXT(pixels, bytes, together, steps) \
   "push {r4-r11, lr}\n\t"                                          \
   "ldm r0, {r3-r12}\n\t"                                           \
-  "push {r3-r12}\n\t"                                              \
+  "mov r6, r1\n\t" \
+  "push {r3-r12}\n\t" \
+  "mov r1, r8\n\t" \
+  "mov r2, r12\n\t" \
+  "and r11, " together "\n\t" \
   "mov r4, " bytes "\n\t"                                          \
   "adr.w r3, 2f\n\t"                                               \
   "mla r3, r4, r11, r3\n\t"                                        \
@@ -136,53 +141,52 @@ typedef struct {
   "b 4b\n\t"                                                       \
   "6:"
 
-#define EQ_COUPLED_ASM(pixels, bytes, steps)                                   \
-  register const eq_coupled_t *r0 __asm__("r0") = p;                           \
-  register const void *r1 __asm__("r1") = x;                                   \
-  register const int8_t *r2 __asm__("r2") = w;                                 \
-  __asm__ volatile(EQ_COUPLED_TEXT(pixels, bytes, steps)                       \
-                   : "+r"(r0), "+r"(r1), "+r"(r2)                              \
-                   : "m"(*p)                                                   \
-                   : "r3", "r12", "cc", "memory")
+#define EQ_COUPLED_ASM(pixels, bytes, together, steps) \
+  register const eq_coupled_t *r0 __asm__("r0") = p; \
+  register int8_t *r1 __asm__("r1") = out; \
+  __asm__ volatile(EQ_COUPLED_TEXT(pixels, bytes, together, steps) \
+                   : "+r"(r0), "+r"(r1) : "m"(*p) : "r2", "r3", "r12", "cc", "memory")
 
-EQ_NOINLINE __attribute__((unused)) static void eq_coupled_1(const eq_coupled_t *p, const void *x, const int8_t *w) {
-  EQ_COUPLED_ASM(1, "#32", EQ_COUPLED_4(EQ_COUPLED_STEP_1) EQ_COUPLED_4(EQ_COUPLED_STEP_1));
+EQ_NOINLINE __attribute__((unused)) static void eq_coupled_1(const eq_coupled_t *p, int8_t *out) {
+  EQ_COUPLED_ASM(1, "#32", "#7", EQ_COUPLED_4(EQ_COUPLED_STEP_1) EQ_COUPLED_4(EQ_COUPLED_STEP_1));
 }
 
-EQ_NOINLINE __attribute__((unused)) static void eq_coupled_2(const eq_coupled_t *p, const void *x, const int8_t *w) {
-  EQ_COUPLED_ASM(2, "#52", EQ_COUPLED_4(EQ_COUPLED_STEP_2) EQ_COUPLED_4(EQ_COUPLED_STEP_2));
+EQ_NOINLINE __attribute__((unused)) static void eq_coupled_2(const eq_coupled_t *p, int8_t *out) {
+  EQ_COUPLED_ASM(2, "#52", "#7", EQ_COUPLED_4(EQ_COUPLED_STEP_2) EQ_COUPLED_4(EQ_COUPLED_STEP_2));
 }
 
-EQ_NOINLINE __attribute__((unused)) static void eq_coupled_3(const eq_coupled_t *p, const void *x, const int8_t *w) {
-  EQ_COUPLED_ASM(3, "#72", EQ_COUPLED_4(EQ_COUPLED_4(EQ_COUPLED_STEP_3)));
+EQ_NOINLINE __attribute__((unused)) static void eq_coupled_3(const eq_coupled_t *p, int8_t *out) {
+  EQ_COUPLED_ASM(3, "#72", "#15", EQ_COUPLED_4(EQ_COUPLED_4(EQ_COUPLED_STEP_3)));
 }
-
 /* clang-format on */
 
-/* Bytes of the stream for a pair of channels. */
-EQ_INLINE int32_t eq_coupled_pair_bytes(int32_t depth) { return 16 + 2 * depth; }
+/* Bytes of the stream of so many channels. */
+EQ_INLINE int32_t eq_coupled_bytes(int32_t channels, int32_t depth) { return ((channels + 1) >> 1) * (16 + 2 * depth); }
 
-/* `count` pixels, 1 to 3, whose results are `apart` bytes apart. depth is a multiple of 4, at least 4. */
-EQ_INLINE void eq_coupled_multiply(int8_t *out, int32_t apart, int32_t count, const void *columns,
-                                   const int8_t *weights, int32_t depth, int32_t channels, int32_t shift,
-                                   int32_t out_zero) {
-  const int32_t steps = depth >> 2;
+/* Results of neighbouring pixels are `apart` bytes apart; depth is a multiple of 4, at least 4. */
+EQ_INLINE eq_coupled_t eq_coupled_set(int32_t apart, const void *columns, const int8_t *weights, int32_t depth,
+                                      int32_t channels, int32_t shift, int32_t out_zero) {
   const eq_coupled_t set = {apart,
                             2 * apart,
                             out_zero,
-                            out,
-                            weights + ((channels + 1) >> 1) * eq_coupled_pair_bytes(depth),
+                            0,
+                            weights + eq_coupled_bytes(channels, depth),
                             columns,
-                            (const int8_t *)columns + 24 * steps,
+                            (const int8_t *)columns + 6 * depth,
                             shift + ((channels & 1) << 8),
-                            -steps & (count == 3 ? 15 : 7),
-                            0};
+                            -(depth >> 2),
+                            weights};
+  return set;
+}
+
+/* `count` pixels, 1 to 3. */
+EQ_INLINE void eq_coupled_multiply(int8_t *out, int32_t count, const eq_coupled_t *set) {
   if (count == 3) {
-    eq_coupled_3(&set, columns, weights);
+    eq_coupled_3(set, out);
   } else if (count == 2) {
-    eq_coupled_2(&set, columns, weights);
+    eq_coupled_2(set, out);
   } else {
-    eq_coupled_1(&set, columns, weights);
+    eq_coupled_1(set, out);
   }
 }
 

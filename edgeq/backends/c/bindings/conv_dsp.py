@@ -24,14 +24,17 @@ from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.memory.schedule import Order
+from edgeq.numerics.array import Array
 
 _WINDOW = 3
 _TOGETHER = 3
 """Pixels that are read before they are written."""
 _FARTHEST = 1 << 16
 """Bytes between columns: a halfword without sign."""
+_FEW = 12
+"""Values of a row that is moved without a loop."""
 _PACKED_SHARE = 7 / 8
-"""Places of a window of few values, of those of its rows: what is spared pays for putting its bytes together first."""
+"""Places of a window, of those of its rows rounded up: for longer rows, what is spared pays for moving single values."""
 
 
 @dataclass(frozen=True)
@@ -176,22 +179,35 @@ def _match_triple(node: Node, graph: Graph, isa: Isa) -> str | None:
     return _refuse_triple(isa)
 
 
+def _words_first(rows: Array) -> Array:
+    """The order of ``eq_small_rows.h``: whole words of all rows, then what is left of each; as one segment.
+
+    Args:
+        rows: [1, channels, rows of a window, length].
+    """
+    words = rows.shape[3] // 4 * 4
+    parts = [part.reshape(1, rows.shape[1], 1, -1) for part in (rows[..., :words], rows[..., words:])]
+    return np.concatenate(parts, axis=3)
+
+
 def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
     out_c, kernel_h, kernel_w, group_c = weights.shape
     group = node.integer("group")
     whole_rows = group == 1 and node.integers("dilations")[1] == 1
     segments, length = (kernel_h, kernel_w * group_c) if whole_rows else (kernel_h * kernel_w, group_c)
-    depth, packed = segments * packing.column_segment(length, isa), 0
+    depth = segments * packing.column_segment(length, isa)
     whole = packing.column_segment(segments * length, isa)
-    if whole_rows and whole <= _PACKED_SHARE * depth:
-        segments, length, depth, packed = 1, segments * length, whole, 1
-    triple = packing.pack_triple(weights.reshape(group, out_c // group, segments, length), bias, multiplier)
+    packed = whole_rows and kernel_h > 1 and (length <= _FEW or whole <= _PACKED_SHARE * depth)
+    rows = weights.reshape(group, out_c // group, segments, length)
+    if packed:
+        rows, depth = _words_first(rows), whole
+    triple = packing.pack_triple(rows, bias, multiplier)
     record = {
         **geometry(node, graph),
         "depth": depth,
         "coupled": int(triple.coupled),
-        "packed": packed,
+        "packed": int(packed),
         "shift": node.integer("shift"),
         "out_zero": node.integer("out_zero"),
         **clamp_fields(node),
