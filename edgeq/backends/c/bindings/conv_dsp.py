@@ -34,7 +34,7 @@ _FARTHEST = 1 << 16
 _FEW = 12
 """Values of a row that is moved without a loop."""
 _PACKED_SHARE = 7 / 8
-"""Places of a window, of those of its rows rounded up: for longer rows, what is spared pays for moving single values."""
+"""Places of a window, of those of its rows rounded up: below, what is spared pays for moving single values."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,45 @@ def _refuse_axes(lines: _Axis, columns: _Axis, channels: int) -> str | None:
     return None
 
 
-def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
+def _match_depthwise_columns(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_depthwise_lines(node, graph, isa)) is not None:
+        return reason
+    return None if _runs_down(*_axes(node, graph)) else "rows are longer than columns, or there is a stride"
+
+
+def _bind_depthwise_columns(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     weights, bias, multiplier = constants(node, graph)
     channels = bias.shape[0]
     height, width = _axes(node, graph)
-    down = _runs_down(height, width)
-    lines, columns = (width, height) if down else (height, width)
-    row = width.size * channels
-    line, column, out_line = (channels, row, channels) if down else (row, channels, width.results * channels)
+    record = {
+        "channels": channels,
+        "in_h": height.size,
+        "width": width.size,
+        "out_h": height.results,
+        "pad_top": height.pad,
+        "pad_left": width.pad,
+        "pad_value": node.integer("pad_value"),
+        "out_zero": node.integer("out_zero"),
+        **clamp_fields(node),
+    }
+    lines = weights.reshape(channels, _WINDOW, _WINDOW).transpose(0, 2, 1)
+    read, written = height.size * width.size, height.results * width.size
+    return Call(
+        kernel="eq_depthwise_columns_s8",
+        record=record,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": packing.pack_lines(lines, bias, multiplier)},
+        trailing=orders.trail(replace(orders.groups(np.zeros(1), np.array([written]), read), planes=channels)),
+    )
+
+
+def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    weights, bias, multiplier = constants(node, graph)
+    channels = bias.shape[0]
+    lines, columns = _axes(node, graph)
     weights = weights.reshape(channels, _WINDOW, _WINDOW)
     record = {
         "channels": channels,
@@ -108,9 +138,9 @@ def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
         "columns": columns.size,
         "out_lines": lines.results,
         "out_columns": columns.results,
-        "line": line,
-        "column": column,
-        "out_line": out_line,
+        "line": columns.size * channels,
+        "column": channels,
+        "out_line": columns.results * channels,
         "stride": lines.stride,
         "stride_column": columns.stride,
         "pad": lines.pad,
@@ -125,9 +155,9 @@ def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={
-            "weights": packing.pack_lines(weights.transpose(0, 2, 1) if down else weights, bias, multiplier),
+            "weights": packing.pack_lines(weights, bias, multiplier),
         },
-        trailing=orders.trail(None if down else _order_of_lines(record)),
+        trailing=orders.trail(_order_of_lines(record)),
     )
 
 
@@ -224,6 +254,7 @@ def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
 
 BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
+    Binding("conv2d", "eq_depthwise_columns_s8", _match_depthwise_columns, _bind_depthwise_columns, "highmul"),
     Binding("conv2d", "eq_depthwise_lines_s8", _match_depthwise_lines, _bind_depthwise_lines, "highmul"),
     Binding("conv2d", "eq_conv2d_triple_s8", _match_triple, _bind_triple, "highmul"),
 )
