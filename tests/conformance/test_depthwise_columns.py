@@ -1,4 +1,4 @@
-"""Depthwise convolution down the columns of an image, by way of a copy: the bits of the definition, over its operand."""
+"""Depthwise convolution down the columns of an image, by way of a copy: the definition's bits, over its operand."""
 
 from __future__ import annotations
 
