@@ -38,13 +38,6 @@
 #define EQ_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
-/* Up to four passes of a loop, one after the other where their number is known. */
-#if defined(__clang__)
-#define EQ_UNROLL_4 _Pragma("clang loop unroll_count(4)")
-#else
-#define EQ_UNROLL_4 _Pragma("GCC unroll 4")
-#endif
-
 /* Whether the compiler knows that a value is this number: what then changes nothing is left out. False without optimization,
    where the condition of an `if` must be written so for the branch to vanish. */
 #define EQ_KNOWN(value, number) (__builtin_constant_p(value) && (value) == (number))

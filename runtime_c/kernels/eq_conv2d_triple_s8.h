@@ -12,17 +12,14 @@
  * Aliasing   with group 1 out may overlap x, not scratch, from below: three pixels at a time in the order of out are
  *            stored when their windows have been read. Bounds other than int8's are applied at the end, to out alone.
  * Rounding   eq_requantize.h.
- * Scratch    three columns, and two rows of a window: EQ_CONV2D_TRIPLE_S8_SCRATCH bytes, 4-byte aligned. depth = sum of
- *            the segments, each rounded up to 4: a kernel row (kernel_w*in_c) where group = dilation_w = 1, else a tap
- *            (Cg); with packed = 1 the whole window is one segment, for rows of few values (group = dilation_w = 1), in
- *            the order of eq_small_rows.h.
+ * Scratch    three columns: EQ_CONV2D_TRIPLE_S8_SCRATCH bytes, 4-byte aligned. depth = sum of the segments, each rounded up
+ *            to 4: a kernel row (kernel_w*in_c) where group = dilation_w = 1, else a tap (Cg).
  */
 #ifndef EQ_CONV2D_TRIPLE_S8_H
 #define EQ_CONV2D_TRIPLE_S8_H
 
 #include "eq_clamp_run.h"
 #include "eq_common.h"
-#include "eq_small_rows.h"
 #include "eq_triple.h"
 #include "eq_window.h"
 
@@ -45,15 +42,13 @@ typedef struct {
   int32_t pad_value;
   int32_t depth;   /* places of a column */
   int32_t coupled; /* how the weights are packed, see eq_triple.h */
-  int32_t packed;  /* 1: windows are gathered as eq_small_rows.h says it */
   int32_t shift;
   int32_t out_zero;
   int32_t clamp_min;
   int32_t clamp_max;
 } eq_conv2d_triple_s8_t;
 
-#define EQ_CONV2D_TRIPLE_S8_SCRATCH(depth, packed, kernel_w, in_c) \
-  (EQ_TRIPLE_BYTES * (depth) + 2 * ((kernel_w) * (in_c) + 3) * (packed))
+#define EQ_CONV2D_TRIPLE_S8_SCRATCH(depth) (EQ_TRIPLE_BYTES * (depth))
 
 /* eq_conv2d_triple_gather where no row of the window is cut, which most are not. */
 EQ_INLINE void eq_conv2d_triple_rows(void *columns, int32_t pixel, const int8_t *x, int32_t y0, int32_t x0,
@@ -112,18 +107,7 @@ EQ_INLINE void eq_conv2d_triple_s8(int8_t *out, const int8_t *x, void *scratch, 
   const int32_t channels = p->out_c / p->group;
   const int32_t pixels = p->out_h * p->out_w;
   const int32_t rest = pixels % 3;
-  const int32_t row = p->kernel_w * p->in_c;
-  int8_t *const cut = (int8_t *)scratch + EQ_TRIPLE_BYTES * p->depth;
-  int8_t *const outside = cut + eq_triple_segment(row);
-  const eq_small_rows_t image = {x,       cut,         outside,     p->in_h,       p->in_w,
-                                 p->in_c, p->kernel_h, p->kernel_w, p->dilation_h, p->pad_value};
   const int8_t *w = weights;
-  if (p->packed) {
-    EQ_NO_UNROLL
-    for (int32_t i = 0; i < row; ++i) {
-      outside[i] = (int8_t)p->pad_value;
-    }
-  }
   EQ_NO_UNROLL
   for (int32_t g = 0; g < p->group; ++g) {
     const eq_coupled_t set = eq_coupled_set(p->out_c, scratch, w, p->depth, channels, p->shift, p->out_zero);
@@ -136,11 +120,7 @@ EQ_INLINE void eq_conv2d_triple_s8(int8_t *out, const int8_t *x, void *scratch, 
       int32_t x0 = -p->pad_left;
       EQ_NO_UNROLL
       for (int32_t ox = 0; ox < p->out_w; ++ox) {
-        if (p->packed) {
-          eq_small_rows_window(scratch, filled, y0, x0, &image);
-        } else {
-          eq_conv2d_triple_gather(scratch, filled, in, y0, x0, p);
-        }
+        eq_conv2d_triple_gather(scratch, filled, in, y0, x0, p);
         x0 += p->stride_w;
         ++filled;
         if (pixels >= 3 && filled == 3) {

@@ -44,18 +44,22 @@ EQ_INLINE void eq_depthwise_columns_copy(void *scratch, const int8_t *x, int32_t
   EQ_NO_UNROLL
   for (int32_t ix = 0; ix < p->width; ++ix) {
     const int8_t *from = x + ix * p->channels;
+    int32_t left = p->in_h;
     if (n == 4) {
-      EQ_UNROLL_4
-      for (int32_t iy = 0; iy < p->in_h; ++iy) {
-        *to++ = eq_load_word(from);
-        from += row;
-      }
-    } else {
       EQ_NO_UNROLL
-      for (int32_t iy = 0; iy < p->in_h; ++iy) {
-        *to++ = eq_load_tail(from, n);
-        from += row;
+      for (; left >= 4; left -= 4) {
+        to[0] = eq_load_word(from);
+        to[1] = eq_load_word(from + row);
+        to[2] = eq_load_word(from + 2 * row);
+        to[3] = eq_load_word(from + 3 * row);
+        to += 4;
+        from += 4 * row;
       }
+    }
+    EQ_NO_UNROLL
+    for (; left > 0; --left) {
+      *to++ = n == 4 ? eq_load_word(from) : eq_load_tail(from, n);
+      from += row;
     }
   }
 }

@@ -11,6 +11,7 @@
 
 #include <eq_common.h>
 #include <eq_triple.h>
+#include <eq_unroll.h>
 #include <eq_window.h>
 
 typedef struct {
@@ -50,9 +51,9 @@ EQ_INLINE void eq_small_rows_window(void *columns, int32_t pixel, int32_t y0, in
   int32_t offset = (y0 * p->in_w + x0) * p->in_c;
   const int32_t is_whole = x0 >= 0 && x0 + p->kernel_w <= p->in_w;
   if (is_whole && y0 >= 0 && y0 + (p->kernel_h - 1) * p->dilation_h < p->in_h) {
-    if (__builtin_constant_p(p->kernel_h) && p->kernel_h <= 4) {
-      EQ_UNROLL_4
-      for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
+    if (EQ_KNOWN(p->kernel_h, 3)) {
+      EQ_UNROLL_3
+      for (int32_t ky = 0; ky < 3; ++ky) {
         eq_small_rows_row(column, p->x + offset + ky * p->dilation_h * row, ky, n, p->kernel_h);
       }
     } else {

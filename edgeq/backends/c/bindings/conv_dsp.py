@@ -24,7 +24,6 @@ from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.memory.schedule import Order
-from edgeq.numerics.array import Array
 
 _WINDOW = 3
 _TOGETHER = 3
@@ -33,7 +32,7 @@ _FARTHEST = 1 << 16
 """Bytes between columns: a halfword without sign."""
 _FEW = 12
 """Values of a row that is moved without a loop."""
-_PACKED_SHARE = 7 / 8
+_SMALL_SHARE = 7 / 8
 """Places of a window, of those of its rows rounded up: below, what is spared pays for moving single values."""
 
 
@@ -209,15 +208,45 @@ def _match_triple(node: Node, graph: Graph, isa: Isa) -> str | None:
     return _refuse_triple(isa)
 
 
-def _words_first(rows: Array) -> Array:
-    """The order of ``eq_small_rows.h``: whole words of all rows, then what is left of each; as one segment.
+def _match_small(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_triple(node, graph, isa)) is not None:
+        return reason
+    _, kernel_h, kernel_w, in_c = graph.operands(node)[1].shape
+    if node.integer("group") > 1 or node.integers("dilations")[1] > 1:
+        return "there are groups, or gaps in the rows of a window"
+    row = kernel_w * in_c
+    whole, rounded = packing.column_segment(kernel_h * row, isa), kernel_h * packing.column_segment(row, isa)
+    if kernel_h == 1 or (row > _FEW and whole > _SMALL_SHARE * rounded):
+        return "rows of a window are long, or it has only one"
+    return None
 
-    Args:
-        rows: [1, channels, rows of a window, length].
-    """
+
+def _bind_small(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    out_c, kernel_h, kernel_w, in_c = weights.shape
+    length = kernel_h * kernel_w * in_c
+    rows = weights.reshape(1, out_c, kernel_h, kernel_w * in_c)
     words = rows.shape[3] // 4 * 4
-    parts = [part.reshape(1, rows.shape[1], 1, -1) for part in (rows[..., :words], rows[..., words:])]
-    return np.concatenate(parts, axis=3)
+    parts = [part.reshape(1, out_c, 1, -1) for part in (rows[..., :words], rows[..., words:])]
+    triple = packing.pack_triple(np.concatenate(parts, axis=3), bias, multiplier)
+    sizes = geometry(node, graph)
+    del sizes["group"], sizes["dilation_w"]
+    record = {
+        **sizes,
+        "depth": packing.column_segment(length, isa),
+        "coupled": int(triple.coupled),
+        "shift": node.integer("shift"),
+        "out_zero": node.integer("out_zero"),
+        **clamp_fields(node),
+    }
+    return Call(
+        kernel="eq_conv2d_small_s8",
+        record=record,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": triple.stream},
+        trailing=orders.trail(orders.gathered(geometry(node, graph), 1, 1, _TOGETHER)),
+    )
 
 
 def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -226,18 +255,11 @@ def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
     group = node.integer("group")
     whole_rows = group == 1 and node.integers("dilations")[1] == 1
     segments, length = (kernel_h, kernel_w * group_c) if whole_rows else (kernel_h * kernel_w, group_c)
-    depth = segments * packing.column_segment(length, isa)
-    whole = packing.column_segment(segments * length, isa)
-    packed = whole_rows and kernel_h > 1 and (length <= _FEW or whole <= _PACKED_SHARE * depth)
-    rows = weights.reshape(group, out_c // group, segments, length)
-    if packed:
-        rows, depth = _words_first(rows), whole
-    triple = packing.pack_triple(rows, bias, multiplier)
+    triple = packing.pack_triple(weights.reshape(group, out_c // group, segments, length), bias, multiplier)
     record = {
         **geometry(node, graph),
-        "depth": depth,
+        "depth": segments * packing.column_segment(length, isa),
         "coupled": int(triple.coupled),
-        "packed": int(packed),
         "shift": node.integer("shift"),
         "out_zero": node.integer("out_zero"),
         **clamp_fields(node),
@@ -256,6 +278,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_depthwise_columns_s8", _match_depthwise_columns, _bind_depthwise_columns, "highmul"),
     Binding("conv2d", "eq_depthwise_lines_s8", _match_depthwise_lines, _bind_depthwise_lines, "highmul"),
+    Binding("conv2d", "eq_conv2d_small_s8", _match_small, _bind_small, "highmul"),
     Binding("conv2d", "eq_conv2d_triple_s8", _match_triple, _bind_triple, "highmul"),
 )
 """They stand before those of ``conv``: what they refuse, those take."""
