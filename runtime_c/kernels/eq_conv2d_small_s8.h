@@ -53,8 +53,8 @@ EQ_INLINE void eq_conv2d_small_s8(int8_t *out, const int8_t *x, void *scratch, c
   const int32_t row = p->kernel_w * p->in_c;
   int8_t *const cut = (int8_t *)scratch + EQ_TRIPLE_BYTES * p->depth;
   int8_t *const outside = cut + eq_triple_segment(row);
-  const eq_small_rows_t image = {x,       cut,         outside,     p->in_h,       p->in_w,
-                                 p->in_c, p->kernel_h, p->kernel_w, p->dilation_h, p->pad_value};
+  const eq_small_rows_t image = {x,           cut,           outside,      p->in_h, p->in_w, p->in_c, p->kernel_h,
+                                 p->kernel_w, p->dilation_h, p->pad_value, 2,       6,       1};
   const eq_coupled_t set = eq_coupled_set(p->out_c, scratch, weights, p->depth, p->out_c, p->shift, p->out_zero);
   int8_t *to = out;
   int32_t filled = 0;

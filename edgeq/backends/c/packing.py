@@ -153,6 +153,26 @@ def pack_triple(weights: Array, bias: Array, multiplier: Array) -> Triple:
     return Triple(np.concatenate([_bytes_of(biases), words, _bytes_of(multipliers)], axis=1).reshape(-1), coupled)
 
 
+def pack_wide(weights: Array, bias: Array, multiplier: Array) -> Array:
+    """Everything that ``eq_wide.h`` reads of the output channels of a convolution, little-endian.
+
+    Args:
+        weights: int8 [channels, depth], channels a multiple of 4.
+        bias: int32 [channels].
+        multiplier: int32 [channels].
+
+    Returns:
+        int8, flat. Depth is padded to 4, its places of four in the order 0, 2, 1, 3; per four channels four biases, per
+        two places the weights of each channel as int16, four multipliers.
+    """
+    padded = pad_last(weights, 4)
+    channels, depth = padded.shape
+    ordered = padded.reshape(channels, depth // 4, 4)[..., (0, 2, 1, 3)].reshape(channels // 4, 4, depth // 2, 2)
+    wide = np.ascontiguousarray(ordered.transpose(0, 2, 1, 3).astype("<i2")).view(np.int8)
+    parts = [_bytes_of(bias.reshape(-1, 4)), wide.reshape(channels // 4, -1), _bytes_of(multiplier.reshape(-1, 4))]
+    return np.concatenate(parts, axis=1).reshape(-1)
+
+
 def pack_quads(weights: Array, bias: Array, multiplier: Array) -> Array | None:
     """Everything that ``eq_quads.h`` reads of a fully connected layer, little-endian; None where it cannot take it.
 

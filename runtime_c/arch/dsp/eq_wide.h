@@ -11,7 +11,7 @@
  *           the four channels (int16), four multipliers.
  * Ranges    channels and depth multiples of 4; no left shift of the accumulator; no partial sum may leave int32.
  * Order     results of both pixels are stored when both columns are complete, those of pixel 1 first.
- * Cost      11 instructions for the 16 products of two places, 38 for four channels, 3 for the loop of 16 steps.
+ * Cost      11 instructions for the 16 products of two places, 38 for four channels, 3 for the loop of 7 steps.
  * Stack     assembly takes EQ_WIDE_STACK bytes.
  */
 #ifndef EQ_WIDE_H
@@ -19,7 +19,7 @@
 
 #include <eq_common.h>
 
-#define EQ_WIDE_BYTES 4 /* of scratch, for a place */
+#define EQ_WIDE_BYTES 4
 #define EQ_WIDE_STACK 72
 
 /* In the order in which the assembly knows it. */
@@ -29,7 +29,7 @@ typedef struct {
   const int8_t *weights_end;
   const void *columns;
   const void *columns_end;
-  int32_t entry; /* steps of two places modulo 16, subtracted from 16; 0 for 0 */
+  int32_t entry; /* steps of two places modulo 7, subtracted from 7; 0 for 0 */
   const int8_t *weights;
 } eq_wide_t;
 
@@ -47,7 +47,9 @@ typedef struct {
   "smlad r8, r12, r11, r8\n\t"         \
   "smlad r5, lr, r10, r5\n\t"          \
   "smlad r9, lr, r11, r9\n\t"
-#define EQ_WIDE_4_STEPS EQ_WIDE_STEP EQ_WIDE_STEP EQ_WIDE_STEP EQ_WIDE_STEP
+/* A window of 3x3 with three channels takes 14 steps. */
+#define EQ_WIDE_7_STEPS \
+  EQ_WIDE_STEP EQ_WIDE_STEP EQ_WIDE_STEP EQ_WIDE_STEP EQ_WIDE_STEP EQ_WIDE_STEP EQ_WIDE_STEP
 /* r12 zero point, r1 where the results of pixel 0 go, r10 how far behind it those of pixel 1 lie. */
 #define EQ_WIDE_FINISH(pixel0, pixel1, multiplier)           \
   "smmlar " pixel1 ", " pixel1 ", " multiplier ", r12\n\t"   \
@@ -82,7 +84,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_wide_block(const eq_wide_t *p
       "mov r9, r5\n\t"
       "ldr pc, [sp, #24]\n\t"
       "2:\n\t"
-      EQ_WIDE_4_STEPS EQ_WIDE_4_STEPS EQ_WIDE_4_STEPS EQ_WIDE_4_STEPS
+      EQ_WIDE_7_STEPS
       "ldr r12, [sp, #20]\n\t"
       "cmp r1, r12\n\t"
       "bne 2b\n\t"
@@ -113,7 +115,7 @@ EQ_INLINE eq_wide_t eq_wide_set(const void *columns, const int8_t *weights, int3
                          weights + (channels >> 2) * (32 + 8 * depth),
                          columns,
                          (const int8_t *)columns + EQ_WIDE_BYTES * depth,
-                         -(depth >> 1) & 15,
+                         (7 - (depth >> 1) % 7) % 7,
                          weights};
   return set;
 }

@@ -24,6 +24,7 @@ from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.memory.schedule import Order
+from edgeq.numerics.array import Array
 
 _WINDOW = 3
 _TOGETHER = 3
@@ -32,6 +33,8 @@ _FARTHEST = 1 << 16
 """Bytes between columns: a halfword without sign."""
 _FEW = 12
 """Values of a row that is moved without a loop."""
+_WIDE_WEIGHTS = 512
+"""Weights that may take two bytes each."""
 _SMALL_SHARE = 7 / 8
 """Places of a window, of those of its rows rounded up: below, what is spared pays for moving single values."""
 
@@ -221,31 +224,57 @@ def _match_small(node: Node, graph: Graph, isa: Isa) -> str | None:
     return None
 
 
-def _bind_small(node: Node, graph: Graph, isa: Isa) -> Call:
-    weights, bias, multiplier = constants(node, graph)
-    out_c, kernel_h, kernel_w, in_c = weights.shape
-    length = kernel_h * kernel_w * in_c
-    rows = weights.reshape(1, out_c, kernel_h, kernel_w * in_c)
-    words = rows.shape[3] // 4 * 4
-    parts = [part.reshape(1, out_c, 1, -1) for part in (rows[..., :words], rows[..., words:])]
-    triple = packing.pack_triple(np.concatenate(parts, axis=3), bias, multiplier)
+def _words_first(weights: Array) -> Array:
+    """Weights [out_channels, rows, columns, channels] in the order of ``eq_small_rows.h``, [out_channels, depth].
+
+    Whole words of all rows of a window, then what is left of each.
+    """
+    rows = weights.reshape(*weights.shape[:2], -1)
+    words = rows.shape[2] // 4 * 4
+    return np.concatenate([part.reshape(len(rows), -1) for part in (rows[..., :words], rows[..., words:])], axis=1)
+
+
+def _small_record(node: Node, graph: Graph, isa: Isa, depth: int) -> dict[str, int]:
     sizes = geometry(node, graph)
     del sizes["group"], sizes["dilation_w"]
-    record = {
-        **sizes,
-        "depth": packing.column_segment(length, isa),
-        "coupled": int(triple.coupled),
-        "shift": node.integer("shift"),
-        "out_zero": node.integer("out_zero"),
-        **clamp_fields(node),
-    }
+    fields = {"depth": packing.column_segment(depth, isa), "out_zero": node.integer("out_zero")}
+    return {**sizes, **fields, **clamp_fields(node)}
+
+
+def _bind_small(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    ordered = _words_first(weights)
+    triple = packing.pack_triple(ordered[None, :, None], bias, multiplier)
+    fields = {"coupled": int(triple.coupled), "shift": node.integer("shift")}
     return Call(
         kernel="eq_conv2d_small_s8",
-        record=record,
+        record=_small_record(node, graph, isa, ordered.shape[1]) | fields,
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={"weights": triple.stream},
         trailing=orders.trail(orders.gathered(geometry(node, graph), 1, 1, _TOGETHER)),
+    )
+
+
+def _match_wide(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_small(node, graph, isa)) is not None:
+        return reason
+    weight = graph.operands(node)[1]
+    if weight.shape[0] % 4 or node.integer("shift"):
+        return "the output channels are no multiple of 4, or the accumulator is shifted to the left"
+    return f"it has more than {_WIDE_WEIGHTS} weights" if weight.elements > _WIDE_WEIGHTS else None
+
+
+def _bind_wide(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    ordered = _words_first(weights)
+    return Call(
+        kernel="eq_conv2d_wide_s8",
+        record=_small_record(node, graph, isa, ordered.shape[1]),
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": packing.pack_wide(ordered, bias, multiplier)},
+        trailing=orders.trail(orders.gathered(geometry(node, graph), 1, 1, 2)),
     )
 
 
@@ -278,6 +307,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_depthwise_columns_s8", _match_depthwise_columns, _bind_depthwise_columns, "highmul"),
     Binding("conv2d", "eq_depthwise_lines_s8", _match_depthwise_lines, _bind_depthwise_lines, "highmul"),
+    Binding("conv2d", "eq_conv2d_wide_s8", _match_wide, _bind_wide, "highmul"),
     Binding("conv2d", "eq_conv2d_small_s8", _match_small, _bind_small, "highmul"),
     Binding("conv2d", "eq_conv2d_triple_s8", _match_triple, _bind_triple, "highmul"),
 )

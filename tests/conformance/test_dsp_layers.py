@@ -1,4 +1,4 @@
-"""Kernels whose weights share halfwords: the bits of the definition at every tail of pixels, channels and depth."""
+"""Kernels of the DSP extension for convolutions and dense layers: the definition's bits at every tail."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.conformance.edges import CLAMPS, Attributes, Edges
 from tests.conformance.images import WAYS, compare_on
 
 ISA: Final = ("dsp", "generic")
+UNCOUPLED: Final = {"eq_dense_quads_s8", "eq_conv2d_wide_s8"}
 # Height, width, input and output channels, kernel, stride, groups. Three pixels go together, two channels, four places.
 CONVOLUTIONS: Final = (
     (1, 1, 64, 2, 1, 1, 1),
@@ -33,6 +34,19 @@ CONVOLUTIONS: Final = (
     (4, 4, 12, 5, 3, 1, 1),
     (7, 5, 6, 6, 3, 2, 2),
     (1, 1, 16, 3, 3, 1, 1),
+)
+# Height, width, input and output channels, kernel, strides, padding above, left, below, right: images of few channels.
+SMALL: Final = (
+    (9, 9, 3, 8, (3, 3), (2, 2), (0, 0, 1, 1)),
+    (8, 7, 3, 12, (3, 3), (1, 1), (1, 1, 1, 1)),
+    (5, 5, 1, 4, (3, 3), (1, 1), (1, 1, 1, 1)),
+    (1, 1, 2, 4, (3, 3), (1, 1), (1, 1, 1, 1)),
+    (9, 6, 1, 64, (10, 4), (2, 2), (4, 1, 5, 1)),
+    (6, 5, 3, 5, (3, 3), (1, 1), (1, 1, 1, 1)),
+    (7, 6, 2, 7, (5, 5), (2, 1), (2, 2, 2, 2)),
+    (12, 1, 3, 6, (5, 1), (2, 1), (2, 0, 2, 0)),
+    (4, 9, 1, 20, (2, 9), (1, 1), (0, 4, 1, 4)),
+    (6, 6, 3, 44, (2, 2), (3, 2), (1, 1, 0, 0)),
 )
 # Rows, depth, outputs. Four outputs go together, four places, and eight of those.
 DENSE: Final = (
@@ -76,6 +90,19 @@ def graph() -> Graph:
         x = made.input(1, height, width, depth)
         clamp = ((-128, 127), *CLAMPS)[number % 4]
         made.node("conv2d", (x, *constants), {**geometry, **attributes}, (-128, 127, 5)[number % 3], clamp)
+    for number, (height, width, depth, channels, kernel, strides, pads) in enumerate(SMALL):
+        weights = made.random.integers(-127, 128, (channels, *kernel, depth))
+        constants, attributes = operands(made, weights, number if channels % 4 else 0)
+        geometry = {
+            "strides": strides,
+            "dilations": (1, 1),
+            "pads": pads,
+            "group": 1,
+            "pad_value": (-128, 127, 3)[number % 3],
+        }
+        x = made.input(1, height, width, depth)
+        clamp = ((-128, 127), *CLAMPS)[number % 4]
+        made.node("conv2d", (x, *constants), {**geometry, **attributes}, (-128, 127, 5)[number % 3], clamp)
     for number, (rows, depth, outputs) in enumerate(DENSE):
         constants, attributes = operands(made, made.random.integers(-127, 128, (outputs, depth)), number)
         clamp = ((-128, 127), *CLAMPS)[number % 4]
@@ -107,7 +134,13 @@ def test_every_tail_has_the_reference_bits(
     needs_program("arm-none-eabi-gcc")
     needs_program("qemu-system-arm")
     steps = bind_kernels(graph(), ISA)
-    assert all(step.kernel == "eq_dense_quads_s8" or step.call.record["coupled"] for step in steps)
+    assert all(step.kernel in UNCOUPLED or step.call.record["coupled"] for step in steps)
+    assert {step.kernel for step in steps} == {
+        *UNCOUPLED,
+        "eq_pointwise_s8",
+        "eq_conv2d_triple_s8",
+        "eq_conv2d_small_s8",
+    }
     found = compare_on(board, graph(), inputs(), tmp_path, code_bytes=code_bytes)
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
 
