@@ -24,14 +24,19 @@ from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.memory.schedule import Order
+from edgeq.numerics.array import Array
 
 _WINDOW = 3
 _TOGETHER = 3
 """Pixels that are read before they are written."""
 _FARTHEST = 1 << 16
 """Bytes between columns: a halfword without sign."""
-_PACKED_SHARE = 7 / 8
-"""Places of a window of few values, of those of its rows: what is spared pays for putting its bytes together first."""
+_FEW = 12
+"""Values of a row that is moved without a loop."""
+_WIDE_WEIGHTS = 512
+"""Weights that may take two bytes each."""
+_SMALL_SHARE = 7 / 8
+"""Places of a window, of those of its rows rounded up: below, what is spared pays for moving single values."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +94,45 @@ def _refuse_axes(lines: _Axis, columns: _Axis, channels: int) -> str | None:
     return None
 
 
-def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
+def _match_depthwise_columns(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_depthwise_lines(node, graph, isa)) is not None:
+        return reason
+    return None if _runs_down(*_axes(node, graph)) else "rows are longer than columns, or there is a stride"
+
+
+def _bind_depthwise_columns(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     weights, bias, multiplier = constants(node, graph)
     channels = bias.shape[0]
     height, width = _axes(node, graph)
-    down = _runs_down(height, width)
-    lines, columns = (width, height) if down else (height, width)
-    row = width.size * channels
-    line, column, out_line = (channels, row, channels) if down else (row, channels, width.results * channels)
+    record = {
+        "channels": channels,
+        "in_h": height.size,
+        "width": width.size,
+        "out_h": height.results,
+        "pad_top": height.pad,
+        "pad_left": width.pad,
+        "pad_value": node.integer("pad_value"),
+        "out_zero": node.integer("out_zero"),
+        **clamp_fields(node),
+    }
+    lines = weights.reshape(channels, _WINDOW, _WINDOW).transpose(0, 2, 1)
+    read, written = height.size * width.size, height.results * width.size
+    return Call(
+        kernel="eq_depthwise_columns_s8",
+        record=record,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": packing.pack_lines(lines, bias, multiplier)},
+        trailing=orders.trail(replace(orders.groups(np.zeros(1), np.array([written]), read), planes=channels)),
+    )
+
+
+def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    weights, bias, multiplier = constants(node, graph)
+    channels = bias.shape[0]
+    lines, columns = _axes(node, graph)
     weights = weights.reshape(channels, _WINDOW, _WINDOW)
     record = {
         "channels": channels,
@@ -105,9 +140,9 @@ def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
         "columns": columns.size,
         "out_lines": lines.results,
         "out_columns": columns.results,
-        "line": line,
-        "column": column,
-        "out_line": out_line,
+        "line": columns.size * channels,
+        "column": channels,
+        "out_line": columns.results * channels,
         "stride": lines.stride,
         "stride_column": columns.stride,
         "pad": lines.pad,
@@ -122,9 +157,9 @@ def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={
-            "weights": packing.pack_lines(weights.transpose(0, 2, 1) if down else weights, bias, multiplier),
+            "weights": packing.pack_lines(weights, bias, multiplier),
         },
-        trailing=orders.trail(None if down else _order_of_lines(record)),
+        trailing=orders.trail(_order_of_lines(record)),
     )
 
 
@@ -150,9 +185,11 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
     sizes = pixel_sizes(node, graph)
     in_c, out_c = sizes["in_c"], sizes["out_c"]
+    packed = packing.pack_triple(weights.reshape(1, out_c, 1, in_c), bias, multiplier)
     record = {
         **sizes,
         "depth": packing.column_segment(in_c, isa),
+        "coupled": int(packed.coupled),
         "shift": node.integer("shift"),
         "out_zero": node.integer("out_zero"),
         **clamp_fields(node),
@@ -163,7 +200,7 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
         record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
-        constants={"weights": packing.pack_triple(weights.reshape(1, out_c, 1, in_c), bias, multiplier)},
+        constants={"weights": packed.stream},
         trailing=orders.trail(orders.pointwise(pixels, out_c, 1, out_c)),
     )
 
@@ -174,20 +211,84 @@ def _match_triple(node: Node, graph: Graph, isa: Isa) -> str | None:
     return _refuse_triple(isa)
 
 
+def _match_small(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_triple(node, graph, isa)) is not None:
+        return reason
+    _, kernel_h, kernel_w, in_c = graph.operands(node)[1].shape
+    if node.integer("group") > 1 or node.integers("dilations")[1] > 1:
+        return "there are groups, or gaps in the rows of a window"
+    row = kernel_w * in_c
+    whole, rounded = packing.column_segment(kernel_h * row, isa), kernel_h * packing.column_segment(row, isa)
+    if kernel_h == 1 or (row > _FEW and whole > _SMALL_SHARE * rounded):
+        return "rows of a window are long, or it has only one"
+    return None
+
+
+def _words_first(weights: Array) -> Array:
+    """Weights [out_channels, rows, columns, channels] in the order of ``eq_small_rows.h``, [out_channels, depth].
+
+    Whole words of all rows of a window, then what is left of each.
+    """
+    rows = weights.reshape(*weights.shape[:2], -1)
+    words = rows.shape[2] // 4 * 4
+    return np.concatenate([part.reshape(len(rows), -1) for part in (rows[..., :words], rows[..., words:])], axis=1)
+
+
+def _small_record(node: Node, graph: Graph, isa: Isa, depth: int) -> dict[str, int]:
+    sizes = geometry(node, graph)
+    del sizes["group"], sizes["dilation_w"]
+    fields = {"depth": packing.column_segment(depth, isa), "out_zero": node.integer("out_zero")}
+    return {**sizes, **fields, **clamp_fields(node)}
+
+
+def _bind_small(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    ordered = _words_first(weights)
+    triple = packing.pack_triple(ordered[None, :, None], bias, multiplier)
+    fields = {"coupled": int(triple.coupled), "shift": node.integer("shift")}
+    return Call(
+        kernel="eq_conv2d_small_s8",
+        record=_small_record(node, graph, isa, ordered.shape[1]) | fields,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": triple.stream},
+        trailing=orders.trail(orders.gathered(geometry(node, graph), 1, 1, _TOGETHER)),
+    )
+
+
+def _match_wide(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_small(node, graph, isa)) is not None:
+        return reason
+    weight = graph.operands(node)[1]
+    if weight.shape[0] % 4 or node.integer("shift"):
+        return "the output channels are no multiple of 4, or the accumulator is shifted to the left"
+    return f"it has more than {_WIDE_WEIGHTS} weights" if weight.elements > _WIDE_WEIGHTS else None
+
+
+def _bind_wide(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    ordered = _words_first(weights)
+    return Call(
+        kernel="eq_conv2d_wide_s8",
+        record=_small_record(node, graph, isa, ordered.shape[1]),
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": packing.pack_wide(ordered, bias, multiplier)},
+        trailing=orders.trail(orders.gathered(geometry(node, graph), 1, 1, 2)),
+    )
+
+
 def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
     out_c, kernel_h, kernel_w, group_c = weights.shape
     group = node.integer("group")
     whole_rows = group == 1 and node.integers("dilations")[1] == 1
     segments, length = (kernel_h, kernel_w * group_c) if whole_rows else (kernel_h * kernel_w, group_c)
-    depth, packed = segments * packing.column_segment(length, isa), 0
-    whole = packing.column_segment(segments * length, isa)
-    if whole_rows and whole <= _PACKED_SHARE * depth:
-        segments, length, depth, packed = 1, segments * length, whole, 1
+    triple = packing.pack_triple(weights.reshape(group, out_c // group, segments, length), bias, multiplier)
     record = {
         **geometry(node, graph),
-        "depth": depth,
-        "packed": packed,
+        "depth": segments * packing.column_segment(length, isa),
+        "coupled": int(triple.coupled),
         "shift": node.integer("shift"),
         "out_zero": node.integer("out_zero"),
         **clamp_fields(node),
@@ -197,16 +298,17 @@ def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
         record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
-        constants={
-            "weights": packing.pack_triple(weights.reshape(group, out_c // group, segments, length), bias, multiplier),
-        },
+        constants={"weights": triple.stream},
         trailing=orders.trail(orders.gathered(record, 1, 1, _TOGETHER)),
     )
 
 
 BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
+    Binding("conv2d", "eq_depthwise_columns_s8", _match_depthwise_columns, _bind_depthwise_columns, "highmul"),
     Binding("conv2d", "eq_depthwise_lines_s8", _match_depthwise_lines, _bind_depthwise_lines, "highmul"),
+    Binding("conv2d", "eq_conv2d_wide_s8", _match_wide, _bind_wide, "highmul"),
+    Binding("conv2d", "eq_conv2d_small_s8", _match_small, _bind_small, "highmul"),
     Binding("conv2d", "eq_conv2d_triple_s8", _match_triple, _bind_triple, "highmul"),
 )
 """They stand before those of ``conv``: what they refuse, those take."""
