@@ -1,4 +1,4 @@
-"""Convolution by panels of four channels: the reference's bits at every rest of pixels, channels and places."""
+"""Products by panels of four channels: the reference's bits at every rest of pixels, channels and places."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgeq.target import load_board
 from tests.conformance.edges import CLAMPS, Attributes, Edges
 from tests.conformance.images import EVERY, FEWEST, compare_on
 
-KERNELS: Final = {"eq_conv2d_panel_s8", "eq_pointwise_panel_s8"}
+KERNELS: Final = {"eq_conv2d_panel_s8", "eq_dense_panel_s8", "eq_pointwise_panel_s8"}
 BOARDS: Final = ("native", "mps2-an385", "mps2-m0")
 # Height, width, input and output channels of 1x1 convolutions, and their stride.
 POINTWISE: Final = (
@@ -41,6 +41,14 @@ WINDOWS: Final = (
     (2, 3, 128, 4, (3, 3), 1, (1, 1, 1, 1), 1, 1),
 )
 
+# Rows, depth, outputs of fully connected layers.
+DENSE: Final = (
+    *((1 + depth % 2, depth, outputs) for depth, outputs in zip(range(1, 18), range(9, 26), strict=True)),
+    (3, 8, 3),
+    (1, 640, 4),
+    (1, 1100, 8),
+)
+
 
 def _convolution(made: Edges, x: str, weights: Array, geometry: Attributes, number: int) -> None:
     outputs, depth = weights.shape[0], int(np.prod(weights.shape[1:]))
@@ -49,6 +57,15 @@ def _convolution(made: Edges, x: str, weights: Array, geometry: Attributes, numb
     operands = (x, made.constant(weights, np.int8), bias, *scaling)
     clamp = ((-128, 127), *CLAMPS)[number % 4]
     made.node("conv2d", operands, {**geometry, **attributes}, (-128, 127, 5)[number % 3], clamp)
+
+
+def _dense(made: Edges, x: str, weights: Array, number: int) -> None:
+    outputs, depth = weights.shape
+    scaling, attributes = made.scaling(40.0 / (74 * 74 * np.sqrt(depth)), outputs)
+    bias = made.constant(made.random.integers(-9999, 9999, (outputs,)))
+    clamp = ((-128, 127), *CLAMPS)[number % 4]
+    operands = (x, made.constant(weights, np.int8), bias, *scaling)
+    made.node("dense", operands, attributes, (-128, 127, 5)[number % 3], clamp)
 
 
 @cache
@@ -68,6 +85,8 @@ def graph() -> Graph:
         }
         weights = made.random.integers(-128, 128, (outputs, *kernel, depth // group))
         _convolution(made, made.input(1, height, width, depth), weights, around, number)
+    for number, (rows, depth, outputs) in enumerate(DENSE):
+        _dense(made, made.input(rows, depth), made.random.integers(-128, 128, (outputs, depth)), number)
     return made.graph
 
 

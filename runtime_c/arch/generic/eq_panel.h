@@ -7,6 +7,7 @@
  *   eq_panel_copy       n values, at any address, into column `pixel` at place `at`; places rise
  *   eq_panel_fill       the same value n times
  *   eq_panel_multiply   all channels of one to EQ_PANEL_PIXELS pixels; results saturate to int8
+ *   eq_panel_row        all channels of one vector that lies anywhere, not copied
  *   eq_panel_stream     bytes of the weights of so many channels
  *
  * Weights are one stream, 4-byte aligned: for each four channels four biases, then for each place four weights, then four
@@ -49,11 +50,9 @@ EQ_INLINE int32_t eq_panel_number(const int8_t *bytes) {
   return (int32_t)value;
 }
 
-/* `count` pixels, whose results are `apart` bytes apart. */
-EQ_INLINE void eq_panel_multiply(int8_t *out, int32_t apart, int32_t count, void *columns, const int8_t *weights,
-                                 int32_t depth, int32_t channels, int32_t out_zero) {
-  const int8_t *x0 = (const int8_t *)columns;
-  const int8_t *x1 = x0 + (count > 1 ? depth : 0);
+/* `count` pixels, one or two, whose results are `apart` bytes apart, from columns at x and x1. */
+EQ_INLINE void eq_panel_run(int8_t *out, int32_t apart, int32_t count, const int8_t *x, const int8_t *x1,
+                            const int8_t *weights, int32_t depth, int32_t channels, int32_t out_zero) {
   const int8_t *w = weights;
   for (int32_t c = 0; c < channels; c += 4) {
     int32_t first[4];
@@ -65,7 +64,7 @@ EQ_INLINE void eq_panel_multiply(int8_t *out, int32_t apart, int32_t count, void
     w += 16;
     for (int32_t k = 0; k < depth; ++k) {
       for (int32_t i = 0; i < 4; ++i) {
-        first[i] += w[i] * x0[k];
+        first[i] += w[i] * x[k];
         second[i] += w[i] * x1[k];
       }
       w += 4;
@@ -79,6 +78,17 @@ EQ_INLINE void eq_panel_multiply(int8_t *out, int32_t apart, int32_t count, void
     }
     w += 16;
   }
+}
+
+EQ_INLINE void eq_panel_multiply(int8_t *out, int32_t apart, int32_t count, void *columns, const int8_t *weights,
+                                 int32_t depth, int32_t channels, int32_t out_zero) {
+  const int8_t *const x = (const int8_t *)columns;
+  eq_panel_run(out, apart, count, x, x + (count > 1 ? depth : 0), weights, depth, channels, out_zero);
+}
+
+EQ_INLINE void eq_panel_row(int8_t *out, const int8_t *x, const int8_t *weights, int32_t depth, int32_t channels,
+                            int32_t out_zero) {
+  eq_panel_run(out, 0, 1, x, x, weights, depth, channels, out_zero);
 }
 
 #endif

@@ -7,6 +7,7 @@
  *   eq_panel_copy       n values, at any address, into column `pixel` at place `at`; places rise
  *   eq_panel_fill       the same value n times
  *   eq_panel_multiply   all channels of one to EQ_PANEL_PIXELS pixels; results saturate to int8
+ *   eq_panel_row        all channels of one vector that lies anywhere, not copied
  *   eq_panel_stream     bytes of the weights of so many channels
  *
  * Weights are one stream, 4-byte aligned: for each four channels four biases, then for each place four weights, then four
@@ -225,14 +226,12 @@ EQ_NOINLINE __attribute__((unused)) static void eq_panel_one(const eq_panel_t *p
   /* clang-format on */
 }
 
-/* `count` pixels, whose results are `apart` bytes apart. */
-EQ_INLINE void eq_panel_multiply(int8_t *out, int32_t apart, int32_t count, void *columns, const int8_t *weights,
-                                 int32_t depth, int32_t channels, int32_t out_zero) {
-  const int8_t *const x = (const int8_t *)columns;
+/* `count` pixels, one or two, whose results are `apart` bytes apart, from columns at x and x + column. */
+EQ_INLINE void eq_panel_run(int8_t *out, int32_t apart, int32_t count, const int8_t *x, int32_t column,
+                            const int8_t *weights, int32_t depth, int32_t channels, int32_t out_zero) {
   const int32_t whole = channels & ~3;
-  const int32_t entry = -depth & 7;
   const int8_t *const rest = weights + eq_panel_stream(whole, depth);
-  eq_panel_t set = {x, entry, x + depth, out_zero, out, apart, (depth + 3) & ~3, rest};
+  eq_panel_t set = {x, -depth & 7, x + depth, out_zero, out, apart, column, rest};
   if (whole > 0) {
     if (count > 1) {
       eq_panel_two(&set, weights);
@@ -245,7 +244,11 @@ EQ_INLINE void eq_panel_multiply(int8_t *out, int32_t apart, int32_t count, void
     set.out = kept;
     set.apart = 4;
     set.weights_end = rest + eq_panel_stream(4, depth);
-    eq_panel_two(&set, rest);
+    if (count > 1) {
+      eq_panel_two(&set, rest);
+    } else {
+      eq_panel_one(&set, rest);
+    }
     EQ_NO_UNROLL
     for (int32_t c = 0; c < channels - whole; ++c) {
       if (count > 1) {
@@ -254,6 +257,16 @@ EQ_INLINE void eq_panel_multiply(int8_t *out, int32_t apart, int32_t count, void
       out[whole + c] = kept[c];
     }
   }
+}
+
+EQ_INLINE void eq_panel_multiply(int8_t *out, int32_t apart, int32_t count, void *columns, const int8_t *weights,
+                                 int32_t depth, int32_t channels, int32_t out_zero) {
+  eq_panel_run(out, apart, count, (const int8_t *)columns, (depth + 3) & ~3, weights, depth, channels, out_zero);
+}
+
+EQ_INLINE void eq_panel_row(int8_t *out, const int8_t *x, const int8_t *weights, int32_t depth, int32_t channels,
+                            int32_t out_zero) {
+  eq_panel_run(out, 0, 1, x, 0, weights, depth, channels, out_zero);
 }
 
 #endif

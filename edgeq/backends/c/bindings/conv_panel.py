@@ -14,22 +14,12 @@ from edgeq.backends.c.bindings.conv import (
     is_depthwise,
     pixel_sizes,
     refuse_one_by_one,
-    requantization,
+    refuse_short_scaling,
 )
 from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.declarations import numbers
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
-
-
-def refuse_short_scaling(node: Node, graph: Graph, isa: Isa) -> str | None:
-    """Why a kernel that scales without a shift, on ARMv6-M by three multiplications, cannot serve a node; or None."""
-    fields = requantization(node, *constants(node, graph))
-    if fields["shift"]:
-        return "the accumulator is shifted to the left"
-    if "v6m" in isa and not fields["narrow"]:
-        return "the product of accumulator and multiplier may leave 48 bits"
-    return None
 
 
 def _refuse_panel(node: Node, graph: Graph, isa: Isa) -> str | None:
