@@ -14,13 +14,15 @@ import numpy as np
 
 from edgeq.backends.c import orders, packing
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.conv import constants, geometry
+from edgeq.backends.c.bindings.conv import constants, geometry, requantization
 from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.memory.schedule import Order
 from edgeq.numerics.array import Array
 
+ISAS: Final = ("dsp", "v6m", "v7m")
+"""The instruction sets, first in search order, that it is for."""
 BLOCKS: Final = (4, 3, 2)
 """Quads for which weights are transformed at once, the fastest first; for one alone, that eats most of the gain."""
 _TAPS: Final = (3, 3)
@@ -40,9 +42,11 @@ def transformed(weights: Array) -> Array:
 
 
 def _refusal(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if packing.provider(isa, "columns") != "dsp":
-        return "it needs the DSP extension and no vectors"
-    weights, bias, _ = constants(node, graph)
+    if isa[0] not in ISAS:
+        return f"its products are in the assembly of {', '.join(ISAS)} alone"
+    weights, bias, multiplier = constants(node, graph)
+    if isa[0] == "v6m" and not requantization(node, weights, bias, multiplier)["narrow"]:
+        return "the product of accumulator and multiplier may leave 48 bits"
     if node.integer("group") > 1 or weights.shape[1:3] != _TAPS:
         return "the kernel is not 3x3 over all channels"
     if node.integers("strides") != (1, 1) or node.integers("dilations") != (1, 1):
