@@ -34,6 +34,16 @@ def requantization(node: Node, weights: Array, bias: Array, multiplier: Array) -
     }
 
 
+def refuse_short_scaling(node: Node, graph: Graph, isa: Isa) -> str | None:
+    """Why a kernel that scales without a shift, on ARMv6-M by three multiplications, cannot serve a node; or None."""
+    fields = requantization(node, *constants(node, graph))
+    if fields["shift"]:
+        return "the accumulator is shifted to the left"
+    if "v6m" in isa and not fields["narrow"]:
+        return "the product of accumulator and multiplier may leave 48 bits"
+    return None
+
+
 def is_pointwise(node: Node, graph: Graph) -> bool:
     """Whether a convolution is one matrix product over pixels."""
     kernel = graph.operands(node)[1].shape[1:3]

@@ -1,4 +1,4 @@
-"""conv2d → C kernels of the DSP extension: depthwise 3x3 with weights in registers; else three pixels at once.
+"""conv2d → C kernels of the DSP extension: three pixels at once; also elsewhere, depthwise 3x3 channel by channel.
 
 Their weights are streams that hold bias and multiplier, too, so that one pointer moves.
 """
@@ -19,6 +19,7 @@ from edgeq.backends.c.bindings.conv import (
     pixel_sizes,
     refuse_grouping,
     refuse_one_by_one,
+    refuse_short_scaling,
 )
 from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.runtime import Isa
@@ -27,6 +28,8 @@ from edgeq.memory.schedule import Order
 from edgeq.numerics.array import Array
 
 _WINDOW = 3
+_LINES = ("dsp", "v6m", "v7m")
+"""The instruction sets, first in search order, that have an ``eq_lines.h``."""
 _TOGETHER = 3
 """Pixels that are read before they are written."""
 _FARTHEST = 1 << 16
@@ -70,16 +73,14 @@ def _runs_down(height: _Axis, width: _Axis) -> bool:
 
 
 def _match_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if packing.provider(isa, "taps") != "dsp":
-        return "it needs the DSP extension and no vectors"
-    if (reason := refuse_grouping(node, graph)) is not None:
+    if isa[0] not in _LINES:
+        return f"it has lines in the assembly of {', '.join(_LINES)} alone"
+    if (reason := refuse_grouping(node, graph) or refuse_short_scaling(node, graph, isa)) is not None:
         return reason
     channels = graph.operands(node)[0].shape[3]
     kernel = graph.operands(node)[1].shape[1:3]
     if kernel != (_WINDOW, _WINDOW) or node.integers("dilations") != (1, 1):
         return "the kernel is not 3x3 without dilation"
-    if node.integer("shift"):
-        return "the accumulator is shifted to the left"
     height, width = _axes(node, graph)
     return _refuse_axes(width, height, channels) if _runs_down(height, width) else _refuse_axes(height, width, channels)
 
