@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgeq.numerics.array import Array
     from edgeq.sources import DataSource, ModelSource
 
-OPTIMIZE: Final = ("balanced", "size", "speed")
+OPTIMIZE: Final = ("balanced", "ram", "size", "speed")
 """What compilers of C are asked for."""
 _BLOCK_BYTES: Final = 1 << 20
 # Files beyond this are refused by the reader whatever they hold.

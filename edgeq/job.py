@@ -85,7 +85,7 @@ class CompileOptions:
     @property
     def aim(self) -> Aim:
         """What the C backend does where a faster kernel takes memory."""
-        return "speed" if self.optimize == "speed" else "balanced"
+        return self.optimize if self.optimize in {"speed", "ram"} else "balanced"  # type: ignore[return-value]
 
     @property
     def gcc_optimize(self) -> str:

@@ -115,6 +115,7 @@ class Step:
         scratch_bytes: memory that lives for this step only.
         source: the ONNX nodes that became it.
         results: what it computes.
+        inner: of several nodes in one step, the tensors between them, which never lie in memory as a whole.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Step:
     scratch_bytes: Natural
     source: tuple[str, ...]
     results: tuple[Place, ...]
+    inner: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

@@ -11,8 +11,8 @@ from edgeq.backends.program import Program
 from edgeq.ir import Graph
 from edgeq.target import Target
 
-Aim = Literal["balanced", "speed"]
-"""``balanced``: no faster kernel makes the arena grow; ``speed``: the arena may grow."""
+Aim = Literal["balanced", "speed", "ram"]
+"""``balanced``: no faster kernel makes the arena grow; ``speed``: the arena may grow; ``ram``: it shall be smallest."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Constants:
     arrays: dict[str, Array] = field(default_factory=dict)
     known: dict[tuple[str, bytes], str] = field(default_factory=dict)
 
-    def add(self, step: int, label: str, array: Array) -> str:
+    def add(self, step: int | str, label: str, array: Array) -> str:
         """Define an array and return its name; the same content gets the same name."""
         key = (array.dtype.name, array.tobytes())
         if key not in self.known:

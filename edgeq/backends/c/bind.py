@@ -87,10 +87,11 @@ def bound(call: Call, node: Node, graph: Graph, isa: Isa, refused: dict[str, str
 
 def plan_steps(graph: Graph, steps: list[Step]) -> Plan:
     """Plan the arena for the bound kernels."""
-    return checked_plan(graph, {step.node.name: _memory(step) for step in steps})
+    return checked_plan(graph, {step.node.name: memory_of(step) for step in steps})
 
 
-def _memory(step: Step) -> StepMemory:
+def memory_of(step: Step) -> StepMemory:
+    """What a step asks of the planner."""
     reads, writes = step.call.inputs, step.call.outputs
     return StepMemory(
         step.scratch_bytes,

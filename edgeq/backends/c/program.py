@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from edgeq.backends.base import Aim
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.bind import Step
+from edgeq.backends.c.chain import Chain
+from edgeq.backends.c.chain_search import smallest_arena
+from edgeq.backends.c.chain_source import MOVES
 from edgeq.backends.c.choose import choose_kernels
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
-from edgeq.backends.c.instances import estimated_bytes, special_shapes
+from edgeq.backends.c.instances import estimated_bytes, special_shapes, uses_of
 from edgeq.backends.c.runtime import runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header, weights_source
@@ -26,7 +29,7 @@ class CProgram:
     """What the C backend makes of a graph: the files, and the facts that firmware and reports need."""
 
     bundle: Bundle
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Chain, ...]
     plan: Plan
     constants: Constants
 
@@ -56,7 +59,8 @@ def emit_c(
     Raises:
         EdgeqError: EQ0380 where a node has no kernel.
     """
-    steps, plan = choose_kernels(graph, target.isa, aim)
+    steps: Sequence[Step | Chain]
+    steps, plan = smallest_arena(graph, target.isa) if aim == "ram" else choose_kernels(graph, target.isa, aim)
     special = special_shapes(steps, target.isa, code_bytes)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
@@ -67,7 +71,9 @@ def emit_c(
         f"{name}_weights.h": weights_header(name, constants).encode(),
     }
     if complete:
-        headers = runtime_headers((step.call.kernel for step in steps), target.isa)
+        kernels = {use.calls[0].kernel for use in uses_of(steps)}
+        moves = {MOVES} if any(isinstance(step, Chain) for step in steps) else set()
+        headers = runtime_headers(sorted(kernels | moves), target.isa)
         files |= project_files(graph, name, target) | {f"runtime/{header}": text for header, text in headers.items()}
         files[f"{name}_weights.c"] = weights_source(name, constants)
     return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants)
