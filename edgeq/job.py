@@ -184,6 +184,7 @@ class Job:
             complete=board is None,
             modules=board is None and not self.options.sources_only,
             aim=self.options.aim,
+            ram_bytes=self.board.ram.app_size_bytes if self.board.ram is not None else None,
         )
 
 

@@ -12,7 +12,8 @@ from edgeq.ir import Graph
 from edgeq.target import Target
 
 Aim = Literal["balanced", "speed", "ram"]
-"""``balanced``: no faster kernel makes the arena grow; ``speed``: the arena may grow; ``ram``: it shall be smallest."""
+"""``balanced``: faster kernels may take memory up to a bound; ``speed``: as much as they like (``c/choose.py``); ``ram``:
+the arena shall be smallest (``c/chain_search.py``)."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class EmitRequest:
         complete: with everything that a user's project needs, else only what edgeq's own images are built from.
         modules: also make what runners load on this computer; it may need a compiler.
         aim: what counts where a faster kernel takes memory.
+        ram_bytes: of the board, for everything; None: as much as it needs.
     """
 
     graph: Graph
@@ -38,6 +40,7 @@ class EmitRequest:
     complete: bool = True
     modules: bool = True
     aim: Aim = "balanced"
+    ram_bytes: int | None = None
 
 
 @dataclass(frozen=True)

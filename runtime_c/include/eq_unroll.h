@@ -5,13 +5,13 @@
 #define EQ_UNROLL_H
 
 #if defined(__clang__)
+#define EQ_UNROLL_3 _Pragma("clang loop unroll(full)")
 #define EQ_UNROLL_4 _Pragma("clang loop unroll(full)")
 #define EQ_UNROLL_8 _Pragma("clang loop unroll(full)")
-#define EQ_UNROLL_9 _Pragma("clang loop unroll(full)")
 #else
+#define EQ_UNROLL_3 _Pragma("GCC unroll 3")
 #define EQ_UNROLL_4 _Pragma("GCC unroll 4")
 #define EQ_UNROLL_8 _Pragma("GCC unroll 8")
-#define EQ_UNROLL_9 _Pragma("GCC unroll 9")
 #endif
 
 #endif

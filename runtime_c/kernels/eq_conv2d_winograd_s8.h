@@ -10,10 +10,10 @@
  * Ranges     bias already contains -zero_point(x) * sum of all weights. |bias + sum| < 2^29, and for each position of a
  *            tile 512 * sum |U| + 4 |bias| < 2^31: no sum leaves int32. Requantization as in eq_requantize.h;
  *            -128 <= clamp_min <= clamp_max <= 127. in_c a multiple of 4; at least one result.
- * Aliasing   none: out must not overlap x, neither may overlap scratch. Results of a block of quads are stored channel
- *            pair by channel pair when their windows were read.
+ * Aliasing   scratch must not overlap out or x. Quads go row by row: `block` of them are read, then their results are
+ *            stored, channel pair by channel pair; out may overlap x where no row is stored over one still to be read.
  * Rounding   eq_requantize.h.
- * Scratch    EQ_CONV2D_WINOGRAD_S8_SCRATCH bytes, 4-byte aligned. Weights are transformed once for `block` quads (eq_tiles.h)
+ * Scratch    EQ_CONV2D_WINOGRAD_S8_SCRATCH bytes, 16-byte aligned. Weights are transformed once for `block` quads (eq_tiles.h)
  *            in the order of rows: more are faster and take more scratch.
  */
 #ifndef EQ_CONV2D_WINOGRAD_S8_H
@@ -127,7 +127,7 @@ EQ_INLINE void eq_conv2d_winograd_s8(int8_t *out, const int8_t *x, void *scratch
         const int32_t outputs = c + 1 < p->out_c ? 2 : 1;
         EQ_NO_UNROLL
         for (int32_t o = 0; o < outputs; ++o) {
-          const eq_tiles_scale_t scale = {bias[c + o], multiplier[c + o], p->shift, p->out_zero};
+          const eq_tiles_scale_t scale = {multiplier[c + o], p->out_zero, bias[c + o], p->shift};
           eq_winograd_store(out + (y * p->out_w + left) * p->out_c + c + o, p->out_h - y, p->out_w - left, kept,
                             m + 4 * o, &scale, p);
         }

@@ -22,6 +22,7 @@ class CBackend:
                 onnx_outputs=request.outputs,
                 complete=request.complete,
                 aim=request.aim,
+                ram_bytes=request.ram_bytes,
             )
         )
 

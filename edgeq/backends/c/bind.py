@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from edgeq.backends.c.binding import Call
 from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
@@ -85,9 +86,15 @@ def bound(call: Call, node: Node, graph: Graph, isa: Isa, refused: dict[str, str
     return Step(node, call, refused, macs, scratch_bytes(call.kernel, call.record, isa))
 
 
-def plan_steps(graph: Graph, steps: list[Step]) -> Plan:
+def plan_steps(graph: Graph, steps: Sequence[Step]) -> Plan:
     """Plan the arena for the bound kernels."""
     return checked_plan(graph, {step.node.name: memory_of(step) for step in steps})
+
+
+def live_bytes(graph: Graph, steps: Sequence[Step]) -> int:
+    """The arena that the bound kernels need at least where no result may trail an operand."""
+    needs = {step.node.name: replace(memory_of(step), trailing=()) for step in steps}
+    return checked_plan(graph, needs).bound_bytes
 
 
 def memory_of(step: Step) -> StepMemory:

@@ -23,7 +23,6 @@ from edgeq.numerics.array import Array
 
 APART: Final[Mapping[str, str]] = {
     "eq_conv2d_tile_s8": "a pixel may wait for one of a later row before it is written",
-    "eq_conv2d_winograd_s8": "a block of quads reads rows below its results",
     "eq_float_determinant": "every determinant is computed in place of a copy",
     "eq_float_matmul": "every row of the result reads all of b",
     "eq_gather": "which elements are read is not known before the run",

@@ -43,6 +43,7 @@ def emit_c(
     onnx_outputs: Sequence[str] = (),
     complete: bool = True,
     aim: Aim = "balanced",
+    ram_bytes: int | None = None,
 ) -> CProgram:
     """Bind, plan and print a graph.
 
@@ -55,12 +56,16 @@ def emit_c(
         complete: with everything that a user's project needs. Otherwise only what edgeq's own images are built from,
             whose weights do not come from a text.
         aim: what counts where a faster kernel takes memory; see ``choose``.
+        ram_bytes: of the board; None: as much as it needs.
 
     Raises:
         EdgeqError: EQ0380 where a node has no kernel.
     """
     steps: Sequence[Step | Chain]
-    steps, plan = smallest_arena(graph, target.isa) if aim == "ram" else choose_kernels(graph, target.isa, aim)
+    if aim == "ram":
+        steps, plan = smallest_arena(graph, target.isa)
+    else:
+        steps, plan = choose_kernels(graph, target.isa, aim, ram_bytes)
     special = special_shapes(steps, target.isa, code_bytes)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
