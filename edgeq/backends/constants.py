@@ -37,6 +37,8 @@ class Constants:
         key = (array.dtype.name, array.tobytes())
         if key not in self.known:
             name = f"{self.prefix}_w{step}_{label}"
+            if name in self.arrays:
+                raise ValueError(f"{name} has two contents")
             self.arrays[name] = array
             self.known[key] = name
         return self.known[key]

@@ -89,10 +89,10 @@ class _Printer:
     def records(self, constants: Constants) -> Iterator[str]:
         """What the calls pass beside their tensors, and assertions of their scratch."""
         for node, made in enumerate(self.chain.calls):
-            for step in made:
+            for variant, step in enumerate(made):
                 call, instance = step.call, self.instances[id(step)]
                 symbols = {
-                    parameter.name: constants.add(f"{self.number}_{node}", parameter.name, array)
+                    parameter.name: constants.add(f"{self.number}_{node}_{variant}", parameter.name, array)
                     for parameter, _ in call.arguments
                     if (array := call.constants.get(parameter.name)) is not None
                 }

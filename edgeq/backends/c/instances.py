@@ -80,10 +80,9 @@ def uses_of(steps: Sequence[Step | Chain]) -> list[Use]:
             continue
         part = 0
         for made in step.calls:
-            kinds: dict[tuple[str, tuple[str, ...]], list[Call]] = {}
+            kinds: dict[Group, list[Call]] = {}
             for each in made:
-                kernel, _, passed = each.call.shape
-                kinds.setdefault((kernel, passed), []).append(each.call)
+                kinds.setdefault(_group(each.call.shape), []).append(each.call)
             for calls in kinds.values():
                 found.append(Use(number, part, tuple(calls), max(each.macs for each in made)))
                 part += 1

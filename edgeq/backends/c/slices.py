@@ -19,6 +19,8 @@ from edgeq.memory.bands import Piece, RowStep, Window
 _HEIGHT: Final = 1
 _RANK: Final = 4
 _BY_ELEMENT: Final = frozenset({"add", "lookup", "mul", "requantize", "sub"})
+_HEIGHTS: Final = {"eq_conv2d_tile_s8": ("in_h", "out_h", "pad_top")}
+"""Kernels whose bindings pack weights as the height suggests, and the fields in which pieces of a node must differ."""
 _ALIGN: Final = 4
 """What the bytes of a row are a multiple of, so that rows begin where kernels may load words."""
 
@@ -87,13 +89,27 @@ def bind_slices(node: Node, graph: Graph, step: RowStep, pieces: list[Piece], is
     known = [binding for binding in BINDINGS if binding.op == node.op]
     for binding in known:
         if all(binding.refusal(*each, isa) is None for each in slices):
-            return [_bound(binding, each, isa) for each in slices]
+            return _alike([_bound(binding, each, isa) for each in slices], slices, isa)
     found = []
     for each in slices:
         taken = next((binding for binding in known if binding.refusal(*each, isa) is None), None)
         if taken is None:
             return None
         found.append(_bound(taken, each, isa))
+    return found
+
+
+def _alike(steps: list[Step], slices: list[tuple[Node, Graph]], isa: Isa) -> list[Step]:
+    """The same calls with one packing of the weights, where the kernel has any for all heights."""
+    fields = _HEIGHTS.get(steps[0].kernel)
+    if fields is None:
+        return steps
+    most = max(steps, key=lambda step: step.macs).call
+    found = []
+    for step, each in zip(steps, slices, strict=True):
+        record = dict(most.record) | {field: step.call.record[field] for field in fields}
+        call = replace(step.call, record=record, constants=most.constants)
+        found.append(bound(call, *each, isa, {}))
     return found
 
 
