@@ -67,6 +67,7 @@ def describe(job: Job) -> Manifest:
             allow_float=options.allow_float,
             code_bytes=options.code_bytes,
             optimize=options.optimize,
+            arena_bytes=options.arena_bytes,
             aligned_loads=options.aligned_loads,
             dims=dict(sorted(options.dims.items())),
             sources_only=options.sources_only,

@@ -192,6 +192,7 @@ class Options:
     allow_float: tuple[str, ...]
     code_bytes: Natural | None
     optimize: str
+    arena_bytes: Natural | None
     aligned_loads: bool
     dims: Mapping[str, Natural]
     sources_only: bool

@@ -23,6 +23,8 @@ class CBackend:
                 complete=request.complete,
                 aim=request.aim,
                 ram_bytes=request.ram_bytes,
+                arena_bytes=request.arena_bytes,
+                chains=request.chains,
             )
         )
 

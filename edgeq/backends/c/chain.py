@@ -129,15 +129,16 @@ def make_chain(graph: Graph, nodes: Sequence[Node], height: int, way: Way, isa: 
     calls: list[tuple[Step, ...]] = []
     numbers: list[dict[tuple[object, ...], int]] = []
     for number, (node, step) in enumerate(zip(nodes, steps, strict=True)):
-        kinds: dict[tuple[object, ...], Piece] = {}
+        kinds: dict[tuple[object, ...], list[Piece]] = {}
         for piece in _pieces(bands):
             if piece.step == number:
-                kinds.setdefault(signature_of(piece, step), piece)
-        made = bind_slices(node, graph, step, list(kinds.values()), isa)
+                kinds.setdefault(signature_of(piece, step), []).append(piece)
+        order = sorted(kinds, key=lambda key: -len(kinds[key]))
+        made = bind_slices(node, graph, step, [kinds[key][0] for key in order], isa)
         if made is None:
             return None
         calls.append(tuple(made))
-        numbers.append({key: at for at, key in enumerate(kinds)})
+        numbers.append({key: at for at, key in enumerate(order)})
     return _Layout(graph, list(nodes), steps, bands, calls, numbers, way, height).chain()
 
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
-from edgeq.backends.c.bind import Step, bind_kernels, memory_of, plan_steps
+from edgeq.backends.base import ChainChoice
+from edgeq.backends.c.bind import Step, bind_kernels, bound, memory_of, plan_steps
+from edgeq.backends.c.bindings import FASTER
 from edgeq.backends.c.chain import Chain, make_chain
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.c.slices import row_step
-from edgeq.backends.planning import Plan, StepMemory, checked_plan
+from edgeq.backends.planning import Plan, checked_plan
+from edgeq.errors import EdgeqError
 from edgeq.ir import Graph, Node
 from edgeq.memory.bands import Need, RowStep, Way, Window, needs_of
 from edgeq.memory.blocks import trailing_distance
@@ -27,6 +31,10 @@ _LONGEST: Final = 24
 _WAYS: Final[tuple[Way, ...]] = ("ring", "patch")
 _SLACK: Final = (1.0, 1.01, 1.03, 1.08)
 """Peaks that are tried, as multiples of the least: no plan reaches every bound."""
+_SHARES: Final = (1.0, 0.98, 0.95, 0.9, 0.8)
+"""Of an arena that is asked for, the peaks that are tried: a plan may need more than its peak."""
+_LEVELS: Final = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
+"""Between the smallest arena and that without chains."""
 _MOVE_COST: Final = 0.75
 """Instructions for a byte that moves."""
 _CALL_COST: Final = 80
@@ -53,15 +61,106 @@ class Cut:
     cost: float
 
 
-def smallest_arena(graph: Graph, isa: Isa) -> tuple[list[Step | Chain], Plan]:
-    """Steps and plan of the smallest arena that was found."""
+Planned = tuple[list[Step | Chain], Plan]
+"""The steps of a program and its plan."""
+
+
+def smallest_arena(graph: Graph, isa: Isa) -> Planned:
+    """Steps and plan of the smallest arena that was found, with faster kernels where it does not grow.
+
+    Args:
+        graph: the integer graph.
+        isa: instruction sets in search order.
+    """
     search = ChainSearch(graph, isa)
-    best: tuple[list[Step | Chain], Plan] = (list(search.steps), search.plan)
+    best: Planned = (list(search.steps), search.plan)
     for cuts in search.candidates():
         made = search.program(cuts)
-        if made is not None and made[1].arena_bytes < best[1].arena_bytes:
+        if made is not None and made[1].arena_bytes <= best[1].arena_bytes:
             best = made
-    return best
+    return search.faster(best, best[1].arena_bytes)
+
+
+def arena_within(graph: Graph, isa: Isa, arena_bytes: int) -> Planned:
+    """Steps and plan of an arena of at most so many bytes, for the fewest instructions as far as they are known.
+
+    Args:
+        graph: the integer graph.
+        isa: instruction sets in search order.
+        arena_bytes: the bound.
+
+    Raises:
+        EdgeqError: EQ0404, no plan that was found is so small.
+    """
+    search = ChainSearch(graph, isa)
+    found: Planned = (list(search.steps), search.plan)
+    for share in _SHARES:
+        if found[1].arena_bytes <= arena_bytes:
+            return search.faster(found, arena_bytes)
+        cuts = search.cheapest(int(arena_bytes * share))
+        made = search.program(cuts) if cuts is not None else None
+        found = found if made is None else made
+    found = smallest_arena(graph, isa)
+    if found[1].arena_bytes <= arena_bytes:
+        return found
+    raise EdgeqError(
+        "EQ0404",
+        "the arena cannot be made so small",
+        where="--arena-bytes",
+        got=arena_bytes,
+        allowed=f"{found[1].arena_bytes} or more: the smallest arena that was found",
+        hint="`edgeq fit` lists the ways to fit",
+    )
+
+
+def with_chains(graph: Graph, isa: Isa, chains: Sequence[ChainChoice]) -> Planned:
+    """Steps and plan with these chains, and every other node by itself.
+
+    Args:
+        graph: the integer graph.
+        isa: instruction sets in search order.
+        chains: of nodes of the graph.
+
+    Raises:
+        ValueError: the nodes of one cannot run in bands.
+    """
+    places = {node.name: at for at, node in enumerate(graph.nodes)}
+    firsts = {places[chain.nodes[0]]: chain for chain in chains}
+    cuts: list[Cut] = []
+    at = 0
+    while at < len(graph.nodes):
+        chain = firsts.get(at)
+        end = at + (1 if chain is None else len(chain.nodes))
+        way, height = (None, 0) if chain is None else (chain.way, chain.height)
+        cuts.append(Cut(at, end, way, height, 0, 0.0))
+        at = end
+    found = ChainSearch(graph, isa).program(cuts)
+    if found is None:
+        raise ValueError(f"{graph.name}: nodes cannot run in bands: {chains}")
+    return found
+
+
+def arenas(graph: Graph, isa: Isa, most: int = 4) -> list[int]:
+    """Sizes of arenas from the smallest one up to what needs no chain, each with fewer instructions, about.
+
+    Args:
+        graph: the integer graph.
+        isa: instruction sets in search order.
+        most: how many, at most.
+    """
+    search = ChainSearch(graph, isa)
+    least, single = smallest_arena(graph, isa)[1].arena_bytes, search.plan.arena_bytes
+    found: dict[int, float] = {}
+    for share in _LEVELS:
+        cuts = search.cheapest(int(least + (single - least) * share))
+        made = search.program(cuts) if cuts is not None else None
+        if cuts is not None and made is not None and least < made[1].arena_bytes < single:
+            found[made[1].arena_bytes] = sum(cut.cost for cut in cuts)
+    better: list[int] = []
+    for size in sorted(found, key=lambda size: (found[size], size)):
+        if not better or size < better[-1]:
+            better.append(size)
+    return sorted([least, *better[-most + 1 :]])
 
 
 class ChainSearch:
@@ -82,7 +181,11 @@ class ChainSearch:
         self._macs = [BY_NAME[node.op].macs(node, graph.operands(node)) for node in graph.nodes]
         self._first, self._last = self._lifetimes()
         self._made: dict[tuple[int, int, int, str], Chain | None] = {}
-        self._cuts = [list(self._cuts_from(first)) for first in range(len(graph.nodes))]
+
+    @cached_property
+    def _cuts(self) -> list[list[Cut]]:
+        """By first node, all steps that begin there."""
+        return [list(self._cuts_from(first)) for first in range(len(self.graph.nodes))]
 
     def candidates(self) -> Iterator[tuple[Cut, ...]]:
         """Cuts of the whole schedule that may have a small arena, the one with the least peak first."""
@@ -119,17 +222,40 @@ class ChainSearch:
             at = entry[1].first
         return tuple(reversed(found))
 
-    def program(self, cuts: Sequence[Cut]) -> tuple[list[Step | Chain], Plan] | None:
+    def faster(self, found: Planned, arena_bytes: int) -> Planned:
+        """The same with faster kernels for single nodes, as far as the arena stays within so many bytes."""
+        steps, plan = list(found[0]), found[1]
+        for place in sorted(range(len(steps)), key=lambda number: -steps[number].macs):
+            step = steps[place]
+            if isinstance(step, Chain):
+                continue
+            for binding in FASTER:
+                if binding.op != step.node.op or binding.refusal(step.node, self.graph, self.isa) is not None:
+                    continue
+                call = binding.bind(step.node, self.graph, self.isa)
+                other = bound(call, step.node, self.graph, self.isa, step.refused)
+                if other.scratch_bytes > arena_bytes:
+                    continue
+                tried = [*steps[:place], other, *steps[place + 1 :]]
+                planned = self._plan(tried)
+                if planned.arena_bytes <= arena_bytes:
+                    steps, plan = tried, planned
+                    break
+        return steps, plan
+
+    def _plan(self, steps: Sequence[Step | Chain]) -> Plan:
+        needs = {step.node.name: step.memory() if isinstance(step, Chain) else memory_of(step) for step in steps}
+        return checked_plan(self.graph, needs)
+
+    def program(self, cuts: Sequence[Cut]) -> Planned | None:
         """The steps of some cuts, and their plan; None where a chain cannot be made."""
         steps: list[Step | Chain] = []
-        needs: dict[str, StepMemory] = {}
         for cut in cuts:
             node = self.graph.nodes[cut.first]
             if cut.way is None:
                 step = self._by_node.get(node.name)
                 if step is not None:
                     steps.append(step)
-                    needs[node.name] = memory_of(step)
                 continue
             key = (cut.first, cut.end, cut.height, cut.way)
             if key not in self._made:
@@ -139,8 +265,7 @@ class ChainSearch:
             if made is None:
                 return None
             steps.append(made)
-            needs[made.node.name] = made.memory()
-        return steps, checked_plan(self.graph, needs)
+        return steps, self._plan(steps)
 
     def _least_peak(self) -> int:
         count = len(self._cuts)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeq.backends.base import Aim
+from edgeq.backends.base import Aim, ChainChoice
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.bind import Step
 from edgeq.backends.c.chain import Chain
-from edgeq.backends.c.chain_search import smallest_arena
+from edgeq.backends.c.chain_search import arena_within, smallest_arena, with_chains
 from edgeq.backends.c.chain_source import MOVES
 from edgeq.backends.c.choose import choose_kernels
 from edgeq.backends.c.emit import model_source
@@ -33,6 +33,12 @@ class CProgram:
     plan: Plan
     constants: Constants
 
+    @property
+    def chains(self) -> tuple[ChainChoice, ...]:
+        """Which nodes run in bands."""
+        found = (step for step in self.steps if isinstance(step, Chain))
+        return tuple(ChainChoice(tuple(node.name for node in one.nodes), one.height, one.way) for one in found)
+
 
 def emit_c(
     graph: Graph,
@@ -44,6 +50,8 @@ def emit_c(
     complete: bool = True,
     aim: Aim = "balanced",
     ram_bytes: int | None = None,
+    arena_bytes: int | None = None,
+    chains: Sequence[ChainChoice] | None = None,
 ) -> CProgram:
     """Bind, plan and print a graph.
 
@@ -57,12 +65,18 @@ def emit_c(
             whose weights do not come from a text.
         aim: what counts where a faster kernel takes memory; see ``choose``.
         ram_bytes: of the board; None: as much as it needs.
+        arena_bytes: the most that the arena may take, for the aim ``ram``; None: as little as possible.
+        chains: which nodes run in bands, for the aim ``ram``; None: as memory asks for it.
 
     Raises:
         EdgeqError: EQ0380 where a node has no kernel.
     """
     steps: Sequence[Step | Chain]
-    if aim == "ram":
+    if aim == "ram" and chains is not None:
+        steps, plan = with_chains(graph, target.isa, chains)
+    elif aim == "ram" and arena_bytes is not None:
+        steps, plan = arena_within(graph, target.isa, arena_bytes)
+    elif aim == "ram":
         steps, plan = smallest_arena(graph, target.isa)
     else:
         steps, plan = choose_kernels(graph, target.isa, aim, ram_bytes)

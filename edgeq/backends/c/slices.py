@@ -6,6 +6,7 @@ kernels need to know nothing of bands: their records have other heights and othe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -83,28 +84,30 @@ def slice_of(node: Node, graph: Graph, piece: Piece, step: RowStep) -> tuple[Nod
     return made, Graph(graph.name, tensors, [made])
 
 
-def bind_slices(node: Node, graph: Graph, step: RowStep, pieces: list[Piece], isa: Isa) -> list[Step] | None:
-    """A call for each of the pieces, of one kernel where one takes them all; None where a piece has no kernel."""
+def bind_slices(node: Node, graph: Graph, step: RowStep, pieces: Sequence[Piece], isa: Isa) -> list[Step] | None:
+    """A call for each of the pieces, the most frequent of which stands first; None where a piece has no kernel.
+
+    All have the kernel of the first one, but for those that it refuses.
+    """
     slices = [slice_of(node, graph, piece, step) for piece in pieces]
     known = [binding for binding in BINDINGS if binding.op == node.op]
-    for binding in known:
-        if all(binding.refusal(*each, isa) is None for each in slices):
-            return _alike([_bound(binding, each, isa) for each in slices], slices, isa)
-    found = []
+    found: list[Step] = []
     for each in slices:
         taken = next((binding for binding in known if binding.refusal(*each, isa) is None), None)
         if taken is None:
             return None
+        if not found:
+            known.insert(0, taken)
         found.append(_bound(taken, each, isa))
-    return found
+    return _alike(found, slices, isa)
 
 
 def _alike(steps: list[Step], slices: list[tuple[Node, Graph]], isa: Isa) -> list[Step]:
     """The same calls with one packing of the weights, where the kernel has any for all heights."""
     fields = _HEIGHTS.get(steps[0].kernel)
-    if fields is None:
+    if fields is None or any(step.kernel != steps[0].kernel for step in steps):
         return steps
-    most = max(steps, key=lambda step: step.macs).call
+    most = steps[0].call
     found = []
     for step, each in zip(steps, slices, strict=True):
         record = dict(most.record) | {field: step.call.record[field] for field in fields}

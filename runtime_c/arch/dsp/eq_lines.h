@@ -185,6 +185,8 @@ typedef struct {
  * At 116: x and side of the line; 124: how many lines are left.
  */
 #define EQ_LINES_TEXT(bias, load, first, line, move, next)                          \
+  /* adr counts from a multiple of 4, and -Os aligns functions to 2 */              \
+  ".balign 4\n\t"                                                                   \
   "push {r4-r11, lr}\n\t"                                                           \
   "add r0, #40\n\t"                                                                 \
   "ldm r0, {r1-r10}\n\t"                                                            \

@@ -229,6 +229,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_multiply(int32_t *m, co
   register int32_t r3 __asm__("r3") = c;
   /* clang-format off */
   __asm__ volatile(
+      ".balign 4\n\t" /* adr counts from a multiple of 4, and -Os aligns functions to 2 */
       "push {r4-r11, lr}\n\t"
       "sub sp, #20\n\t"
       "mov r12, r1\n\t"

@@ -196,6 +196,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_triple_block(const eq_triple_
   register const int8_t *r2 __asm__("r2") = w;
   /* clang-format off */
   __asm__ volatile(
+      ".balign 4\n\t" /* adr counts from a multiple of 4, and -Os aligns functions to 2 */
       "push {r4-r11, lr}\n\t"
       "ldm r0, {r3-r12}\n\t"
       "push {r3-r12}\n\t"
