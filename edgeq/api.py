@@ -341,7 +341,7 @@ def fit(
     try:
         # The scratch folder itself is locked by this process; a folder is replaced under a lock of the one above.
         ways = Path(str(scratch), "ways")
-        return fit_model(source, given, replace(options, board=board), ways, progress_of(progress))
+        return fit_model(source, given, replace(options, board=board), OPTIMIZE, ways, progress_of(progress))
     finally:
         remove_folder(scratch)
 

@@ -6,14 +6,13 @@ that all of them give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgeq import budget
 from edgeq.analysis.profile import profile_folder
-from edgeq.arguments import OPTIMIZE
 from edgeq.backends.c.chain_search import arenas
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import QDQ_MODEL, Compiled
@@ -107,7 +106,12 @@ class FitResult:
 
 
 def fit_model(
-    model: ModelSource, data: DataSource | None, options: CompileOptions, scratch: Path, progress: Progress = silent
+    model: ModelSource,
+    data: DataSource | None,
+    options: CompileOptions,
+    aims: Sequence[str],
+    scratch: Path,
+    progress: Progress = silent,
 ) -> FitResult:
     """Compile a model in every way, and compare what each takes.
 
@@ -115,6 +119,7 @@ def fit_model(
         model: an ONNX model, float or QDQ.
         data: calibration data for a float model.
         options: the user's choices; what counts most is set for each way.
+        aims: what ``--optimize`` takes.
         scratch: an empty folder for what is compiled.
         progress: called with the way's options and the share done.
 
@@ -130,7 +135,7 @@ def fit_model(
         rest = {field: getattr(CompileOptions, field) for field in ("observer", "scheme", "int16", "allow_float")}
         given = replace(options, calibration=None, save_calibration=None, features=None, **rest)
         ways: dict[Made, Way] = {}
-        chosen = list(_ways(Compiled.open(base), board))
+        chosen = list(_ways(Compiled.open(base), board, aims))
         for number, way in enumerate(chosen):
             progress(" ".join(way), number / len(chosen))
             made, found = _tried(base / QDQ_MODEL, given, way, scratch / str(number), board)
@@ -152,8 +157,8 @@ def _beats(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return one != other and all(a <= b for a, b in zip(one, other, strict=True))
 
 
-def _ways(base: Compiled, board: Board) -> Iterator[tuple[str, ...]]:
-    yield from (("--optimize", name) for name in OPTIMIZE)
+def _ways(base: Compiled, board: Board, aims: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    yield from (("--optimize", name) for name in aims)
     yield from (("--arena-bytes", str(size)) for size in arenas(base.graph, board.target.isa)[1:])
 
 
