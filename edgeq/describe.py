@@ -152,6 +152,7 @@ def _step(graph: Graph, node: Node, step: ProgramStep | None, program: emitted.P
         source=tuple(dict.fromkeys(name for each in nodes for name in each.source)),
         results=tuple(_place(graph.tensors[name], program) for name in node.outputs),
         inner=() if chain is None else chain.inner,
+        scratch_offset=program.plan.scratch.get(node.name) if program is not None else None,
     )
 
 

@@ -116,6 +116,7 @@ class Step:
         source: the ONNX nodes that became it.
         results: what it computes.
         inner: of several nodes in one step, the tensors between them, which never lie in memory as a whole.
+        scratch_offset: where the scratch lies in the arena; None where there is none.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Step:
     source: tuple[str, ...]
     results: tuple[Place, ...]
     inner: tuple[str, ...] = ()
+    scratch_offset: Natural | None = None
 
     @property
     def label(self) -> str:
