@@ -31,9 +31,9 @@ from edgeq.arguments import (
     check_arguments,
     check_axes,
     check_board,
+    check_bytes,
     check_calibration,
     check_choice,
-    check_code_bytes,
     check_data,
     check_data_given,
     check_dims,
@@ -48,6 +48,7 @@ from edgeq.writing import check_file
 
 if TYPE_CHECKING:
     from edgeq.analysis.check import CheckResult
+    from edgeq.analysis.fit import FitResult
     from edgeq.job import CompileOptions, Progress
     from edgeq.models import Data, Model, States
     from edgeq.numerics.scaling import Mode
@@ -65,6 +66,7 @@ __all__ = [
     "check",
     "compile",
     "features",
+    "fit",
     "load",
     "quantize",
     "stream",
@@ -121,7 +123,8 @@ class CompileChoices(QuantizeChoices, total=False):
         code_bytes: about the bytes that the kernels' code may take: more makes more layers faster; None: layers that do
             much of the work get a kernel of their own.
         optimize: ``balanced``, which is the default; ``speed``: faster kernels that take more RAM; ``size``: less code,
-            by gcc's ``-Os``.
+            by gcc's ``-Os``; ``ram``: layers run in bands of rows where that makes the arena smaller.
+        arena_bytes: the arena has at most so many bytes; layers run in bands of rows only as far as that needs.
         aligned_loads: for memory that traps unaligned loads.
         require_optimized: refuse layers of a hundredth of the work or more whose C kernel is not written for the core.
         sources_only: make no images; needs no compiler.
@@ -130,6 +133,7 @@ class CompileChoices(QuantizeChoices, total=False):
     backends: str | Sequence[str]
     code_bytes: int | None
     optimize: str
+    arena_bytes: int | None
     aligned_loads: bool
     require_optimized: bool
     sources_only: bool
@@ -308,6 +312,40 @@ def check(model: Model, *, board: str | None = None, **choices: Unpack[CheckChoi
     return checked(source, board, options)
 
 
+@taking(QuantizeChoices)
+def fit(
+    model: Model,
+    data: Data | None = None,
+    *,
+    board: str,
+    progress: Progress | None = None,
+    **choices: Unpack[QuantizeChoices],
+) -> FitResult:
+    """List the ways to compile a model for a board: what each takes of RAM and flash, and its instructions.
+
+    Args:
+        model: float, or quantized (QDQ).
+        data: calibration data, a few hundred typical inputs; needed for a float model.
+        board: a name of ``edgeq boards``, or a board file.
+        progress: see this module.
+        **choices: see :class:`CheckChoices` and :class:`QuantizeChoices`.
+
+    Raises:
+        EdgeqError: as :func:`compile`, but for what does not fit the board.
+    """
+    source, given, options = _checked(model, data, choices, partial(check_board, board), needs_data=True)
+    from edgeq.analysis.fit import fit_model
+    from edgeq.writing.scratch import make_scratch, remove_folder
+
+    scratch = make_scratch("fit")
+    try:
+        # The scratch folder itself is locked by this process; a folder is replaced under a lock of the one above.
+        ways = Path(str(scratch), "ways")
+        return fit_model(source, given, replace(options, board=board), OPTIMIZE, ways, progress_of(progress))
+    finally:
+        remove_folder(scratch)
+
+
 @taking(FeatureChoices)
 def features(
     kind: Kind, *, out: str | os.PathLike[str] | None = None, force: bool = False, **choices: Unpack[FeatureChoices]
@@ -426,7 +464,8 @@ def _checked(
     check_arguments(
         *checks,
         options.quantization.check,
-        partial(check_code_bytes, options.code_bytes),
+        partial(check_bytes, "code_bytes", options.code_bytes),
+        partial(check_bytes, "arena_bytes", options.arena_bytes),
         partial(check_choice, "optimize", options.optimize, OPTIMIZE),
         partial(check_dims, options.dims),
         partial(check_model, source),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgeq.numerics.array import Array
     from edgeq.sources import DataSource, ModelSource
 
-OPTIMIZE: Final = ("balanced", "size", "speed")
+OPTIMIZE: Final = ("balanced", "ram", "size", "speed")
 """What compilers of C are asked for."""
 _BLOCK_BYTES: Final = 1 << 20
 # Files beyond this are refused by the reader whatever they hold.
@@ -153,16 +153,14 @@ def check_choice(what: str, value: object, allowed: Sequence[str], code: str = "
         raise EdgeqError(code, f"there is no such {what}", where=what, got=value, allowed=", ".join(allowed))
 
 
-def check_code_bytes(budget: int | None) -> None:
+def check_bytes(where: str, budget: int | None) -> None:
     """Refuse a budget of bytes that is none.
 
     Raises:
         EdgeqError: EQ0193.
     """
     if budget is not None and (type(budget) is not int or budget < 0):
-        raise EdgeqError(
-            "EQ0193", "a budget of bytes is no number", where="code_bytes", got=budget, allowed="0 or more"
-        )
+        raise EdgeqError("EQ0193", "a budget of bytes is no number", where=where, got=budget, allowed="0 or more")
 
 
 def check_dims(dims: Mapping[str, int]) -> None:

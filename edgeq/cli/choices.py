@@ -121,7 +121,13 @@ CHOICES: Final[Mapping[str, Callable[[Command], Command]]] = {
         type=click.Choice(OPTIMIZE),
         default="balanced",
         show_default=True,
-        help="speed: kernels that take more RAM, too; size: less code.",
+        help="ram: layers in bands of rows; speed: kernels that take more RAM, too; size: less code.",
+    ),
+    "arena_bytes": click.option(
+        "--arena-bytes",
+        type=int,
+        metavar="N",
+        help="The most that the arena may take: layers run in bands of rows as far as that needs.",
     ),
     "aligned_loads": click.option(
         "--aligned-loads", is_flag=True, help="For memory that traps unaligned loads; slower on M4, M7, M33."

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "eval": "Measure accuracy on labelled data, beside the float model's.",
     "explain": "Explain an error code.",
     "features": "Write signal features as an ONNX model, for --features.",
+    "fit": "List the ways to fit a board: RAM, flash and instructions of each.",
     "flash": "Write the image into the board; print the command that does it.",
     "methods": "List the choices for quantization.",
     "ops": "List the operators, how ONNX spells them, and their kernels.",

@@ -52,6 +52,7 @@ DOCUMENTS = {
     "error": "verify {out}/nothing",
     "eval": "eval {folder} --data {data} --samples 20 --on reference,native,float",
     "explain": "explain",
+    "fit": "fit {quantized} --board native",
     "flash": "flash {folder} --with drive --dry-run --drive {drive}",
     "methods": "methods",
     "ops": "ops",

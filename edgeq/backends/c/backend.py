@@ -24,6 +24,8 @@ class CBackend:
                 complete=request.complete,
                 aim=request.aim,
                 memory=Memory(request.ram_bytes, request.flash_bytes),
+                arena_bytes=request.arena_bytes,
+                chains=request.chains,
             )
         )
 

@@ -88,16 +88,17 @@ def bound(call: Call, node: Node, graph: Graph, isa: Isa, refused: dict[str, str
 
 def plan_steps(graph: Graph, steps: Sequence[Step]) -> Plan:
     """Plan the arena for the bound kernels."""
-    return checked_plan(graph, {step.node.name: _memory(step) for step in steps})
+    return checked_plan(graph, {step.node.name: memory_of(step) for step in steps})
 
 
 def live_bytes(graph: Graph, steps: Sequence[Step]) -> int:
     """The arena that the bound kernels need at least where no result may trail an operand."""
-    needs = {step.node.name: replace(_memory(step), trailing=()) for step in steps}
+    needs = {step.node.name: replace(memory_of(step), trailing=()) for step in steps}
     return checked_plan(graph, needs).bound_bytes
 
 
-def _memory(step: Step) -> StepMemory:
+def memory_of(step: Step) -> StepMemory:
+    """What a step asks of the planner."""
     reads, writes = step.call.inputs, step.call.outputs
     return StepMemory(
         step.scratch_bytes,

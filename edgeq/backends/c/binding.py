@@ -20,8 +20,10 @@ from edgeq.numerics.array import Array
 from edgeq.ops import BY_NAME
 from edgeq.ops.signature import scaling_of
 
-Shape = tuple[str, tuple[int, ...], tuple[str, ...]]
-"""What makes an instance of a kernel: the kernel, its record, and the constants that are not NULL."""
+Shape = tuple[str, tuple[int | None, ...], tuple[str, ...]]
+"""What makes an instance of a kernel: the kernel, its record, and the constants that are not NULL.
+
+A field of the record without a number has several: a node that runs in bands has records of different heights."""
 _INT32 = np.iinfo(np.int32)
 
 

@@ -2,7 +2,6 @@
  * Sums of products of transformed windows and weights, at every position of four tiles for two output channels.
  *
  *   EQ_TILE_PRODUCTS(positions)        the body of a function of r0 M, r1 V, r2 U, r3 c: EQ_TILE_OPERANDS
- *   eq_tiles_scale_t                   how an output channel's results are requantized
  *   eq_tiles_add, eq_tiles_subtract    two halfwords
  *
  * Layout   V: [c/2][positions][4 tiles] words of two channels, U: [c/2][positions][2 outputs] words, M: int32
@@ -16,18 +15,12 @@
 #define EQ_TILE_PRODUCTS_H
 
 #include <eq_common.h>
+#include <eq_tile_scale.h>
 #include <eq_dot.h>
 
 #define EQ_TILE_PRODUCTS_STACK 56
 
 typedef uint32_t __attribute__((may_alias)) eq_tile_t;
-
-typedef struct {
-  int32_t multiplier;
-  int32_t out_zero;
-  int32_t bias; /* four times that of the results */
-  int32_t shift;
-} eq_tiles_scale_t;
 
 EQ_INLINE uint32_t eq_tiles_add(uint32_t a, uint32_t b) {
   uint32_t sum;
@@ -81,6 +74,7 @@ EQ_INLINE uint32_t eq_tiles_subtract(uint32_t a, uint32_t b) {
       "and r4, r4, #7\n\t"                                 \
       "add r4, r4, #1\n\t"                                 \
       "mov r5, #44\n\t"                                    \
+      ".balign 4\n\t"                                      \
       "adr.w r6, 2f\n\t"                                   \
       "mla r4, r4, r5, r6\n\t"                             \
       "add r4, r4, #1\n\t"                                 \

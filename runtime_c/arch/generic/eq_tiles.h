@@ -23,21 +23,22 @@
 #define EQ_TILES_H
 
 #include <eq_common.h>
+#include <eq_tile_scale.h>
 #include <eq_requantize.h>
 #include <eq_tiles_multiply.h>
 #include <eq_unroll.h>
 
-typedef int16_t __attribute__((may_alias)) eq_tile_t;
+typedef int16_t __attribute__((may_alias)) eq_tile_half_t;
 
 EQ_INLINE int32_t eq_tiles_combine(int32_t a, int32_t b, int32_t minus) { return minus != 0 ? a - b : a + b; }
 
 /* One row of positions: rows `a` and `b` of the window, added or subtracted, then the columns. */
-EQ_INLINE void eq_tiles_row(eq_tile_t *v, const int8_t *a, const int8_t *b, int32_t c, int32_t minus) {
+EQ_INLINE void eq_tiles_row(eq_tile_half_t *v, const int8_t *a, const int8_t *b, int32_t c, int32_t minus) {
   EQ_NO_UNROLL
   for (int32_t left = c; left > 0; --left) {
     const int8_t *p = a++;
     const int8_t *q = b++;
-    eq_tile_t *to = v;
+    eq_tile_half_t *to = v;
     int32_t first = eq_tiles_combine(*p, *q, minus);
     p += c;
     q += c;
@@ -50,10 +51,10 @@ EQ_INLINE void eq_tiles_row(eq_tile_t *v, const int8_t *a, const int8_t *b, int3
       p += c;
       q += c;
       const int32_t fourth = eq_tiles_combine(*p, *q, minus);
-      to[0] = (eq_tile_t)(first - third);
-      to[4 * c] = (eq_tile_t)(second + third);
-      to[8 * c] = (eq_tile_t)(third - second);
-      to[12 * c] = (eq_tile_t)(second - fourth);
+      to[0] = (eq_tile_half_t)(first - third);
+      to[4 * c] = (eq_tile_half_t)(second + third);
+      to[8 * c] = (eq_tile_half_t)(third - second);
+      to[12 * c] = (eq_tile_half_t)(second - fourth);
       to += EQ_TILES_TILE(c);
       first = third;
       second = fourth;
@@ -62,19 +63,19 @@ EQ_INLINE void eq_tiles_row(eq_tile_t *v, const int8_t *a, const int8_t *b, int3
   }
 }
 
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_sums(eq_tile_t *v, const int8_t *a, const int8_t *b,
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_sums(eq_tile_half_t *v, const int8_t *a, const int8_t *b,
                                                               int32_t c) {
   eq_tiles_row(v, a, b, c, 0);
 }
 
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_differences(eq_tile_t *v, const int8_t *a, const int8_t *b,
-                                                                     int32_t c) {
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_differences(eq_tile_half_t *v, const int8_t *a,
+                                                                     const int8_t *b, int32_t c) {
   eq_tiles_row(v, a, b, c, 1);
 }
 
 /* `row` bytes from a row of the window to the next, c from a pixel to the next. */
 EQ_INLINE void eq_tiles_input(void *out, const int8_t *x, int32_t row, int32_t c) {
-  eq_tile_t *v = (eq_tile_t *)out;
+  eq_tile_half_t *v = (eq_tile_half_t *)out;
   eq_tiles_differences(v, x, x + 2 * row, c);
   eq_tiles_sums(v + 16 * c, x + row, x + 2 * row, c);
   eq_tiles_differences(v + 32 * c, x + 2 * row, x + row, c);
@@ -82,15 +83,15 @@ EQ_INLINE void eq_tiles_input(void *out, const int8_t *x, int32_t row, int32_t c
 }
 
 /* Four positions of one row from three weights. */
-EQ_INLINE void eq_tiles_columns(eq_tile_t *u, int32_t c, int32_t left, int32_t middle, int32_t right) {
+EQ_INLINE void eq_tiles_columns(eq_tile_half_t *u, int32_t c, int32_t left, int32_t middle, int32_t right) {
   const int32_t sum = left + right;
-  u[0] = (eq_tile_t)left;
-  u[2 * c] = (eq_tile_t)(sum + middle);
-  u[4 * c] = (eq_tile_t)(sum - middle);
-  u[6 * c] = (eq_tile_t)right;
+  u[0] = (eq_tile_half_t)left;
+  u[2 * c] = (eq_tile_half_t)(sum + middle);
+  u[4 * c] = (eq_tile_half_t)(sum - middle);
+  u[6 * c] = (eq_tile_half_t)right;
 }
 
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_kernel(eq_tile_t *u, const int8_t *w, int32_t c) {
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_kernel(eq_tile_half_t *u, const int8_t *w, int32_t c) {
   int32_t sum[3];
   int32_t difference[3];
   eq_tiles_columns(u, c, w[0], w[8], w[16]);
@@ -107,7 +108,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_kernel(eq_tile_t *u, co
 }
 
 EQ_NOINLINE __attribute__((unused)) static void eq_tiles_weights(void *out, const int8_t *weights, int32_t c) {
-  eq_tile_t *u = (eq_tile_t *)out;
+  eq_tile_half_t *u = (eq_tile_half_t *)out;
   EQ_NO_UNROLL
   for (int32_t left = c; left > 0; left -= 4) {
     EQ_NO_UNROLL
@@ -120,13 +121,6 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_weights(void *out, cons
     weights += 68;
   }
 }
-
-typedef struct {
-  int32_t multiplier;
-  int32_t out_zero;
-  int32_t bias; /* four times that of the results */
-  int32_t shift;
-} eq_tiles_scale_t;
 
 /* Two results of a column of tiles, one above the other, from four sums. */
 EQ_INLINE void eq_tiles_column(int8_t *out, int32_t row, int32_t t0, int32_t t1, int32_t t2, int32_t t3,

@@ -1,0 +1,127 @@
+"""Some rows of an operator as an operator of its own, which the bindings serve like any other.
+
+A convolution over rows 4 to 9 of a picture is a convolution of a picture of five rows, without padding above it. So
+kernels need to know nothing of bands: their records have other heights and other padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from edgeq.backends.c.bind import Step, bound
+from edgeq.backends.c.binding import Binding
+from edgeq.backends.c.bindings import BINDINGS
+from edgeq.backends.c.runtime import Isa
+from edgeq.ir import Graph, Node
+from edgeq.memory.bands import Piece, RowStep, Window
+
+_HEIGHT: Final = 1
+_RANK: Final = 4
+_BY_ELEMENT: Final = frozenset({"add", "lookup", "mul", "requantize", "sub"})
+_HEIGHTS: Final = {"eq_conv2d_tile_s8": ("in_h", "out_h", "pad_top")}
+"""Kernels whose bindings pack weights as the height suggests, and the fields in which pieces of a node must differ."""
+_ALIGN: Final = 4
+"""What the bytes of a row are a multiple of, so that rows begin where kernels may load words."""
+
+
+def row_step(node: Node, graph: Graph) -> RowStep | None:
+    """How a node reads rows; None where it cannot be done in bands."""
+    results = graph.results(node)
+    if len(results) != 1 or not _has_rows(results[0].shape, results[0].dtype.size_bytes):
+        return None
+    window = _window(node, graph)
+    if window is None:
+        return None
+    reads: list[tuple[str, Window]] = []
+    for tensor in graph.operands(node):
+        if tensor.is_constant:
+            if node.op in _BY_ELEMENT and len(tensor.shape) == _RANK and tensor.shape[_HEIGHT] > 1:
+                return None
+            continue
+        if not _has_rows(tensor.shape, tensor.dtype.size_bytes):
+            return None
+        if node.op in _BY_ELEMENT and tensor.shape != results[0].shape:
+            return None
+        reads.append((tensor.name, window))
+    return RowStep(tuple(dict.fromkeys(reads)), results[0].name) if reads else None
+
+
+def _has_rows(shape: tuple[int, ...], item: int) -> bool:
+    return len(shape) == _RANK and shape[0] == 1 and shape[1] > 1 and shape[2] * shape[3] * item % _ALIGN == 0
+
+
+def _window(node: Node, graph: Graph) -> Window | None:
+    if node.op in _BY_ELEMENT:
+        return Window()
+    if node.op == "conv2d":
+        reach = (graph.operands(node)[1].shape[1] - 1) * node.integers("dilations")[0] + 1
+    elif node.op in {"average_pool", "max_pool"}:
+        reach = node.integers("kernel")[0]
+    else:
+        return None
+    return Window(reach, node.integers("strides")[0], node.integers("pads")[0])
+
+
+def slice_of(node: Node, graph: Graph, piece: Piece, step: RowStep) -> tuple[Node, Graph]:
+    """The node that makes the rows of a piece, in a graph that holds it alone; tensors keep their names."""
+    rows = {name: found for (name, _), found in zip(step.reads, piece.reads, strict=True)}
+    rows[step.writes] = piece.rows
+    tensors = {
+        tensor.name: tensor
+        if tensor.is_constant
+        else replace(tensor, shape=(1, len(rows[tensor.name]), *tensor.shape[2:]), source=None)
+        for tensor in (*graph.operands(node), *graph.results(node))
+    }
+    made = node
+    if "pads" in node.attrs:
+        (_, window), read = step.reads[0], piece.reads[0]
+        top = max(0, window.pad - piece.rows.first * window.stride)
+        reach = (len(piece.rows) - 1) * window.stride + window.reach
+        _, left, _, right = node.integers("pads")
+        made = node.with_attrs(pads=(top, left, max(0, reach - top - len(read)), right))
+    return made, Graph(graph.name, tensors, [made])
+
+
+def bind_slices(node: Node, graph: Graph, step: RowStep, pieces: Sequence[Piece], isa: Isa) -> list[Step] | None:
+    """A call for each of the pieces, the most frequent of which stands first; None where a piece has no kernel.
+
+    All have the kernel of the first one, but for those that it refuses.
+    """
+    slices = [slice_of(node, graph, piece, step) for piece in pieces]
+    known = [binding for binding in BINDINGS if binding.op == node.op]
+    found: list[Step] = []
+    for each in slices:
+        taken = next((binding for binding in known if binding.refusal(*each, isa) is None), None)
+        if taken is None:
+            return None
+        if not found:
+            known.insert(0, taken)
+        found.append(_bound(taken, each, isa))
+    return _alike(found, slices, isa)
+
+
+def _alike(steps: list[Step], slices: list[tuple[Node, Graph]], isa: Isa) -> list[Step]:
+    """The same calls with one packing of the weights, where the kernel has any for all heights."""
+    fields = _HEIGHTS.get(steps[0].kernel)
+    if fields is None or any(step.kernel != steps[0].kernel for step in steps):
+        return steps
+    most = steps[0].call
+    found = []
+    for step, each in zip(steps, slices, strict=True):
+        record = dict(most.record) | {field: step.call.record[field] for field in fields}
+        call = replace(step.call, record=record, constants=most.constants)
+        found.append(bound(call, *each, isa, {}))
+    return found
+
+
+def _bound(binding: Binding, piece: tuple[Node, Graph], isa: Isa) -> Step:
+    return bound(binding.bind(*piece, isa), *piece, isa, {})
+
+
+def signature_of(piece: Piece, step: RowStep) -> tuple[object, ...]:
+    """What the call of a piece depends on: heights and padding; where the rows lie does not matter."""
+    window = step.reads[0][1]
+    top = max(0, window.pad - piece.rows.first * window.stride)
+    return len(piece.rows), tuple(len(each) for each in piece.reads), top
