@@ -67,7 +67,7 @@ def operands(made: Edges, weights: Array, number: int) -> tuple[list[str], dict[
     """Constants for weights [outputs, …], with which results reach both ends; every third accumulator is shifted."""
     outputs, depth = weights.shape[0], weights[0].size
     weak = number % 3 == 2
-    drawn = np.sign(weights) if weak else weights
+    drawn: Array = np.sign(weights) if weak else weights
     bias = made.random.integers(-99, 99, outputs) << (0 if weak else 12)
     scaling, attributes = made.scaling(0.9 if weak else 40.0 / (74 * 74 * np.sqrt(depth)), outputs)
     return [made.constant(drawn, np.int8), made.constant(bias), *scaling], dict(attributes)
@@ -90,8 +90,8 @@ def graph() -> Graph:
         x = made.input(1, height, width, depth)
         clamp = ((-128, 127), *CLAMPS)[number % 4]
         made.node("conv2d", (x, *constants), {**geometry, **attributes}, (-128, 127, 5)[number % 3], clamp)
-    for number, (height, width, depth, channels, kernel, strides, pads) in enumerate(SMALL):
-        weights = made.random.integers(-127, 128, (channels, *kernel, depth))
+    for number, (height, width, depth, channels, window, strides, pads) in enumerate(SMALL):
+        weights = made.random.integers(-127, 128, (channels, *window, depth))
         constants, attributes = operands(made, weights, number if channels % 4 else 0)
         geometry = {
             "strides": strides,
