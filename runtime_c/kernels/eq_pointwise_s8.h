@@ -44,10 +44,14 @@ typedef struct {
 /* `count` pixels of a row, 1 to 3. */
 EQ_INLINE void eq_pointwise_group(int8_t *out, const int8_t *x, void *scratch, int32_t count, const eq_coupled_t *set,
                                   const eq_pointwise_s8_t *p) {
-  EQ_NO_UNROLL
-  for (int32_t i = 0; i < count; ++i) {
-    eq_triple_copy(scratch, i, 0, x, p->in_c);
-    x += p->stride_w * p->in_c;
+  const int32_t step = p->stride_w * p->in_c;
+  if (count == 3) {
+    eq_triple_pixels(scratch, x, step, p->in_c);
+  } else {
+    eq_triple_run(scratch, 0, 0, x, p->in_c);
+    if (count == 2) {
+      eq_triple_run(scratch, 1, 0, x + step, p->in_c);
+    }
   }
   eq_triple_multiply(out, count, set, p->coupled);
 }

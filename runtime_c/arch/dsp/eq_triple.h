@@ -6,6 +6,7 @@
  *   eq_triple_segment     places that a segment of n values takes: n rounded up to 4
  *   eq_triple_copy, _fill write n values into column `pixel` (0, 1 or 2) at place `at`; places rise
  *   eq_triple_run         eq_triple_copy for places that are multiples of 4
+ *   eq_triple_pixels      n values of three pixels that are `apart` bytes apart to places 0 …
  *   eq_triple_multiply    all channels of one to three pixels
  *   eq_coupled_set, _bytes what all groups of pixels of a layer have in common, and the bytes of its weights
  * Scratch for three columns: EQ_TRIPLE_BYTES * depth bytes, 4-byte aligned.
@@ -103,6 +104,49 @@ EQ_INLINE void eq_triple_run(void *columns, int32_t pixel, int32_t at, const int
   }
   if (n > 0) {
     eq_triple_word(to, eq_load_tail(src, n));
+  }
+}
+
+EQ_INLINE void eq_triple_pixels(void *columns, const int8_t *src, int32_t apart, int32_t n) {
+  eq_pair_t *to = (eq_pair_t *)columns;
+  const int8_t *const end = src + (n & ~3);
+#if defined(__ARM_FEATURE_UNALIGNED)
+  uint32_t a;
+  uint32_t b;
+  if (src != end) {
+    __asm__ volatile(
+        "1:\n\t"
+        "ldr %[b], [%[src], %[apart], lsl #1]\n\t"
+        "sxtb16 %[a], %[b]\n\t"
+        "sxtb16 %[b], %[b], ror #8\n\t"
+        "strd %[a], %[b], [%[to], #16]\n\t"
+        "ldr %[b], [%[src], %[apart]]\n\t"
+        "sxtb16 %[a], %[b]\n\t"
+        "sxtb16 %[b], %[b], ror #8\n\t"
+        "strd %[a], %[b], [%[to], #8]\n\t"
+        "ldr %[b], [%[src]], #4\n\t"
+        "sxtb16 %[a], %[b]\n\t"
+        "sxtb16 %[b], %[b], ror #8\n\t"
+        "strd %[a], %[b], [%[to]], #24\n\t"
+        "cmp %[src], %[end]\n\t"
+        "bne 1b"
+        : [a] "=&r"(a), [b] "=&r"(b), [src] "+&r"(src), [to] "+&r"(to)
+        : [end] "r"(end), [apart] "r"(apart)
+        : "cc", "memory");
+  }
+#else
+  EQ_NO_UNROLL
+  for (; src != end; src += 4) {
+    eq_triple_word(to, eq_load_word(src));
+    eq_triple_word(to + 2, eq_load_word(src + apart));
+    eq_triple_word(to + 4, eq_load_word(src + 2 * apart));
+    to += 6;
+  }
+#endif
+  if ((n & 3) != 0) {
+    eq_triple_word(to, eq_load_tail(src, n & 3));
+    eq_triple_word(to + 2, eq_load_tail(src + apart, n & 3));
+    eq_triple_word(to + 4, eq_load_tail(src + 2 * apart, n & 3));
   }
 }
 
