@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,6 @@ def test_no_two_headers_define_one_type() -> None:
 def test_addresses_of_labels_count_from_a_multiple_of_4(path: Path) -> None:
     """ADR counts from the program counter rounded down to 4 bytes; -Os puts functions at any multiple of 2."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in pairwise(lines):
         if re.search(r"\badr(\.w)? r|\badr(\.w)? lr", line):
             assert ".balign 4" in before, line
