@@ -5,7 +5,7 @@
 
 Every program follows from its seed: a graph of steps with branches that join again, results in place or trailing an
 operand, scratch, aliases, and a state. Each tenth seed is a chain of convolutions, pools and sums besides, cut into
-bands at random, laid out, and played call by call. The bound is what must be alive in one step: no plan can beat it, and
+bands at random, laid out, and played call by call. The bound is what must be alive in one step: no plan beats it, and
 some programs have none that reaches it. Prints a table; exits with 1 where the checker refuses a plan.
 """
 
