@@ -18,6 +18,7 @@ from edgeq.memory.bands import Way
 from edgeq.memory.check_rows import check_rows
 from edgeq.memory.rows import RowCall, RowMove, RowProgram
 from edgeq.numerics.array import Array
+from tests.campaigns import memory_plans
 from tests.conformance.chains import chains, in_bands
 from tests.conformance.images import EVERY, FEWEST, compare_on
 
@@ -62,6 +63,13 @@ def test_bands_have_the_reference_bits(
     needs_program("arm-none-eabi-gcc")
     needs_program("qemu-system-arm")
     compare(board, bands, tmp_path, monkeypatch)
+
+
+def test_random_programs_and_chains_have_valid_plans() -> None:
+    found = memory_plans.run(range(0, 200, 5))
+    assert not found.wrong
+    assert found.chains
+    assert min(found.ratios) >= 1
 
 
 def test_search_lowers_the_arena() -> None:
