@@ -85,6 +85,9 @@ class CheckChoices(TypedDict, total=False):
             the same name, or the only one. Data and the firmware's input are what the features read.
         recognize_states: also take states by their names (``h`` and ``h_out``), where shapes and types agree and the
             data has no array for the input; true by default.
+        argmax: the output is the class: a final Softmax or Sigmoid is dropped, and the index of the largest score, an
+            int64, is the output ``NAME_class``.
+        argmax_output: the same for this output of several.
     """
 
     requantize: Mode
@@ -95,6 +98,8 @@ class CheckChoices(TypedDict, total=False):
     states: States
     recognize_states: bool
     features: Model | None
+    argmax: bool
+    argmax_output: str | None
 
 
 class QuantizeChoices(CheckChoices, total=False):

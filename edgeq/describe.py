@@ -65,6 +65,8 @@ def describe(job: Job) -> Manifest:
             aligned_loads=options.aligned_loads,
             dims=dict(sorted(options.dims.items())),
             sources_only=options.sources_only,
+            argmax=options.argmax or options.argmax_output is not None,
+            argmax_output=options.argmax_output,
         ),
         sources=Sources(sha256_of(job.source), _digest(job.calibration), _digest(job.options.features)),
         inputs=_endpoints(graph, graph.inputs, graph.inputs),

@@ -59,6 +59,8 @@ class CompileOptions:
         states: outputs that carry on inputs, by the model's names.
         recognize_states: take states by their names, too.
         features: a model whose results are the model's inputs.
+        argmax: the output is the class, the index of the largest score.
+        argmax_output: the output with the scores; None: the only one.
     """
 
     board: str
@@ -81,6 +83,8 @@ class CompileOptions:
     states: tuple[State, ...] = ()
     recognize_states: bool = True
     features: ModelSource | None = None
+    argmax: bool = False
+    argmax_output: str | None = None
 
     @property
     def aim(self) -> Aim:

@@ -193,6 +193,8 @@ class Options:
     aligned_loads: bool
     dims: Mapping[str, Natural]
     sources_only: bool
+    argmax: bool
+    argmax_output: str | None
 
 
 @dataclass(frozen=True)

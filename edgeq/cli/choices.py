@@ -162,6 +162,12 @@ CHOICES: Final[Mapping[str, Callable[[Command], Command]]] = {
         type=click.Path(path_type=Path),
         help="Model that stands in front, such as `edgeq features` writes: its result feeds MODEL's input.",
     ),
+    "argmax": click.option(
+        "--argmax",
+        is_flag=True,
+        help="The output is the class, the index of the largest score; a final Softmax or Sigmoid is dropped.",
+    ),
+    "argmax_output": click.option("--argmax-output", metavar="NAME", help="As --argmax, for this output of several."),
     "recognize_states": click.option(
         "--no-state",
         "recognize_states",

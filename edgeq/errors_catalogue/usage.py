@@ -224,6 +224,10 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
         "No such node",
         "--allow-float takes names of nodes of the float model that compute with floats, or patterns of them.",
     ),
+    "EQ0154": (
+        "Which output has the scores",
+        "A class is taken of one output. Where the model has several, --argmax-output names it; states do not count.",
+    ),
     "EQ0160": (
         "The folder has no image for this",
         (

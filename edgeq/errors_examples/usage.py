@@ -123,6 +123,7 @@ USAGE: Final[dict[str, Example]] = {
     "EQ0153": Example(
         "edgeq compile kws.onnx --allow-float Sqtr_3 ...", "edgeq compile kws.onnx --allow-float Sqrt_3 ..."
     ),
+    "EQ0154": Example("--argmax    (outputs boxes, scores)", "--argmax-output scores"),
     "EQ0160": Example(f"{_COMPILE} --sources-only && edgeq verify build/kws", f"{_COMPILE} && edgeq verify build/kws"),
     "EQ0161": Example("rm build/kws/emulated.elf && edgeq emulate build/kws", f"{_COMPILE} && edgeq emulate build/kws"),
     "EQ0162": Example("edgeq verify build/kws --on reference", "edgeq verify build/kws --on native"),
