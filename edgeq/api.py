@@ -40,6 +40,7 @@ from edgeq.arguments import (
     check_hop,
     check_model,
     data_source,
+    kernel_pairs,
     model_source,
     state_pairs,
 )
@@ -49,7 +50,7 @@ from edgeq.writing import check_file
 if TYPE_CHECKING:
     from edgeq.analysis.check import CheckResult
     from edgeq.job import CompileOptions, Progress
-    from edgeq.models import Data, Model, States
+    from edgeq.models import Data, Kernels, Model, States
     from edgeq.numerics.scaling import Mode
     from edgeq.onnxio.features import Kind
     from edgeq.sources import DataSource, ModelSource
@@ -130,6 +131,9 @@ class CompileChoices(QuantizeChoices, total=False):
         aligned_loads: for memory that traps unaligned loads.
         require_optimized: refuse layers of a hundredth of the work or more whose C kernel is not written for the core.
         sources_only: make no images; needs no compiler.
+        kernel: C kernels of layers instead of those that edgeq chooses: ``{node: kernel}``, or pairs; a node by its
+            name or a pattern (``conv*``). The bits are the same. An unknown one is refused with the candidates.
+        kernels: a file of them that :func:`tune` wrote; ``kernel`` goes before it.
     """
 
     backends: str | Sequence[str]
@@ -138,6 +142,8 @@ class CompileChoices(QuantizeChoices, total=False):
     aligned_loads: bool
     require_optimized: bool
     sources_only: bool
+    kernel: Kernels
+    kernels: str | os.PathLike[str] | None
 
 
 class FeatureChoices(TypedDict, total=False):
@@ -423,6 +429,8 @@ def _checked(
         "dims": lambda dims: dims or {},
         "features": lambda features: None if features is None else model_source(features),
         "int16": names_of,
+        "kernel": kernel_pairs,
+        "kernels": _path,
         "save_calibration": _path,
         "states": state_pairs,
     }
@@ -439,6 +447,7 @@ def _checked(
         partial(check_data, given),
         partial(check_data_given, source, given) if needs_data else lambda: None,
         partial(check_calibration, options.calibration),
+        lambda: options.wanted_kernels,
     )
     return source, given, options
 

@@ -61,6 +61,8 @@ class CompileOptions:
         features: a model whose results are the model's inputs.
         argmax: the output is the class, the index of the largest score.
         argmax_output: the output with the scores; None: the only one.
+        kernel: patterns of names of nodes, and the kernels that these shall have; of several for a node the last.
+        kernels: a file of further ones, which come first.
     """
 
     board: str
@@ -85,6 +87,8 @@ class CompileOptions:
     features: ModelSource | None = None
     argmax: bool = False
     argmax_output: str | None = None
+    kernel: tuple[tuple[str, str], ...] = ()
+    kernels: Path | None = None
 
     @property
     def aim(self) -> Aim:
@@ -100,6 +104,17 @@ class CompileOptions:
     def main(self) -> str:
         """The backend whose images are the folder's own."""
         return entries_of(self.backends)[0].name
+
+    @property
+    def wanted_kernels(self) -> tuple[tuple[str, str], ...]:
+        """Those of the file and the others.
+
+        Raises:
+            EdgeqError: EQ0157 the file cannot be read.
+        """
+        from edgeq.backends.c.kernel_file import read_kernels
+
+        return (*(read_kernels(self.kernels) if self.kernels is not None else ()), *self.kernel)
 
     @property
     def quantization(self) -> QuantizeOptions:
@@ -189,6 +204,7 @@ class Job:
             modules=board is None and not self.options.sources_only,
             aim=self.options.aim,
             ram_bytes=self.board.ram.app_size_bytes if self.board.ram is not None else None,
+            kernels=self.options.wanted_kernels if board is None else (),
         )
 
 

@@ -23,6 +23,7 @@ class CBackend:
                 complete=request.complete,
                 aim=request.aim,
                 ram_bytes=request.ram_bytes,
+                kernels=request.kernels,
             )
         )
 

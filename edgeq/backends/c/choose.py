@@ -8,11 +8,12 @@ need to have all their operands and results apart, if that leaves the board :dat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from edgeq.backends.base import Aim
-from edgeq.backends.c.bind import Step, bind_kernels, bound, live_bytes, plan_steps
+from edgeq.backends.c.bind import NOTHING_FORCED, Step, bind_kernels, bound, live_bytes, plan_steps
+from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.bindings import FASTER
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.planning import Plan
@@ -24,7 +25,11 @@ BESIDE_BYTES: Final = 8 << 10
 
 
 def choose_kernels(
-    graph: Graph, isa: Isa, aim: Aim = "balanced", ram_bytes: int | None = None
+    graph: Graph,
+    isa: Isa,
+    aim: Aim = "balanced",
+    ram_bytes: int | None = None,
+    forced: Mapping[str, Binding] = NOTHING_FORCED,
 ) -> tuple[list[Step], Plan]:
     """A kernel for every node that is a step, and the memory plan.
 
@@ -33,13 +38,16 @@ def choose_kernels(
         isa: instruction sets in search order.
         aim: what counts where a faster kernel takes memory.
         ram_bytes: of the board; None: as much as it needs.
+        forced: by node name, bindings that are not to be chosen: memory is not asked for them.
 
     Raises:
         EdgeqError: as of :func:`bind_kernels`.
     """
-    steps = bind_kernels(graph, isa)
+    steps = bind_kernels(graph, isa, forced)
     plan = plan_steps(graph, steps)
-    places = [place for place, step in enumerate(steps) if any(_faster(step, graph, isa))]
+    places = [
+        place for place, step in enumerate(steps) if step.node.name not in forced and any(_faster(step, graph, isa))
+    ]
     if not places:
         return steps, plan
     limit = _limit(graph, steps, plan, ram_bytes) if aim == "balanced" else None
@@ -75,4 +83,4 @@ def _faster(step: Step, graph: Graph, isa: Isa) -> Iterator[Step]:
     """The step with each kernel that serves its node."""
     for binding in FASTER:
         if binding.op == step.node.op and binding.refusal(step.node, graph, isa) is None:
-            yield bound(binding.bind(step.node, graph, isa), step.node, graph, isa, step.refused)
+            yield bound(binding, step.node, graph, isa, step.refused)

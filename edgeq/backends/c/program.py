@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgeq.backends.base import Aim
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.bind import Step
+from edgeq.backends.c.binding import Binding
+from edgeq.backends.c.candidates import Wanted, forced_kernels
 from edgeq.backends.c.choose import choose_kernels
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
@@ -23,12 +25,16 @@ from edgeq.target import Target
 
 @dataclass(frozen=True)
 class CProgram:
-    """What the C backend makes of a graph: the files, and the facts that firmware and reports need."""
+    """What the C backend makes of a graph: the files, and the facts that firmware and reports need.
+
+    ``forced`` are the kernels that were asked for, by node name.
+    """
 
     bundle: Bundle
     steps: tuple[Step, ...]
     plan: Plan
     constants: Constants
+    forced: Mapping[str, str]
 
 
 def emit_c(
@@ -41,6 +47,7 @@ def emit_c(
     complete: bool = True,
     aim: Aim = "balanced",
     ram_bytes: int | None = None,
+    kernels: Sequence[Wanted] = (),
 ) -> CProgram:
     """Bind, plan and print a graph.
 
@@ -54,11 +61,13 @@ def emit_c(
             whose weights do not come from a text.
         aim: what counts where a faster kernel takes memory; see ``choose``.
         ram_bytes: of the board; None: as much as it needs.
+        kernels: those that are asked for; see ``candidates``.
 
     Raises:
-        EdgeqError: EQ0380 where a node has no kernel.
+        EdgeqError: EQ0380 where a node has no kernel; EQ0155, EQ0156, EQ0383 where one cannot have what is asked for.
     """
-    steps, plan = choose_kernels(graph, target.isa, aim, ram_bytes)
+    forced = forced_kernels(graph, target.isa, kernels)
+    steps, plan = choose_kernels(graph, target.isa, aim, ram_bytes, forced)
     special = special_shapes(steps, target.isa, code_bytes)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
@@ -72,7 +81,11 @@ def emit_c(
         headers = runtime_headers((step.call.kernel for step in steps), target.isa)
         files |= project_files(graph, name, target) | {f"runtime/{header}": text for header, text in headers.items()}
         files[f"{name}_weights.c"] = weights_source(name, constants)
-    return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants)
+    return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants, _names(forced))
+
+
+def _names(forced: Mapping[str, Binding]) -> dict[str, str]:
+    return {node: binding.name for node, binding in forced.items()}
 
 
 def _tell_excess(estimate: int, budget: int) -> None:

@@ -106,5 +106,6 @@ def _packed(weights: Array) -> Array:
 
 
 BINDINGS: tuple[Binding, ...] = tuple(
-    Binding("conv2d", "eq_conv2d_winograd_s8", _refusal, partial(_bind, block=block), "highmul") for block in BLOCKS
+    Binding("conv2d", "eq_conv2d_winograd_s8", _refusal, partial(_bind, block=block), "highmul", variant=str(block))
+    for block in BLOCKS
 )
