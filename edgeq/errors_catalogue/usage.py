@@ -243,6 +243,10 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
         "The file of kernels cannot be read",
         "--kernels takes what `edgeq tune` wrote: JSON with the kernels by node.",
     ),
+    "EQ0158": (
+        "Nothing counts instructions",
+        "`edgeq tune` counts in QEMU's machines, through a plugin. Take a board that `edgeq boards` shows with one.",
+    ),
     "EQ0160": (
         "The folder has no image for this",
         (

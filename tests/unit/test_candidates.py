@@ -63,11 +63,12 @@ def test_candidates_of_an_operator_have_names_of_their_own() -> None:
 
 def test_kernels_are_chosen_by_name_or_pattern(graph: Graph) -> None:
     _, first, second, dense = steps_of(graph)
-    assert steps_of(graph, ("Conv_0", "eq_conv2d_s8"))[1:] == ["eq_conv2d_s8", second, dense]
+    assert steps_of(graph, ("Conv_0", "eq_conv2d_s16"))[1:] == ["eq_conv2d_s16", second, dense]
     assert steps_of(graph, ("Relu_1", "eq_conv2d_winograd_s8:2"))[1] == "eq_conv2d_winograd_s8:2"
     assert steps_of(graph, ("Conv_0", "eq_conv2d_winograd_s8"))[1] == "eq_conv2d_winograd_s8:4"
-    assert steps_of(graph, ("*", "eq_conv2d_s8"))[1:] == ["eq_conv2d_s8", "eq_conv2d_s8", dense]
-    assert steps_of(graph, ("*", "eq_conv2d_s8"), ("Conv_0", first))[1:] == [first, "eq_conv2d_s8", dense]
+    assert steps_of(graph, ("Conv*", "eq_conv2d_s16"))[1:] == ["eq_conv2d_s16", "eq_conv2d_s16", dense]
+    assert steps_of(graph, ("*", "eq_dense_s8")) == steps_of(graph)  # no other operator has it
+    assert steps_of(graph, ("Conv*", "eq_conv2d_s16"), ("Conv_0", first))[1:] == [first, "eq_conv2d_s16", dense]
     asked = [(graph.nodes[1].name, steps_of(graph)[1])]
     assert emit_c(graph, "model", M4, kernels=asked).bundle == emit_c(graph, "model", M4).bundle
 
@@ -83,7 +84,7 @@ def test_what_memory_allows_is_not_asked_for_what_is_forced(graph: Graph) -> Non
 @pytest.mark.parametrize(
     ("wanted", "code", "told"),
     [
-        (("conv1", "eq_conv2d_s8"), "EQ0155", "Conv_0, Relu_1"),
+        (("conv1", "eq_conv2d_s16"), "EQ0155", "Conv_0, Relu_1"),
         (("Conv_0", "eq_dense_s8"), "EQ0156", "eq_conv2d_triple_s8; "),
         (("*", "eq_dense_s9"), "EQ0156", "eq_dense_s8"),
         (("Conv_0", "eq_pointwise_s8"), "EQ0383", "eq_pointwise_s8 (the kernel is not 1x1"),
@@ -109,11 +110,11 @@ def test_every_candidate_says_whether_it_takes_the_node(graph: Graph) -> None:
 
 def test_a_file_says_them_exactly(graph: Graph, tmp_path: Path) -> None:
     path = tmp_path / "kernels.json"
-    kernels: Mapping[str, str] = {"Conv_0": "eq_conv2d_s8", "Conv_[02]": "eq_dense_s8"}
+    kernels: Mapping[str, str] = {"Conv_0": "eq_conv2d_s16", "Conv_[02]": "eq_dense_s8"}
     path.write_text(kernels_text("cortex-m4", kernels), "utf-8")
     assert wrote_kernels(path)
     first, second = read_kernels(path)
-    assert first == ("Conv_0", "eq_conv2d_s8")
+    assert first == ("Conv_0", "eq_conv2d_s16")
     with pytest.raises(EdgeqError, match="EQ0155"):  # brackets are no pattern
         forced_kernels(graph, M4.isa, [second])
 
@@ -129,7 +130,7 @@ def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
 
 def test_compile_takes_both_and_the_manifest_keeps_them(quantized: bytes, tmp_path: Path) -> None:
     file = tmp_path / "kernels.json"
-    file.write_text(kernels_text("cortex-m4", {"Conv_0": "eq_conv2d_s8", "y_float": "eq_dense_s8"}), "utf-8")
+    file.write_text(kernels_text("cortex-m4", {"Conv_0": "eq_conv2d_s16", "y_float": "eq_dense_s8"}), "utf-8")
     made = edgeq.compile(
         quantized, board="mps2-an386", kernels=file, kernel={"Conv_0": "eq_conv2d_winograd_s8:3"}, sources_only=True
     )
@@ -155,8 +156,8 @@ def test_command_line_takes_pairs(quantized: bytes, tmp_path: Path) -> None:
         "-o",
         str(tmp_path / "o"),
     ]
-    assert run([*compiling, "--kernel", "Conv_0=eq_conv2d_s8"]) == 0
+    assert run([*compiling, "--kernel", "Conv_0=eq_conv2d_s16"]) == 0
     manifest = json.loads((tmp_path / "o" / "manifest.json").read_text("utf-8"))
-    assert list(manifest["options"]["kernels"].values()) == ["eq_conv2d_s8"]
-    assert run([*compiling, "--kernel", "eq_conv2d_s8"]) == 2
+    assert list(manifest["options"]["kernels"].values()) == ["eq_conv2d_s16"]
+    assert run([*compiling, "--kernel", "eq_conv2d_s16"]) == 2
     assert run([*compiling, "--kernel", "Conv_0=eq_pointwise_s8"]) == 3

@@ -1,9 +1,9 @@
 """Faster kernels that want scratch, in place of those that are bound first, where memory allows them.
 
-Kernels of ``bindings.FASTER`` give the bits of those they stand in for. Layers take their turn in falling order of their
-multiply-accumulates, and each gets the first that is allowed. The rule ``speed`` allows all of them. ``balanced`` allows
-what keeps the arena within the larger of two bounds: what it takes without any of them, and what those kernels would
-need to have all their operands and results apart, if that leaves the board :data:`BESIDE_BYTES` of its memory.
+Kernels of ``bindings.FASTER`` give the bits of those they stand in for. Layers take their turn in falling order of
+their multiply-accumulates, and each gets the first that is allowed. The rule ``speed`` allows all of them. ``balanced``
+allows what keeps the arena within the larger of two bounds: what it takes without any of them, and what those kernels
+would need to have all their operands and results apart, if that leaves the board :data:`BESIDE_BYTES` of its memory.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def choose_kernels(
     ]
     if not places:
         return steps, plan
-    limit = _limit(graph, steps, plan, ram_bytes) if aim == "balanced" else None
+    limit = arena_limit(graph, steps, plan, ram_bytes) if aim == "balanced" else None
     for place in sorted(places, key=lambda number: -steps[number].macs):
         for step in _faster(steps[place], graph, isa):
             if limit is not None and step.scratch_bytes > limit:
@@ -63,8 +63,15 @@ def choose_kernels(
     return steps, plan
 
 
-def _limit(graph: Graph, steps: Sequence[Step], plan: Plan, ram_bytes: int | None) -> int:
-    """The largest arena that ``balanced`` allows."""
+def arena_limit(graph: Graph, steps: Sequence[Step], plan: Plan, ram_bytes: int | None) -> int:
+    """The largest arena that ``balanced`` allows.
+
+    Args:
+        graph: the integer graph.
+        steps: its nodes without faster kernels.
+        plan: theirs.
+        ram_bytes: of the board; None: as much as it needs.
+    """
     apart = live_bytes(graph, steps)
     if ram_bytes is not None:
         apart = min(apart, ram_bytes - BESIDE_BYTES)
