@@ -41,6 +41,7 @@ from edgeq.arguments import (
     check_model,
     data_source,
     kernel_pairs,
+    means_folder,
     model_source,
     state_pairs,
 )
@@ -353,10 +354,7 @@ def tune(
     from edgeq.folder import Compiled
 
     output = _path(out)
-    # What is not there was a folder, if no board is named.
-    is_folder = isinstance(model, (str, os.PathLike)) and (
-        Path(model).is_dir() or (board is None and not Path(model).exists())
-    )
+    is_folder = means_folder(model, board)
     check_arguments(
         partial(check_file, output, wrote_kernels(output), force=force) if output is not None else lambda: None,
         partial(check_board, board) if board is not None else lambda: None,

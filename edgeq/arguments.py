@@ -143,6 +143,14 @@ def state_pairs(states: object) -> tuple[State, ...]:
     raise _unknown("states", states, "a dict of inputs by output, or pairs (output, input)")
 
 
+def means_folder(model: object, board: str | None) -> bool:
+    """Whether a compiled folder is named, not a model: it is one, or nothing is there and no board is named."""
+    if not isinstance(model, (str, os.PathLike)):
+        return False
+    path = Path(model)
+    return path.is_dir() or (board is None and not path.exists())
+
+
 def kernel_pairs(kernels: object) -> tuple[tuple[str, str], ...]:
     """Kernels that are given as ``{node: kernel}``, or as pairs of a node and a kernel.
 

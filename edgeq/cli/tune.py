@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from edgeq import api
 from edgeq.api import TuneChoices
+from edgeq.arguments import means_folder
 from edgeq.cli.choices import choice_options
 from edgeq.cli.limits import budget_options
 from edgeq.cli.options import board_option, common, data_option, force_option
@@ -57,7 +58,7 @@ def command(
     given: TuneChoices = {  # type: ignore[assignment]  # the keys are those of choice_options
         name: value
         for name, value in choices.items()
-        if not model.is_dir() or context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if not means_folder(model, board) or context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
     with ProgressLine() as progress:
         result = api.tune(model, data, board=board, out=output, force=force, progress=progress, **given)
