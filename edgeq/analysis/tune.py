@@ -8,43 +8,34 @@ the other way round) gets its first kernel back.
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from edgeq import budget
-from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.analysis.model_values import Inputs, integer_inputs, open_samples
+from edgeq.analysis.trials import EACH, Counter, check_counting
 from edgeq.analysis.tuned import Totals, Trial, TunedLayer, TuneResult
 from edgeq.backends.c.bind import Step, bind_kernels, bound, plan_steps
 from edgeq.backends.c.candidates import candidates_of, forced_kernels
 from edgeq.backends.c.choose import BESIDE_BYTES, arena_limit, choose_kernels
 from edgeq.backends.c.instances import estimated_bytes, special_shapes
 from edgeq.backends.c.kernel_file import wrote_kernels
-from edgeq.backends.c.program import CProgram, emit_c
 from edgeq.backends.constants import ALIGN_BYTES, Constants
-from edgeq.describe import image_facts
 from edgeq.errors import EdgeqError
 from edgeq.folder import Compiled
 from edgeq.ir import Graph
 from edgeq.job import CompileOptions, Progress, silent
 from edgeq.notes import gathered
 from edgeq.pipeline import make_parent
-from edgeq.runners.base import ImageSpec, RunCounts, RunRequest, RunResult, TensorSpec
-from edgeq.runners.table import load_runner
+from edgeq.runners.base import RunCounts
 from edgeq.sources import DataSource
 from edgeq.target import Board, load_board
-from edgeq.writing import check_file, disk_problem, keep_file, scratch_folder, write_whole
+from edgeq.writing import check_file, disk_problem, keep_file, write_whole
 
-EACH: Final = 1 << 20
-"""A budget of code in which every shape has an instance for itself."""
 WEIGHTS: Final = 1.3
 """How much larger the weights of a balanced program may be, in all."""
-_TOO_LARGE: Final = frozenset({"EQ0401", "EQ0402"})
-"""What a build says of an image that is beyond its board."""
-_RUNNER: Final = "qemu"
 
 
 @dataclass(frozen=True)
@@ -89,7 +80,7 @@ def tune_model(
     board = load_board(options.board)
     if options.aligned_loads:
         board = replace(board, target=board.target.with_aligned_loads())
-    _check_counting(board)
+    check_counting(board)
     if output is not None:
         make_parent(output, "-o")
     with budget.ensured(), gathered() as notes:
@@ -113,30 +104,17 @@ def _write(output: Path, text: str, *, force: bool) -> None:
         ) from error
 
 
-def _check_counting(board: Board) -> None:
-    if board.is_hosted or board.emulator is None:
-        raise EdgeqError(
-            "EQ0158",
-            "nothing counts instructions on this board",
-            where="--board",
-            got=board.name,
-            allowed="a board with a machine of QEMU's: `edgeq boards` lists them",
-        )
-
-
 class _Tuning:
     """The search over one graph."""
 
     def __init__(
         self, graph: Graph, name: str, options: CompileOptions, board: Board, inputs: Inputs, progress: Progress
     ) -> None:
-        self._graph, self._name, self._options, self._board = graph, name, options, board
-        self._inputs, self._progress = inputs, progress
+        self._graph, self._options, self._board = graph, options, board
+        self._counter, self._progress = Counter(graph, name, board, inputs, options.gcc_optimize), progress
         self._isa = board.target.isa
         self._ram_bytes = board.ram.app_size_bytes if board.ram is not None else None
         self._forced = forced_kernels(graph, self._isa, options.wanted_kernels)
-        self._expected = [execution.tensors for execution in inputs.executed(graph)]
-        self._runs = 0
 
     def result(self) -> TuneResult:
         """Try, choose, confirm."""
@@ -160,7 +138,9 @@ class _Tuning:
             for step, best, tried in zip(steps, chosen, trials, strict=True)
         ]
         board = self._board
-        return TuneResult(board.name, board.target.name, options.optimize, tuple(layers), before, after, self._runs)
+        return TuneResult(
+            board.name, board.target.name, options.optimize, tuple(layers), before, after, self._counter.runs
+        )
 
     # --- what is tried ------------------------------------------------------------------------------------------
 
@@ -225,84 +205,11 @@ class _Tuning:
             self._progress("count", turn / (rounds + 2))
             picked = [numbers[min(turn, len(numbers) - 1)] for numbers in usable]
             chosen = [tried[number][1] or step for step, tried, number in zip(steps, offered, picked, strict=True)]
-            counts = self._counted(chosen, EACH)
+            counts = self._counter.counted(chosen, EACH)
             for place, number in enumerate(picked):
                 if counts is not None:
                     trials[place][number] = replace(trials[place][number], instructions=counts.steps[place].total)
         return trials
-
-    def _counted(self, steps: Sequence[Step], code_bytes: int | None) -> RunCounts | None:
-        """What each step costs; None where the program is beyond the board.
-
-        Raises:
-            EdgeqError: EQ0907.
-        """
-        from edgeq.firmware import build_images
-
-        budget.tick("tune")
-        program = self._program(steps, code_bytes)
-        with scratch_folder("tune") as folder:
-            program.bundle.write(folder)
-            facts = image_facts(self._graph, program, self._name)
-            board, optimize = self._board, self._options.gcc_optimize
-            try:
-                images = build_images(folder, folder, board, facts, constants=program.constants, optimize=optimize)
-            except EdgeqError as error:
-                if {problem.code for problem in error.problems} <= _TOO_LARGE:
-                    return None
-                raise
-            spec = self._spec(program, folder / images.files["emulated"])
-            inputs = self._inputs
-            answer = load_runner(_RUNNER).run(
-                RunRequest(spec, inputs.runs, steps=True, count=True, length=inputs.length)
-            )
-        self._runs += 1
-        self._compare(program, spec, answer)
-        if not answer.instructions:
-            raise EdgeqError("EQ0158", "this QEMU takes no plugins: nothing is counted", where=_RUNNER)
-        return answer.instructions[0]
-
-    def _compare(self, program: CProgram, spec: ImageSpec, answer: RunResult) -> None:
-        compared = Comparison(_RUNNER, length=self._inputs.length)
-        compare_runs(compared, spec, 0, self._expected, answer)
-        first = compared.first
-        if first is None:
-            return
-        step = program.steps[first.step] if first.step is not None else None
-        raise EdgeqError(
-            "EQ0907",
-            "a kernel gives other bits than the reference",
-            where=f"{step.candidate}, node {', '.join(step.node.source) or step.node.name}" if step else first.tensor,
-            got=f"{first.got} in element {list(first.index)}",
-            allowed=str(first.expected),
-            hint="please report the model",
-        )
-
-    def _program(self, steps: Sequence[Step], code_bytes: int | None) -> CProgram:
-        """The program of exactly these kernels."""
-        wanted = [(glob.escape(step.node.name), step.candidate) for step in steps]
-        target = self._board.target
-        return emit_c(self._graph, self._name, target, code_bytes=code_bytes, complete=False, kernels=wanted)
-
-    def _spec(self, program: CProgram, image: Path) -> ImageSpec:
-        emulator = self._board.emulator
-        assert emulator is not None  # _check_counting has looked
-        graph = self._graph
-
-        def tensors(names: Sequence[str]) -> tuple[TensorSpec, ...]:
-            found = [graph.tensors[name] for name in names]
-            return tuple(TensorSpec(each.name, each.dtype.numpy.name, each.shape) for each in found)
-
-        return ImageSpec(
-            name=self._name,
-            inputs=tensors(graph.inputs),
-            outputs=tensors(graph.outputs),
-            steps=tuple(tensors(step.node.outputs) for step in program.steps),
-            image=image,
-            machine=emulator.machine,
-            machine_args=emulator.args,
-            macs=sum(step.macs for step in program.steps),
-        )
 
     # --- choosing -----------------------------------------------------------------------------------------------
 
@@ -342,7 +249,7 @@ class _Tuning:
     ) -> tuple[Totals, Totals, list[Step]]:
         """Both programs as they are compiled, and the choice without what costs more there."""
         code_bytes, first = self._options.code_bytes, list(steps)
-        counted = self._counted(first, code_bytes)
+        counted = self._counter.counted(first, code_bytes)
         if counted is None:
             raise EdgeqError(
                 "EQ0401",
@@ -352,7 +259,7 @@ class _Tuning:
             )
         before, taken = self._totals(first, counted), list(chosen)
         while [step.candidate for step in taken] != [step.candidate for step in first]:
-            found = self._counted(taken, code_bytes) if self._allowed(taken, taken, bounds) else None
+            found = self._counter.counted(taken, code_bytes) if self._allowed(taken, taken, bounds) else None
             if found is None:
                 break
             dearer = [
