@@ -43,6 +43,7 @@ class Form:
         input_max: the largest transformed input, where sums must fit int32; None: they may wrap around.
         in_flash: weights are transformed at compile time.
         isas: the instruction sets, first in search order, that it is for.
+        variant: tells forms of one kernel apart.
     """
 
     kernel: str
@@ -56,6 +57,7 @@ class Form:
     input_max: int | None = None
     in_flash: bool = True
     isas: tuple[str, ...] = ("dsp",)
+    variant: str = ""
 
     def transformed(self, weights: Array) -> Array:
         """U = G g Gᵀ, int64 [out_channels, positions, positions, in_channels], of [out_channels, 3, 3, in_channels]."""
@@ -97,7 +99,7 @@ PHASES: Final = Form(
     stride=2,
     input_max=512,
 )
-TRANSFORMED: Final = tuple(replace(_QUAD, block=block) for block in (4, 3, 2))
+TRANSFORMED: Final = tuple(replace(_QUAD, block=block, variant=str(block)) for block in (4, 3, 2))
 """Quads for which weights are transformed at once, the fastest first; for one alone, that eats most of the gain."""
 
 
@@ -186,7 +188,9 @@ def _pairs(weights: Array) -> Array:
 
 def binding_of(form: Form) -> Binding:
     """The kernel that takes a form."""
-    return Binding("conv2d", form.kernel, partial(_refusal, form=form), partial(_bind, form=form), "highmul")
+    return Binding(
+        "conv2d", form.kernel, partial(_refusal, form=form), partial(_bind, form=form), "highmul", variant=form.variant
+    )
 
 
 BINDINGS: tuple[Binding, ...] = tuple(map(binding_of, (LARGE, PHASES, WIDE, *TRANSFORMED)))
