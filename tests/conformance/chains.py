@@ -20,6 +20,7 @@ from tests.conformance.edges import Attributes, Edges
 
 Ends = tuple[tuple[int, int], ...]
 Pads = tuple[int, int, int, int]
+Search = Callable[[Graph, Isa, Mapping[str, Binding]], tuple[Sequence[Step | Chain], Plan]]
 
 
 class Chains(Edges):
