@@ -29,6 +29,7 @@ class EmitRequest:
         modules: also make what runners load on this computer; it may need a compiler.
         aim: what counts where a faster kernel takes memory.
         ram_bytes: of the board, for everything; None: as much as it needs.
+        flash_bytes: likewise.
     """
 
     graph: Graph
@@ -40,6 +41,7 @@ class EmitRequest:
     modules: bool = True
     aim: Aim = "balanced"
     ram_bytes: int | None = None
+    flash_bytes: int | None = None
 
 
 @dataclass(frozen=True)

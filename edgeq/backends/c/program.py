@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgeq.backends.base import Aim
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.bind import Step
-from edgeq.backends.c.choose import choose_kernels
+from edgeq.backends.c.choose import UNBOUNDED, Memory, choose_kernels
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
 from edgeq.backends.c.instances import estimated_bytes, special_shapes
@@ -40,7 +40,7 @@ def emit_c(
     onnx_outputs: Sequence[str] = (),
     complete: bool = True,
     aim: Aim = "balanced",
-    ram_bytes: int | None = None,
+    memory: Memory = UNBOUNDED,
 ) -> CProgram:
     """Bind, plan and print a graph.
 
@@ -53,12 +53,12 @@ def emit_c(
         complete: with everything that a user's project needs. Otherwise only what edgeq's own images are built from,
             whose weights do not come from a text.
         aim: what counts where a faster kernel takes memory; see ``choose``.
-        ram_bytes: of the board; None: as much as it needs.
+        memory: of the board.
 
     Raises:
         EdgeqError: EQ0380 where a node has no kernel.
     """
-    steps, plan = choose_kernels(graph, target.isa, aim, ram_bytes)
+    steps, plan = choose_kernels(graph, target.isa, aim, memory)
     special = special_shapes(steps, target.isa, code_bytes)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
