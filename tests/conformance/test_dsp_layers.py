@@ -18,7 +18,7 @@ from tests.conformance.edges import CLAMPS, Attributes, Edges
 from tests.conformance.images import WAYS, compare_on
 
 ISA: Final = ("dsp", "generic")
-UNCOUPLED: Final = {"eq_dense_quads_s8", "eq_conv2d_wide_s8"}
+UNCOUPLED: Final = {"eq_dense_quads_s8", "eq_conv2d_wide_s8", "eq_depthwise_sequence_s8"}
 # Height, width, input and output channels, kernel, stride, groups. Three pixels go together, two channels, four places.
 CONVOLUTIONS: Final = (
     (1, 1, 64, 2, 1, 1, 1),
@@ -47,6 +47,18 @@ SMALL: Final = (
     (12, 1, 3, 6, (5, 1), (2, 1), (2, 0, 2, 0)),
     (4, 9, 1, 20, (2, 9), (1, 1), (0, 4, 1, 4)),
     (6, 6, 3, 44, (2, 2), (3, 2), (1, 1, 0, 0)),
+)
+# Depthwise along one axis: length, channels, kernel, padding before and behind. Four of each go together.
+SEQUENCES: Final = (
+    (30, 40, 3, (0, 0)),
+    (28, 6, 5, (0, 0)),
+    (12, 5, 10, (0, 0)),
+    (7, 1, 2, (1, 0)),
+    (9, 4, 4, (1, 2)),
+    (8, 7, 5, (2, 2)),
+    (3, 9, 3, (1, 1)),
+    (5, 8, 13, (6, 6)),
+    (4, 3, 7, (3, 3)),
 )
 # Rows, depth, outputs. Four outputs go together, four places, and eight of those.
 DENSE: Final = (
@@ -101,6 +113,20 @@ def graph() -> Graph:
             "pad_value": (-128, 127, 3)[number % 3],
         }
         x = made.input(1, height, width, depth)
+        clamp = ((-128, 127), *CLAMPS)[number % 4]
+        made.node("conv2d", (x, *constants), {**geometry, **attributes}, (-128, 127, 5)[number % 3], clamp)
+    for number, (length, channels, kernel, (before, behind)) in enumerate(SEQUENCES):
+        upright = number % 2 == 0
+        window = (kernel, 1) if upright else (1, kernel)
+        constants, attributes = operands(made, made.random.integers(-128, 128, (channels, *window, 1)), 0)
+        geometry = {
+            "strides": (1, 1),
+            "dilations": (1, 1),
+            "pads": (before, 0, behind, 0) if upright else (0, before, 0, behind),
+            "group": channels,
+            "pad_value": (-128, 127, 3)[number % 3],
+        }
+        x = made.input(1, *((length, 1) if upright else (1, length)), channels)
         clamp = ((-128, 127), *CLAMPS)[number % 4]
         made.node("conv2d", (x, *constants), {**geometry, **attributes}, (-128, 127, 5)[number % 3], clamp)
     for number, (rows, depth, outputs) in enumerate(DENSE):

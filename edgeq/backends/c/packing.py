@@ -283,6 +283,21 @@ def pack_lines(weights: Array, bias: Array, multiplier: Array) -> Array:
     return np.concatenate(record, axis=1).reshape(-1)
 
 
+def pack_sequence(weights: Array, bias: Array, multiplier: Array) -> Array:
+    """Everything that ``eq_depthwise_sequence_s8.h`` reads of its channels, little-endian.
+
+    Args:
+        weights: int8 [channels, depth], depth a multiple of 4.
+        bias: int32 [channels].
+        multiplier: int32 [channels].
+
+    Returns:
+        int8, flat: per channel bias, multiplier, and per four places the weights 0, 2, 1, 3.
+    """
+    ordered = weights.reshape(len(weights), -1, 4)[..., (0, 2, 1, 3)].reshape(weights.shape)
+    return np.concatenate([_bytes_of(bias), _bytes_of(multiplier), ordered], axis=1).reshape(-1)
+
+
 def _bytes_of(values: Array) -> Array:
     """int32 [n, …] as int8 [n, …·4], little-endian."""
     columns = values.size // values.shape[0] if values.shape[0] else 1

@@ -30,6 +30,8 @@ from edgeq.numerics.array import Array
 _WINDOW = 3
 _LINES = ("dsp", "v6m", "v7m")
 """The instruction sets, first in search order, that have an ``eq_lines.h``."""
+_FEWEST_RESULTS = 3
+"""Of a sequence: four are computed at once."""
 _TOGETHER = 3
 """Pixels that are read before they are written."""
 _FARTHEST = 1 << 16
@@ -174,6 +176,73 @@ def _order_of_lines(record: Mapping[str, int]) -> Order:
     return replace(found, planes=record["channels"])
 
 
+@dataclass(frozen=True)
+class _Sequence:
+    """The axis of a depthwise convolution over an image that is one pixel high or wide."""
+
+    length: int
+    results: int
+    kernel: int
+    pad: int
+
+
+def _sequence(node: Node, graph: Graph) -> _Sequence | None:
+    """None where a window has two axes, or a stride or a dilation."""
+    sizes = geometry(node, graph)
+    for along, across, before, beside in (("h", "w", "top", "left"), ("w", "h", "left", "top")):
+        alone = sizes[f"in_{across}"] == sizes[f"kernel_{across}"] == sizes[f"out_{across}"] == 1
+        if alone and not sizes[f"pad_{beside}"] and sizes[f"stride_{along}"] == sizes[f"dilation_{along}"] == 1:
+            return _Sequence(
+                sizes[f"in_{along}"], sizes[f"out_{along}"], sizes[f"kernel_{along}"], sizes[f"pad_{before}"]
+            )
+    return None
+
+
+def _match_depthwise_sequence(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if packing.provider(isa, "taps") != "dsp":
+        return "it needs the DSP extension and no vectors"
+    if (reason := refuse_grouping(node, graph)) is not None:
+        return reason
+    if node.integer("shift"):
+        return "the accumulator is shifted to the left"
+    found = _sequence(node, graph)
+    if found is None or found.results < _FEWEST_RESULTS:
+        return f"it has two axes, a stride, a dilation, or less than {_FEWEST_RESULTS} results"
+    return None
+
+
+def _bind_depthwise_sequence(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    weights, bias, multiplier = constants(node, graph)
+    channels = bias.shape[0]
+    found = _sequence(node, graph)
+    assert found is not None
+    filters = packing.pad_last(weights.reshape(channels, -1), 4)
+    kernel, first = filters.shape[1], found.pad + found.pad % 2
+    places = max(first + found.length + 1, first - found.pad + kernel + 4 * -(-found.results // 4))
+    record = {
+        "channels": channels,
+        "length": found.length,
+        "out_length": found.results,
+        "kernel": kernel,
+        "pad": found.pad,
+        "first": first,
+        "places": places + places % 2,
+        "pad_value": node.integer("pad_value"),
+        "out_zero": node.integer("out_zero"),
+        **clamp_fields(node),
+    }
+    order = orders.groups(np.zeros(1), np.array([found.results]), found.length)
+    return Call(
+        kernel="eq_depthwise_sequence_s8",
+        record=record,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": packing.pack_sequence(filters, bias, multiplier)},
+        trailing=orders.trail(replace(order, planes=channels)),
+    )
+
+
 def _refuse_triple(isa: Isa) -> str | None:
     return None if packing.provider(isa, "columns") == "dsp" else "it needs the DSP extension and no vectors"
 
@@ -307,6 +376,7 @@ def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
 BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_depthwise_columns_s8", _match_depthwise_columns, _bind_depthwise_columns, "highmul"),
+    Binding("conv2d", "eq_depthwise_sequence_s8", _match_depthwise_sequence, _bind_depthwise_sequence, "highmul"),
     Binding("conv2d", "eq_depthwise_lines_s8", _match_depthwise_lines, _bind_depthwise_lines, "highmul"),
     Binding("conv2d", "eq_conv2d_wide_s8", _match_wide, _bind_wide, "highmul"),
     Binding("conv2d", "eq_conv2d_small_s8", _match_small, _bind_small, "highmul"),
