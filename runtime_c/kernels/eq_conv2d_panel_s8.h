@@ -47,6 +47,19 @@ typedef struct {
 
 #define EQ_CONV2D_PANEL_S8_SCRATCH(depth) (EQ_PANEL_PIXELS * ((depth) + EQ_PANEL_SPARE))
 
+/* eq_conv2d_panel_gather where the window is inside x, which most are, and its rows are runs. */
+EQ_INLINE void eq_conv2d_panel_rows(void *columns, int32_t pixel, const int8_t *from, const eq_conv2d_panel_s8_t *p) {
+  const int32_t n = p->kernel_w * p->in_c;
+  const int32_t step = p->dilation_h * p->in_w * p->in_c;
+  int32_t at = 0;
+  EQ_NO_UNROLL
+  for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
+    eq_panel_copy(columns, pixel, p->depth, at, from, n);
+    from += step;
+    at += n;
+  }
+}
+
 /* Column `pixel` := the window whose first tap is at row y0, column x0 of x (already moved to the group's channels). */
 EQ_INLINE void eq_conv2d_panel_gather(void *columns, int32_t pixel, const int8_t *x, int32_t y0, int32_t x0,
                                       const eq_conv2d_panel_s8_t *p) {
@@ -58,6 +71,11 @@ EQ_INLINE void eq_conv2d_panel_gather(void *columns, int32_t pixel, const int8_t
   int32_t offset = y0 * row + x0 * p->in_c;
   int32_t iy = y0;
   int32_t at = 0;
+  if (whole_rows && x0 >= 0 && x0 + p->kernel_w <= p->in_w && y0 >= 0 &&
+      y0 + (p->kernel_h - 1) * p->dilation_h < p->in_h) {
+    eq_conv2d_panel_rows(columns, pixel, x + offset, p);
+    return;
+  }
   EQ_NO_UNROLL
   for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
     const int32_t width = iy >= 0 && iy < p->in_h ? p->in_w : 0; /* a row outside x has no columns inside */
