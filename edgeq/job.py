@@ -197,6 +197,7 @@ class Job:
             modules=board is None and not self.options.sources_only,
             aim=self.options.aim,
             ram_bytes=self.board.ram.app_size_bytes if self.board.ram is not None else None,
+            flash_bytes=self.board.flash.app_size_bytes if self.board.flash is not None else None,
             arena_bytes=self.options.arena_bytes,
             chains=chains,
         )

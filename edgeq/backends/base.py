@@ -46,6 +46,7 @@ class EmitRequest:
         modules: also make what runners load on this computer; it may need a compiler.
         aim: what counts where a faster kernel takes memory.
         ram_bytes: of the board, for everything; None: as much as it needs.
+        flash_bytes: likewise.
         arena_bytes: the most that the arena may take, for the aim ``ram``; None: as little as possible.
         chains: which nodes run in bands, for the aim ``ram``: those of another program of the model, whose steps this
             one's are compared with. None: the backend chooses.
@@ -60,6 +61,7 @@ class EmitRequest:
     modules: bool = True
     aim: Aim = "balanced"
     ram_bytes: int | None = None
+    flash_bytes: int | None = None
     arena_bytes: int | None = None
     chains: tuple[ChainChoice, ...] | None = None
 

@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Final
 
 from edgeq.backends.base import ChainChoice
-from edgeq.backends.c.bind import Step, bind_kernels, bound, memory_of, plan_steps
-from edgeq.backends.c.bindings import FASTER
+from edgeq.backends.c.bind import Step, bind_kernels, memory_of, plan_steps
 from edgeq.backends.c.chain import Chain, make_chain
+from edgeq.backends.c.choose import faster_steps
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.c.slices import row_step
 from edgeq.backends.planning import Plan, checked_plan
@@ -38,6 +38,8 @@ _LEVELS: Final = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
 _MOVE_COST: Final = 0.75
 """Instructions for a byte that moves."""
 _CALL_COST: Final = 80
+_GROWTH: Final = 1.3
+"""How much larger the weights of a faster kernel may be."""
 _NODE_COST: Final = 400
 """What the code of a node in a chain counts, as if it were instructions."""
 
@@ -229,12 +231,8 @@ class ChainSearch:
             step = steps[place]
             if isinstance(step, Chain):
                 continue
-            for binding in FASTER:
-                if binding.op != step.node.op or binding.refusal(step.node, self.graph, self.isa) is not None:
-                    continue
-                call = binding.bind(step.node, self.graph, self.isa)
-                other = bound(call, step.node, self.graph, self.isa, step.refused)
-                if other.scratch_bytes > arena_bytes:
+            for other in faster_steps(step, self.graph, self.isa):
+                if other.scratch_bytes > arena_bytes or _weight_bytes(other) > _GROWTH * _weight_bytes(step):
                     continue
                 tried = [*steps[:place], other, *steps[place + 1 :]]
                 planned = self._plan(tried)
@@ -404,6 +402,10 @@ class ChainSearch:
             for number, node in enumerate(nodes)
         )
         return lasting + peak, moved
+
+
+def _weight_bytes(step: Step) -> int:
+    return sum(array.nbytes for array in step.call.constants.values() if array is not None)
 
 
 def _aligned(size: int) -> int:

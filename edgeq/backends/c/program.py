@@ -11,7 +11,7 @@ from edgeq.backends.c.bind import Step
 from edgeq.backends.c.chain import Chain
 from edgeq.backends.c.chain_search import arena_within, smallest_arena, with_chains
 from edgeq.backends.c.chain_source import MOVES
-from edgeq.backends.c.choose import choose_kernels
+from edgeq.backends.c.choose import UNBOUNDED, Memory, choose_kernels
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
 from edgeq.backends.c.instances import estimated_bytes, special_shapes, uses_of
@@ -49,7 +49,7 @@ def emit_c(
     onnx_outputs: Sequence[str] = (),
     complete: bool = True,
     aim: Aim = "balanced",
-    ram_bytes: int | None = None,
+    memory: Memory = UNBOUNDED,
     arena_bytes: int | None = None,
     chains: Sequence[ChainChoice] | None = None,
 ) -> CProgram:
@@ -64,7 +64,7 @@ def emit_c(
         complete: with everything that a user's project needs. Otherwise only what edgeq's own images are built from,
             whose weights do not come from a text.
         aim: what counts where a faster kernel takes memory; see ``choose``.
-        ram_bytes: of the board; None: as much as it needs.
+        memory: of the board.
         arena_bytes: the most that the arena may take, for the aim ``ram``; None: as little as possible.
         chains: which nodes run in bands, for the aim ``ram``; None: as memory asks for it.
 
@@ -79,7 +79,7 @@ def emit_c(
     elif aim == "ram":
         steps, plan = smallest_arena(graph, target.isa)
     else:
-        steps, plan = choose_kernels(graph, target.isa, aim, ram_bytes)
+        steps, plan = choose_kernels(graph, target.isa, aim, memory)
     special = special_shapes(steps, target.isa, code_bytes)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
