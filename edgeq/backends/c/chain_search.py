@@ -16,7 +16,7 @@ from edgeq.backends.base import ChainChoice
 from edgeq.backends.c.bind import NOTHING_FORCED, Step, bind_kernels, memory_of, plan_steps
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.chain import Chain, make_chain
-from edgeq.backends.c.choose import faster_steps
+from edgeq.backends.c.choose import faster_steps, weight_bytes
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.c.slices import row_step
 from edgeq.backends.planning import Plan, checked_plan
@@ -39,6 +39,8 @@ _LEVELS: Final = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
 _MOVE_COST: Final = 0.75
 """Instructions for a byte that moves."""
 _CALL_COST: Final = 80
+_GROWTH: Final = 1.3
+"""How much larger the weights of a faster kernel may be."""
 _NODE_COST: Final = 400
 """What the code of a node in a chain counts, as if it were instructions."""
 
@@ -237,7 +239,7 @@ class ChainSearch:
             if isinstance(step, Chain) or step.node.name in self._forced:
                 continue
             for other in faster_steps(step, self.graph, self.isa):
-                if other.scratch_bytes > arena_bytes:
+                if other.scratch_bytes > arena_bytes or weight_bytes([other]) > _GROWTH * weight_bytes([step]):
                     continue
                 tried = [*steps[:place], other, *steps[place + 1 :]]
                 planned = self._plan(tried)

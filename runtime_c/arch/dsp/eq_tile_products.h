@@ -57,6 +57,7 @@ EQ_INLINE uint32_t eq_tiles_subtract(uint32_t a, uint32_t b) {
 /*
  * On the stack: where a position enters the loop behind its first two steps, how far U goes back to the next position,
  * the end of this one in V, M and its end; then registers. 1 to 8 steps are left out of the first round of the loop.
+ * Aligned, since adr counts from a multiple of 4, and -Os aligns functions to 2.
  */
 #define EQ_TILE_OPERANDS                       \
   register int32_t *r0 __asm__("r0") = m;      \
@@ -65,6 +66,7 @@ EQ_INLINE uint32_t eq_tiles_subtract(uint32_t a, uint32_t b) {
   register int32_t r3 __asm__("r3") = c
 #define EQ_TILE_PRODUCTS(positions)                        \
   __asm__ volatile(                                        \
+      ".balign 4\n\t"                                      \
       "push {r4-r11, lr}\n\t"                              \
       "sub sp, #20\n\t"                                    \
       "mov r12, r1\n\t"                                    \
