@@ -11,21 +11,20 @@
  *   eq_tiles_multiply  M: the sums of products of a quad and a pair
  *   eq_tiles_results   requantized results of a quad for one output channel, saturated to int8, from its part of M
  *
- * Layout   V: int16 [16 positions] of four tiles by c channels, U: int16 [16] of two outputs by c, each in the order that
+ * Layout   V: int16, 16 positions of four tiles by c channels, U: int16, 16 of two outputs by c, in the order that
  *          eq_tiles_multiply.h has; M: int32 [16][2 outputs][4 tiles].
  *          Weights: for each four channels [3][3][2 outputs][4 channels], int8.
  * Ranges   c a multiple of 4, at least 4. |V| <= 512 and |U| <= 1143 fit halfwords; sums must fit int32; on ARMv6-M
  *          |acc * 2^shift * multiplier| < 2^47 - 2^40.
  *
- * This file: cores without the DSP extension. Everything but the products is plain C.
+ * This file: cores without the DSP extension. eq_tiles_multiply.h has the products, eq_tiles_results.h the results.
  */
 #ifndef EQ_TILES_H
 #define EQ_TILES_H
 
 #include <eq_common.h>
-#include <eq_tile_scale.h>
-#include <eq_requantize.h>
 #include <eq_tiles_multiply.h>
+#include <eq_tiles_results.h>
 #include <eq_unroll.h>
 
 typedef int16_t __attribute__((may_alias)) eq_tile_half_t;
@@ -52,14 +51,14 @@ EQ_INLINE void eq_tiles_row(eq_tile_half_t *v, const int8_t *a, const int8_t *b,
       q += c;
       const int32_t fourth = eq_tiles_combine(*p, *q, minus);
       to[0] = (eq_tile_half_t)(first - third);
-      to[4 * c] = (eq_tile_half_t)(second + third);
-      to[8 * c] = (eq_tile_half_t)(third - second);
-      to[12 * c] = (eq_tile_half_t)(second - fourth);
+      to[EQ_TILES_V(c)] = (eq_tile_half_t)(second + third);
+      to[2 * EQ_TILES_V(c)] = (eq_tile_half_t)(third - second);
+      to[3 * EQ_TILES_V(c)] = (eq_tile_half_t)(second - fourth);
       to += EQ_TILES_TILE(c);
       first = third;
       second = fourth;
     }
-    v += EQ_TILES_CHANNEL;
+    v += EQ_TILES_V_CHANNEL;
   }
 }
 
@@ -77,25 +76,26 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_differences(eq_tile_hal
 EQ_INLINE void eq_tiles_input(void *out, const int8_t *x, int32_t row, int32_t c) {
   eq_tile_half_t *v = (eq_tile_half_t *)out;
   eq_tiles_differences(v, x, x + 2 * row, c);
-  eq_tiles_sums(v + 16 * c, x + row, x + 2 * row, c);
-  eq_tiles_differences(v + 32 * c, x + 2 * row, x + row, c);
-  eq_tiles_differences(v + 48 * c, x + row, x + 3 * row, c);
+  eq_tiles_sums(v + 4 * EQ_TILES_V(c), x + row, x + 2 * row, c);
+  eq_tiles_differences(v + 8 * EQ_TILES_V(c), x + 2 * row, x + row, c);
+  eq_tiles_differences(v + 12 * EQ_TILES_V(c), x + row, x + 3 * row, c);
 }
 
 /* Four positions of one row from three weights. */
 EQ_INLINE void eq_tiles_columns(eq_tile_half_t *u, int32_t c, int32_t left, int32_t middle, int32_t right) {
   const int32_t sum = left + right;
+  (void)c; /* where strides are constants */
   u[0] = (eq_tile_half_t)left;
-  u[2 * c] = (eq_tile_half_t)(sum + middle);
-  u[4 * c] = (eq_tile_half_t)(sum - middle);
-  u[6 * c] = (eq_tile_half_t)right;
+  u[EQ_TILES_U(c)] = (eq_tile_half_t)(sum + middle);
+  u[2 * EQ_TILES_U(c)] = (eq_tile_half_t)(sum - middle);
+  u[3 * EQ_TILES_U(c)] = (eq_tile_half_t)right;
 }
 
 EQ_NOINLINE __attribute__((unused)) static void eq_tiles_kernel(eq_tile_half_t *u, const int8_t *w, int32_t c) {
   int32_t sum[3];
   int32_t difference[3];
   eq_tiles_columns(u, c, w[0], w[8], w[16]);
-  eq_tiles_columns(u + 24 * c, c, w[48], w[56], w[64]);
+  eq_tiles_columns(u + 12 * EQ_TILES_U(c), c, w[48], w[56], w[64]);
   EQ_UNROLL_3
   for (int32_t x = 0; x < 3; ++x) {
     const int32_t outer = w[8 * x] + w[8 * x + 48];
@@ -103,8 +103,8 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_kernel(eq_tile_half_t *
     sum[x] = outer + middle;
     difference[x] = outer - middle;
   }
-  eq_tiles_columns(u + 8 * c, c, sum[0], sum[1], sum[2]);
-  eq_tiles_columns(u + 16 * c, c, difference[0], difference[1], difference[2]);
+  eq_tiles_columns(u + 4 * EQ_TILES_U(c), c, sum[0], sum[1], sum[2]);
+  eq_tiles_columns(u + 8 * EQ_TILES_U(c), c, difference[0], difference[1], difference[2]);
 }
 
 EQ_NOINLINE __attribute__((unused)) static void eq_tiles_weights(void *out, const int8_t *weights, int32_t c) {
@@ -119,36 +119,6 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_weights(void *out, cons
       ++weights;
     }
     weights += 68;
-  }
-}
-
-/* Two results of a column of tiles, one above the other, from four sums. */
-EQ_INLINE void eq_tiles_column(int8_t *out, int32_t row, int32_t t0, int32_t t1, int32_t t2, int32_t t3,
-                               const eq_tiles_scale_t *p) {
-  const int32_t above = t0 + ((t1 + t2) >> 1);
-  const int32_t below = ((t1 - t2) >> 1) - t3;
-  out[0] = (int8_t)eq_saturate_s8(eq_requantize_narrow(above, p->multiplier, p->shift, p->out_zero, 1));
-  out[row] = (int8_t)eq_saturate_s8(eq_requantize_narrow(below, p->multiplier, p->shift, p->out_zero, 1));
-}
-
-/* `row` and `pixel` bytes between results. */
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_results(int8_t *out, int32_t row, int32_t pixel,
-                                                                 const int32_t *m, const eq_tiles_scale_t *p) {
-  const eq_tiles_scale_t scale = *p;
-  EQ_NO_UNROLL
-  for (const int32_t *const end = m + 4; m != end; ++m) {
-    int32_t left[4];
-    int32_t right[4];
-    EQ_UNROLL_4
-    for (int32_t line = 0; line < 4; ++line) {
-      const int32_t middle = m[32 * line + 8] + (line == 1 ? scale.bias : 0);
-      const int32_t other = m[32 * line + 16];
-      left[line] = m[32 * line] + ((middle + other) >> 1);
-      right[line] = ((middle - other) >> 1) - m[32 * line + 24];
-    }
-    eq_tiles_column(out, row, left[0], left[1], left[2], left[3], &scale);
-    eq_tiles_column(out + pixel, row, right[0], right[1], right[2], right[3], &scale);
-    out += 2 * pixel;
   }
 }
 

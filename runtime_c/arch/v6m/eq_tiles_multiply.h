@@ -1,8 +1,8 @@
 /*
  * Products of transformed windows and weights over c channels, for four tiles and two output channels: see eq_tiles.h.
- *   EQ_TILES_TILE, _CHANNEL      halfwords from a tile, from a channel of V to the next; a position has 4 * c
- *   EQ_TILES_OUTPUT, _U_CHANNEL  those of U; a position has 2 * c
- *   eq_tiles_multiply            m[16][2][4] = sums over channels of v * u
+ *   EQ_TILES_V, _V_CHANNEL, _TILE    halfwords of V from a position, a channel, a tile to the next
+ *   EQ_TILES_U, _U_CHANNEL, _OUTPUT  those of U, and from an output to the next
+ *   eq_tiles_multiply                m[16][2][4] = sums over channels of v * u
  *
  * This file: ARMv6-M. Only LDRSH with an index register loads a sign, so that one negative index, which counts up to zero,
  * serves the four tiles, an output and the loop; sums lie in high registers, where ADD reaches them. 14 instructions for
@@ -15,10 +15,12 @@
 
 #define EQ_TILES_STACK 48
 
+#define EQ_TILES_V(c) (4 * (c))
+#define EQ_TILES_V_CHANNEL 1
 #define EQ_TILES_TILE(c) (c)
-#define EQ_TILES_CHANNEL 1
-#define EQ_TILES_OUTPUT(c) (c)
+#define EQ_TILES_U(c) (2 * (c))
 #define EQ_TILES_U_CHANNEL 1
+#define EQ_TILES_OUTPUT(c) (c)
 
 /* clang-format off */
 /* r0-r3 ends of a position's tiles, r4 of U, r5 index, r6 value of U, r7 product; r8-r11 sums. */

@@ -16,7 +16,7 @@
  * channel, a later pixel before an earlier one.
  *
  * This file: ARMv7-M without the DSP extension, two pixels: their eight sums, two values and a weight, and what addresses
- * them take all fourteen registers. 14 instructions for eight products, 3 for a loop of 16 places, 60 for eight results;
+ * them take all fourteen registers. 14 instructions for eight products, 3 for a loop of 16 places, 57 for eight results;
  * a lone pixel: 9 for four products, 2 for the loop. Assembly takes EQ_PANEL_STACK bytes of stack.
  */
 #ifndef EQ_PANEL_H
@@ -34,7 +34,7 @@ typedef uint32_t __attribute__((may_alias)) eq_panel_word_t;
 /* In the order in which the assembly knows it. */
 typedef struct {
   const int8_t *x; /* the first place of pixel 0 */
-  int32_t entry;   /* places modulo 16, subtracted from 16; 0 for 0. A lone pixel: modulo 8 */
+  int32_t entry;   /* steps that the first round of the loop leaves out */
   const int8_t *x_end;
   int32_t out_zero;
   int8_t *out;
@@ -116,6 +116,18 @@ EQ_INLINE void eq_panel_fill(void *columns, int32_t pixel, int32_t depth, int32_
   EQ_PANEL_PRODUCTS("r1", "r5")   \
   EQ_PANEL_PRODUCTS("r2", "r6")   \
   EQ_PANEL_PRODUCTS("r3", "r7")
+/* The biases become eight sums. */
+#define EQ_PANEL_FIRST(first, second)   \
+  "ldrsb lr, [r10], #1\n\t"             \
+  "mla " second ", lr, r12, " first "\n\t" \
+  "mla " first ", lr, r11, " first "\n\t"
+#define EQ_PANEL_FIRST_STEP       \
+  "ldrsb r12, [r8, r9]\n\t"       \
+  "ldrsb r11, [r8], #1\n\t"       \
+  EQ_PANEL_FIRST("r0", "r4")      \
+  EQ_PANEL_FIRST("r1", "r5")      \
+  EQ_PANEL_FIRST("r2", "r6")      \
+  EQ_PANEL_FIRST("r3", "r7")
 #define EQ_PANEL_4_STEPS EQ_PANEL_STEP EQ_PANEL_STEP EQ_PANEL_STEP EQ_PANEL_STEP
 /* r8 result, r9 distance to that of pixel 1, r12 zero point. */
 #define EQ_PANEL_SCALE(sum)              \
@@ -150,12 +162,9 @@ EQ_NOINLINE __attribute__((unused)) static void eq_panel_two(const eq_panel_t *p
       "str r3, [sp, #4]\n\t"
       "1:\n\t"
       "ldm r10!, {r0-r3}\n\t"
-      "ldrd r8, r11, [sp]\n\t"
-      "mov r4, r0\n\t"
-      "mov r5, r1\n\t"
-      "mov r6, r2\n\t"
-      "mov r7, r3\n\t"
-      "bx r11\n\t"
+      "ldr r8, [sp]\n\t"
+      EQ_PANEL_FIRST_STEP
+      "ldr pc, [sp, #4]\n\t"
       "2:\n\t"
       EQ_PANEL_4_STEPS EQ_PANEL_4_STEPS EQ_PANEL_4_STEPS EQ_PANEL_4_STEPS
       "ldr r11, [sp, #8]\n\t"
@@ -233,7 +242,9 @@ EQ_INLINE void eq_panel_run(int8_t *out, int32_t apart, int32_t count, const int
                             const int8_t *weights, int32_t depth, int32_t channels, int32_t out_zero) {
   const int32_t whole = channels & ~3;
   const int8_t *const rest = weights + eq_panel_stream(whole, depth);
-  eq_panel_t set = {x, -depth & (count > 1 ? 15 : 7), x + depth, out_zero, out, apart, column, rest};
+  /* Two pixels take their first step before the loop, which may have none then. */
+  const int32_t entry = count == 1 ? -depth & 7 : depth == 1 ? 16 : (1 - depth) & 15;
+  eq_panel_t set = {x, entry, x + depth, out_zero, out, apart, column, rest};
   if (whole > 0) {
     if (count > 1) {
       eq_panel_two(&set, weights);

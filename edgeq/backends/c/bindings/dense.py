@@ -31,6 +31,8 @@ from edgeq.numerics.array import Array
 
 _MATMUL_DEPTH_MAX: Final = (1 << 15) - 1
 """The corrections for the zero points fit int32 up to here (eq_matmul_sums.h)."""
+PANEL_LEAST: Final = 1 << 10
+"""ARMv6-M has a loop for rows that it shares with no convolution: 400 bytes of code more than the plain kernel."""
 
 
 def _dense_sizes(node: Node, graph: Graph) -> dict[str, int]:
@@ -79,6 +81,8 @@ def _bind_quads(node: Node, graph: Graph, isa: Isa) -> Call:
 def _match_panel(node: Node, graph: Graph, isa: Isa) -> str | None:
     if packing.provider(isa, "rows") != "generic":
         return "there is a kernel for the DSP extension and one for vectors"
+    if isa[0] == "v6m" and graph.operands(node)[1].elements < PANEL_LEAST:
+        return f"fewer than {PANEL_LEAST} weights do not pay for a loop in assembly"
     return refuse_short_scaling(node, graph, isa)
 
 
