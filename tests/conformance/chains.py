@@ -95,7 +95,7 @@ class Chains(Edges):
 
 @cache
 def chains() -> tuple[Graph, Ends]:
-    """Residual blocks, separable convolutions, pools, odd sizes, uneven padding, windows larger than the picture."""
+    """Residual blocks, separable convolutions, pools, odd sizes, uneven padding, windows beyond the picture, time."""
     made = Chains()
     x = made.input(1, 9, 8, 8)
     made.sum(x, made.conv(made.conv(x, 8, (3, 3), 1, (1, 1, 1, 1)), 8, (3, 3), 1, (1, 1, 1, 1)))
@@ -114,8 +114,16 @@ def chains() -> tuple[Graph, Ends]:
     x = made.pool(x, "average_pool", (3, 3), 1, (1, 1, 1, 1))
     made.conv(made.table(x), 9, (5, 1), 1, (3, 0, 1, 2))
     made.done()
+    x = made.conv(made.input(1, 12, 10, 1), 8, (10, 4), 2, (4, 1, 5, 2))
+    made.conv(x, 5, (3, 3), 1, (1, 1, 1, 0))
+    made.done()
     x = made.conv(made.input(1, 6, 8, 4), 16, (5, 5), 1, (2, 2, 2, 2))
     made.conv(made.conv(x, 16, (5, 3), 1, (2, 1, 2, 1)), 20, (1, 1), 1, (0, 0, 0, 0))
+    made.done()
+    # Over time: one row, whose places are cut.
+    x = made.conv(made.input(1, 1, 40, 8), 16, (1, 5), 2, (0, 2, 0, 2))
+    x = made.conv(made.sum(x, made.conv(x, 16, (1, 3), 1, (0, 1, 0, 1))), 0, (1, 3), 1, (0, 0, 0, 2), depthwise=True)
+    made.pool(x, "max_pool", (1, 2), 2, (0, 0, 0, 0))
     made.done()
     return made.graph, tuple(made.ends)
 

@@ -17,7 +17,7 @@ import numpy as np
 from edgeq.backends.c.bind import Step
 from edgeq.backends.c.binding import Call
 from edgeq.backends.c.runtime import Isa
-from edgeq.backends.c.slices import bind_slices, row_step, signature_of
+from edgeq.backends.c.slices import bind_slices, has_aligned_rows, row_step, rows_of, signature_of
 from edgeq.backends.planning import StepMemory
 from edgeq.ir import Graph, Node
 from edgeq.memory.bands import Bands, Piece, Rows, RowStep, Way, bands_of
@@ -125,9 +125,9 @@ def make_chain(graph: Graph, nodes: Sequence[Node], height: int, way: Way, isa: 
     """
     found = [row_step(node, graph) for node in nodes]
     steps = [step for step in found if step is not None]
-    if len(steps) < len(nodes):
+    if len(steps) < len(nodes) or not all(has_aligned_rows(graph.tensors[step.writes]) for step in steps[:-1]):
         return None
-    heights = {name: graph.tensors[name].shape[1] for step in steps for name in (step.writes, *dict(step.reads))}
+    heights = {name: rows_of(graph.tensors[name]) for step in steps for name in (step.writes, *dict(step.reads))}
     bands = bands_of(steps, heights, height, way)
     if bands is None or any(not len(rows) for piece in _pieces(bands) for rows in piece.reads):
         return None
@@ -174,7 +174,7 @@ class _Layout:
         self.height = height
         self.inner = [step.writes for step in steps[:-1]]
         self.row_bytes = {
-            name: graph.tensors[name].size_bytes // graph.tensors[name].shape[1]
+            name: graph.tensors[name].size_bytes // rows_of(graph.tensors[name])
             for step in steps
             for name in (step.writes, *dict(step.reads))
         }
@@ -220,7 +220,7 @@ class _Layout:
         self, piece: Piece, made: Step, starts: Mapping[str, int], offsets: Mapping[str, int], scratch: int | None
     ) -> RowCall:
         step = self.steps[piece.step]
-        rows_of = {name: rows for (name, _), rows in zip(step.reads, piece.reads, strict=True)}
+        rows_under = {name: rows for (name, _), rows in zip(step.reads, piece.reads, strict=True)}
 
         def access(name: str, rows: Rows) -> Access:
             row = self.row_bytes[name]
@@ -231,7 +231,7 @@ class _Layout:
 
         return RowCall(
             self.nodes[piece.step].name,
-            tuple(access(name, rows_of[name]) for name in made.call.inputs),
+            tuple(access(name, rows_under[name]) for name in made.call.inputs),
             access(step.writes, piece.rows),
             scratch,
             made.scratch_bytes,

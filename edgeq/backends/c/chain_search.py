@@ -18,7 +18,7 @@ from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.chain import Chain, make_chain
 from edgeq.backends.c.choose import faster_steps, weight_bytes
 from edgeq.backends.c.runtime import Isa
-from edgeq.backends.c.slices import row_step
+from edgeq.backends.c.slices import has_aligned_rows, row_step, rows_of
 from edgeq.backends.planning import Plan, checked_plan
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph, Node
@@ -304,6 +304,8 @@ class ChainSearch:
             step = self._rows[end - 1]
             if step is None:
                 return
+            if steps and not has_aligned_rows(self.graph.tensors[steps[-1].writes]):
+                return
             steps.append(step)
             if end - first > 1 and self._is_closed(first, end):
                 for way in _WAYS:
@@ -350,7 +352,7 @@ class ChainSearch:
     def _chain_cut(self, first: int, end: int, steps: Sequence[RowStep], way: Way, height: int) -> Cut | None:
         nodes = self.graph.nodes[first:end]
         heights = {
-            name: self.graph.tensors[name].shape[1] for step in steps for name in (step.writes, *dict(step.reads))
+            name: rows_of(self.graph.tensors[name]) for step in steps for name in (step.writes, *dict(step.reads))
         }
         result = steps[-1].writes
         if height > 1 and height >= heights[result]:

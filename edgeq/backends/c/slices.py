@@ -15,73 +15,99 @@ from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.bindings import BINDINGS
 from edgeq.backends.c.declarations import scratch_bytes
 from edgeq.backends.c.runtime import Isa
-from edgeq.ir import Graph, Node
+from edgeq.ir import Graph, Node, Tensor
 from edgeq.memory.bands import Piece, RowStep, Window
 
 _HEIGHT: Final = 1
+_WIDTH: Final = 2
 _RANK: Final = 4
 _BY_ELEMENT: Final = frozenset({"add", "lookup", "mul", "requantize", "sub"})
-_HEIGHTS: Final = {"eq_conv2d_tile_s8": ("in_h", "out_h", "pad_top")}
-"""Kernels whose bindings pack weights as the height suggests, and the fields in which pieces of a node must differ."""
+_SIZES: Final = {"eq_conv2d_tile_s8": ("in_h", "in_w", "out_h", "out_w", "pad_top", "pad_left")}
+"""Kernels whose bindings pack weights as the size suggests, and the fields in which pieces of a node must differ."""
 _ALIGN: Final = 4
-"""What the bytes of a row are a multiple of, so that rows begin where kernels may load words."""
+"""Bytes of a word."""
+
+
+def row_axis(tensor: Tensor) -> int:
+    """The axis whose places are rows: the width of a picture of one row, as convolutions over time have them."""
+    return _WIDTH if tensor.shape[_HEIGHT] == 1 else _HEIGHT
+
+
+def rows_of(tensor: Tensor) -> int:
+    """How many rows a tensor has."""
+    return tensor.shape[row_axis(tensor)]
 
 
 def row_step(node: Node, graph: Graph) -> RowStep | None:
     """How a node reads rows; None where it cannot be done in bands."""
     results = graph.results(node)
-    if len(results) != 1 or not _has_rows(results[0].shape, results[0].dtype.size_bytes):
+    if len(results) != 1 or not _has_rows(results[0]):
         return None
-    window = _window(node, graph)
+    axis = row_axis(results[0])
+    window = _window(node, graph, axis - 1)
     if window is None:
         return None
     reads: list[tuple[str, Window]] = []
     for tensor in graph.operands(node):
         if tensor.is_constant:
-            if node.op in _BY_ELEMENT and len(tensor.shape) == _RANK and tensor.shape[_HEIGHT] > 1:
+            if node.op in _BY_ELEMENT and len(tensor.shape) == _RANK and tensor.shape[axis] > 1:
                 return None
             continue
-        if not _has_rows(tensor.shape, tensor.dtype.size_bytes):
+        if not _has_rows(tensor) or row_axis(tensor) != axis:
             return None
-        if node.op in _BY_ELEMENT and tensor.shape != results[0].shape:
+        if node.op in _BY_ELEMENT and (tensor.shape != results[0].shape or not has_aligned_rows(tensor)):
             return None
         reads.append((tensor.name, window))
     return RowStep(tuple(dict.fromkeys(reads)), results[0].name) if reads else None
 
 
-def _has_rows(shape: tuple[int, ...], item: int) -> bool:
-    return len(shape) == _RANK and shape[0] == 1 and shape[1] > 1 and shape[2] * shape[3] * item % _ALIGN == 0
+def _has_rows(tensor: Tensor) -> bool:
+    return len(tensor.shape) == _RANK and tensor.shape[0] == 1 and rows_of(tensor) > 1
 
 
-def _window(node: Node, graph: Graph) -> Window | None:
+def has_aligned_rows(tensor: Tensor) -> bool:
+    """Whether all rows begin where words may be loaded, as kernels do that take a tensor as one run of elements.
+
+    Kernels of windows load words where pixels are a multiple of words, and then rows are, too.
+    """
+    return tensor.size_bytes // rows_of(tensor) % _ALIGN == 0
+
+
+def _window(node: Node, graph: Graph, side: int) -> Window | None:
+    """The rows under one of the result; ``side`` 0: of the height, 1: of the width."""
     if node.op in _BY_ELEMENT:
         return Window()
     if node.op == "conv2d":
-        reach = (graph.operands(node)[1].shape[1] - 1) * node.integers("dilations")[0] + 1
+        reach = (graph.operands(node)[1].shape[1 + side] - 1) * node.integers("dilations")[side] + 1
     elif node.op in {"average_pool", "max_pool"}:
-        reach = node.integers("kernel")[0]
+        reach = node.integers("kernel")[side]
     else:
         return None
-    return Window(reach, node.integers("strides")[0], node.integers("pads")[0])
+    return Window(reach, node.integers("strides")[side], node.integers("pads")[side])
 
 
 def slice_of(node: Node, graph: Graph, piece: Piece, step: RowStep) -> tuple[Node, Graph]:
     """The node that makes the rows of a piece, in a graph that holds it alone; tensors keep their names."""
     rows = {name: found for (name, _), found in zip(step.reads, piece.reads, strict=True)}
     rows[step.writes] = piece.rows
-    tensors = {
-        tensor.name: tensor
-        if tensor.is_constant
-        else replace(tensor, shape=(1, len(rows[tensor.name]), *tensor.shape[2:]), source=None)
-        for tensor in (*graph.operands(node), *graph.results(node))
-    }
+
+    def part(tensor: Tensor) -> Tensor:
+        if tensor.is_constant:
+            return tensor
+        shape = list(tensor.shape)
+        shape[row_axis(tensor)] = len(rows[tensor.name])
+        return replace(tensor, shape=tuple(shape), source=None)
+
+    tensors = {tensor.name: part(tensor) for tensor in (*graph.operands(node), *graph.results(node))}
     made = node
     if "pads" in node.attrs:
         (_, window), read = step.reads[0], piece.reads[0]
-        top = max(0, window.pad - piece.rows.first * window.stride)
+        before = max(0, window.pad - piece.rows.first * window.stride)
         reach = (len(piece.rows) - 1) * window.stride + window.reach
-        _, left, _, right = node.integers("pads")
-        made = node.with_attrs(pads=(top, left, max(0, reach - top - len(read)), right))
+        side = row_axis(graph.results(node)[0]) - 1
+        pads = list(node.integers("pads"))
+        pads[side], pads[side + 2] = before, max(0, reach - before - len(read))
+        made = node.with_attrs(pads=tuple(pads))
     return made, Graph(graph.name, tensors, [made])
 
 
@@ -104,8 +130,8 @@ def bind_slices(node: Node, graph: Graph, step: RowStep, pieces: Sequence[Piece]
 
 
 def _alike(steps: list[Step], slices: list[tuple[Node, Graph]], isa: Isa) -> list[Step]:
-    """The same calls with one packing of the weights, where the kernel has any for all heights."""
-    fields = _HEIGHTS.get(steps[0].kernel)
+    """The same calls with one packing of the weights, where the kernel has any for all sizes."""
+    fields = _SIZES.get(steps[0].kernel)
     if fields is None or any(step.kernel != steps[0].kernel for step in steps):
         return steps
     most = steps[0].call
