@@ -10,9 +10,11 @@ from typing import Final
 import numpy as np
 import pytest
 
-from edgeq.backends.c import choose
+from edgeq.backends.c import bind_kernels, choose
 from edgeq.backends.c.bindings import conv_winograd
+from edgeq.backends.c.candidates import forced_kernels
 from edgeq.backends.c.choose import choose_kernels
+from edgeq.backends.c.costs import estimate
 from edgeq.ir import Graph
 from edgeq.numerics.array import Array
 from tests.conformance.edges import CLAMPS, Attributes, Edges
@@ -84,26 +86,40 @@ def inputs() -> list[list[Array]]:
     ],
 )
 def test_every_shape_has_the_reference_bits(
-    board: str, block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needs_program: Callable[[str], str]
+    board: str, block: int, tmp_path: Path, needs_program: Callable[[str], str]
 ) -> None:
     needs_program("arm-none-eabi-gcc")
     needs_program("qemu-system-arm")
-    only = conv_winograd.BINDINGS[conv_winograd.BLOCKS.index(block)]
-    monkeypatch.setattr(choose, "FASTER", (only,))
-    steps, _ = choose_kernels(graph(), ISA, "speed")
+    wanted = [("*", f"{KERNEL}:{block}")]
+    steps = bind_kernels(graph(), ISA, forced_kernels(graph(), ISA, wanted))
     assert {(step.kernel, step.call.record["block"]) for step in steps} == {(KERNEL, block)}
-    found = compare_on(board, graph(), inputs(), tmp_path, aim="speed")
+    found = compare_on(board, graph(), inputs(), tmp_path, kernels=wanted)
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
 
 
-def test_memory_decides() -> None:
-    """Balanced, the arena stays what it is without; for speed, it grows where that is faster."""
+def test_memory_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Balanced, the arena stays what it is without; for speed, it grows. Where nothing is estimated, all are tried."""
+    monkeypatch.setattr(choose, "estimate", lambda *_: None)
     direct, _ = choose_kernels(graph(), ("generic",), "speed")
     assert KERNEL not in {step.kernel for step in direct}
     balanced, small = choose_kernels(graph(), ISA)
     fast, large = choose_kernels(graph(), ISA, "speed")
     assert small.arena_bytes < large.arena_bytes
     assert sum(step.kernel == KERNEL for step in balanced) < sum(step.kernel == KERNEL for step in fast) == len(SHAPES)
+
+
+def test_estimate_decides_which_layers_gain() -> None:
+    """A few columns of results are mostly tiles beyond the image."""
+    fast, _ = choose_kernels(graph(), ISA, "speed")
+    steps = bind_kernels(graph(), ISA)
+    assert 0 < sum(step.kernel == KERNEL for step in fast) < len(SHAPES)
+    for step, first in zip(fast, steps, strict=True):
+        found, own = (estimate(each.node, graph(), ISA, each.candidate) for each in (step, first))
+        assert found is not None
+        assert own is not None
+        assert found.instructions <= own.instructions
+        assert (step.kernel == KERNEL) == (found.instructions < own.instructions)
+        assert first.kernel in {*step.refused, step.kernel}
 
 
 def test_transformed_weights_give_the_convolution() -> None:
