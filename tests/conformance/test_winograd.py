@@ -124,7 +124,8 @@ def test_every_shape_has_the_reference_bits(
 
 
 def only(form: Form, monkeypatch: pytest.MonkeyPatch, *isas: str) -> None:
-    """Take no other form, and this one for these instruction sets, too."""
+    """Take no other form, whatever is expected of it, and this one for these instruction sets, too."""
+    monkeypatch.setattr(choose, "estimate", lambda *_: None)
     monkeypatch.setattr(choose, "FASTER", (binding_of(replace(form, isas=(*form.isas, *isas))),))
 
 
@@ -159,8 +160,9 @@ def weight_bytes(steps: list[Step]) -> int:
     return sum(array.nbytes for step in steps for array in step.call.constants.values() if array is not None)
 
 
-def test_memory_decides() -> None:
-    """Balanced, arena and weights have bounds; for speed, those of the board alone."""
+def test_memory_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Balanced, arena and weights have bounds; for speed, those of the board alone. Without estimates all are tried."""
+    monkeypatch.setattr(choose, "estimate", lambda *_: None)
     direct, without = choose_kernels(graph(), ("generic",), "speed")
     assert not {step.kernel for step in direct} & {form.kernel for form in FORMS}
     fast, _ = choose_kernels(graph(), ISA, "speed")

@@ -1,10 +1,12 @@
-"""Faster kernels that want memory, in place of those that are bound first.
+"""Other kernels than those that are bound first, where they are expected to be faster and memory allows them.
 
-Kernels of ``bindings.FASTER`` give the bits of those they stand in for and take scratch, flash or both. Layers take
-their turn in falling order of their multiply-accumulates; each gets the first kernel with which the whole program stays
-within bounds. For ``balanced``, weights, code and arena may grow by shares, the arena not beyond what the direct
-kernels need when no result trails an operand. For ``speed`` only the board's memory is a bound. Either way
-:data:`BESIDE_BYTES` of it are left.
+All candidates of a node give the same bits. Those of ``bindings.FASTER`` take scratch, flash or both; they are tried
+where the estimate (``costs``) says that they need fewer instructions and fewer cycles, or says nothing. Of the others
+one is tried where both figures are lower though both estimates be at their worst. Layers take their turn in falling
+order of what they spare; each gets the first kernel with which the whole program stays within bounds. For ``balanced``,
+weights, code and arena may grow by shares, the arena not beyond what the kernels that are bound first need when no
+result trails an operand. For ``speed`` only the board's memory is a bound. Either way :data:`BESIDE_BYTES` of it are
+left.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from typing import Final
 from edgeq.backends.base import Aim
 from edgeq.backends.c.bind import NOTHING_FORCED, Step, bind_kernels, bound, live_bytes, plan_steps
 from edgeq.backends.c.binding import Binding
-from edgeq.backends.c.bindings import FASTER
+from edgeq.backends.c.bindings import BINDINGS, FASTER
+from edgeq.backends.c.costs import Estimate, estimate
 from edgeq.backends.c.instances import estimated_bytes, special_shapes
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.constants import ALIGN_BYTES, Constants
@@ -98,16 +101,14 @@ def choose_kernels(
     """
     steps = bind_kernels(graph, isa, forced)
     plan = plan_steps(graph, steps)
-    places = [
-        place
-        for place, step in enumerate(steps)
-        if step.node.name not in forced and any(faster_steps(step, graph, isa))
-    ]
-    if not places:
+    others = {place: _better(step, graph, isa) for place, step in enumerate(steps) if step.node.name not in forced}
+    better = {place: found for place, found in others.items() if found}
+    if not better:
         return steps, plan
     bounds = bounds_of(graph, isa, steps, plan, aim, memory)
-    for place in sorted(places, key=lambda number: -steps[number].macs):
-        for step in faster_steps(steps[place], graph, isa):
+    for place in sorted(better, key=lambda number: -better[number][0].spared):
+        for other in better[place]:
+            step = bound(other.binding, steps[place].node, graph, isa, other.refused)
             tried = [*steps[:place], step, *steps[place + 1 :]]
             if not bounds.allow_flash(tried, isa):
                 continue
@@ -170,3 +171,54 @@ def faster_steps(step: Step, graph: Graph, isa: Isa) -> Iterator[Step]:
     for binding in FASTER:
         if binding.op == step.node.op and binding.refusal(step.node, graph, isa) is None:
             yield bound(binding, step.node, graph, isa, step.refused)
+
+
+@dataclass(frozen=True)
+class _Other:
+    """A candidate in place of a step's.
+
+    Attributes:
+        binding: of the node's operator.
+        spared: instructions, as estimated; without an estimate the node's multiply-accumulates.
+        refused: kernel → the reason why it was not taken, the step's own included.
+    """
+
+    binding: Binding
+    spared: float
+    refused: dict[str, str]
+
+
+def _better(step: Step, graph: Graph, isa: Isa) -> list[_Other]:
+    """The candidates that are expected to be faster than a step's own, those first that spare the most."""
+    node, own = step.node, estimate(step.node, graph, isa, step.candidate)
+    found = []
+    for binding in (*FASTER, *BINDINGS):
+        if binding.op != node.op or binding.name == step.candidate:
+            continue
+        expected = estimate(node, graph, isa, binding.name)
+        wants_memory = binding in FASTER
+        if own is None or expected is None:
+            if not wants_memory:
+                continue
+            spared, refused = float(step.macs), step.refused
+        else:
+            if not _is_faster(expected, own, sure=not wants_memory):
+                continue
+            spared = own.instructions - expected.instructions
+            more = 100 * spared / expected.instructions
+            refused = {**step.refused, step.kernel: f"about {more:.0f} % more instructions are expected of it"}
+        if binding.refusal(node, graph, isa) is None:
+            found.append(_Other(binding, spared, refused))
+    return sorted(found, key=lambda other: -other.spared)
+
+
+def _is_faster(expected: Estimate, own: Estimate, *, sure: bool) -> bool:
+    """Whether instructions and cycles are fewer.
+
+    With ``sure`` also where both estimates are at their worst; layers smaller than all that were measured prove
+    nothing.
+    """
+    share = (1 - own.worst_error) / (1 + expected.worst_error) if sure else 1.0
+    if sure and not (own.measured and expected.measured):
+        return False
+    return expected.instructions < share * own.instructions and expected.cycles < share * own.cycles
