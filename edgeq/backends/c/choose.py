@@ -29,9 +29,11 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 from edgeq.target import Board
 
+LAYER_GROWS: Final = 4
+"""Times the weights of a single layer, at most, for ``balanced``."""
 ARENA_GROWS: Final = Fraction(1, 4)
 WEIGHTS_GROW: Final = Fraction(3, 10)
-CODE_GROWS: Final = Fraction(1, 2)
+CODE_GROWS: Final = Fraction(3, 5)
 BESIDE_BYTES: Final = 8 << 10
 """Of a board's RAM what is left for stack, console and application, and of its flash for their code; twice as much."""
 
@@ -109,6 +111,8 @@ def choose_kernels(
     for place in sorted(better, key=lambda number: -better[number][0].spared):
         for other in better[place]:
             step = bound(other.binding, steps[place].node, graph, isa, other.refused)
+            if aim == "balanced" and weight_bytes([step]) > LAYER_GROWS * weight_bytes([steps[place]]):
+                continue
             tried = [*steps[:place], step, *steps[place + 1 :]]
             if not bounds.allow_flash(tried, isa):
                 continue
