@@ -89,7 +89,7 @@ def operands(made: Edges, weights: Array, number: int) -> tuple[list[str], dict[
     outputs, depth = weights.shape[0], weights[0].size
     weak = number % 3 == 2
     drawn: Array = np.sign(weights) if weak else weights
-    bias = made.random.integers(-99, 99, (outputs,)) << (0 if weak else 12)
+    bias: Array = made.random.integers(-99, 99, (outputs,)) << (0 if weak else 12)
     scaling, attributes = made.scaling(0.9 if weak else 40.0 / (74 * 74 * np.sqrt(depth)), outputs)
     return [made.constant(drawn, np.int8), made.constant(bias), *scaling], dict(attributes)
 

@@ -24,6 +24,9 @@ class CBackend:
                 complete=request.complete,
                 aim=request.aim,
                 memory=Memory(request.ram_bytes, request.flash_bytes),
+                arena_bytes=request.arena_bytes,
+                chains=request.chains,
+                kernels=request.kernels,
             )
         )
 

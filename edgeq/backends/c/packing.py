@@ -237,6 +237,31 @@ def _coupled_bias(bias: Array) -> Array:
     return np.stack([wide[:, 0], wide[:, 0] + 256 * wide[:, 1]], axis=1).astype(np.uint32).view(np.int32)
 
 
+def pack_panels(weights: Array, bias: Array, multiplier: Array, isa: Isa, *, copied: bool = True) -> Array:
+    """Everything that ``eq_panel.h`` reads of the output channels of a layer, little-endian.
+
+    Args:
+        weights: int8 [group, channels, depth].
+        bias: int32 [group·channels].
+        multiplier: int32 [group·channels].
+        isa: the instruction sets of the build.
+        copied: for columns; else for rows that are read as they lie.
+
+    Returns:
+        int8, flat. Channels of a group padded to 4; per four channels their biases, per place four weights, their
+        multipliers. ARMv6-M: weights plus 128 as bytes without sign; for columns bias - 128 Σ w modulo 2^32.
+    """
+    group, channels, depth = weights.shape
+    padded = np.pad(weights, ((0, 0), (0, -channels % 4), (0, 0))).reshape(-1, 4, depth)
+    biases, multipliers = (pad_last(each.reshape(group, channels), 4).reshape(-1, 4) for each in (bias, multiplier))
+    if "v6m" in isa:
+        if copied:
+            biases = (biases.astype(np.int64) - 128 * padded.astype(np.int64).sum(axis=2)).astype(np.int32)
+        padded = (padded.view(np.uint8) ^ 0x80).view(np.int8)
+    places = np.ascontiguousarray(padded.transpose(0, 2, 1)).reshape(-1, 4 * depth)
+    return np.concatenate([_bytes_of(biases), places, _bytes_of(multipliers)], axis=1).reshape(-1)
+
+
 def pack_lines(weights: Array, bias: Array, multiplier: Array) -> Array:
     """Everything that ``eq_lines.h`` reads of the channels of a depthwise 3x3 convolution, little-endian.
 

@@ -95,6 +95,7 @@ typedef struct {
   "mov r2, r12\n\t" \
   "and r11, " together "\n\t" \
   "mov r4, " bytes "\n\t"                                          \
+  ".balign 4\n\t"                                                  \
   "adr.w r3, 2f\n\t"                                               \
   "mla r3, r4, r11, r3\n\t"                                        \
   "add r3, #1\n\t"                                                 \

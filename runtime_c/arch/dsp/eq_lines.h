@@ -207,6 +207,7 @@ typedef struct {
   "push {r1-r10}\n\t"                                                               \
   "sub sp, #48\n\t"                                                                 \
   "ldr r4, [sp, #112]\n\t"                                                          \
+  ".balign 4\n\t"                                                                   \
   "adr.w r5, 50f\n\t"                                                               \
   "add r5, r5, r4, lsl #3\n\t"                                                      \
   "add r5, #1\n\t"                                                                  \
@@ -246,6 +247,7 @@ typedef struct {
   "mov r9, #0\n\t"                                                                  \
   "ldr r10, [sp, #76]\n\t"                                                          \
   move("add", "sub")                                                                \
+  ".balign 4\n\t"                                                                   \
   "adr.w r4, 24f\n\t"                                                               \
   "b 30f\n\t"                                                                       \
   "24:\n\t"                                                                         \
@@ -258,6 +260,7 @@ typedef struct {
   "add r4, sp, #20\n\t"                                                             \
   "ldm r4, {r6-r11}\n\t"                                                            \
   "ldr r5, [sp, #64]\n\t"                                                           \
+  ".balign 4\n\t"                                                                   \
   "adr.w r4, 22f\n\t"                                                               \
   "b 30f\n\t"                                                                       \
   /* the line above padding: 0, w0, w1 on the last three lines */                   \
@@ -277,6 +280,7 @@ typedef struct {
   "lsl r7, #16\n\t"                                                                 \
   "lsl r8, #16\n\t"                                                                 \
   move("sub", "add")                                                                \
+  ".balign 4\n\t"                                                                   \
   "adr.w r4, 23f\n\t"                                                               \
   "b 30f\n\t"                                                                       \
   "23:\n\t"                                                                         \

@@ -69,6 +69,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_quads_block(const eq_quads_t 
       "push {r4-r11, lr}\n\t"
       "ldm r0, {r1-r10}\n\t"
       "push {r1-r10}\n\t"
+      ".balign 4\n\t"
       "adr.w lr, 2f\n\t"
       "add lr, r10\n\t"
       "add lr, #1\n\t"

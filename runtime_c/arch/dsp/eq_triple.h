@@ -216,6 +216,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_triple_block(const eq_coupled
       "mov r2, r12\n\t"
       "and r11, #15\n\t"
       "mov r4, #80\n\t"
+      ".balign 4\n\t"
       "adr.w r3, 2f\n\t"
       "mla r3, r4, r11, r3\n\t"
       "add r3, #1\n\t"

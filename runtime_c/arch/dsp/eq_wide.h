@@ -70,6 +70,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_wide_block(const eq_wide_t *p
       "mov r4, r1\n\t"
       "mov r5, r2\n\t"
       "mov r11, #44\n\t"
+      ".balign 4\n\t"
       "adr.w r12, 2f\n\t"
       "mla r9, r9, r11, r12\n\t"
       "add r9, #1\n\t"

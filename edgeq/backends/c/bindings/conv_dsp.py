@@ -1,4 +1,4 @@
-"""conv2d → C kernels of the DSP extension: depthwise 3x3 with weights in registers; else three pixels at once.
+"""conv2d → C kernels of the DSP extension: three pixels at once; also elsewhere, depthwise 3x3 channel by channel.
 
 Their weights are streams that hold bias and multiplier, too, so that one pointer moves.
 """
@@ -19,6 +19,7 @@ from edgeq.backends.c.bindings.conv import (
     pixel_sizes,
     refuse_grouping,
     refuse_one_by_one,
+    refuse_short_scaling,
 )
 from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.runtime import Isa
@@ -27,6 +28,9 @@ from edgeq.memory.schedule import Order
 from edgeq.numerics.array import Array
 
 _WINDOW = 3
+_DSP = "dsp"
+_LINES = (_DSP, "v6m", "v7m")
+"""The instruction sets, first in search order, that have an ``eq_lines.h``."""
 _FEWEST_RESULTS = 3
 """Of a sequence: four are computed at once."""
 _TOGETHER = 3
@@ -72,18 +76,27 @@ def _runs_down(height: _Axis, width: _Axis) -> bool:
 
 
 def _match_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if packing.provider(isa, "taps") != "dsp":
-        return "it needs the DSP extension and no vectors"
-    if (reason := refuse_grouping(node, graph)) is not None:
+    if (reason := _refuse_depthwise(node, graph, isa)) is not None:
         return reason
-    channels = graph.operands(node)[0].shape[3]
+    lines, columns = _lines_and_columns(node, graph, isa)
+    return _refuse_axes(lines, columns, graph.operands(node)[0].shape[3])
+
+
+def _refuse_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if isa[0] not in _LINES:
+        return f"it has lines in the assembly of {', '.join(_LINES)} alone"
+    if (reason := refuse_grouping(node, graph) or refuse_short_scaling(node, graph, isa)) is not None:
+        return reason
     kernel = graph.operands(node)[1].shape[1:3]
     if kernel != (_WINDOW, _WINDOW) or node.integers("dilations") != (1, 1):
         return "the kernel is not 3x3 without dilation"
-    if node.integer("shift"):
-        return "the accumulator is shifted to the left"
+    return None
+
+
+def _lines_and_columns(node: Node, graph: Graph, isa: Isa) -> tuple[_Axis, _Axis]:
+    """Lines are rows, or columns where those are longer; with the DSP extension these have a kernel of their own."""
     height, width = _axes(node, graph)
-    return _refuse_axes(width, height, channels) if _runs_down(height, width) else _refuse_axes(height, width, channels)
+    return (width, height) if isa[0] != _DSP and _runs_down(height, width) else (height, width)
 
 
 def _refuse_axes(lines: _Axis, columns: _Axis, channels: int) -> str | None:
@@ -97,9 +110,14 @@ def _refuse_axes(lines: _Axis, columns: _Axis, channels: int) -> str | None:
 
 
 def _match_depthwise_columns(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if (reason := _match_depthwise_lines(node, graph, isa)) is not None:
+    if isa[0] != _DSP:
+        return "it needs the DSP extension and no vectors"
+    if (reason := _refuse_depthwise(node, graph, isa)) is not None:
         return reason
-    return None if _runs_down(*_axes(node, graph)) else "rows are longer than columns, or there is a stride"
+    height, width = _axes(node, graph)
+    if not _runs_down(height, width):
+        return "rows are longer than columns, or there is a stride"
+    return _refuse_axes(width, height, graph.operands(node)[0].shape[3])
 
 
 def _bind_depthwise_columns(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -131,10 +149,13 @@ def _bind_depthwise_columns(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
     weights, bias, multiplier = constants(node, graph)
     channels = bias.shape[0]
-    lines, columns = _axes(node, graph)
+    height, width = _axes(node, graph)
+    lines, columns = _lines_and_columns(node, graph, isa)
+    down = (lines, columns) != (height, width)
+    row = width.size * channels
+    line, column, out_line = (channels, row, channels) if down else (row, channels, width.results * channels)
     weights = weights.reshape(channels, _WINDOW, _WINDOW)
     record = {
         "channels": channels,
@@ -142,9 +163,9 @@ def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
         "columns": columns.size,
         "out_lines": lines.results,
         "out_columns": columns.results,
-        "line": columns.size * channels,
-        "column": channels,
-        "out_line": columns.results * channels,
+        "line": line,
+        "column": column,
+        "out_line": out_line,
         "stride": lines.stride,
         "stride_column": columns.stride,
         "pad": lines.pad,
@@ -159,9 +180,9 @@ def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={
-            "weights": packing.pack_lines(weights, bias, multiplier),
+            "weights": packing.pack_lines(weights.transpose(0, 2, 1) if down else weights, bias, multiplier),
         },
-        trailing=orders.trail(_order_of_lines(record)),
+        trailing=orders.trail(None if down else _order_of_lines(record)),
     )
 
 
