@@ -3,9 +3,9 @@
     make campaign-bounds
     PYTHON-WITH-ORTOOLS -m tests.campaigns.plan_bounds [--count 10000] [--seed 0] [--effort 5]
 
-The programs are those of ``make campaign-memory``. A plan that reaches the bytes alive in one step is proven by that.
-For every other one the solver places the same blocks: two that live in one step lie apart, or one trails the other by its
-distance. It runs one worker for a deterministic time, so that its bounds are the same everywhere. Where it does not
+The programs are those of ``make campaign-memory``. A plan that reaches the bytes alive in one step is proven by it.
+For every other one the solver places the same blocks: two that live in one step lie apart, or one trails the other by
+its distance. It runs one worker for a deterministic time, so that its bounds are the same everywhere. Where it does not
 finish, what it has proven counts, which is less than the least arena. Exits with 1 where a plan is more than 2 % above.
 """
 
