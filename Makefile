@@ -6,7 +6,7 @@ JOBS ?= 2
 BOARD ?= mps2-an386
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-shuffled coverage campaign-graphs campaign-bounds campaign-input campaign-memory campaign-mutants lint format golden code-bytes lock readme wheel clean
+.PHONY: help setup demo test test-slow test-shuffled coverage campaign-graphs campaign-bounds campaign-input campaign-memory campaign-mutants lint format golden code-bytes lock readme wheel clean costs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -73,6 +73,9 @@ golden: setup ## write digests and instruction budgets of fixed models anew, aft
 
 code-bytes: setup ## measure how many bytes instances of kernels take, after a change of kernels: some minutes
 	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.code_bytes $${EDGEQ_DATA:-../shared/data}/models $(FAMILIES)
+
+costs: setup ## count what kernels cost and fit targets/costs.json to it, after a change of kernels: some minutes
+	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.costs $${EDGEQ_DATA:-../shared/data}/models
 
 readme: setup ## write the generated tables of README.md anew
 	$(BIN)/python scripts/readme.py

@@ -1,7 +1,8 @@
 """RAM of two mobile networks whose figures TinyEngine published, by what is asked for.
 
 Random weights serve: activations follow from shapes. The graphs are MobileNetV2 and ProxylessNAS-Mobile, width 0.3, for
-pictures of 64 x 64, as MCUNet's model zoo has them; pictures come with channels last, as cameras give them. RAM is the arena, scratch included, inputs and outputs inside.
+pictures of 64 x 64, as MCUNet's model zoo has them; pictures come with channels last, as cameras give them. RAM is the
+arena, scratch included, inputs and outputs inside.
 
     python benchmarks/ram.py [--board mps2-an386] [--optimize balanced,ram]
 """

@@ -143,6 +143,27 @@ def state_pairs(states: object) -> tuple[State, ...]:
     raise _unknown("states", states, "a dict of inputs by output, or pairs (output, input)")
 
 
+def means_folder(model: object, board: str | None) -> bool:
+    """Whether a compiled folder is named, not a model: it is one, or nothing is there and no board is named."""
+    if not isinstance(model, (str, os.PathLike)):
+        return False
+    path = Path(model)
+    return path.is_dir() or (board is None and not path.exists())
+
+
+def kernel_pairs(kernels: object) -> tuple[tuple[str, str], ...]:
+    """Kernels that are given as ``{node: kernel}``, or as pairs of a node and a kernel.
+
+    Raises:
+        EdgeqError: EQ0193 they are neither.
+    """
+    if isinstance(kernels, Iterable) and not isinstance(kernels, (str, bytes)):
+        pairs = [tuple(pair) for pair in (kernels.items() if isinstance(kernels, Mapping) else kernels)]
+        if all(len(pair) == 2 and all(isinstance(name, str) for name in pair) for pair in pairs):
+            return tuple((node, kernel) for node, kernel in pairs)
+    raise _unknown("kernel", kernels, "a dict of kernels by node, or pairs (node, kernel)")
+
+
 def check_choice(what: str, value: object, allowed: Sequence[str], code: str = "EQ0193") -> None:
     """Refuse a word that is no choice of an option.
 

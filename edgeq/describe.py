@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from edgeq.backends import program as emitted
+from edgeq.backends.c import CProgram
 from edgeq.backends.c.chain import Chain
 from edgeq.backends.c_source import version_of
 from edgeq.backends.constants import blobs
@@ -71,6 +73,9 @@ def describe(job: Job) -> Manifest:
             aligned_loads=options.aligned_loads,
             dims=dict(sorted(options.dims.items())),
             sources_only=options.sources_only,
+            argmax=options.argmax or options.argmax_output is not None,
+            argmax_output=options.argmax_output,
+            kernels=dict(sorted(_forced(job).items())),
         ),
         sources=Sources(sha256_of(job.source), _digest(job.calibration), _digest(job.options.features)),
         inputs=_endpoints(graph, graph.inputs, graph.inputs),
@@ -81,6 +86,13 @@ def describe(job: Job) -> Manifest:
         programs={name: _program(product) for name, product in sorted(job.products.items())},
         quantization=quantization,
     )
+
+
+def _forced(job: Job) -> Mapping[str, str]:
+    """The C kernels that were asked for."""
+    product = job.products.get("c")
+    program = product.emitted.program if product is not None else None
+    return program.forced if isinstance(program, CProgram) else {}
 
 
 def _program(product: Product) -> Program:

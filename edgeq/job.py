@@ -60,6 +60,10 @@ class CompileOptions:
         states: outputs that carry on inputs, by the model's names.
         recognize_states: take states by their names, too.
         features: a model whose results are the model's inputs.
+        argmax: the output is the class, the index of the largest score.
+        argmax_output: the output with the scores; None: the only one.
+        kernel: patterns of names of nodes, and the kernels that these shall have; of several for a node the last.
+        kernels: a file of further ones, which come first.
     """
 
     board: str
@@ -83,6 +87,10 @@ class CompileOptions:
     states: tuple[State, ...] = ()
     recognize_states: bool = True
     features: ModelSource | None = None
+    argmax: bool = False
+    argmax_output: str | None = None
+    kernel: tuple[tuple[str, str], ...] = ()
+    kernels: Path | None = None
 
     @property
     def aim(self) -> Aim:
@@ -100,6 +108,17 @@ class CompileOptions:
     def main(self) -> str:
         """The backend whose images are the folder's own."""
         return entries_of(self.backends)[0].name
+
+    @property
+    def wanted_kernels(self) -> tuple[tuple[str, str], ...]:
+        """Those of the file and the others.
+
+        Raises:
+            EdgeqError: EQ0157 the file cannot be read.
+        """
+        from edgeq.backends.c.kernel_file import read_kernels
+
+        return (*(read_kernels(self.kernels) if self.kernels is not None else ()), *self.kernel)
 
     @property
     def quantization(self) -> QuantizeOptions:
@@ -200,6 +219,7 @@ class Job:
             flash_bytes=self.board.flash.app_size_bytes if self.board.flash is not None else None,
             arena_bytes=self.options.arena_bytes,
             chains=chains,
+            kernels=self.options.wanted_kernels if board is None else (),
         )
 
 

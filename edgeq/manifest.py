@@ -184,7 +184,7 @@ class Program:
 class Options:
     """What the user chose; see :class:`edgeq.job.CompileOptions`.
 
-    ``observer`` and ``scheme`` are None where nothing was calibrated.
+    ``observer`` and ``scheme`` are None where nothing was calibrated. ``kernels`` are those asked for, by node name.
     """
 
     mode: Annotated[Mode, MODES.__contains__]
@@ -198,6 +198,9 @@ class Options:
     aligned_loads: bool
     dims: Mapping[str, Natural]
     sources_only: bool
+    argmax: bool
+    argmax_output: str | None
+    kernels: Mapping[str, str]
 
 
 @dataclass(frozen=True)

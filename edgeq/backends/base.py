@@ -50,6 +50,7 @@ class EmitRequest:
         arena_bytes: the most that the arena may take, for the aim ``ram``; None: as little as possible.
         chains: which nodes run in bands, for the aim ``ram``: those of another program of the model, whose steps this
             one's are compared with. None: the backend chooses.
+        kernels: patterns of names of nodes, and the kernels that these shall have (``c/candidates.py``).
     """
 
     graph: Graph
@@ -64,6 +65,7 @@ class EmitRequest:
     flash_bytes: int | None = None
     arena_bytes: int | None = None
     chains: tuple[ChainChoice, ...] | None = None
+    kernels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "quantize": "Turn a float model into a quantized ONNX (QDQ) model.",
     "stream": "Turn a causal model of a window into its step form, with states.",
     "targets": "List the processors.",
+    "tune": "Find the best kernel of each layer by running them all.",
     "verify": "Prove that every step's output has the same bits everywhere.",
 }
 

@@ -121,7 +121,7 @@ def _pushed(item: Instruction, function: str) -> int:
     if item.operands.startswith("sp,") and name.startswith("sub"):
         return _immediate(item, function)
     # A frame is given back by adding a number; adding a register may be how a large one is taken.
-    harmless = ("add", "cmp", "ldm", "stm") if "#" in item.operands else ("cmp", "ldm", "stm")
+    harmless = ("add", "cmp", "ldm", "stm", "str") if "#" in item.operands else ("cmp", "ldm", "stm", "str")
     if item.operands.startswith("sp,") and not name.startswith(harmless):
         raise EdgeqError("EQ0506", "the stack of a function is not understood", where=function, got=item.mnemonic)
     return 0

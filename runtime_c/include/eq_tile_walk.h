@@ -7,7 +7,7 @@
 #ifndef EQ_TILE_WALK_H
 #define EQ_TILE_WALK_H
 
-#include <eq_tile_products.h>
+#include <eq_tile_bytes.h>
 
 #include "eq_common.h"
 #include "eq_window.h"

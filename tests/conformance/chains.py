@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
 
 from edgeq.backends.c.bind import Step
+from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.chain import Chain
 from edgeq.backends.c.chain_search import ChainSearch, Cut
 from edgeq.backends.c.runtime import Isa
@@ -19,6 +20,7 @@ from tests.conformance.edges import Attributes, Edges
 
 Ends = tuple[tuple[int, int], ...]
 Pads = tuple[int, int, int, int]
+Search = Callable[[Graph, Isa, Mapping[str, Binding]], tuple[Sequence[Step | Chain], Plan]]
 
 
 class Chains(Edges):
@@ -126,10 +128,13 @@ def chains() -> tuple[Graph, Ends]:
     return made.graph, tuple(made.ends)
 
 
-def in_bands(ends: Ends, height: int, way: Way) -> Callable[[Graph, Isa], tuple[Sequence[Step | Chain], Plan]]:
+def in_bands(
+    ends: Ends, height: int, way: Way
+) -> Callable[[Graph, Isa, Mapping[str, Binding]], tuple[Sequence[Step | Chain], Plan]]:
     """In place of the search: exactly these nodes run as chains."""
 
-    def program(graph: Graph, isa: Isa) -> tuple[Sequence[Step | Chain], Plan]:
+    def program(graph: Graph, isa: Isa, forced: Mapping[str, Binding]) -> tuple[Sequence[Step | Chain], Plan]:
+        assert not forced
         made = ChainSearch(graph, isa).program([Cut(first, end, way, height, 0, 0.0) for first, end in ends])
         assert made is not None
         return made

@@ -26,6 +26,7 @@ class CBackend:
                 memory=Memory(request.ram_bytes, request.flash_bytes),
                 arena_bytes=request.arena_bytes,
                 chains=request.chains,
+                kernels=request.kernels,
             )
         )
 

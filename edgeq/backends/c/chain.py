@@ -76,6 +76,11 @@ class Chain:
         return ", ".join(dict.fromkeys(step.kernel for steps in self.calls for step in steps))
 
     @property
+    def candidate(self) -> str:
+        """As :attr:`kernel`: a chain is no binding's."""
+        return self.kernel
+
+    @property
     def refused(self) -> Mapping[str, str]:
         """Nothing: a chain is chosen for its memory."""
         return {}

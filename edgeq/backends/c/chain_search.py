@@ -13,9 +13,10 @@ from functools import cached_property
 from typing import Final
 
 from edgeq.backends.base import ChainChoice
-from edgeq.backends.c.bind import Step, bind_kernels, memory_of, plan_steps
+from edgeq.backends.c.bind import NOTHING_FORCED, Step, bind_kernels, memory_of, plan_steps
+from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.chain import Chain, make_chain
-from edgeq.backends.c.choose import faster_steps
+from edgeq.backends.c.choose import faster_steps, weight_bytes
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.c.slices import has_aligned_rows, row_step, rows_of
 from edgeq.backends.planning import Plan, checked_plan
@@ -67,14 +68,15 @@ Planned = tuple[list[Step | Chain], Plan]
 """The steps of a program and its plan."""
 
 
-def smallest_arena(graph: Graph, isa: Isa) -> Planned:
+def smallest_arena(graph: Graph, isa: Isa, forced: Mapping[str, Binding] = NOTHING_FORCED) -> Planned:
     """Steps and plan of the smallest arena that was found, with faster kernels where it does not grow.
 
     Args:
         graph: the integer graph.
         isa: instruction sets in search order.
+        forced: by node name, bindings of nodes that run by themselves.
     """
-    search = ChainSearch(graph, isa)
+    search = ChainSearch(graph, isa, forced)
     best: Planned = (list(search.steps), search.plan)
     for cuts in search.candidates():
         made = search.program(cuts)
@@ -83,18 +85,19 @@ def smallest_arena(graph: Graph, isa: Isa) -> Planned:
     return search.faster(best, best[1].arena_bytes)
 
 
-def arena_within(graph: Graph, isa: Isa, arena_bytes: int) -> Planned:
+def arena_within(graph: Graph, isa: Isa, arena_bytes: int, forced: Mapping[str, Binding] = NOTHING_FORCED) -> Planned:
     """Steps and plan of an arena of at most so many bytes, for the fewest instructions as far as they are known.
 
     Args:
         graph: the integer graph.
         isa: instruction sets in search order.
         arena_bytes: the bound.
+        forced: as for :func:`smallest_arena`.
 
     Raises:
         EdgeqError: EQ0404, no plan that was found is so small.
     """
-    search = ChainSearch(graph, isa)
+    search = ChainSearch(graph, isa, forced)
     found: Planned = (list(search.steps), search.plan)
     for share in _SHARES:
         if found[1].arena_bytes <= arena_bytes:
@@ -102,7 +105,7 @@ def arena_within(graph: Graph, isa: Isa, arena_bytes: int) -> Planned:
         cuts = search.cheapest(int(arena_bytes * share))
         made = search.program(cuts) if cuts is not None else None
         found = found if made is None else made
-    found = smallest_arena(graph, isa)
+    found = smallest_arena(graph, isa, forced)
     if found[1].arena_bytes <= arena_bytes:
         return found
     raise EdgeqError(
@@ -115,13 +118,16 @@ def arena_within(graph: Graph, isa: Isa, arena_bytes: int) -> Planned:
     )
 
 
-def with_chains(graph: Graph, isa: Isa, chains: Sequence[ChainChoice]) -> Planned:
+def with_chains(
+    graph: Graph, isa: Isa, chains: Sequence[ChainChoice], forced: Mapping[str, Binding] = NOTHING_FORCED
+) -> Planned:
     """Steps and plan with these chains, and every other node by itself.
 
     Args:
         graph: the integer graph.
         isa: instruction sets in search order.
         chains: of nodes of the graph.
+        forced: as for :func:`smallest_arena`.
 
     Raises:
         ValueError: the nodes of one cannot run in bands.
@@ -136,7 +142,7 @@ def with_chains(graph: Graph, isa: Isa, chains: Sequence[ChainChoice]) -> Planne
         way, height = (None, 0) if chain is None else (chain.way, chain.height)
         cuts.append(Cut(at, end, way, height, 0, 0.0))
         at = end
-    found = ChainSearch(graph, isa).program(cuts)
+    found = ChainSearch(graph, isa, forced).program(cuts)
     if found is None:
         raise ValueError(f"{graph.name}: nodes cannot run in bands: {chains}")
     return found
@@ -173,13 +179,14 @@ class ChainSearch:
         plan: of these.
     """
 
-    def __init__(self, graph: Graph, isa: Isa) -> None:
+    def __init__(self, graph: Graph, isa: Isa, forced: Mapping[str, Binding] = NOTHING_FORCED) -> None:
         self.graph = graph
         self.isa = isa
-        self.steps = bind_kernels(graph, isa)
+        self.steps = bind_kernels(graph, isa, forced)
+        self._forced = forced
         self.plan = plan_steps(graph, self.steps)
         self._by_node = {step.node.name: step for step in self.steps}
-        self._rows = [row_step(node, graph) for node in graph.nodes]
+        self._rows = [None if node.name in forced else row_step(node, graph) for node in graph.nodes]
         self._macs = [BY_NAME[node.op].macs(node, graph.operands(node)) for node in graph.nodes]
         self._first, self._last = self._lifetimes()
         self._made: dict[tuple[int, int, int, str], Chain | None] = {}
@@ -229,10 +236,10 @@ class ChainSearch:
         steps, plan = list(found[0]), found[1]
         for place in sorted(range(len(steps)), key=lambda number: -steps[number].macs):
             step = steps[place]
-            if isinstance(step, Chain):
+            if isinstance(step, Chain) or step.node.name in self._forced:
                 continue
             for other in faster_steps(step, self.graph, self.isa):
-                if other.scratch_bytes > arena_bytes or _weight_bytes(other) > _GROWTH * _weight_bytes(step):
+                if other.scratch_bytes > arena_bytes or weight_bytes([other]) > _GROWTH * weight_bytes([step]):
                     continue
                 tried = [*steps[:place], other, *steps[place + 1 :]]
                 planned = self._plan(tried)
@@ -404,10 +411,6 @@ class ChainSearch:
             for number, node in enumerate(nodes)
         )
         return lasting + peak, moved
-
-
-def _weight_bytes(step: Step) -> int:
-    return sum(array.nbytes for array in step.call.constants.values() if array is not None)
 
 
 def _aligned(size: int) -> int:

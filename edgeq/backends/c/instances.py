@@ -224,7 +224,7 @@ def _estimate(groups: Mapping[Group, set[Shape]], special: set[Shape], isa: Isa)
         apart = len(shapes & special)
         total += _bytes_of(group, len(shapes), apart, isa)
         for name in functions_beside(group[0], isa):
-            own, shared = _estimates()[name][isa[0]]
+            own, shared = _measured(name, isa)
             once[name] = max(once[name], shared if len(shapes) - apart > 1 else own)
     return total + once.total()
 
@@ -238,9 +238,17 @@ def functions_beside(name: str, isa: Isa) -> tuple[str, ...]:
 
 def _bytes_of(group: Group, shapes: int, apart: int, isa: Isa) -> int:
     """About the bytes of a kernel's instances: `apart` of its shapes have their own, the others share one."""
-    own, shared = _estimates()[group[0]][isa[0]]
+    own, shared = _measured(group[0], isa)
     rest = shapes - apart
     return own * apart + (shared if rest > 1 else own * rest)
+
+
+def _measured(name: str, isa: Isa) -> tuple[int, int]:
+    """The estimates of a kernel or of a function beside; of a set that it was not measured for, the largest."""
+    known = _estimates()[name]
+    if isa[0] in known:
+        return known[isa[0]]
+    return max(own for own, _ in known.values()), max(shared for _, shared in known.values())
 
 
 @cache

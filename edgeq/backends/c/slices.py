@@ -13,6 +13,7 @@ from typing import Final
 from edgeq.backends.c.bind import Step, bound
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.bindings import BINDINGS
+from edgeq.backends.c.declarations import scratch_bytes
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.memory.bands import Piece, RowStep, Window
@@ -135,15 +136,16 @@ def _alike(steps: list[Step], slices: list[tuple[Node, Graph]], isa: Isa) -> lis
         return steps
     most = steps[0].call
     found = []
-    for step, each in zip(steps, slices, strict=True):
+    for step, (_, graph) in zip(steps, slices, strict=True):
         record = dict(most.record) | {field: step.call.record[field] for field in fields}
         call = replace(step.call, record=record, constants=most.constants)
-        found.append(bound(call, *each, isa, {}))
+        call.check_types(graph)
+        found.append(replace(step, call=call, scratch_bytes=scratch_bytes(call.kernel, record, isa)))
     return found
 
 
 def _bound(binding: Binding, piece: tuple[Node, Graph], isa: Isa) -> Step:
-    return bound(binding.bind(*piece, isa), *piece, isa, {})
+    return bound(binding, *piece, isa, {})
 
 
 def signature_of(piece: Piece, step: RowStep) -> tuple[object, ...]:

@@ -2,8 +2,6 @@
  * Sums of products of transformed windows and weights, at every position of four tiles for two output channels.
  *
  *   EQ_TILE_PRODUCTS(positions)        the body of a function of r0 M, r1 V, r2 U, r3 c: EQ_TILE_OPERANDS
- *   eq_tiles_scale_t                   how an output channel's results are requantized
- *   eq_tiles_fill, eq_tiles_copy       bytes of a window
  *   eq_tiles_add, eq_tiles_subtract    two halfwords
  *
  * Layout   V: [c/2][positions][4 tiles] words of two channels, U: [c/2][positions][2 outputs] words, M: int32
@@ -17,51 +15,12 @@
 #define EQ_TILE_PRODUCTS_H
 
 #include <eq_common.h>
+#include <eq_tile_scale.h>
 #include <eq_dot.h>
 
 #define EQ_TILE_PRODUCTS_STACK 56
 
 typedef uint32_t __attribute__((may_alias)) eq_tile_t;
-
-typedef struct {
-  int32_t multiplier;
-  int32_t out_zero;
-  int32_t bias; /* four times that of the results */
-  int32_t shift;
-} eq_tiles_scale_t;
-
-/* `n` bytes, a multiple of 4, at 4-byte addresses. */
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_fill(void *out, int32_t value, int32_t n) {
-  eq_tile_t *to = (eq_tile_t *)out;
-  const uint32_t word = (uint32_t)(uint8_t)value * 0x01010101u;
-  EQ_NO_UNROLL
-  for (; n > 0; n -= 4) {
-    *to++ = word;
-  }
-}
-
-/* `n` bytes, a multiple of 4, from any address to a 4-byte address. */
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_copy(void *out, const int8_t *x, int32_t n) {
-  eq_tile_t *to = (eq_tile_t *)out;
-  EQ_NO_UNROLL
-  for (; n >= 16; n -= 16) {
-    const uint32_t a = eq_load_word(x);
-    const uint32_t b = eq_load_word(x + 4);
-    const uint32_t c = eq_load_word(x + 8);
-    const uint32_t d = eq_load_word(x + 12);
-    to[0] = a;
-    to[1] = b;
-    to[2] = c;
-    to[3] = d;
-    x += 16;
-    to += 4;
-  }
-  EQ_NO_UNROLL
-  for (; n > 0; n -= 4) {
-    *to++ = eq_load_word(x);
-    x += 4;
-  }
-}
 
 EQ_INLINE uint32_t eq_tiles_add(uint32_t a, uint32_t b) {
   uint32_t sum;
@@ -117,6 +76,7 @@ EQ_INLINE uint32_t eq_tiles_subtract(uint32_t a, uint32_t b) {
       "and r4, r4, #7\n\t"                                 \
       "add r4, r4, #1\n\t"                                 \
       "mov r5, #44\n\t"                                    \
+      ".balign 4\n\t"                                      \
       "adr.w r6, 2f\n\t"                                   \
       "mla r4, r4, r5, r6\n\t"                             \
       "add r4, r4, #1\n\t"                                 \

@@ -19,11 +19,22 @@
 
 EQ_INLINE void eq_average_window(int8_t *out, const int8_t *x, int32_t rows, int32_t cols, int32_t row_stride,
                                  int32_t col_stride, int32_t channels, int32_t offset, eq_scaling_t scaling) {
+  if (row_stride == cols * col_stride) { /* as of a global mean */
+    cols *= rows;
+    rows = 1;
+  }
   for (int32_t c = 0; c < channels; c++) {
     int32_t acc = offset;
     for (int32_t r = 0; r < rows; r++) {
       const int8_t *at = x + c + r * row_stride;
-      for (int32_t k = 0; k < cols; k++) {
+      int32_t k = cols;
+      EQ_NO_UNROLL
+      for (; k >= 4; k -= 4) {
+        acc += at[0] + at[col_stride] + at[2 * col_stride] + at[3 * col_stride];
+        at += 4 * col_stride;
+      }
+      EQ_NO_UNROLL
+      for (; k > 0; k--) {
         acc += *at;
         at += col_stride;
       }

@@ -8,6 +8,7 @@ from edgeq.backends.c.bindings import (
     conv,
     conv_dsp,
     conv_mve,
+    conv_panel,
     conv_winograd,
     dense,
     elementwise,
@@ -31,6 +32,7 @@ from edgeq.backends.c.bindings import (
 BINDINGS: tuple[Binding, ...] = (
     *conv_dsp.BINDINGS,
     *conv_mve.BINDINGS,
+    *conv_panel.BINDINGS,
     *conv.BINDINGS,
     *dense.BINDINGS,
     *int16.BINDINGS,

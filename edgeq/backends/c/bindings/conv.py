@@ -34,16 +34,29 @@ def requantization(node: Node, weights: Array, bias: Array, multiplier: Array) -
     }
 
 
+def refuse_short_scaling(node: Node, graph: Graph, isa: Isa) -> str | None:
+    """Why a kernel that scales without a shift, on ARMv6-M by three multiplications, cannot serve a node; or None."""
+    fields = requantization(node, *constants(node, graph))
+    if fields["shift"]:
+        return "the accumulator is shifted to the left"
+    if "v6m" in isa and not fields["narrow"]:
+        return "the product of accumulator and multiplier may leave 48 bits"
+    return None
+
+
 def is_pointwise(node: Node, graph: Graph) -> bool:
     """Whether a convolution is one matrix product over pixels."""
     kernel = graph.operands(node)[1].shape[1:3]
     return kernel == (1, 1) and node.integer("group") == 1 and not any(node.integers("pads"))
 
 
+def _match_columns(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del node, graph
+    return "columns are widened with the DSP extension" if packing.provider(isa, "columns") == "dsp" else None
+
+
 def _match_pointwise_direct(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if packing.provider(isa, "columns") == "dsp":
-        return "columns are widened with the DSP extension"
-    return refuse_one_by_one(node, graph)
+    return _match_columns(node, graph, isa) or refuse_one_by_one(node, graph)
 
 
 def refuse_one_by_one(node: Node, graph: Graph) -> str | None:
@@ -204,7 +217,7 @@ def _bind_double(node: Node, graph: Graph, isa: Isa) -> Call:
 BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_direct_s8", _match_pointwise_direct, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_depthwise_s8", _match_depthwise, _bind_depthwise, "highmul"),
-    Binding("conv2d", "eq_conv2d_s8", None, _bind_conv2d, "highmul"),
+    Binding("conv2d", "eq_conv2d_s8", _match_columns, _bind_conv2d, "highmul"),
     Binding("conv2d", "eq_conv2d_tflite_s8", None, _bind_double, "double"),
 )
 """First match wins: the special kernels stand before the general one."""

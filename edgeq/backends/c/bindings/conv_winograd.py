@@ -7,7 +7,7 @@ from the weights.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from edgeq.backends.c import orders, packing
 from edgeq.backends.c.binding import Binding, Call
-from edgeq.backends.c.bindings.conv import constants, geometry
+from edgeq.backends.c.bindings.conv import constants, geometry, requantization
 from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
@@ -42,6 +42,8 @@ class Form:
         result_limit: no result reaches it.
         input_max: the largest transformed input, where sums must fit int32; None: they may wrap around.
         in_flash: weights are transformed at compile time.
+        isas: the instruction sets, first in search order, that it is for.
+        variant: tells forms of one kernel apart.
     """
 
     kernel: str
@@ -54,6 +56,8 @@ class Form:
     result_limit: int = 1 << 29
     input_max: int | None = None
     in_flash: bool = True
+    isas: tuple[str, ...] = ("dsp",)
+    variant: str = ""
 
     def transformed(self, weights: Array) -> Array:
         """U = G g Gᵀ, int64 [out_channels, positions, positions, in_channels], of [out_channels, 3, 3, in_channels]."""
@@ -74,6 +78,7 @@ _QUAD: Final = Form(
     bias=4,
     input_max=512,
     in_flash=False,
+    isas=("dsp", "v6m", "v7m"),
 )
 WIDE: Final = Form("eq_conv2d_winograd_wide_s8", _QUAD.matrix, 2, 8, 1, bias=4, input_max=512)
 LARGE: Final = Form(
@@ -94,16 +99,16 @@ PHASES: Final = Form(
     stride=2,
     input_max=512,
 )
-TRANSFORMED: Final = tuple(
-    Form(_QUAD.kernel, _QUAD.matrix, 2, 8, block, bias=4, input_max=512, in_flash=False) for block in (4, 3, 2)
-)
+TRANSFORMED: Final = tuple(replace(_QUAD, block=block, variant=str(block)) for block in (4, 3, 2))
 """Quads for which weights are transformed at once, the fastest first; for one alone, that eats most of the gain."""
 
 
 def _refusal(node: Node, graph: Graph, isa: Isa, form: Form) -> str | None:
-    if packing.provider(isa, "columns") != "dsp":
-        return "it needs the DSP extension and no vectors"
-    weights, bias, _ = constants(node, graph)
+    if isa[0] not in form.isas:
+        return f"its products are in the assembly of {', '.join(form.isas)} alone"
+    weights, bias, multiplier = constants(node, graph)
+    if isa[0] == "v6m" and not requantization(node, weights, bias, multiplier)["narrow"]:
+        return "the product of accumulator and multiplier may leave 48 bits"
     if node.integer("group") > 1 or weights.shape[1:3] != _TAPS:
         return "the kernel is not 3x3 over all channels"
     if node.integers("strides") != (form.stride, form.stride) or node.integers("dilations") != (1, 1):
@@ -181,9 +186,12 @@ def _pairs(weights: Array) -> Array:
     return np.pad(weights, [(0, len(weights) % 2), (0, 0), (0, 0), (0, 0)])
 
 
-def _binding(form: Form) -> Binding:
-    return Binding("conv2d", form.kernel, partial(_refusal, form=form), partial(_bind, form=form), "highmul")
+def binding_of(form: Form) -> Binding:
+    """The kernel that takes a form."""
+    return Binding(
+        "conv2d", form.kernel, partial(_refusal, form=form), partial(_bind, form=form), "highmul", variant=form.variant
+    )
 
 
-BINDINGS: tuple[Binding, ...] = tuple(map(_binding, (LARGE, PHASES, WIDE, *TRANSFORMED)))
+BINDINGS: tuple[Binding, ...] = tuple(map(binding_of, (LARGE, PHASES, WIDE, *TRANSFORMED)))
 """The fastest first."""
