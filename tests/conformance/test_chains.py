@@ -126,7 +126,7 @@ def test_checker_finds_planted_faults(fault: str) -> None:
 
     def moved(event: RowCall | RowMove) -> RowCall | RowMove:
         if isinstance(event, RowMove):
-            return event._replace(at=event.at + 8, to=event.to + 4)
+            return event._replace(at=event.at + 8)
         if fault == "read":
             return event._replace(reads=(event.reads[0]._replace(at=event.reads[0].at + 8), *event.reads[1:]))
         if fault == "write":
