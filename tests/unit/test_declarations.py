@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from integer_graphs import Build
 
-from edgeq.backends.c import bind_kernels, declarations
+from edgeq.backends.c import declarations
 from edgeq.backends.c.binding import Call
 from edgeq.backends.c.bindings import BINDINGS, FASTER
 from edgeq.backends.c.declarations import kernel, scratch_bytes, scratch_fields
