@@ -6,7 +6,7 @@ JOBS ?= 2
 BOARD ?= mps2-an386
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-shuffled coverage campaign-graphs campaign-input campaign-mutants lint format golden code-bytes lock readme wheel clean
+.PHONY: help setup demo test test-slow test-shuffled coverage campaign-graphs campaign-input campaign-memory campaign-mutants lint format golden code-bytes costs lock readme wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,6 +41,9 @@ campaign-input: setup ## 2 000 damaged models, 200 damaged files and folders (te
 campaign-graphs: setup ## 1 000 random graphs under sanitizers and on M0, M4, M55 (COUNT=N SEED=N; a quarter of an hour)
 	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.campaigns.random_graphs --workers $(JOBS) $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
+campaign-memory: setup ## 10 000 random programs planned, checked and compared with the bound (COUNT=N SEED=N; some minutes)
+	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.campaigns.memory_plans --workers $(JOBS) $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
 campaign-mutants: setup ## faults planted one at a time, and the share that the tests catch (an hour)
 	EDGEQ_COSMIC_RAY_PYTHON="$${EDGEQ_COSMIC_RAY_PYTHON-$$(sh scripts/environment.sh cosmic-ray)}" \
 	$(BIN)/python -m tests.campaigns.mutants --workers $(JOBS)
@@ -67,6 +70,9 @@ golden: setup ## write digests and instruction budgets of fixed models anew, aft
 
 code-bytes: setup ## measure how many bytes instances of kernels take, after a change of kernels: some minutes
 	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.code_bytes $${EDGEQ_DATA:-../shared/data}/models $(FAMILIES)
+
+costs: setup ## count what kernels cost and fit targets/costs.json to it, after a change of kernels: some minutes
+	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.golden.costs $${EDGEQ_DATA:-../shared/data}/models
 
 readme: setup ## write the generated tables of README.md anew
 	$(BIN)/python scripts/readme.py

@@ -1,7 +1,8 @@
 """edgeq: float ONNX models become integer-only firmware with the same bits on every core.
 
-``edgeq.compile``, ``edgeq.quantize``, ``edgeq.check``, ``edgeq.features``, ``edgeq.stream`` and ``edgeq.load`` are
-described in :mod:`edgeq.api`; they are loaded on first use, so that ``import edgeq`` costs nothing.
+``edgeq.compile``, ``edgeq.quantize``, ``edgeq.check``, ``edgeq.features``, ``edgeq.fit``, ``edgeq.stream``,
+``edgeq.tune`` and ``edgeq.load`` are described in :mod:`edgeq.api`; they are loaded on first use, so that
+``import edgeq`` costs nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from edgeq.lazily import export
 from edgeq.version import __version__
 
 if TYPE_CHECKING:
-    from edgeq.api import check, compile, features, load, quantize, stream  # noqa: A004 - as in edgeq.api
+    from edgeq.api import check, compile, features, fit, load, quantize, stream, tune  # noqa: A004 - as in edgeq.api
     from edgeq.budget import Budget
     from edgeq.errors import EdgeqError, Problem
     from edgeq.models import CompiledModel, QuantizedModel, StreamedModel
@@ -28,9 +29,11 @@ __all__ = [
     "check",
     "compile",
     "features",
+    "fit",
     "load",
     "quantize",
     "stream",
+    "tune",
 ]
 
 export(
@@ -45,8 +48,10 @@ export(
         "check": "api",
         "compile": "api",
         "features": "api",
+        "fit": "api",
         "load": "api",
         "quantize": "api",
         "stream": "api",
+        "tune": "api",
     },
 )

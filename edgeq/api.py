@@ -24,32 +24,40 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, cast
 
 from edgeq.arguments import (
     OPTIMIZE,
     check_arguments,
     check_axes,
     check_board,
+    check_bytes,
     check_calibration,
     check_choice,
-    check_code_bytes,
     check_data,
     check_data_given,
     check_dims,
     check_hop,
     check_model,
     data_source,
+    kernel_pairs,
+    means_folder,
     model_source,
     state_pairs,
 )
+from edgeq.errors import EdgeqError
 from edgeq.models import CompiledModel, QuantizedModel, StreamedModel, limited, names_of, progress_of, taking
 from edgeq.writing import check_file
 
+_OF_FOLDERS: Final = frozenset({"aligned_loads", "code_bytes", "kernel", "kernels", "optimize"})
+"""What :func:`tune` takes for a folder."""
+
 if TYPE_CHECKING:
     from edgeq.analysis.check import CheckResult
+    from edgeq.analysis.fit import FitResult
+    from edgeq.analysis.tuned import TuneResult
     from edgeq.job import CompileOptions, Progress
-    from edgeq.models import Data, Model, States
+    from edgeq.models import Data, Kernels, Model, States
     from edgeq.numerics.scaling import Mode
     from edgeq.onnxio.features import Kind
     from edgeq.sources import DataSource, ModelSource
@@ -62,12 +70,15 @@ __all__ = [
     "QuantizeChoices",
     "QuantizedModel",
     "StreamedModel",
+    "TuneChoices",
     "check",
     "compile",
     "features",
+    "fit",
     "load",
     "quantize",
     "stream",
+    "tune",
 ]
 
 
@@ -85,6 +96,9 @@ class CheckChoices(TypedDict, total=False):
             the same name, or the only one. Data and the firmware's input are what the features read.
         recognize_states: also take states by their names (``h`` and ``h_out``), where shapes and types agree and the
             data has no array for the input; true by default.
+        argmax: the output is the class: a final Softmax or Sigmoid is dropped, and the index of the largest score, an
+            int64, is the output ``NAME_class``.
+        argmax_output: the same for this output of several.
     """
 
     requantize: Mode
@@ -95,6 +109,8 @@ class CheckChoices(TypedDict, total=False):
     states: States
     recognize_states: bool
     features: Model | None
+    argmax: bool
+    argmax_output: str | None
 
 
 class QuantizeChoices(CheckChoices, total=False):
@@ -121,18 +137,44 @@ class CompileChoices(QuantizeChoices, total=False):
         code_bytes: about the bytes that the kernels' code may take: more makes more layers faster; None: layers that do
             much of the work get a kernel of their own.
         optimize: ``balanced``, which is the default; ``speed``: faster kernels that take more RAM; ``size``: less code,
-            by gcc's ``-Os``.
+            by gcc's ``-Os``; ``ram``: layers run in bands of rows where that makes the arena smaller.
+        arena_bytes: the arena has at most so many bytes; layers run in bands of rows only as far as that needs.
         aligned_loads: for memory that traps unaligned loads.
         require_optimized: refuse layers of a hundredth of the work or more whose C kernel is not written for the core.
         sources_only: make no images; needs no compiler.
+        kernel: C kernels of layers instead of those that edgeq chooses: ``{node: kernel}``, or pairs; a node by its
+            name or a pattern (``conv*``). The bits are the same. An unknown one is refused with the candidates.
+        kernels: a file of them that :func:`tune` wrote; ``kernel`` goes before it.
     """
 
     backends: str | Sequence[str]
     code_bytes: int | None
     optimize: str
+    arena_bytes: int | None
     aligned_loads: bool
     require_optimized: bool
     sources_only: bool
+    kernel: Kernels
+    kernels: str | os.PathLike[str] | None
+
+
+class TuneChoices(QuantizeChoices, total=False):
+    """Further keywords of :func:`tune`; see :class:`CompileChoices`. Of a folder only these count, not those above.
+
+    Attributes:
+        code_bytes: the kernels' code stays within it.
+        optimize: ``balanced``: the arena stays within the bound of ``compile``, weights within 1.3 times their bytes;
+            ``speed``: all of the board's RAM; ``size``: no more code either.
+        aligned_loads: see there.
+        kernel: layers that keep these kernels.
+        kernels: a file of them.
+    """
+
+    code_bytes: int | None
+    optimize: str
+    aligned_loads: bool
+    kernel: Kernels
+    kernels: str | os.PathLike[str] | None
 
 
 class FeatureChoices(TypedDict, total=False):
@@ -285,6 +327,57 @@ def quantize(
     return QuantizedModel(quantize_file(source, given, output, options, progress_of(progress), force=force))
 
 
+@taking(TuneChoices)
+def tune(
+    model: Model,
+    data: Data | None = None,
+    *,
+    board: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    **choices: Unpack[TuneChoices],
+) -> TuneResult:
+    """Find the best kernel of each layer: every candidate is run in QEMU, compared with the reference, and counted.
+
+    Args:
+        model: a model, or the path of a folder of :func:`compile`.
+        data: for a float model calibration data; its first sample is what is counted, without it extremes.
+        board: a name of ``edgeq boards``, or a board file; by default the folder's.
+        out: a file to write for ``kernels`` of :func:`compile`; None: none.
+        force: move a file at ``out`` that edgeq did not write to ``OUT.kept-N``, instead of refusing.
+        progress: see this module.
+        **choices: see :class:`TuneChoices`; of a folder, what it was compiled with is the default.
+
+    Raises:
+        EdgeqError: EQ0158 nothing counts instructions on the board; EQ0907 a kernel gives other bits than the
+            reference; else as :func:`compile`.
+    """
+    from edgeq.analysis.tune import tune_model
+    from edgeq.backends.c.kernel_file import wrote_kernels
+    from edgeq.folder import Compiled
+
+    output = _path(out)
+    is_folder = means_folder(model, board)
+    check_arguments(
+        partial(check_file, output, wrote_kernels(output), force=force) if output is not None else lambda: None,
+        partial(check_board, board) if board is not None else lambda: None,
+        partial(_check_tuned, board, choices, is_folder=is_folder),
+    )
+    given = data_source(data) if data is not None else None
+    if is_folder:
+        compiled = Compiled.open(Path(str(model)))
+        kept = compiled.manifest.options
+        own = {"optimize": kept.optimize, "code_bytes": kept.code_bytes, "aligned_loads": kept.aligned_loads}
+        _, _, options = _checked(b"", None, cast("TuneChoices", {**own, **choices}))
+        options = replace(options, board=board or compiled.manifest.board)
+        return tune_model(compiled, options, given, output, progress_of(progress), force=force)
+    _, _, options = _checked(model, given, choices)
+    options = replace(options, board=str(board))
+    made = compile(model, given, board=options.board, sources_only=True, progress=progress, **choices)
+    return tune_model(Compiled.open(made.folder), options, given, output, progress_of(progress), force=force)
+
+
 @taking(CheckChoices)
 def check(model: Model, *, board: str | None = None, **choices: Unpack[CheckChoices]) -> CheckResult:
     """Say everything that is wrong with a model, and what each layer needs. Needs no data and no compiler.
@@ -306,6 +399,40 @@ def check(model: Model, *, board: str | None = None, **choices: Unpack[CheckChoi
     from edgeq.analysis.check import check_model as checked
 
     return checked(source, board, options)
+
+
+@taking(QuantizeChoices)
+def fit(
+    model: Model,
+    data: Data | None = None,
+    *,
+    board: str,
+    progress: Progress | None = None,
+    **choices: Unpack[QuantizeChoices],
+) -> FitResult:
+    """List the ways to compile a model for a board: what each takes of RAM and flash, and its instructions.
+
+    Args:
+        model: float, or quantized (QDQ).
+        data: calibration data, a few hundred typical inputs; needed for a float model.
+        board: a name of ``edgeq boards``, or a board file.
+        progress: see this module.
+        **choices: see :class:`CheckChoices` and :class:`QuantizeChoices`.
+
+    Raises:
+        EdgeqError: as :func:`compile`, but for what does not fit the board.
+    """
+    source, given, options = _checked(model, data, choices, partial(check_board, board), needs_data=True)
+    from edgeq.analysis.fit import fit_model
+    from edgeq.writing.scratch import make_scratch, remove_folder
+
+    scratch = make_scratch("fit")
+    try:
+        # The scratch folder itself is locked by this process; a folder is replaced under a lock of the one above.
+        ways = Path(str(scratch), "ways")
+        return fit_model(source, given, replace(options, board=board), OPTIMIZE, ways, progress_of(progress))
+    finally:
+        remove_folder(scratch)
 
 
 @taking(FeatureChoices)
@@ -418,6 +545,8 @@ def _checked(
         "dims": lambda dims: dims or {},
         "features": lambda features: None if features is None else model_source(features),
         "int16": names_of,
+        "kernel": kernel_pairs,
+        "kernels": _path,
         "save_calibration": _path,
         "states": state_pairs,
     }
@@ -426,7 +555,8 @@ def _checked(
     check_arguments(
         *checks,
         options.quantization.check,
-        partial(check_code_bytes, options.code_bytes),
+        partial(check_bytes, "code_bytes", options.code_bytes),
+        partial(check_bytes, "arena_bytes", options.arena_bytes),
         partial(check_choice, "optimize", options.optimize, OPTIMIZE),
         partial(check_dims, options.dims),
         partial(check_model, source),
@@ -434,8 +564,28 @@ def _checked(
         partial(check_data, given),
         partial(check_data_given, source, given) if needs_data else lambda: None,
         partial(check_calibration, options.calibration),
+        lambda: options.wanted_kernels,
     )
     return source, given, options
+
+
+def _check_tuned(board: str | None, choices: TuneChoices, *, is_folder: bool) -> None:
+    """Refuse a model without a board, and what a folder has decided already.
+
+    Raises:
+        EdgeqError: EQ0193.
+    """
+    if not is_folder and board is None:
+        raise EdgeqError("EQ0193", "a model needs a board", where="board", got="none", allowed="as for compiling")
+    stray = sorted(choices.keys() - _OF_FOLDERS)
+    if is_folder and stray:
+        raise EdgeqError(
+            "EQ0193",
+            "the folder was compiled without these choices",
+            where=", ".join(stray),
+            allowed=", ".join(sorted(_OF_FOLDERS)),
+            hint="tune the model itself, or compile it anew",
+        )
 
 
 def _path(path: str | os.PathLike[str] | None) -> Path | None:

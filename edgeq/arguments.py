@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgeq.numerics.array import Array
     from edgeq.sources import DataSource, ModelSource
 
-OPTIMIZE: Final = ("balanced", "size", "speed")
+OPTIMIZE: Final = ("balanced", "ram", "size", "speed")
 """What compilers of C are asked for."""
 _BLOCK_BYTES: Final = 1 << 20
 # Files beyond this are refused by the reader whatever they hold.
@@ -143,6 +143,27 @@ def state_pairs(states: object) -> tuple[State, ...]:
     raise _unknown("states", states, "a dict of inputs by output, or pairs (output, input)")
 
 
+def means_folder(model: object, board: str | None) -> bool:
+    """Whether a compiled folder is named, not a model: it is one, or nothing is there and no board is named."""
+    if not isinstance(model, (str, os.PathLike)):
+        return False
+    path = Path(model)
+    return path.is_dir() or (board is None and not path.exists())
+
+
+def kernel_pairs(kernels: object) -> tuple[tuple[str, str], ...]:
+    """Kernels that are given as ``{node: kernel}``, or as pairs of a node and a kernel.
+
+    Raises:
+        EdgeqError: EQ0193 they are neither.
+    """
+    if isinstance(kernels, Iterable) and not isinstance(kernels, (str, bytes)):
+        pairs = [tuple(pair) for pair in (kernels.items() if isinstance(kernels, Mapping) else kernels)]
+        if all(len(pair) == 2 and all(isinstance(name, str) for name in pair) for pair in pairs):
+            return tuple((node, kernel) for node, kernel in pairs)
+    raise _unknown("kernel", kernels, "a dict of kernels by node, or pairs (node, kernel)")
+
+
 def check_choice(what: str, value: object, allowed: Sequence[str], code: str = "EQ0193") -> None:
     """Refuse a word that is no choice of an option.
 
@@ -153,16 +174,14 @@ def check_choice(what: str, value: object, allowed: Sequence[str], code: str = "
         raise EdgeqError(code, f"there is no such {what}", where=what, got=value, allowed=", ".join(allowed))
 
 
-def check_code_bytes(budget: int | None) -> None:
+def check_bytes(where: str, budget: int | None) -> None:
     """Refuse a budget of bytes that is none.
 
     Raises:
         EdgeqError: EQ0193.
     """
     if budget is not None and (type(budget) is not int or budget < 0):
-        raise EdgeqError(
-            "EQ0193", "a budget of bytes is no number", where="code_bytes", got=budget, allowed="0 or more"
-        )
+        raise EdgeqError("EQ0193", "a budget of bytes is no number", where=where, got=budget, allowed="0 or more")
 
 
 def check_dims(dims: Mapping[str, int]) -> None:

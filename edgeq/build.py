@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeq.backends.c.program import CProgram
 from edgeq.backends.program import Program
 from edgeq.backends.table import Entry, entries_of
 from edgeq.describe import image_facts
@@ -99,7 +100,9 @@ def _builds(job: Job) -> Iterator[list[Build]]:
             found.append(Build(entry, job.board, graph, program, job.folder / entry.folder))
             if not entry.for_this_computer or native.name == job.board.name:
                 continue
-            program = entry.load().emit(job.request_of(graph, native)).program
+            # Both programs have the same steps, which `verify` compares.
+            chains = program.chains if isinstance(program, CProgram) else None
+            program = entry.load().emit(job.request_of(graph, native, chains)).program
             assert program is not None  # it had one for the board
             program.bundle.write(scratch / entry.name)
             found.append(Build(entry, native, graph, program, scratch / entry.name))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from edgeq.backends import program as emitted
+from edgeq.backends.c import CProgram
+from edgeq.backends.c.chain import Chain
 from edgeq.backends.c_source import version_of
 from edgeq.backends.constants import blobs
 from edgeq.backends.program import ProgramStep, step_nodes
@@ -17,6 +20,10 @@ from edgeq.version import __version__
 
 if TYPE_CHECKING:
     from edgeq.firmware import ImageFacts
+
+
+CHAIN: Final = "chain"
+"""In place of an operator: several nodes that run in bands of rows as one step."""
 
 
 def image_facts(graph: Graph, program: emitted.Program, name: str) -> ImageFacts:
@@ -62,9 +69,13 @@ def describe(job: Job) -> Manifest:
             allow_float=options.allow_float,
             code_bytes=options.code_bytes,
             optimize=options.optimize,
+            arena_bytes=options.arena_bytes,
             aligned_loads=options.aligned_loads,
             dims=dict(sorted(options.dims.items())),
             sources_only=options.sources_only,
+            argmax=options.argmax or options.argmax_output is not None,
+            argmax_output=options.argmax_output,
+            kernels=dict(sorted(_forced(job).items())),
         ),
         sources=Sources(sha256_of(job.source), _digest(job.calibration), _digest(job.options.features)),
         inputs=_endpoints(graph, graph.inputs, graph.inputs),
@@ -77,16 +88,28 @@ def describe(job: Job) -> Manifest:
     )
 
 
+def _forced(job: Job) -> Mapping[str, str]:
+    """The C kernels that were asked for."""
+    product = job.products.get("c")
+    program = product.emitted.program if product is not None else None
+    return program.forced if isinstance(program, CProgram) else {}
+
+
 def _program(product: Product) -> Program:
     graph, program, images = product.graph, product.emitted.program, product.images
     steps = program.steps if program is not None else ()
     described: dict[str, ProgramStep] = {step.node.name: step for step in steps}
+    chained = {node.name for step in steps if isinstance(step, Chain) for node in step.nodes[:-1]}
     sizes = [len(content) for content in product.emitted.modules.files.values()]
     return Program(
         arithmetic=product.mode,
         inputs=tuple(_place(graph.tensors[name], program) for name in graph.inputs),
         outputs=tuple(_place(graph.tensors[name], program) for name in graph.outputs),
-        steps=tuple(_step(graph, node, described.get(node.name), program) for node in step_nodes(graph)),
+        steps=tuple(
+            _step(graph, node, described.get(node.name), program)
+            for node in step_nodes(graph)
+            if node.name not in chained
+        ),
         removed=product.removed,
         weights=blobs(program.constants.arrays) if program is not None else (),
         arena_bytes=program.plan.arena_bytes if program is not None else None,
@@ -129,15 +152,19 @@ def _parameters(tensor: Tensor) -> tuple[float, int] | tuple[None, None]:
 
 
 def _step(graph: Graph, node: Node, step: ProgramStep | None, program: emitted.Program | None) -> Step:
+    chain = step if isinstance(step, Chain) else None
+    nodes = (node,) if chain is None else chain.nodes
     return Step(
         name=node.name,
-        op=node.op,
+        op=node.op if chain is None else CHAIN,
         kernel=step.kernel if step is not None else None,
         refused=dict(step.refused) if step is not None else {},
-        macs=BY_NAME[node.op].macs(node, graph.operands(node)),
+        macs=sum(BY_NAME[each.op].macs(each, graph.operands(each)) for each in nodes),
         scratch_bytes=step.scratch_bytes if step is not None else 0,
-        source=tuple(node.source),
+        source=tuple(dict.fromkeys(name for each in nodes for name in each.source)),
         results=tuple(_place(graph.tensors[name], program) for name in node.outputs),
+        inner=() if chain is None else chain.inner,
+        scratch_offset=program.plan.scratch.get(node.name) if program is not None else None,
     )
 
 

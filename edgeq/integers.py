@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -43,6 +44,14 @@ def import_model(job: Job) -> None:
     model = read_model(job.source)
     if job.options.features is not None:
         model = frontend.join_features(read_model(job.options.features), model)
+    if job.options.argmax or job.options.argmax_output is not None:
+        model = frontend.give_class(
+            model,
+            job.options.argmax_output,
+            job.options.states,
+            recognize=job.options.recognize_states,
+            given=_keys(job),
+        )
     if not frontend.is_quantized(model):
         if job.calibration is None and not job.blind:
             raise EdgeqError(
@@ -87,13 +96,18 @@ def _take_states(job: Job, model: onnx_ir.Model) -> None:
         EdgeqError: EQ0145 to EQ0147, EQ0341; EQ0391 a backend cannot run them.
     """
     from edgeq import frontend
-    from edgeq.onnxio.samples import keys_of
     from edgeq.onnxio.states import states_of
 
-    given = keys_of(job.calibration) if job.calibration is not None else ()
-    frontend.take_states(model, job.options.states, recognize=job.options.recognize_states, given=given)
+    frontend.take_states(model, job.options.states, recognize=job.options.recognize_states, given=_keys(job))
     if states_of(model):
         check_states(job.options.backends)
+
+
+def _keys(job: Job) -> Collection[str]:
+    """The names of the arrays of the user's data."""
+    from edgeq.onnxio.samples import keys_of
+
+    return keys_of(job.calibration) if job.calibration is not None else ()
 
 
 def quantize_model(job: Job) -> None:

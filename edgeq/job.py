@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.backends.base import Aim, EmitRequest, Emitted
+from edgeq.backends.base import Aim, ChainChoice, EmitRequest, Emitted
 from edgeq.backends.table import entries_of
 from edgeq.errors import Problem
 from edgeq.ir import Graph, State
@@ -48,6 +48,7 @@ class CompileOptions:
         allow_float: patterns of the names of nodes that stay in software float.
         code_bytes: a budget for the code of kernels; None: by the share of the work.
         optimize: what counts most, one of ``arguments.OPTIMIZE``.
+        arena_bytes: the most that the arena may take; None: what follows.
         dims: sizes of named dynamic dimensions.
         backends: what to emit, sorted names of ``backends.table``.
         accept_data: severe doubts about the data are warnings.
@@ -59,6 +60,10 @@ class CompileOptions:
         states: outputs that carry on inputs, by the model's names.
         recognize_states: take states by their names, too.
         features: a model whose results are the model's inputs.
+        argmax: the output is the class, the index of the largest score.
+        argmax_output: the output with the scores; None: the only one.
+        kernel: patterns of names of nodes, and the kernels that these shall have; of several for a node the last.
+        kernels: a file of further ones, which come first.
     """
 
     board: str
@@ -70,6 +75,7 @@ class CompileOptions:
     allow_float: tuple[str, ...] = ()
     code_bytes: int | None = None
     optimize: str = "balanced"
+    arena_bytes: int | None = None
     dims: Mapping[str, int] = field(default_factory=dict)
     backends: tuple[str, ...] = ("c",)
     accept_data: bool = False
@@ -81,10 +87,16 @@ class CompileOptions:
     states: tuple[State, ...] = ()
     recognize_states: bool = True
     features: ModelSource | None = None
+    argmax: bool = False
+    argmax_output: str | None = None
+    kernel: tuple[tuple[str, str], ...] = ()
+    kernels: Path | None = None
 
     @property
     def aim(self) -> Aim:
-        """What the C backend does where a faster kernel takes memory."""
+        """What counts to the C backend: memory or speed."""
+        if self.optimize == "ram" or self.arena_bytes is not None:
+            return "ram"
         return "speed" if self.optimize == "speed" else "balanced"
 
     @property
@@ -96,6 +108,17 @@ class CompileOptions:
     def main(self) -> str:
         """The backend whose images are the folder's own."""
         return entries_of(self.backends)[0].name
+
+    @property
+    def wanted_kernels(self) -> tuple[tuple[str, str], ...]:
+        """Those of the file and the others.
+
+        Raises:
+            EdgeqError: EQ0157 the file cannot be read.
+        """
+        from edgeq.backends.c.kernel_file import read_kernels
+
+        return (*(read_kernels(self.kernels) if self.kernels is not None else ()), *self.kernel)
 
     @property
     def quantization(self) -> QuantizeOptions:
@@ -170,8 +193,16 @@ class Job:
     notes: list[Problem] = field(default_factory=list)
     manifest: Manifest | None = None
 
-    def request_of(self, graph: Graph, board: Board | None = None) -> EmitRequest:
-        """What a backend is asked for: everything for the job's board, or for another one what an image needs."""
+    def request_of(
+        self, graph: Graph, board: Board | None = None, chains: tuple[ChainChoice, ...] | None = None
+    ) -> EmitRequest:
+        """What a backend is asked for: everything for the job's board, or for another one what an image needs.
+
+        Args:
+            graph: the integer graph.
+            board: the other board; None: the job's.
+            chains: for another one, which nodes run in bands for the job's.
+        """
         from edgeq.onnxio.states import kept_outputs
 
         assert self.qdq_model is not None  # the stages before have set it
@@ -185,6 +216,10 @@ class Job:
             modules=board is None and not self.options.sources_only,
             aim=self.options.aim,
             ram_bytes=self.board.ram.app_size_bytes if self.board.ram is not None else None,
+            flash_bytes=self.board.flash.app_size_bytes if self.board.flash is not None else None,
+            arena_bytes=self.options.arena_bytes,
+            chains=chains,
+            kernels=self.options.wanted_kernels if board is None else (),
         )
 
 

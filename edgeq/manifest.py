@@ -115,6 +115,8 @@ class Step:
         scratch_bytes: memory that lives for this step only.
         source: the ONNX nodes that became it.
         results: what it computes.
+        inner: of several nodes in one step, the tensors between them, which never lie in memory as a whole.
+        scratch_offset: where the scratch lies in the arena; None where there is none.
     """
 
     name: str
@@ -125,6 +127,8 @@ class Step:
     scratch_bytes: Natural
     source: tuple[str, ...]
     results: tuple[Place, ...]
+    inner: tuple[str, ...] = ()
+    scratch_offset: Natural | None = None
 
     @property
     def label(self) -> str:
@@ -180,7 +184,7 @@ class Program:
 class Options:
     """What the user chose; see :class:`edgeq.job.CompileOptions`.
 
-    ``observer`` and ``scheme`` are None where nothing was calibrated.
+    ``observer`` and ``scheme`` are None where nothing was calibrated. ``kernels`` are those asked for, by node name.
     """
 
     mode: Annotated[Mode, MODES.__contains__]
@@ -190,9 +194,13 @@ class Options:
     allow_float: tuple[str, ...]
     code_bytes: Natural | None
     optimize: str
+    arena_bytes: Natural | None
     aligned_loads: bool
     dims: Mapping[str, Natural]
     sources_only: bool
+    argmax: bool
+    argmax_output: str | None
+    kernels: Mapping[str, str]
 
 
 @dataclass(frozen=True)

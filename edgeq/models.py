@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Model: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
     Named: TypeAlias = Mapping[str, npt.ArrayLike]
     States: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+    Kernels: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
     Data: TypeAlias = str | os.PathLike[str] | npt.ArrayLike | Named | Iterable[npt.ArrayLike | Named]
 
 _F = TypeVar("_F", bound=Callable[..., Any])

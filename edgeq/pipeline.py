@@ -64,6 +64,7 @@ def compile_model(
         "the board": board_file(options.board),
         "the saved calibration": options.calibration,
         "the features": path_of(options.features),
+        "the kernels": options.kernels,
     }
     check_apart(out, inputs)
     check_replaceable(out, force=force)

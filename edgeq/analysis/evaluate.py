@@ -252,7 +252,7 @@ def _judge(name: str, metric: str, material: Material) -> Score:
     value = METRICS[metric](material)
     if material.reference is None:
         return Score(name, value, None, None)
-    if metric in {"agreement", "top1"}:
+    if material.are_classes or metric in {"agreement", "top1"}:  # numbers of classes have no noise
         return Score(name, value, agreement(material), None)
     return Score(name, value, None, sqnr_db(material.outputs, material.reference))
 

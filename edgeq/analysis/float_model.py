@@ -76,11 +76,14 @@ def float_model_of(compiled: Compiled, source: ModelSource | None) -> FloatModel
     given = read_model(source)
     if frontend.is_quantized(given):
         raise _another(source, "a quantized model", "the float model that it was made from")
+    options = compiled.manifest.options
+    states = [
+        State(*names) for names in dict.fromkeys((state.input, state.output) for state in compiled.manifest.states)
+    ]
+    if options.argmax:
+        given = frontend.give_class(given, options.argmax_output, states, recognize=False)
     used = {str(dim) for value in given.graph.inputs for dim in value.shape or () if not isinstance(dim, int)}
-    dims = compiled.manifest.options.dims
-    model = frontend.normalize(given, {name: size for name, size in dims.items() if name in used})
-    pairs = dict.fromkeys((state.input, state.output) for state in compiled.manifest.states)
-    states = [State(*names) for names in pairs]
+    model = frontend.normalize(given, {name: size for name, size in options.dims.items() if name in used})
     frontend.take_states(model, states, recognize=False)
     return FloatModel(model, inputs, _matched(compiled, model, source))
 

@@ -9,10 +9,27 @@ from typing import Literal, Protocol
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.program import Program
 from edgeq.ir import Graph
+from edgeq.memory.bands import Way
 from edgeq.target import Target
 
-Aim = Literal["balanced", "speed"]
-"""``balanced``: faster kernels may take memory up to a bound; ``speed``: as much as they like (``c/choose.py``)."""
+Aim = Literal["balanced", "speed", "ram"]
+"""``balanced``: faster kernels may take memory up to a bound; ``speed``: as much as they like (``c/choose.py``).
+``ram``: the arena shall be smallest, or within a bound (``c/chain_search.py``)."""
+
+
+@dataclass(frozen=True)
+class ChainChoice:
+    """Nodes that run in bands of rows, as one step.
+
+    Attributes:
+        nodes: their names, in schedule order.
+        height: rows of the last result that a band makes.
+        way: how rows between the nodes are held.
+    """
+
+    nodes: tuple[str, ...]
+    height: int
+    way: Way
 
 
 @dataclass(frozen=True)
@@ -29,6 +46,11 @@ class EmitRequest:
         modules: also make what runners load on this computer; it may need a compiler.
         aim: what counts where a faster kernel takes memory.
         ram_bytes: of the board, for everything; None: as much as it needs.
+        flash_bytes: likewise.
+        arena_bytes: the most that the arena may take, for the aim ``ram``; None: as little as possible.
+        chains: which nodes run in bands, for the aim ``ram``: those of another program of the model, whose steps this
+            one's are compared with. None: the backend chooses.
+        kernels: patterns of names of nodes, and the kernels that these shall have (``c/candidates.py``).
     """
 
     graph: Graph
@@ -40,6 +62,10 @@ class EmitRequest:
     modules: bool = True
     aim: Aim = "balanced"
     ram_bytes: int | None = None
+    flash_bytes: int | None = None
+    arena_bytes: int | None = None
+    chains: tuple[ChainChoice, ...] | None = None
+    kernels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,13 @@ class Constants:
     arrays: dict[str, Array] = field(default_factory=dict)
     known: dict[tuple[str, bytes], str] = field(default_factory=dict)
 
-    def add(self, step: int, label: str, array: Array) -> str:
+    def add(self, step: int | str, label: str, array: Array) -> str:
         """Define an array and return its name; the same content gets the same name."""
         key = (array.dtype.name, array.tobytes())
         if key not in self.known:
             name = f"{self.prefix}_w{step}_{label}"
+            if name in self.arrays:
+                raise ValueError(f"{name} has two contents")
             self.arrays[name] = array
             self.known[key] = name
         return self.known[key]

@@ -11,7 +11,9 @@ from typing import Final
 
 from edgeq.ir import Graph, Node
 from edgeq.memory.check import check_plan
+from edgeq.memory.check_rows import check_rows
 from edgeq.memory.plan import plan_memory
+from edgeq.memory.rows import RowProgram
 from edgeq.memory.schedule import Buffer, Region, Schedule, Step, Trailing
 
 ARENA: Final = "arena"
@@ -26,11 +28,15 @@ class StepMemory:
         scratch_bytes: working memory that lives for this step only.
         in_place: (operand, result) names that the kernel allows at one and the same address.
         trailing: results that the kernel allows to overlap an operand from below.
+        chain: of a chain, whose entry is that of its last node: the names of its other nodes.
+        program: of a chain, what it does in its scratch.
     """
 
     scratch_bytes: int = 0
     in_place: tuple[tuple[str, str], ...] = ()
     trailing: tuple[Trailing, ...] = ()
+    chain: tuple[str, ...] = ()
+    program: RowProgram | None = None
 
 
 @dataclass(frozen=True)
@@ -66,26 +72,37 @@ def checked_plan(graph: Graph, needs: Mapping[str, StepMemory]) -> Plan:
     plan = plan_memory(schedule)
     check_plan(schedule, plan)
     start = {STATE: 0, ARENA: plan.used_bytes[STATE]}
-    return Plan(
+    found = Plan(
         arena_bytes=sum(plan.used_bytes.values()),
         state_bytes=plan.used_bytes[STATE],
         offsets={name: start[place.region] + place.offset for name, place in plan.places.items()},
         scratch={name: start[place.region] + place.offset for name, place in plan.scratch.items()},
         bound_bytes=plan.used_bytes[STATE] + plan.bound_bytes[ARENA],
     )
+    sizes = {name: graph.tensors[name].size_bytes for name in found.offsets}
+    for name, need in needs.items():
+        if need.program is not None:
+            own = found.scratch.get(name, 0)
+            check_rows(name, need.program, found.offsets, sizes, own, found.arena_bytes)
+    return found
 
 
 def schedule_of(graph: Graph, needs: Mapping[str, StepMemory]) -> Schedule:
     """The activations of a graph as buffers; a reshape of one is an alias, both sides of a state lie at one place."""
     kept = _kept(graph)
+    inside = {name for need in needs.values() for name in need.chain}
+    by_name = {node.name: node for node in graph.nodes}
+    hidden = {tensor for name in inside for tensor in by_name[name].outputs}
     buffers = {
         tensor.name: Buffer(tensor.size_bytes, (STATE if tensor.name in kept else ARENA,))
         for tensor in graph.activations()
+        if tensor.name not in hidden
     }
 
     def step_of(node: Node) -> Step:
         need = needs.get(node.name, StepMemory())
-        reads = tuple(name for name in dict.fromkeys(node.inputs) if name in buffers)
+        inputs = [name for other in need.chain for name in by_name[other].inputs]
+        reads = tuple(name for name in dict.fromkeys((*inputs, *node.inputs)) if name in buffers)
         return Step(
             node.name,
             reads,
@@ -101,7 +118,7 @@ def schedule_of(graph: Graph, needs: Mapping[str, StepMemory]) -> Schedule:
         buffers,
         graph.sources(),
         graph.sinks(),
-        tuple(map(step_of, graph.nodes)),
+        tuple(step_of(node) for node in graph.nodes if node.name not in inside),
         tuple((state.input, state.output) for state in graph.states),
     )
 

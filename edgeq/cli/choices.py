@@ -43,6 +43,19 @@ def _states(ctx: click.Context, parameter: click.Parameter, values: tuple[str, .
     return tuple(found)
 
 
+def _kernels(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    del ctx, parameter
+    found = []
+    for value in values:
+        node, separator, kernel = value.rpartition("=")  # names of kernels have no =
+        if not (separator and node and kernel):
+            raise EdgeqError(
+                "EQ0101", "a kernel has no node or no name", where="--kernel", got=value, allowed="NODE=KERNEL"
+            )
+        found.append((node, kernel))
+    return tuple(found)
+
+
 def _observers() -> list[str]:
     from edgeq.quant import AUTO, OBSERVERS
 
@@ -121,13 +134,32 @@ CHOICES: Final[Mapping[str, Callable[[Command], Command]]] = {
         type=click.Choice(OPTIMIZE),
         default="balanced",
         show_default=True,
-        help="speed: kernels that take more RAM, too; size: less code.",
+        help="ram: layers in bands of rows; speed: kernels that take more RAM, too; size: less code.",
+    ),
+    "arena_bytes": click.option(
+        "--arena-bytes",
+        type=int,
+        metavar="N",
+        help="The most that the arena may take: layers run in bands of rows as far as that needs.",
     ),
     "aligned_loads": click.option(
         "--aligned-loads", is_flag=True, help="For memory that traps unaligned loads; slower on M4, M7, M33."
     ),
     "require_optimized": click.option(
         "--require-optimized", is_flag=True, help="Refuse layers whose C kernel is not written for the core."
+    ),
+    "kernel": click.option(
+        "--kernel",
+        metavar="NODE=KERNEL",
+        multiple=True,
+        callback=_kernels,
+        help="C kernel of a layer, by name or pattern, instead of the choice; may be repeated.",
+    ),
+    "kernels": click.option(
+        "--kernels",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Kernels that `edgeq tune` chose; --kernel goes before them.",
     ),
     "backends": click.option(
         "--backend",
@@ -162,6 +194,12 @@ CHOICES: Final[Mapping[str, Callable[[Command], Command]]] = {
         type=click.Path(path_type=Path),
         help="Model that stands in front, such as `edgeq features` writes: its result feeds MODEL's input.",
     ),
+    "argmax": click.option(
+        "--argmax",
+        is_flag=True,
+        help="The output is the class, the index of the largest score; a final Softmax or Sigmoid is dropped.",
+    ),
+    "argmax_output": click.option("--argmax-output", metavar="NAME", help="As --argmax, for this output of several."),
     "recognize_states": click.option(
         "--no-state",
         "recognize_states",

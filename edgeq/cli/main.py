@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "eval": "Measure accuracy on labelled data, beside the float model's.",
     "explain": "Explain an error code.",
     "features": "Write signal features as an ONNX model, for --features.",
+    "fit": "List the ways to fit a board: RAM, flash and instructions of each.",
     "flash": "Write the image into the board; print the command that does it.",
     "methods": "List the choices for quantization.",
     "ops": "List the operators, how ONNX spells them, and their kernels.",
@@ -41,6 +42,7 @@ COMMANDS: Final = {
     "quantize": "Turn a float model into a quantized ONNX (QDQ) model.",
     "stream": "Turn a causal model of a window into its step form, with states.",
     "targets": "List the processors.",
+    "tune": "Find the best kernel of each layer by running them all.",
     "verify": "Prove that every step's output has the same bits everywhere.",
 }
 

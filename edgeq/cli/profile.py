@@ -46,6 +46,12 @@ if TYPE_CHECKING:
 @click.option(
     "--svg", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw layers and classes of instructions."
 )
+@click.option(
+    "--arena",
+    metavar="FILE.svg",
+    type=click.Path(path_type=Path),
+    help="Draw what lies where in the arena, step by step.",
+)
 @force_option
 @budget_options
 @common
@@ -56,6 +62,7 @@ def command(
     runner: str,
     other: Path | None,
     svg: Path | None,
+    arena: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -66,13 +73,16 @@ def command(
     edgeq profile build/kws --data eval.npz --json
     edgeq profile build/kws --compare build/old --svg kws.svg
     """
-    if svg is not None:
-        _check_picture(svg, force=force)
+    for path, flag in ((svg, "--svg"), (arena, "--arena")):
+        if path is not None:
+            _check_picture(path, flag, force=force)
     with ProgressLine() as progress:
         result = api.load(folder).profile(runner, data, samples=samples, progress=progress)
         compared = _compared(result, other, data, samples, progress) if other is not None else None
     if svg is not None:
         _draw(result, svg)
+    if arena is not None:
+        _draw_arena(folder, arena)
     if as_json:
         print_document("profile", {**result.to_json(), "compared": compared.to_json() if compared else None})
         show_problems(result.notes, err=True)
@@ -94,30 +104,49 @@ def _compared(
     return ProfileComparison(before, result)
 
 
-def _check_picture(path: Path, *, force: bool) -> None:
+def _check_picture(path: Path, flag: str, *, force: bool) -> None:
     from edgeq.pipeline import make_parent
     from edgeq.report.flame import drew
     from edgeq.writing import check_file
 
-    check_file(path, drew(path), force=force, flag="--svg")
-    make_parent(path, "--svg")
+    check_file(path, drew(path), force=force, flag=flag)
+    make_parent(path, flag)
 
 
 def _draw(result: ProfileResult, path: Path) -> None:
-    from edgeq.report.flame import drew
     from edgeq.report.profile_picture import profile_svg
-    from edgeq.writing import disk_problem, keep_file, write_whole
 
     if result.instructions is None:
         click.echo(f"{path} is not drawn: {result.uncounted}", err=True)
         return
+    _write(path, profile_svg(result), "--svg")
+
+
+def _draw_arena(folder: Path, path: Path) -> None:
+    from edgeq.analysis.arena import tenants_of
+    from edgeq.folder import Compiled
+    from edgeq.report.arena_picture import arena_svg
+
+    compiled = Compiled.open(folder)
+    program = compiled.manifest.program
+    if program.arena_bytes is None:
+        click.echo(f"{path} is not drawn: the program plans no memory", err=True)
+        return
+    title = f"{compiled.name} for {compiled.board.name}: {program.arena_bytes:,} bytes of arena"
+    _write(path, arena_svg(title, program.arena_bytes, len(program.steps), tenants_of(compiled)), "--arena")
+
+
+def _write(path: Path, picture: bytes, flag: str) -> None:
+    from edgeq.report.flame import drew
+    from edgeq.writing import disk_problem, keep_file, write_whole
+
     if path.exists() and not drew(path):
         keep_file(path)
     try:
-        write_whole(path, profile_svg(result))
+        write_whole(path, picture)
     except OSError as problem:
         raise disk_problem(problem) or EdgeqError(
-            "EQ0101", "the picture cannot be written", where="--svg", got=f"{path}: {problem.strerror}"
+            "EQ0101", "the picture cannot be written", where=flag, got=f"{path}: {problem.strerror}"
         ) from problem
 
 

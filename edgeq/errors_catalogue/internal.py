@@ -14,4 +14,5 @@ INTERNAL: Final[dict[str, tuple[str, str]]] = {
     "EQ0904": ("The reference got wrong inputs", _DEFECT),
     "EQ0905": ("The memory plan is not valid", _DEFECT),
     "EQ0906": ("A TFLite file would not have the graph's bits", _DEFECT),
+    "EQ0907": ("A kernel gives other bits than the reference", _DEFECT),
 }

@@ -218,6 +218,18 @@ MODEL: Final[dict[str, tuple[str, str]]] = {
             "the outputs the shapes which the model declares. Export it as a constant."
         ),
     ),
+    "EQ0266": (
+        "A model that gives a class already",
+        "--argmax has no more to do than to drop a Softmax in front of the ArgMax.",
+    ),
+    "EQ0268": (
+        "An output without an axis of classes",
+        (
+            "--argmax takes the index of the largest score along the axis of a final Softmax, or along the only axis "
+            "with more than one value. One score is no choice between classes: the application compares it with a "
+            "threshold."
+        ),
+    ),
     "EQ0269": (
         "A saved calibration cannot be read",
         (

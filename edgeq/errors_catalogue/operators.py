@@ -166,6 +166,13 @@ OPERATORS: Final[dict[str, tuple[str, str]]] = {
             "bits are the same without the option; the layer is slower than others of its size."
         ),
     ),
+    "EQ0383": (
+        "A kernel cannot run the node that it is asked for",
+        (
+            "--kernel forces a kernel, but not where its shapes, types or bounds do not hold: the message has the "
+            "reason, and the other candidates."
+        ),
+    ),
     "EQ0385": (
         "The TVM backend cannot express an operator",
         "The message lists every such node. The C backend runs them all: leave tvm out of --backend.",

@@ -19,6 +19,10 @@ TOOLS: Final[dict[str, tuple[str, str]]] = {
         "The kernels take more code than their budget",
         "Every kernel needs one instance, and these take more than --code-bytes; nothing is left out.",
     ),
+    "EQ0404": (
+        "The arena cannot be made so small",
+        "What layers read and give at once is more than --arena-bytes, also where they run in bands of rows.",
+    ),
     "EQ0501": (
         "ARM compiler missing",
         (

@@ -224,6 +224,29 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
         "No such node",
         "--allow-float takes names of nodes of the float model that compute with floats, or patterns of them.",
     ),
+    "EQ0154": (
+        "Which output has the scores",
+        "A class is taken of one output. Where the model has several, --argmax-output names it; states do not count.",
+    ),
+    "EQ0155": (
+        "No such step",
+        (
+            "--kernel and the file of --kernels name nodes of the ONNX model, or steps as the manifest does; the "
+            "message lists them. A node that was folded away is no step; a file of --kernels belongs to one model."
+        ),
+    ),
+    "EQ0156": (
+        "No such kernel",
+        "The message lists the kernels of the operator, and why those in brackets refuse the node.",
+    ),
+    "EQ0157": (
+        "The file of kernels cannot be read",
+        "--kernels takes what `edgeq tune` wrote: JSON with the kernels by node.",
+    ),
+    "EQ0158": (
+        "Nothing counts instructions",
+        "`edgeq tune` counts in QEMU's machines, through a plugin. Take a board that `edgeq boards` shows with one.",
+    ),
     "EQ0160": (
         "The folder has no image for this",
         (

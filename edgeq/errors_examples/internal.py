@@ -16,4 +16,5 @@ INTERNAL: Final[dict[str, Example]] = {
     "EQ0904": Example("the reference is given an int16 array for an int8 input", _REPORT),
     "EQ0905": Example("a plan in which two live tensors share bytes", _REPORT),
     "EQ0906": Example("a TFLite file whose scales give other multipliers than the graph's", _REPORT),
+    "EQ0907": Example("a kernel whose last tile of channels is wrong", _REPORT),
 }

@@ -125,6 +125,10 @@ MODEL: Final[dict[str, Example]] = {
     "EQ0265": Example(
         "def forward(self, x, size): return x.reshape(size)", "def forward(self, x): return x.reshape(1, 40)"
     ),
+    "EQ0266": Example("--argmax    (the model ends in ArgMax)", "the same without --argmax"),
+    "EQ0268": Example(
+        "--argmax    (output score: float32[1, 1])", "the application compares the score with its threshold"
+    ),
     "EQ0269": Example("--calibration calib.npz", "--calibration kws.calibration.npz"),
     "EQ0270": Example(
         "edgeq compile vww.onnx --data vww.npz --calibration kws.calibration.npz ...",

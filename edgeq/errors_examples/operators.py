@@ -96,6 +96,9 @@ OPERATORS: Final[dict[str, Example]] = {
         "edgeq compile net.onnx --board native --require-optimized ...",
         "edgeq compile net.onnx --board mps2-an386 --require-optimized ...",
     ),
+    "EQ0383": Example(
+        "--kernel conv1=eq_conv2d_winograd_s8    (conv1 has a stride of 2)", "--kernel conv1=eq_conv2d_triple_s8"
+    ),
     "EQ0385": Example("edgeq compile kws.onnx --backend c,tvm ...", "edgeq compile kws.onnx --backend c ..."),
     "EQ0390": Example("edgeq compile kws.onnx --backend c,tflite ...", "edgeq compile kws.onnx --backend c ..."),
     "EQ0391": Example(

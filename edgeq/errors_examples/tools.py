@@ -24,6 +24,10 @@ TOOLS: Final[dict[str, Example]] = {
         "edgeq compile kws.onnx --data calib.npz --board microbit-v1 -o build/kws --code-bytes 100",
         "edgeq compile kws.onnx --data calib.npz --board microbit-v1 -o build/kws --code-bytes 4000",
     ),
+    "EQ0404": Example(
+        "edgeq compile kws.onnx --data calib.npz --board microbit-v1 -o build/kws --arena-bytes 100",
+        "edgeq fit kws.onnx --data calib.npz --board microbit-v1    (and one of the arenas that it lists)",
+    ),
     "EQ0501": Example("a computer without arm-none-eabi-gcc", _ARM),
     "EQ0502": Example("a computer without gcc or cc", _HOST),
     "EQ0503": Example("generated code that gcc refuses", _REPORTED),

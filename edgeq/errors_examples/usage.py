@@ -123,6 +123,11 @@ USAGE: Final[dict[str, Example]] = {
     "EQ0153": Example(
         "edgeq compile kws.onnx --allow-float Sqtr_3 ...", "edgeq compile kws.onnx --allow-float Sqrt_3 ..."
     ),
+    "EQ0154": Example("--argmax    (outputs boxes, scores)", "--argmax-output scores"),
+    "EQ0155": Example("--kernel fc7=eq_dense_s8    (the nodes: conv1, fc1)", "--kernel fc1=eq_dense_s8"),
+    "EQ0156": Example("--kernel conv1=eq_dense_s8", "--kernel conv1=eq_conv2d_s8"),
+    "EQ0157": Example("--kernels kws.onnx", "edgeq tune build/kws -o kws.json && edgeq compile ... --kernels kws.json"),
+    "EQ0158": Example("edgeq tune build/kws --board native", "edgeq tune build/kws --board mps2-an386"),
     "EQ0160": Example(f"{_COMPILE} --sources-only && edgeq verify build/kws", f"{_COMPILE} && edgeq verify build/kws"),
     "EQ0161": Example("rm build/kws/emulated.elf && edgeq emulate build/kws", f"{_COMPILE} && edgeq emulate build/kws"),
     "EQ0162": Example("edgeq verify build/kws --on reference", "edgeq verify build/kws --on native"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgeq.lazily import export
 
 if TYPE_CHECKING:
+    from edgeq.frontend.class_output import give_class
     from edgeq.frontend.joining import join_features
     from edgeq.frontend.normalize import is_quantized, normalize, normalize_structure
     from edgeq.frontend.normalize_qdq import Recovered, normalize_qdq, recover_plan, restore_integer_values
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Recovered",
     "check_support",
+    "give_class",
     "is_quantized",
     "join_features",
     "normalize",
@@ -32,6 +34,7 @@ export(
         "Recovered": "normalize_qdq",
         "join_features": "joining",
         "check_support": "support",
+        "give_class": "class_output",
         "is_quantized": "normalize",
         "normalize": "normalize",
         "normalize_qdq": "normalize_qdq",

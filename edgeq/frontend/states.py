@@ -78,6 +78,19 @@ def take_states(
     set_states(model, [state for state in states if inputs[state.input].uses()])
 
 
+def outputs_of_states(
+    model: ir.Model, asked: Sequence[State] = (), *, recognize: bool = True, given: Collection[str] = ()
+) -> frozenset[str]:
+    """The outputs that :func:`take_states` would take, as far as the model states shapes; nothing is changed or told.
+
+    Args: as there.
+    """
+    carried = states_of(model) if recognize else ()
+    stated = [*asked, *carried]
+    found = [] if carried or not recognize else _recognized(model, stated, given)
+    return frozenset(state.output for state in (*stated, *found))
+
+
 def _inputs(model: ir.Model) -> dict[str, ir.Value]:
     return {str(value.name): value for value in model.graph.inputs if not value.is_initializer()}
 

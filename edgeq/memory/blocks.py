@@ -68,7 +68,7 @@ def task_of(schedule: Schedule) -> Task:
     ]
     everything = [*blocks, *scratch]
     regions = {region.name: region for region in schedule.regions}
-    return Task(regions, everything, _rivals(everything), _distances(schedule, blocks))
+    return Task(regions, everything, rivals_of(everything), _distances(schedule, blocks))
 
 
 def trailing_distance(order: Order, operand_bytes: int) -> int:
@@ -190,7 +190,7 @@ def _distance(schedule: Schedule, item: Trailing) -> Distance:
     return Distance(trailing_distance(item.order, schedule.buffers[item.operand].size_bytes), item.order.planes)
 
 
-def _rivals(blocks: Sequence[Block]) -> list[list[int]]:
+def rivals_of(blocks: Sequence[Block]) -> list[list[int]]:
     """By block, those that are alive in one of its steps: found in the order of time, not pair by pair."""
     found: list[list[int]] = [[] for _ in blocks]
     alive: list[int] = []

@@ -78,7 +78,7 @@ def _play(step: Step, memory: _Memory) -> None:
     for name in step.writes:
         memory.require(name, f"{step.name} (results overlap)")
     if np.any(used != _SCRATCH):
-        raise _broken(step.name, "a result overlaps the scratch")
+        raise broken(step.name, "a result overlaps the scratch")
 
 
 class _Memory:
@@ -92,7 +92,7 @@ class _Memory:
         for region in schedule.regions:
             used = plan.used_bytes[region.name]
             if region.size_bytes is not None and used > region.size_bytes:
-                raise _broken("-", f"{used} bytes are used of {region.name}, which has {region.size_bytes}")
+                raise broken("-", f"{used} bytes are used of {region.name}, which has {region.size_bytes}")
             self.bytes[region.name] = np.full(used, _FREE, np.int32)
             self.align[region.name] = region.align_bytes
         self.tags = {name: tag for tag, name in enumerate(schedule.buffers, start=_FIRST_TAG)}
@@ -104,14 +104,14 @@ class _Memory:
     def _checked(self, name: str, buffer: Buffer, place: Place) -> tuple[str, int, int]:
         start, end = place.offset, place.offset + buffer.size_bytes
         if place.region not in buffer.regions:
-            raise _broken(name, f"it lies in {place.region}, not in {' or '.join(buffer.regions)}")
+            raise broken(name, f"it lies in {place.region}, not in {' or '.join(buffer.regions)}")
         if start < 0 or end > len(self.bytes[place.region]):
             size = len(self.bytes[place.region])
-            raise _broken(name, f"bytes {start}..{end} lie outside the {size} bytes of {place.region}")
+            raise broken(name, f"bytes {start}..{end} lie outside the {size} bytes of {place.region}")
         if buffer.offset is not None and (place.region, start) != (buffer.regions[0], buffer.offset):
-            raise _broken(name, f"it lies at {place.region} + {start}, not at {buffer.regions[0]} + {buffer.offset}")
+            raise broken(name, f"it lies at {place.region} + {start}, not at {buffer.regions[0]} + {buffer.offset}")
         if start % self.align[place.region]:
-            raise _broken(name, f"offset {start} is not a multiple of {self.align[place.region]}")
+            raise broken(name, f"offset {start} is not a multiple of {self.align[place.region]}")
         return place.region, start, end
 
     def held(self, name: str) -> _Bytes:
@@ -126,7 +126,7 @@ class _Memory:
     def require(self, name: str, reader: str) -> None:
         """The buffer is still whole."""
         if not np.all(self.held(name) == self.tags[name]):
-            raise _broken(reader, f"{name} was overwritten before it was read")
+            raise broken(reader, f"{name} was overwritten before it was read")
 
     def release(self, name: str) -> None:
         """Poison what is left of a buffer that nobody needs."""
@@ -137,14 +137,14 @@ class _Memory:
         """The result of an alias is its operand under another name."""
         (operand,), (result,) = step.reads, step.writes
         if self.span(result)[:2] != self.span(operand)[:2]:
-            raise _broken(step.name, "an alias moved its bytes")
+            raise broken(step.name, "an alias moved its bytes")
         self.tags[result] = self.tags[operand]
 
     def carry(self) -> None:
         """What a run leaves of its states is what the next one reads, where it lies."""
         for given, kept in self.schedule.states:
             if self.span(given) != self.span(kept):
-                raise _broken("the end", f"{kept} does not lie where the next run reads {given}")
+                raise broken("the end", f"{kept} does not lie where the next run reads {given}")
         for given, _ in self.schedule.states:
             self.write(given)
 
@@ -168,11 +168,9 @@ class _Memory:
         """Each byte that result and operand share has a time at which it is needed last, and one at which it goes."""
         (home, start, end), (region, first, last) = self.span(item.result), self.span(item.operand)
         shared = np.arange(max(start, first), min(end, last)) if home == region else np.empty(0, np.int64)
-        written = _times(item.order, item.order.written, shared - start)
-        needed = _times(item.order, item.order.unread, shared - first)
-        early = shared[written < needed] - start
+        early = shared[overwritten_early(item.order, shared - start, shared - first)] - start
         if early.size:
-            raise _broken(step.name, f"byte {early[0]} of {item.result} is written over {item.operand} too early")
+            raise broken(step.name, f"byte {early[0]} of {item.result} is written over {item.operand} too early")
 
     def require_apart(self, step: Step) -> None:
         """Operands and results overlap only at one address or where one trails the other, as the step allows."""
@@ -183,7 +181,20 @@ class _Memory:
                 apart = a[0] != b[0] or a[2] <= b[1] or b[2] <= a[1]
                 same = a[:2] == b[:2] and (operand, result) in step.in_place
                 if not apart and not same and (operand, result) not in trailing:
-                    raise _broken(step.name, f"{result} overlaps {operand}, which its kernel does not allow")
+                    raise broken(step.name, f"{result} overlaps {operand}, which its kernel does not allow")
+
+
+def overwritten_early(
+    order: Order, written: npt.NDArray[np.int64], read: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Of bytes that are both of a result and of an operand, which go before they have been read for the last time.
+
+    Args:
+        order: of the step.
+        written: the bytes, counted from the start of the result.
+        read: the same, counted from the start of the operand.
+    """
+    return _times(order, order.written, written) < _times(order, order.unread, read)
 
 
 def _times(order: Order, bounds: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -195,7 +206,8 @@ def _times(order: Order, bounds: npt.NDArray[np.int64], at: npt.NDArray[np.int64
     return plane * len(bounds) + np.searchsorted(bounds, inside, side="right")
 
 
-def _broken(where: str, what: str) -> EdgeqError:
+def broken(where: str, what: str) -> EdgeqError:
+    """The error of a plan that is not valid."""
     return EdgeqError(
         "EQ0905",
         "the memory plan is not valid",

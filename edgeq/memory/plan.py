@@ -55,6 +55,12 @@ def plan_memory(schedule: Schedule) -> Plan:
     )
 
 
+def place_blocks(task: Task) -> tuple[list[int], int]:
+    """The offset of every block of a task with one region without a size, and the bytes that they use in all."""
+    placed, _ = _place(task)
+    return [placed[number].start for number in range(len(task.blocks))], sum(_tops(task, placed).values())
+
+
 class _Search:
     """First fit in one order after another, and the best that came of it.
 

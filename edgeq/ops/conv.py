@@ -113,6 +113,7 @@ _SAMPLES = (
     _sample("k3-same-c5-o3-no_bias", (1, 5, 5, 5), (3, 5, 3, 3), bias=False, pads=(1, 1, 1, 1)),
     _sample("k3-stride2-pads_end", (1, 3, 8, 8), (8, 3, 3, 3), pads=(0, 0, 1, 1), strides=(2, 2)),
     _sample("k3-stride1x2-pads_uneven", (1, 4, 5, 8), (5, 4, 3, 3), pads=(2, 0, 0, 1), strides=(1, 2)),
+    _sample("k3-stride2-pads-c8", (1, 8, 9, 7), (5, 8, 3, 3), pads=(1, 1, 1, 1), strides=(2, 2)),
     _sample("k3-dilation2", (1, 3, 8, 7), (4, 3, 3, 3), pads=(2, 2, 2, 2), dilations=(2, 2)),
     _sample("k2x3-dilation3x1-stride2", (1, 2, 9, 6), (5, 2, 2, 3), dilations=(3, 1), strides=(2, 2)),
     _sample("k10x4-c1", (1, 1, 14, 7), (8, 1, 10, 4), pads=(4, 1, 5, 1), strides=(2, 2)),

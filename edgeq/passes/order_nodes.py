@@ -1,7 +1,8 @@
 """Order the nodes so that fewer bytes are alive at once.
 
 List scheduling: among the nodes whose operands are ready, take the one that leaves the fewest bytes alive, ties by the
-old order. The old order is kept where the new one is not better, so a chain never changes.
+old order. Where no node by itself needs as many bytes as that order, a search over orders follows, which is exact
+for graphs with few ways to be run. The old order is kept where the new one is not better, so a chain never changes.
 """
 
 from __future__ import annotations
@@ -11,15 +12,36 @@ from heapq import heapify, heappop, heappush
 from edgeq.ir import Graph, Node
 from edgeq.passes.base import Pass
 from edgeq.passes.remove_dead_nodes import NO_DEAD_NODES
+from edgeq.passes.search_order import best_order
 
 
 def run(graph: Graph) -> int:
     """Reorder where that lowers the peak of live bytes; return 1 if it did."""
-    ordered = _greedy_order(graph)
-    if peak_bytes(graph, ordered) >= peak_bytes(graph, graph.nodes):
+    ordered, least = list(graph.nodes), peak_bytes(graph, graph.nodes)
+    greedy = _greedy_order(graph)
+    if (peak := peak_bytes(graph, greedy)) < least:
+        ordered, least = greedy, peak
+    if least > _largest_node(graph):
+        ordered = best_order(graph, least) or ordered
+    if ordered == graph.nodes:
         return 0
     graph.nodes = ordered
     return 1
+
+
+def _largest_node(graph: Graph) -> int:
+    """The most bytes that one node needs by itself: no order has a lower peak."""
+    return max(
+        (
+            sum(
+                graph.tensors[name].size_bytes
+                for name in {*node.inputs, *node.outputs}
+                if not graph.tensors[name].is_constant
+            )
+            for node in graph.nodes
+        ),
+        default=0,
+    )
 
 
 def peak_bytes(graph: Graph, nodes: list[Node]) -> int:

@@ -59,12 +59,16 @@ def flame_svg(title: str, whole: Bar, unit: str) -> bytes:
         *_bars(whole, 0.0, float(_WIDTH), 1, max(whole.count, 1), unit),
         "</svg>",
     ]
-    content = ("\n".join(lines) + "\n").encode()
+    return sealed(("\n".join(lines) + "\n").encode())
+
+
+def sealed(content: bytes) -> bytes:
+    """A picture with the line behind it by which :func:`drew` knows it."""
     return content + _seal(content)
 
 
 def drew(path: Path) -> bool:
-    """Whether :func:`flame_svg` made the contents of a file, and nobody has changed them since."""
+    """Whether edgeq drew the contents of a file, and nobody has changed them since."""
     try:
         with open_regular(path) as file:
             content = file.read()

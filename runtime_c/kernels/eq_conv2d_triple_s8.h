@@ -12,9 +12,8 @@
  * Aliasing   with group 1 out may overlap x, not scratch, from below: three pixels at a time in the order of out are
  *            stored when their windows have been read. Bounds other than int8's are applied at the end, to out alone.
  * Rounding   eq_requantize.h.
- * Scratch    three columns, and a window of bytes: EQ_CONV2D_TRIPLE_S8_SCRATCH bytes, 4-byte aligned. depth = sum of the
- *            segments, each rounded up to 4: a kernel row (kernel_w*in_c) where group = dilation_w = 1, else a tap (Cg);
- *            with packed = 1 the whole window is one segment, for rows of few values (group = dilation_w = 1).
+ * Scratch    three columns: EQ_CONV2D_TRIPLE_S8_SCRATCH bytes, 4-byte aligned. depth = sum of the segments, each rounded up
+ *            to 4: a kernel row (kernel_w*in_c) where group = dilation_w = 1, else a tap (Cg).
  */
 #ifndef EQ_CONV2D_TRIPLE_S8_H
 #define EQ_CONV2D_TRIPLE_S8_H
@@ -41,45 +40,15 @@ typedef struct {
   int32_t dilation_w;
   int32_t group;
   int32_t pad_value;
-  int32_t depth;  /* places of a column */
-  int32_t packed; /* 1: the rows of a window follow each other without a gap */
+  int32_t depth;   /* places of a column */
+  int32_t coupled; /* how the weights are packed, see eq_triple.h */
   int32_t shift;
   int32_t out_zero;
   int32_t clamp_min;
   int32_t clamp_max;
 } eq_conv2d_triple_s8_t;
 
-#define EQ_CONV2D_TRIPLE_S8_SCRATCH(depth, packed) (EQ_TRIPLE_BYTES * (depth) + (depth) * (packed))
-
-/* Column `pixel` := the window whose first tap is at row y0, column x0 of x, put together as bytes before. */
-EQ_INLINE void eq_conv2d_triple_pack(void *columns, int32_t pixel, const int8_t *x, int32_t y0, int32_t x0,
-                                     const eq_conv2d_triple_s8_t *p) {
-  int8_t *const window = (int8_t *)columns + EQ_TRIPLE_BYTES * p->depth;
-  const int32_t n = p->kernel_w * p->in_c;
-  const eq_range_t inside = eq_clip_window(x0, p->kernel_w, p->in_w);
-  const int32_t whole = inside.length == p->kernel_w;
-  int8_t *to = window;
-  int32_t iy = y0;
-  EQ_NO_UNROLL
-  for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
-    const int32_t exists = iy >= 0 && iy < p->in_h;
-    if (!(exists && whole)) {
-      EQ_NO_UNROLL
-      for (int32_t i = 0; i < n; ++i) {
-        to[i] = (int8_t)p->pad_value;
-      }
-    }
-    if (exists && whole) {
-      eq_triple_bytes(to, x + (iy * p->in_w + x0) * p->in_c, n);
-    } else if (exists) {
-      eq_triple_bytes(to + (inside.first - x0) * p->in_c, x + (iy * p->in_w + inside.first) * p->in_c,
-                      inside.length * p->in_c);
-    }
-    to += n;
-    iy += p->dilation_h;
-  }
-  eq_triple_run(columns, pixel, 0, window, p->depth);
-}
+#define EQ_CONV2D_TRIPLE_S8_SCRATCH(depth) (EQ_TRIPLE_BYTES * (depth))
 
 /* eq_conv2d_triple_gather where no row of the window is cut, which most are not. */
 EQ_INLINE void eq_conv2d_triple_rows(void *columns, int32_t pixel, const int8_t *x, int32_t y0, int32_t x0,
@@ -110,10 +79,6 @@ EQ_INLINE void eq_conv2d_triple_gather(void *columns, int32_t pixel, const int8_
   const int32_t runs = whole_rows ? 1 : p->kernel_w;
   const int32_t taps = whole_rows ? p->kernel_w : 1;
   int32_t at = 0;
-  if (p->packed) {
-    eq_conv2d_triple_pack(columns, pixel, x, y0, x0, p);
-    return;
-  }
   if (whole_rows && x0 >= 0 && x0 + p->kernel_w <= p->in_w) {
     eq_conv2d_triple_rows(columns, pixel, x, y0, x0, p);
     return;
@@ -140,13 +105,15 @@ EQ_INLINE void eq_conv2d_triple_gather(void *columns, int32_t pixel, const int8_
 EQ_INLINE void eq_conv2d_triple_s8(int8_t *out, const int8_t *x, void *scratch, const int8_t *weights,
                                    const eq_conv2d_triple_s8_t *p) {
   const int32_t channels = p->out_c / p->group;
+  const int32_t pixels = p->out_h * p->out_w;
+  const int32_t rest = pixels % 3;
   const int8_t *w = weights;
   EQ_NO_UNROLL
   for (int32_t g = 0; g < p->group; ++g) {
+    const eq_coupled_t set = eq_coupled_set(p->out_c, scratch, w, p->depth, channels, p->shift, p->out_zero);
     const int8_t *in = x + g * (p->in_c / p->group);
     int8_t *to = out + g * channels;
     int32_t filled = 0;
-    int32_t left = p->out_h * p->out_w;
     int32_t y0 = -p->pad_top;
     EQ_NO_UNROLL
     for (int32_t oy = 0; oy < p->out_h; ++oy) {
@@ -156,16 +123,20 @@ EQ_INLINE void eq_conv2d_triple_s8(int8_t *out, const int8_t *x, void *scratch, 
         eq_conv2d_triple_gather(scratch, filled, in, y0, x0, p);
         x0 += p->stride_w;
         ++filled;
-        --left;
-        if (filled == 3 || left == 0) {
-          eq_triple_multiply(to, p->out_c, filled, scratch, w, p->depth, channels, p->shift, p->out_zero);
-          to += filled * p->out_c;
+        if (pixels >= 3 && filled == 3) {
+          eq_triple_multiply(to, 3, &set, p->coupled);
+          to += 3 * p->out_c;
           filled = 0;
         }
       }
       y0 += p->stride_h;
     }
-    w += ((channels + 1) >> 1) * eq_triple_pair_bytes(p->depth);
+    if (rest == 2) {
+      eq_triple_multiply(to, 2, &set, p->coupled);
+    } else if (rest == 1) {
+      eq_triple_multiply(to, 1, &set, p->coupled);
+    }
+    w += eq_coupled_bytes(channels, p->depth);
   }
   eq_clamp_run(out, p->out_h * p->out_w * p->out_c, p->clamp_min, p->clamp_max);
 }

@@ -19,10 +19,11 @@
 #ifndef EQ_CONV2D_WINOGRAD_S8_H
 #define EQ_CONV2D_WINOGRAD_S8_H
 
+#include <eq_tiles.h>
+
 #include "eq_clamp_run.h"
 #include "eq_common.h"
-#include "eq_tiles.h"
-#include "eq_window.h"
+#include "eq_tile_walk.h"
 
 typedef struct {
   int32_t in_h;
@@ -44,38 +45,6 @@ typedef struct {
 /* V of each quad, U, a window, M, and the results of a quad at the border. */
 #define EQ_CONV2D_WINOGRAD_S8_SCRATCH(in_c, block) (128 * (in_c) * (block) + 64 * (in_c) + 40 * (in_c) + 512 + 16)
 
-/* The window of a quad, 4 rows of 10 pixels from row y0, column x0, with padding and with anything behind the input. */
-EQ_INLINE void eq_winograd_gather(int8_t *window, const int8_t *x, int32_t y0, int32_t x0,
-                                  const eq_conv2d_winograd_s8_t *p) {
-  const eq_range_t inside = eq_clip_window(x0, 10, p->in_w);
-  EQ_NO_UNROLL
-  for (int32_t y = y0; y < y0 + 4; ++y) {
-    const int32_t length = y >= 0 && y < p->in_h ? inside.length : 0;
-    const int32_t left = length > 0 ? inside.first - x0 : 10;
-    eq_tiles_fill(window, p->pad_value, left * p->in_c);
-    window += left * p->in_c;
-    if (length > 0) {
-      eq_tiles_copy(window, x + (y * p->in_w + inside.first) * p->in_c, length * p->in_c);
-      window += length * p->in_c;
-    }
-    eq_tiles_fill(window, p->pad_value, (10 - left - length) * p->in_c);
-    window += (10 - left - length) * p->in_c;
-  }
-}
-
-EQ_INLINE void eq_winograd_transform(int8_t *v, int8_t *window, const int8_t *x, int32_t y0, int32_t x0,
-                                     const eq_conv2d_winograd_s8_t *p) {
-  const int8_t *from = window;
-  int32_t row = 10 * p->in_c;
-  if (y0 >= 0 && y0 + 4 <= p->in_h && x0 >= 0 && x0 + 10 <= p->in_w) {
-    row = p->in_w * p->in_c;
-    from = x + (y0 * p->in_w + x0) * p->in_c;
-  } else {
-    eq_winograd_gather(window, x, y0, x0, p);
-  }
-  eq_tiles_input(v, from, row, p->in_c);
-}
-
 /* Results of a quad for one channel, those inside alone; `kept` has 16 bytes. */
 EQ_INLINE void eq_winograd_store(int8_t *out, int32_t rows, int32_t columns, int8_t *kept, const int32_t *m,
                                  const eq_tiles_scale_t *scale, const eq_conv2d_winograd_s8_t *p) {
@@ -83,15 +52,45 @@ EQ_INLINE void eq_winograd_store(int8_t *out, int32_t rows, int32_t columns, int
     eq_tiles_results(out, p->out_w * p->out_c, p->out_c, m, scale);
     return;
   }
-  const int32_t lines = rows < 2 ? rows : 2;
-  const int32_t pixels = columns < 8 ? columns : 8;
   eq_tiles_results(kept, 8, 1, m, scale);
+  eq_tile_store(out, p->out_w * p->out_c, p->out_c, kept, 8, rows < 2 ? rows : 2, columns < 8 ? columns : 8);
+}
+
+/* Where a quad's results begin: quads go row by row, `across` of them in a row. */
+EQ_INLINE int32_t eq_winograd_row(int32_t quad, int32_t across) { return quad / across * 2; }
+EQ_INLINE int32_t eq_winograd_column(int32_t quad, int32_t across) { return quad % across * 8; }
+
+/* V of quads `first` to before `end`; `copy` has 40 in_c bytes. */
+EQ_INLINE void eq_winograd_inputs(int8_t *v, int8_t *copy, const int8_t *x, int32_t first, int32_t end, int32_t across,
+                                  const eq_conv2d_winograd_s8_t *p) {
   EQ_NO_UNROLL
-  for (int32_t y = 0; y < lines; ++y) {
+  for (int32_t quad = first; quad < end; ++quad) {
+    const int32_t y0 = eq_winograd_row(quad, across) - p->pad_top;
+    const int32_t x0 = eq_winograd_column(quad, across) - p->pad_left;
+    const eq_tile_window_t window = eq_tile_window(copy, x, y0, x0, 4, 10, p->in_h, p->in_w, p->in_c, p->pad_value);
+    eq_tiles_input(v, window.pixels, window.row, p->in_c);
+    v += 128 * p->in_c;
+  }
+}
+
+/* Results of output channels c and c + 1 for quads `first` to before `end` from V and U; `sums` has 512 + 16 bytes. */
+EQ_INLINE void eq_winograd_outputs(int8_t *out, const int8_t *v, const void *u, int8_t *sums, const int32_t *bias,
+                                   const int32_t *multiplier, int32_t c, int32_t first, int32_t end, int32_t across,
+                                   const eq_conv2d_winograd_s8_t *p) {
+  const int32_t outputs = c + 1 < p->out_c ? 2 : 1;
+  EQ_NO_UNROLL
+  for (int32_t quad = first; quad < end; ++quad) {
+    const int32_t y = eq_winograd_row(quad, across);
+    const int32_t left = eq_winograd_column(quad, across);
+    int32_t *m = (int32_t *)(void *)sums;
+    eq_tiles_multiply(m, v, u, p->in_c);
     EQ_NO_UNROLL
-    for (int32_t x = 0; x < pixels; ++x) {
-      out[(y * p->out_w + x) * p->out_c] = kept[8 * y + x];
+    for (int32_t o = c; o < c + outputs; ++o) {
+      const eq_tiles_scale_t scale = {multiplier[o], p->out_zero, bias[o], p->shift};
+      eq_winograd_store(out + (y * p->out_w + left) * p->out_c + o, p->out_h - y, p->out_w - left, sums + 512,
+                        m + 4 * (o - c), &scale, p);
     }
+    v += 128 * p->in_c;
   }
 }
 
@@ -101,37 +100,18 @@ EQ_INLINE void eq_conv2d_winograd_s8(int8_t *out, const int8_t *x, void *scratch
   int8_t *u = v + 128 * p->in_c * p->block;
   int8_t *window = u + 64 * p->in_c;
   int8_t *sums = window + 40 * p->in_c;
-  int8_t *kept = sums + 512;
   const int32_t across = (p->out_w + 7) >> 3;
   const int32_t quads = ((p->out_h + 1) >> 1) * across;
   EQ_NO_UNROLL
   for (int32_t first = 0; first < quads; first += p->block) {
     const int32_t end = first + p->block < quads ? first + p->block : quads;
-    EQ_NO_UNROLL
-    for (int32_t quad = first; quad < end; ++quad) {
-      const int32_t y0 = quad / across * 2 - p->pad_top;
-      const int32_t x0 = quad % across * 8 - p->pad_left;
-      eq_winograd_transform(v + 128 * p->in_c * (quad - first), window, x, y0, x0, p);
-    }
+    eq_winograd_inputs(v, window, x, first, end, across, p);
     const int8_t *w = weights;
     EQ_NO_UNROLL
     for (int32_t c = 0; c < p->out_c; c += 2) {
       eq_tiles_weights(u, w, p->in_c);
       w += 18 * p->in_c;
-      EQ_NO_UNROLL
-      for (int32_t quad = first; quad < end; ++quad) {
-        const int32_t y = quad / across * 2;
-        const int32_t left = quad % across * 8;
-        int32_t *m = (int32_t *)(void *)sums;
-        eq_tiles_multiply(m, v + 128 * p->in_c * (quad - first), u, p->in_c);
-        const int32_t outputs = c + 1 < p->out_c ? 2 : 1;
-        EQ_NO_UNROLL
-        for (int32_t o = 0; o < outputs; ++o) {
-          const eq_tiles_scale_t scale = {multiplier[c + o], p->out_zero, bias[c + o], p->shift};
-          eq_winograd_store(out + (y * p->out_w + left) * p->out_c + c + o, p->out_h - y, p->out_w - left, kept,
-                            m + 4 * o, &scale, p);
-        }
-      }
+      eq_winograd_outputs(out, v, u, sums, bias, multiplier, c, first, end, across, p);
     }
   }
   eq_clamp_run(out, p->out_h * p->out_w * p->out_c, p->clamp_min, p->clamp_max);

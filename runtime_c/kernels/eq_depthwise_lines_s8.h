@@ -1,18 +1,20 @@
 /*
- * Depthwise 3x3 convolution, int8, requantization "highmul", with the DSP extension: stride 1 or 2 along a line.
+ * Depthwise 3x3 convolution, int8, requantization "highmul": stride 1 or 2 along a line.
  *
  *   out[oy][ox][c] = clamp(requantize(bias[c] + sum_{ky,kx} w[c][ky][kx] * x[iy][ix][c])), as eq_depthwise_s8.h
  *
- * A line is a row, or a column where those are longer; the record speaks of lines, and of columns across them.
+ * A line is a row, or a column of the image where those are longer; the record speaks of lines, and of columns across
+ * them. With the DSP extension, eq_depthwise_columns_s8.h goes down columns.
  *
  * Layout     out [out_h][out_w][channels], x [in_h][in_w][channels]; weights as eq_lines.h has them (packing.py,
  *            pack_lines), bias and multiplier among them.
  * Ranges     at least 3 lines and 2 columns; before and behind, at most one line and one column of padding are read;
  *            one result of a line at least needs no padding behind it; 0 < column < 65536; shift 0; bias contains
  *            -zero_point(x) * sum of all weights; no partial sum may leave int32.
- * Aliasing   where lines are rows, out may overlap x from below by whole pixels; otherwise not at all. Channel by channel, line by line, results of a line in order: result (l, c) of a
- *            channel is stored when the last input it reads, (l*stride + 2 - pad, c*stride_column + 2 - pad), was loaded;
- *            bounds other than int8's are applied at the end, to out alone.
+ * Aliasing   where lines are rows, out may overlap x from below by whole pixels; otherwise not at all. Channel by
+ *            channel, line by line, results of a line in order: result (l, c) of a channel is stored when the last
+ *            input it reads, (l*stride + 2 - pad, c*stride_column + 2 - pad), was loaded; bounds other than int8's are
+ *            applied at the end, to out alone.
  * Rounding   eq_requantize.h.
  * Scratch    none.
  */

@@ -9,6 +9,7 @@ from typing import Final
 from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.backends.base import Aim
 from edgeq.backends.c import emit_c
+from edgeq.backends.c.candidates import Wanted
 from edgeq.backends.program import Program
 from edgeq.describe import image_facts
 from edgeq.firmware import Images, build_images
@@ -35,6 +36,7 @@ def compare_on(
     sanitize: bool = False,
     tvm: bool = False,
     aim: Aim = "balanced",
+    kernels: Sequence[Wanted] = (),
 ) -> Comparison:
     """Every step's results and the outputs of a graph's image, on a board's emulator or this computer, bit for bit.
 
@@ -47,8 +49,11 @@ def compare_on(
         sanitize: with address and undefined-behaviour sanitizers; host only.
         tvm: the steps are TVM's functions instead of kernels.
         aim: which kernels are chosen.
+        kernels: those that are asked for.
     """
-    spec, _ = build_image(board_name, graph, folder, code_bytes=code_bytes, sanitize=sanitize, tvm=tvm, aim=aim)
+    spec, _ = build_image(
+        board_name, graph, folder, code_bytes=code_bytes, sanitize=sanitize, tvm=tvm, aim=aim, kernels=kernels
+    )
     runner = load_runner("native" if load_board(board_name).is_host else "qemu")
     answer = runner.run(RunRequest(spec, inputs, steps=True))
     result = Comparison(board_name)
@@ -65,10 +70,11 @@ def build_image(
     sanitize: bool = False,
     tvm: bool = False,
     aim: Aim = "balanced",
+    kernels: Sequence[Wanted] = (),
 ) -> tuple[ImageSpec, Images]:
     """A graph's image for a board, with what runners must know of it; arguments as for :func:`compare_on`."""
     board = load_board(board_name)
-    program = _emit(graph, board, code_bytes, tvm=tvm, aim=aim)
+    program = _emit(graph, board, code_bytes, tvm=tvm, aim=aim, kernels=kernels)
     program.bundle.write(folder)
     facts = image_facts(graph, program, graph.name)
     images = build_images(folder, folder, board, facts, constants=program.constants, sanitize=sanitize)
@@ -77,9 +83,11 @@ def build_image(
     return spec_of(graph, program, board, image), images
 
 
-def _emit(graph: Graph, board: Board, code_bytes: int | None, *, tvm: bool, aim: Aim) -> Program:
+def _emit(
+    graph: Graph, board: Board, code_bytes: int | None, *, tvm: bool, aim: Aim, kernels: Sequence[Wanted]
+) -> Program:
     if not tvm:
-        return emit_c(graph, graph.name, board.target, code_bytes=code_bytes, aim=aim)
+        return emit_c(graph, graph.name, board.target, code_bytes=code_bytes, aim=aim, kernels=kernels)
     from edgeq.backends.tvm.board import emit_board
 
     return emit_board(graph, graph.name, board.target)

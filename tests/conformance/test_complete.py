@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from edgeq.backends.c import bind_kernels
+from edgeq.backends.c.binding import Call
 from edgeq.backends.c.bindings import BINDINGS, FASTER, UNSUPPORTED
 from edgeq.backends.c.orders import APART
+from edgeq.backends.c.runtime import Isa
 from edgeq.errors import EdgeqError
 from edgeq.ir import DType, Graph, Node, Tensor
 from edgeq.lowering.rules import RULES
@@ -33,10 +35,19 @@ def bound_kernels() -> Mapping[tuple[str, str], bool]:
     graphs = [zoo(family, *kind).graph for family in FAMILIES for kind in kinds_of(family)]
     found: dict[tuple[str, str], bool] = {}
     for graph in graphs:
-        for step in (step for isa in isas for step in bind_kernels(graph, isa)):
-            key = step.node.op, step.call.kernel
-            found[key] = found.get(key, False) or bool(step.call.in_place or step.call.trailing)
+        for node, call in (each for isa in isas for each in _calls(graph, isa)):
+            key = node.op, call.kernel
+            found[key] = found.get(key, False) or bool(call.in_place or call.trailing)
     return found
+
+
+def _calls(graph: Graph, isa: Isa) -> Iterator[tuple[Node, Call]]:
+    """What is bound first, and what may stand in for it."""
+    for step in bind_kernels(graph, isa):
+        yield step.node, step.call
+        for binding in FASTER:
+            if binding.op == step.node.op and binding.refusal(step.node, graph, isa) is None:
+                yield step.node, binding.bind(step.node, graph, isa)
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
@@ -66,7 +77,7 @@ def test_operator_has_a_kernel_or_a_reason() -> None:
 
 @pytest.mark.parametrize(
     ("op", "kernel"),
-    [pytest.param(item.op, item.kernel, id=f"{item.op}-{item.kernel}") for item in dict.fromkeys(BINDINGS)],
+    [pytest.param(item.op, item.kernel, id=f"{item.op}-{item.kernel}") for item in dict.fromkeys((*BINDINGS, *FASTER))],
 )
 def test_kernel_is_used_by_a_case(op: str, kernel: str) -> None:
     assert (op, kernel) in bound_kernels()

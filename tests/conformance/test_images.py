@@ -29,8 +29,9 @@ CORES: dict[str, tuple[str, int | None]] = {
     "m55": ("mps3-an547", EVERY),
 }
 
-# Their kernels are those of another core; types beside int8 are slow tests there.
+# Their kernels are those of another core; other families, and types beside int8, are slow tests there.
 LIKE_ANOTHER = ("aarch64", "m7", "m33")
+USUAL = ("conv", "dense", "elementwise", "pool", "recurrent", NETWORK)
 
 
 def need_tools(core: str, needs_program: Callable[[str], str]) -> None:
@@ -67,7 +68,8 @@ def images(budgets: Sequence[int | None]) -> list[ParameterSet]:
             family,
             id=f"{budget}-{'-'.join(kind)}-{family}" if len(budgets) > 1 else f"{'-'.join(kind)}-{family}",
             marks=pytest.mark.slow
-            if (kind[0] != "highmul" and not scales_by_mode(family)) or (budget is EVERY and kind[1] != "s8")
+            if (kind[0] != "highmul" and not scales_by_mode(family))
+            or (budget is EVERY and (kind[1] != "s8" or family not in USUAL))
             else (),
         )
         for budget in budgets
@@ -92,7 +94,13 @@ def test_native_has_the_reference_bits_under_sanitizers(
 @pytest.mark.parametrize(
     ("core", "kind", "family"),
     [
-        pytest.param(core, kind, family, id="-".join((core, *kind, family)))
+        pytest.param(
+            core,
+            kind,
+            family,
+            id="-".join((core, *kind, family)),
+            marks=pytest.mark.slow if core in LIKE_ANOTHER and family not in USUAL else (),
+        )
         for core in CORES
         for family in GRAPHS
         for kind in kinds_of(family)

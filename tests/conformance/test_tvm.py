@@ -87,8 +87,13 @@ def tvm_graph(family: str, kind: Kind) -> Graph:
 @pytest.mark.parametrize(
     ("kind", "family"),
     [
-        # Where types are mixed, the functions are those of one type with a change of scale between.
-        pytest.param(*pair, marks=() if pair[0] in ONE_TYPE else pytest.mark.slow, id=f"{'-'.join(pair[0])}-{pair[1]}")
+        # Where types are mixed, the functions are those of one type with a change of scale between; those of int16
+        # convolutions, which differ from the others in their types alone, take a minute to compile.
+        pytest.param(
+            *pair,
+            marks=() if pair[0] in ONE_TYPE and pair != (ONE_TYPE[1], "conv") else pytest.mark.slow,
+            id=f"{'-'.join(pair[0])}-{pair[1]}",
+        )
         for pair in PAIRS
     ],
 )

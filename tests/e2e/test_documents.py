@@ -52,6 +52,7 @@ DOCUMENTS = {
     "error": "verify {out}/nothing",
     "eval": "eval {folder} --data {data} --samples 20 --on reference,native,float",
     "explain": "explain",
+    "fit": "fit {quantized} --board native",
     "flash": "flash {folder} --with drive --dry-run --drive {drive}",
     "methods": "methods",
     "ops": "ops",
@@ -59,6 +60,7 @@ DOCUMENTS = {
     "quantize": "quantize {model} --data {calibration} -o {quantized_too} --observer minmax",
     "stream": "stream {window} -o {step}",
     "targets": "targets",
+    "tune": "tune {folder} -o {kernels}",
     "usage": "verify",
     "verify": "verify {folder} --samples 2 --on native",
 }
@@ -81,6 +83,7 @@ def test_documents_keep_their_schemas(
         "quantized_too": tmp_path / "q.onnx",
         "window": tmp_path / "window.onnx",
         "step": tmp_path / "step.onnx",
+        "kernels": tmp_path / "kernels.json",
         "out": tmp_path / "out",
         "drive": drive,
     }

@@ -106,6 +106,26 @@ def test_every_step_has_the_same_bits(
     assert found["elements"] > 0
 
 
+@pytest.mark.parametrize("board", CORES)
+def test_class_of_kws_is_found_without_softmax(
+    board: str, compiled_model: Folder, document: Callable[..., dict[str, Any]], data_dir: Path
+) -> None:
+    folder, plain = compiled_model("kws", board, "--argmax"), compiled_model("kws", board)
+    data = data_dir / "data" / "kws_eval.npz"
+    found = document("verify", folder, "--on", "native,qemu", "--data", data, "--samples", "4")
+    assert (found["mismatches"], set(found["runners"])) == (0, {"native", "qemu"})
+    score, before = (
+        document("eval", each, "--data", data, "--on", "reference,qemu", "--samples", "20") for each in (folder, plain)
+    )
+    assert (score["metric"], score["sqnr_db"]) == ("top1", None)
+    assert (score["value"], score["float_value"]) == (before["value"], before["float_value"])
+    assert score["agreement"] == before["agreement"]
+    steps = [
+        json.loads((each / "manifest.json").read_text("utf-8"))["programs"]["c"]["steps"] for each in (folder, plain)
+    ]
+    assert [made[-1]["op"] for made in steps] == ["arg_max", "softmax"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("board", OTHER_CORES)
 @pytest.mark.parametrize("name", MODELS)

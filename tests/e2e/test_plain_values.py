@@ -90,6 +90,36 @@ def test_argmax_tail_runs_everywhere_and_says_what_it_gives(argmax_folder: Path,
     assert score["agreement"] >= 0.9
 
 
+@pytest.mark.qemu
+def test_class_is_the_output_on_request(tmp_path: Path, argmax_folder: Path, run_edgeq: Run) -> None:
+    """The classes of a model that ends in ArgMax; quantized first, the same again."""
+    onnx.save(ir.to_proto(classifier("c = Softmax(l)", "float[1,6] c")), tmp_path / "soft.onnx")
+    np.savez(tmp_path / "data.npz", **samples())  # type: ignore[arg-type]
+    data, out, again = tmp_path / "data.npz", tmp_path / "out", tmp_path / "again"
+    done = run_edgeq("compile", tmp_path / "soft.onnx", "--data", data, "--board", BOARD, "--argmax", "-o", out)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(run_edgeq("verify", out, "--data", data, "--samples", 20, "--json").stdout)
+    assert (found["ok"], found["mismatches"]) == (True, 0)
+    assert set(found["runners"]) == {"native", "qemu"}
+    assert Compiled.open(out).manifest.outputs[0].name == "c_class"
+    assert Compiled.open(out).manifest.options.argmax
+    answers = json.loads(run_edgeq("emulate", out, "--input", data, "--json").stdout)["arg_max"]
+    assert (
+        answers == json.loads(run_edgeq("emulate", argmax_folder / "out", "--input", data, "--json").stdout)["arg_max"]
+    )
+
+    run_edgeq("quantize", tmp_path / "soft.onnx", "--data", data, "-o", tmp_path / "soft.qdq.onnx")
+    done = run_edgeq("compile", tmp_path / "soft.qdq.onnx", "--board", BOARD, "--argmax-output", "c", "-o", again)
+    assert done.returncode == 0, done.stderr
+    scores = [
+        json.loads(run_edgeq("eval", folder, "--data", data, *more, "--json").stdout)
+        for folder, more in ((out, ()), (again, ("--float", tmp_path / "soft.onnx")))
+    ]
+    assert scores[0]["value"] == scores[1]["value"]
+    assert scores[0]["agreement"] == scores[1]["agreement"] >= 0.9
+    assert [score["sqnr_db"] for score in scores] == [None, None]
+
+
 def embedding(rows: int = 11) -> ir.Model:
     """Tokens, a table, the mean over them, and a dense layer."""
     draw = np.random.default_rng(4)

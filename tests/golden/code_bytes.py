@@ -23,7 +23,8 @@ from typing import Final
 
 import edgeq.backends.c
 from edgeq.backends.c import Step, bind_kernels, plan_steps
-from edgeq.backends.c.choose import choose_kernels
+from edgeq.backends.c.bindings import FASTER
+from edgeq.backends.c.choose import faster_steps
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.instances import functions_beside, instances_of
 from edgeq.backends.c.runtime import Isa, runtime_headers
@@ -70,12 +71,13 @@ def measure(models: Path, families: Sequence[str] = ()) -> Bytes:
 
 
 def _programs(graph: Graph, isa: Isa) -> Iterator[list[Step]]:
-    """The steps as they are bound first, and with the faster kernels where there are some."""
+    """The steps as they are bound first, and with each of the faster kernels wherever it serves."""
     steps = bind_kernels(graph, isa)
     yield steps
-    fast, _ = choose_kernels(graph, isa, "speed")
-    if [step.kernel for step in fast] != [step.kernel for step in steps]:
-        yield fast
+    for kernel in dict.fromkeys(binding.kernel for binding in FASTER):
+        fast = [[each for each in faster_steps(step, graph, isa) if each.kernel == kernel] for step in steps]
+        if any(fast):
+            yield [(each or [step])[0] for each, step in zip(fast, steps, strict=True)]
 
 
 def _graphs(models: Path, families: Sequence[str]) -> Iterator[Graph]:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgeq.arguments import check_choice, check_code_bytes, check_data_given, check_dims, data_source, model_source
+from edgeq.arguments import check_bytes, check_choice, check_data_given, check_dims, data_source, model_source
 from edgeq.budget import Budget
 from edgeq.errors import EdgeqError
 
@@ -86,7 +86,7 @@ def test_other_models_are_refused(model: Any) -> None:
 def test_choices_and_dimensions_are_checked() -> None:
     check_choice("optimize", "-O2", ("-O2", "-O3"))
     check_dims({"N": 1})
-    check_code_bytes(0)
+    check_bytes("--code-bytes", 0)
     with pytest.raises(EdgeqError, match="EQ0193"):
         check_choice("optimize", "-O4", ("-O2", "-O3"))
     for size in (0, 1.0, True):
@@ -94,7 +94,7 @@ def test_choices_and_dimensions_are_checked() -> None:
             check_dims({"N": size})  # type: ignore[dict-item]
     for budget in (-1, 1.5, True):
         with pytest.raises(EdgeqError, match="EQ0193"):
-            check_code_bytes(budget)  # type: ignore[arg-type]
+            check_bytes("--code-bytes", budget)  # type: ignore[arg-type]
 
 
 def test_float_model_in_memory_needs_data(example: Any) -> None:

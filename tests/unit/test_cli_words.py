@@ -23,7 +23,7 @@ from edgeq.cli.progress import duration
         ("edgeq check x.onnx --board pine", ["pinetime"]),
         ("edgeq compile x.onnx --backend c,t", ["c,tflite", "c,tvm"]),
         ("edgeq compile x.onnx --observer m", ["mae", "minmax", "mse"]),
-        ("edgeq explain EQ040", ["EQ0401", "EQ0402", "EQ0403"]),
+        ("edgeq explain EQ040", ["EQ0401", "EQ0402", "EQ0403", "EQ0404"]),
         ("edgeq verify d --on native,q", ["native,qemu"]),
         ("edgeq eval d --metric to", ["top1"]),
         ("edgeq flash d --with py", ["pyocd"]),

@@ -9,7 +9,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from edgeq.analysis.arena import tenants_of
 from edgeq.analysis.profile_comparison import LayerPair, ProfileComparison
+from edgeq.folder import Compiled
+from edgeq.report.arena_picture import arena_svg
 from edgeq.report.flame import Bar, drew, flame_svg
 
 SPACE: Final = "{http://www.w3.org/2000/svg}"
@@ -52,6 +55,23 @@ def test_picture_knows_its_own_files(tmp_path: Path) -> None:
     path.write_bytes(b"")
     assert not drew(path)
     parsed(flame_svg("nothing", Bar("all", 0), "steps"))
+
+
+def test_arena_shows_each_tensor_where_and_while_it_lies(compiled_example: Callable[..., Path]) -> None:
+    compiled = Compiled.open(compiled_example())
+    program = compiled.manifest.program
+    assert program.arena_bytes is not None
+    found = tenants_of(compiled)
+    assert {tenant.kind for tenant in found} == {"input", "inner", "output", "scratch"}
+    assert max(tenant.offset + tenant.size_bytes for tenant in found) <= program.arena_bytes
+    count = len(program.steps)
+    assert all(-1 <= tenant.first <= tenant.last <= count for tenant in found)
+    assert [tenant.last for tenant in found if tenant.kind == "output"] == [count]
+    blocks = rectangles(arena_svg("arena", program.arena_bytes, count, found))
+    assert len(blocks) == len(found)
+    for at in blocks.values():
+        assert 30 - 0.01 <= float(at["y"]) <= 630
+        assert float(at["y"]) + float(at["height"]) <= 630.6
 
 
 @pytest.mark.qemu

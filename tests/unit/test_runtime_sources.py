@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,12 @@ def test_no_two_headers_define_one_type() -> None:
             found.setdefault(name, set()).add(path.name)
     assert {"eq_word_t", "eq_conv2d_s8_t"} <= set(found)
     assert not {name: sorted(paths) for name, paths in found.items() if len(paths) > 1}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(_ROOT / "runtime_c")))
+def test_addresses_of_labels_count_from_a_multiple_of_4(path: Path) -> None:
+    """ADR counts from the program counter rounded down to 4 bytes; -Os puts functions at any multiple of 2."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for before, line in pairwise(lines):
+        if re.search(r"\badr(\.w)? r|\badr(\.w)? lr", line):
+            assert ".balign 4" in before, line

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from edgeq.backends.base import EmitRequest, Emitted
+from edgeq.backends.c.choose import Memory
 from edgeq.backends.c.program import emit_c
 
 
@@ -22,7 +23,10 @@ class CBackend:
                 onnx_outputs=request.outputs,
                 complete=request.complete,
                 aim=request.aim,
-                ram_bytes=request.ram_bytes,
+                memory=Memory(request.ram_bytes, request.flash_bytes),
+                arena_bytes=request.arena_bytes,
+                chains=request.chains,
+                kernels=request.kernels,
             )
         )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
-from edgeq.backends.c.binding import Call
+from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
 from edgeq.backends.c.declarations import scratch_bytes
 from edgeq.backends.c.runtime import Isa
@@ -15,6 +17,8 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import Graph, Node
 from edgeq.memory.schedule import Trailing
 from edgeq.ops import BY_NAME
+
+NOTHING_FORCED: Final[Mapping[str, Binding]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Step:
         refused: kernel → the reason why it was not taken, for those tried before.
         macs: multiply-accumulates of the node.
         scratch_bytes: memory that lives for this step only.
+        candidate: name of the binding.
     """
 
     node: Node
@@ -34,6 +39,7 @@ class Step:
     refused: dict[str, str]
     macs: int
     scratch_bytes: int
+    candidate: str = ""
 
     @property
     def kernel(self) -> str:
@@ -41,8 +47,13 @@ class Step:
         return self.call.kernel
 
 
-def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
+def bind_kernels(graph: Graph, isa: Isa, forced: Mapping[str, Binding] = NOTHING_FORCED) -> list[Step]:
     """Bind every node that is a step.
+
+    Args:
+        graph: the integer graph.
+        isa: instruction sets in search order.
+        forced: by node name, a binding that takes the node, whatever stands before it.
 
     Raises:
         EdgeqError: EQ0362, EQ0380, all nodes for which no kernel exists.
@@ -51,12 +62,15 @@ def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
     problems = batch_problems(graph, "c")
     for node in step_nodes(graph):
         refused: dict[str, str] = {}
+        if node.name in forced:
+            steps.append(bound(forced[node.name], node, graph, isa, refused))
+            continue
         for binding in BINDINGS:
             if binding.op != node.op:
                 continue
             reason = binding.refusal(node, graph, isa)
             if reason is None:
-                steps.append(bound(binding.bind(node, graph, isa), node, graph, isa, refused))
+                steps.append(bound(binding, node, graph, isa, refused))
                 break
             refused[binding.kernel] = reason
         else:
@@ -75,29 +89,31 @@ def bind_kernels(graph: Graph, isa: Isa) -> list[Step]:
     return steps
 
 
-def bound(call: Call, node: Node, graph: Graph, isa: Isa, refused: dict[str, str]) -> Step:
-    """The step of a node and a call for it.
+def bound(binding: Binding, node: Node, graph: Graph, isa: Isa, refused: dict[str, str]) -> Step:
+    """The step of a node and a binding that takes it.
 
     Raises:
         TypeError: the call's tensors have other types than its kernel takes.
     """
+    call = binding.bind(node, graph, isa)
     call.check_types(graph)
     macs = BY_NAME[node.op].macs(node, graph.operands(node))
-    return Step(node, call, refused, macs, scratch_bytes(call.kernel, call.record, isa))
+    return Step(node, call, refused, macs, scratch_bytes(call.kernel, call.record, isa), binding.name)
 
 
 def plan_steps(graph: Graph, steps: Sequence[Step]) -> Plan:
     """Plan the arena for the bound kernels."""
-    return checked_plan(graph, {step.node.name: _memory(step) for step in steps})
+    return checked_plan(graph, {step.node.name: memory_of(step) for step in steps})
 
 
 def live_bytes(graph: Graph, steps: Sequence[Step]) -> int:
     """The arena that the bound kernels need at least where no result may trail an operand."""
-    needs = {step.node.name: replace(_memory(step), trailing=()) for step in steps}
+    needs = {step.node.name: replace(memory_of(step), trailing=()) for step in steps}
     return checked_plan(graph, needs).bound_bytes
 
 
-def _memory(step: Step) -> StepMemory:
+def memory_of(step: Step) -> StepMemory:
+    """What a step asks of the planner."""
     reads, writes = step.call.inputs, step.call.outputs
     return StepMemory(
         step.scratch_bytes,

@@ -20,8 +20,10 @@ from edgeq.numerics.array import Array
 from edgeq.ops import BY_NAME
 from edgeq.ops.signature import scaling_of
 
-Shape = tuple[str, tuple[int, ...], tuple[str, ...]]
-"""What makes an instance of a kernel: the kernel, its record, and the constants that are not NULL."""
+Shape = tuple[str, tuple[int | None, ...], tuple[str, ...]]
+"""What makes an instance of a kernel: the kernel, its record, and the constants that are not NULL.
+
+A field of the record without a number has several: a node that runs in bands has records of different heights."""
 _INT32 = np.iinfo(np.int32)
 
 
@@ -131,6 +133,7 @@ class Binding:
         bind: builds the call; only for nodes that match.
         formula: how the kernel scales (``Scaling.formula``); None where it scales nothing.
         accumulators: the types of the node's accumulator that the kernel has.
+        variant: tells bindings of one kernel to one operator apart.
     """
 
     op: str
@@ -139,6 +142,12 @@ class Binding:
     bind: Bind
     formula: str | None = None
     accumulators: tuple[str, ...] = ("i32",)
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        """What users call it: the kernel, with ``:VARIANT`` where it has several."""
+        return f"{self.kernel}:{self.variant}" if self.variant else self.kernel
 
     def refusal(self, node: Node, graph: Graph, isa: Isa) -> str | None:
         """Why the kernel cannot serve a node of its operator, or None."""

@@ -1,30 +1,91 @@
-"""Faster kernels that want scratch, in place of those that are bound first, where memory allows them.
+"""Other kernels than those that are bound first, where they are expected to be faster and memory allows them.
 
-Kernels of ``bindings.FASTER`` give the bits of those they stand in for. Layers take their turn in falling order of their
-multiply-accumulates, and each gets the first that is allowed. The rule ``speed`` allows all of them. ``balanced`` allows
-what keeps the arena within the larger of two bounds: what it takes without any of them, and what those kernels would
-need to have all their operands and results apart, if that leaves the board :data:`BESIDE_BYTES` of its memory.
+All candidates of a node give the same bits. Those of ``bindings.FASTER`` take scratch, flash or both; they are tried
+where the estimate (``costs``) says that they need fewer instructions and fewer cycles, or says nothing. Of the others
+one is tried where both figures are lower though both estimates be at their worst. Layers take their turn in falling
+order of what they spare; each gets the first kernel with which the whole program stays within bounds. For ``balanced``,
+weights, code and arena may grow by shares, the arena not beyond what the kernels that are bound first need when no
+result trails an operand. For ``speed`` only the board's memory is a bound. Either way :data:`BESIDE_BYTES` of it are
+left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 from edgeq.backends.base import Aim
-from edgeq.backends.c.bind import Step, bind_kernels, bound, live_bytes, plan_steps
-from edgeq.backends.c.bindings import FASTER
+from edgeq.backends.c.bind import NOTHING_FORCED, Step, bind_kernels, bound, live_bytes, plan_steps
+from edgeq.backends.c.binding import Binding
+from edgeq.backends.c.bindings import BINDINGS, FASTER
+from edgeq.backends.c.costs import Estimate, estimate
+from edgeq.backends.c.instances import estimated_bytes, special_shapes
 from edgeq.backends.c.runtime import Isa
+from edgeq.backends.constants import ALIGN_BYTES, Constants
 from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
+from edgeq.target import Board
 
+ARENA_GROWS: Final = Fraction(1, 4)
+WEIGHTS_GROW: Final = Fraction(3, 10)
+CODE_GROWS: Final = Fraction(1, 2)
 BESIDE_BYTES: Final = 8 << 10
-"""Of a board's memory, what is left for the stack, the console and the application."""
+"""Of a board's RAM what is left for stack, console and application, and of its flash for their code; twice as much."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a board has for everything, in bytes; None: as much as is needed."""
+
+    ram_bytes: int | None = None
+    flash_bytes: int | None = None
+
+
+UNBOUNDED: Final = Memory()
+
+
+def memory_of(board: Board) -> Memory:
+    """Of a board, as far as its bootloader leaves it to programs."""
+    return Memory(
+        None if board.ram is None else board.ram.app_size_bytes,
+        None if board.flash is None else board.flash.app_size_bytes,
+    )
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a program may take at most; None: any.
+
+    Attributes:
+        arena_bytes: of the plan.
+        weight_bytes: of all constants.
+        code_bytes: of kernels, as estimated.
+    """
+
+    arena_bytes: int | None = None
+    weight_bytes: int | None = None
+    code_bytes: int | None = None
+
+    def allow_flash(self, steps: Sequence[Step], isa: Isa) -> bool:
+        """Whether constants and code stay within the bounds."""
+        if self.weight_bytes is not None and weight_bytes(steps) > self.weight_bytes:
+            return False
+        return self.code_bytes is None or code_bytes(steps, isa) <= self.code_bytes
+
+    def allow_plan(self, plan: Plan) -> bool:
+        """Whether the arena stays within its bound."""
+        return self.arena_bytes is None or plan.arena_bytes <= self.arena_bytes
 
 
 def choose_kernels(
-    graph: Graph, isa: Isa, aim: Aim = "balanced", ram_bytes: int | None = None
+    graph: Graph,
+    isa: Isa,
+    aim: Aim = "balanced",
+    memory: Memory = UNBOUNDED,
+    forced: Mapping[str, Binding] = NOTHING_FORCED,
 ) -> tuple[list[Step], Plan]:
     """A kernel for every node that is a step, and the memory plan.
 
@@ -32,35 +93,69 @@ def choose_kernels(
         graph: the integer graph.
         isa: instruction sets in search order.
         aim: what counts where a faster kernel takes memory.
-        ram_bytes: of the board; None: as much as it needs.
+        memory: of the board.
+        forced: by node name, bindings that are not to be chosen: memory is not asked for them.
 
     Raises:
         EdgeqError: as of :func:`bind_kernels`.
     """
-    steps = bind_kernels(graph, isa)
+    steps = bind_kernels(graph, isa, forced)
     plan = plan_steps(graph, steps)
-    places = [place for place, step in enumerate(steps) if any(_faster(step, graph, isa))]
-    if not places:
+    others = {place: _better(step, graph, isa) for place, step in enumerate(steps) if step.node.name not in forced}
+    better = {place: found for place, found in others.items() if found}
+    if not better:
         return steps, plan
-    limit = _limit(graph, steps, plan, ram_bytes) if aim == "balanced" else None
-    for place in sorted(places, key=lambda number: -steps[number].macs):
-        for step in _faster(steps[place], graph, isa):
-            if limit is not None and step.scratch_bytes > limit:
-                continue
+    bounds = bounds_of(graph, isa, steps, plan, aim, memory)
+    for place in sorted(better, key=lambda number: -better[number][0].spared):
+        for other in better[place]:
+            step = bound(other.binding, steps[place].node, graph, isa, other.refused)
             tried = [*steps[:place], step, *steps[place + 1 :]]
+            if not bounds.allow_flash(tried, isa):
+                continue
             found = _plan(graph, tried)
-            if found is not None and (limit is None or found.arena_bytes <= limit):
+            if found is not None and bounds.allow_plan(found):
                 steps, plan = tried, found
                 break
     return steps, plan
 
 
-def _limit(graph: Graph, steps: Sequence[Step], plan: Plan, ram_bytes: int | None) -> int:
-    """The largest arena that ``balanced`` allows."""
-    apart = live_bytes(graph, steps)
-    if ram_bytes is not None:
-        apart = min(apart, ram_bytes - BESIDE_BYTES)
-    return max(apart, plan.arena_bytes)
+def bounds_of(graph: Graph, isa: Isa, steps: Sequence[Step], plan: Plan, aim: Aim, memory: Memory) -> Bounds:
+    """What a rule allows, and never less than the direct kernels take.
+
+    Args:
+        graph: the integer graph.
+        isa: instruction sets in search order.
+        steps: its nodes without faster kernels.
+        plan: theirs.
+        aim: the rule.
+        memory: of the board.
+    """
+    weights = weight_bytes(steps)
+    arenas = [] if memory.ram_bytes is None else [memory.ram_bytes - BESIDE_BYTES]
+    constants = [] if memory.flash_bytes is None else [memory.flash_bytes - 2 * BESIDE_BYTES]
+    if aim == "balanced":
+        arenas += [int(plan.arena_bytes * (1 + ARENA_GROWS)), live_bytes(graph, steps)]
+        constants.append(int(weights * (1 + WEIGHTS_GROW)))
+    return Bounds(
+        max(plan.arena_bytes, min(arenas)) if arenas else None,
+        max(weights, min(constants)) if constants else None,
+        int(code_bytes(steps, isa) * (1 + CODE_GROWS)) if aim == "balanced" else None,
+    )
+
+
+def weight_bytes(steps: Sequence[Step]) -> int:
+    """Of constants, those of equal content once."""
+    constants = Constants("")
+    for number, step in enumerate(steps):
+        for label, array in step.call.constants.items():
+            if array is not None:
+                constants.add(number, label, array)
+    return sum(-(-array.nbytes // ALIGN_BYTES) * ALIGN_BYTES for array in constants.arrays.values())
+
+
+def code_bytes(steps: Sequence[Step], isa: Isa) -> int:
+    """Of kernels, as estimated."""
+    return estimated_bytes(steps, special_shapes(steps, isa, None), isa)
 
 
 def _plan(graph: Graph, steps: Sequence[Step]) -> Plan | None:
@@ -71,8 +166,59 @@ def _plan(graph: Graph, steps: Sequence[Step]) -> Plan | None:
         return None
 
 
-def _faster(step: Step, graph: Graph, isa: Isa) -> Iterator[Step]:
-    """The step with each kernel that serves its node."""
+def faster_steps(step: Step, graph: Graph, isa: Isa) -> Iterator[Step]:
+    """The step with each of the faster kernels that serve its node, the fastest first."""
     for binding in FASTER:
         if binding.op == step.node.op and binding.refusal(step.node, graph, isa) is None:
-            yield bound(binding.bind(step.node, graph, isa), step.node, graph, isa, step.refused)
+            yield bound(binding, step.node, graph, isa, step.refused)
+
+
+@dataclass(frozen=True)
+class _Other:
+    """A candidate in place of a step's.
+
+    Attributes:
+        binding: of the node's operator.
+        spared: instructions, as estimated; without an estimate the node's multiply-accumulates.
+        refused: kernel → the reason why it was not taken, the step's own included.
+    """
+
+    binding: Binding
+    spared: float
+    refused: dict[str, str]
+
+
+def _better(step: Step, graph: Graph, isa: Isa) -> list[_Other]:
+    """The candidates that are expected to be faster than a step's own, those first that spare the most."""
+    node, own = step.node, estimate(step.node, graph, isa, step.candidate)
+    found = []
+    for binding in (*FASTER, *BINDINGS):
+        if binding.op != node.op or binding.name == step.candidate:
+            continue
+        expected = estimate(node, graph, isa, binding.name)
+        wants_memory = binding in FASTER
+        if own is None or expected is None:
+            if not wants_memory:
+                continue
+            spared, refused = float(step.macs), step.refused
+        else:
+            if not _is_faster(expected, own, sure=not wants_memory):
+                continue
+            spared = own.instructions - expected.instructions
+            more = 100 * spared / expected.instructions
+            refused = {**step.refused, step.kernel: f"about {more:.0f} % more instructions are expected of it"}
+        if binding.refusal(node, graph, isa) is None:
+            found.append(_Other(binding, spared, refused))
+    return sorted(found, key=lambda other: -other.spared)
+
+
+def _is_faster(expected: Estimate, own: Estimate, *, sure: bool) -> bool:
+    """Whether instructions and cycles are fewer.
+
+    With ``sure`` also where both estimates are at their worst; layers smaller than all that were measured prove
+    nothing.
+    """
+    share = (1 - own.worst_error) / (1 + expected.worst_error) if sure else 1.0
+    if sure and not (own.measured and expected.measured):
+        return False
+    return expected.instructions < share * own.instructions and expected.cycles < share * own.cycles

@@ -27,6 +27,7 @@ from typing import Final
 
 from edgeq.backends.c.bind import Step
 from edgeq.backends.c.binding import Call, Shape
+from edgeq.backends.c.chain import Chain
 from edgeq.backends.c.declarations import kernel
 from edgeq.backends.c.runtime import Isa, runtime_headers
 
@@ -41,28 +42,79 @@ Group = tuple[str, tuple[str, ...], int | None]
 _KIND: Final = "kind"
 
 
+@dataclass(frozen=True, eq=False)
+class Use:
+    """What one step, or one node of a chain, wants of one kernel.
+
+    Attributes:
+        step: number of the step.
+        part: of a chain, which of its uses; None where the step is this call.
+        calls: the distinct calls; they differ in the record alone.
+        macs: multiply-accumulates.
+    """
+
+    step: int
+    part: int | None
+    calls: tuple[Call, ...]
+    macs: int
+
+    @property
+    def label(self) -> str:
+        """Tells it from all others, as a part of C symbols."""
+        return str(self.step) if self.part is None else f"{self.step}_{self.part}"
+
+    @property
+    def shape(self) -> Shape:
+        """Of all calls: the fields in which they differ have no number."""
+        kernel, _, passed = self.calls[0].shape
+        columns = zip(*(call.shape[1] for call in self.calls), strict=True)
+        return kernel, tuple(values[0] if len(set(values)) == 1 else None for values in columns), passed
+
+
+def uses_of(steps: Sequence[Step | Chain]) -> list[Use]:
+    """What a program wants of kernels, in the order of its steps."""
+    found: list[Use] = []
+    for number, step in enumerate(steps):
+        if isinstance(step, Step):
+            found.append(Use(number, None, (step.call,), step.macs))
+            continue
+        part = 0
+        for made in step.calls:
+            kinds: dict[Group, list[Call]] = {}
+            for each in made:
+                kinds.setdefault(_group(each.call.shape), []).append(each.call)
+            for calls in kinds.values():
+                found.append(Use(number, part, tuple(calls), max(each.macs for each in made)))
+                part += 1
+    return found
+
+
 @dataclass(frozen=True)
 class Instance:
     """One instance of a kernel in the program.
 
     Attributes:
-        call: of its first step; what all its steps have in common holds for it.
-        steps: their numbers.
-        varying: the fields of the record in which its steps differ, in order.
+        call: of its first use; what all its uses have in common holds for it.
+        uses: by their labels.
+        steps: the numbers of their steps.
+        varying: the fields of the record in which its uses differ, in order.
         name: prefix of every C symbol.
-        number: tells instances of one kernel apart; None where one is enough.
+        label: tells instances of one kernel apart; None where one is enough.
+        is_shared: it is a function; a step that calls the kernel by itself is its own instance.
     """
 
     call: Call
+    uses: tuple[str, ...]
     steps: tuple[int, ...]
     varying: tuple[str, ...]
     name: str
-    number: int | None
+    label: str | None
+    is_shared: bool
 
     @property
     def function(self) -> str | None:
-        """The C function that its steps call; None where a lone step is the instance itself."""
-        return None if len(self.steps) == 1 else self._symbol
+        """The C function that its uses call; None where a lone step is the instance itself."""
+        return self._symbol if self.is_shared else None
 
     @property
     def struct(self) -> str | None:
@@ -72,10 +124,10 @@ class Instance:
     @property
     def _symbol(self) -> str:
         kernel = self.call.kernel.removeprefix("eq_")
-        return f"{self.name}_{kernel}" if self.number is None else f"{self.name}_{kernel}_{self.number}"
+        return f"{self.name}_{kernel}" if self.label is None else f"{self.name}_{kernel}_{self.label}"
 
 
-def instances_of(steps: Sequence[Step], special: set[Shape], name: str) -> list[Instance]:
+def instances_of(steps: Sequence[Step | Chain], special: set[Shape], name: str) -> list[Instance]:
     """The instances of a program, in the order of their first steps.
 
     Args:
@@ -83,20 +135,22 @@ def instances_of(steps: Sequence[Step], special: set[Shape], name: str) -> list[
         special: the shapes that get an instance for themselves.
         name: prefix of every C symbol.
     """
-    groups: dict[Shape | Group, list[int]] = {}
-    for number, step in enumerate(steps):
-        shape = step.call.shape
-        groups.setdefault(shape if shape in special else _group(shape), []).append(number)
-    kernels = Counter(steps[numbers[0]].kernel for numbers in groups.values())
+    groups: dict[Shape | Group, list[Use]] = {}
+    for use in uses_of(steps):
+        shape = use.shape
+        groups.setdefault(shape if shape in special else _group(shape), []).append(use)
+    kernels = Counter(uses[0].calls[0].kernel for uses in groups.values())
     return [
         Instance(
-            steps[numbers[0]].call,
-            tuple(numbers),
-            _varying([steps[number].call for number in numbers]),
+            uses[0].calls[0],
+            tuple(use.label for use in uses),
+            tuple(use.step for use in uses),
+            _varying([call for use in uses for call in use.calls]),
             name,
-            numbers[0] if kernels[steps[numbers[0]].kernel] > 1 else None,
+            uses[0].label if kernels[uses[0].calls[0].kernel] > 1 else None,
+            len(uses) > 1 or uses[0].part is not None,
         )
-        for numbers in groups.values()
+        for uses in groups.values()
     ]
 
 
@@ -104,7 +158,7 @@ def _varying(calls: Sequence[Call]) -> tuple[str, ...]:
     return tuple(field for field in calls[0].declaration.fields if len({call.record[field] for call in calls}) > 1)
 
 
-def special_shapes(steps: Sequence[Step], isa: Isa, budget: int | None) -> set[Shape]:
+def special_shapes(steps: Sequence[Step | Chain], isa: Isa, budget: int | None) -> set[Shape]:
     """The shapes that get an instance for themselves; the rule stands at the top of this module.
 
     Args:
@@ -115,20 +169,20 @@ def special_shapes(steps: Sequence[Step], isa: Isa, budget: int | None) -> set[S
     return _hot(steps) if budget is None else _within(steps, isa, budget)
 
 
-def estimated_bytes(steps: Sequence[Step], special: set[Shape], isa: Isa) -> int:
+def estimated_bytes(steps: Sequence[Step | Chain], special: set[Shape], isa: Isa) -> int:
     """About the bytes of the kernels' code where these shapes have instances for themselves."""
     return _estimate(_groups(_macs(steps)), special, isa)
 
 
-def _hot(steps: Sequence[Step]) -> set[Shape]:
-    shapes = {step.call.shape: step.kernel for step in steps}
+def _hot(steps: Sequence[Step | Chain]) -> set[Shape]:
+    shapes = {use.shape: use.calls[0].kernel for use in uses_of(steps)}
     uses, macs = Counter(shapes.values()), _macs(steps)
     return {
         shape for shape, kernel in shapes.items() if uses[kernel] <= _FEW or macs[shape] > macs.total() * _HOT_SHARE
     }
 
 
-def _within(steps: Sequence[Step], isa: Isa, budget: int) -> set[Shape]:
+def _within(steps: Sequence[Step | Chain], isa: Isa, budget: int) -> set[Shape]:
     macs = _macs(steps)
     groups = _groups(macs)
     special = set[Shape]()
@@ -141,11 +195,11 @@ def _within(steps: Sequence[Step], isa: Isa, budget: int) -> set[Shape]:
     return special
 
 
-def _macs(steps: Sequence[Step]) -> Counter[Shape]:
+def _macs(steps: Sequence[Step | Chain]) -> Counter[Shape]:
     """Multiply-accumulates by shape, in schedule order."""
     macs = Counter[Shape]()
-    for step in steps:
-        macs[step.call.shape] += step.macs
+    for use in uses_of(steps):
+        macs[use.shape] += use.macs
     return macs
 
 
@@ -170,7 +224,7 @@ def _estimate(groups: Mapping[Group, set[Shape]], special: set[Shape], isa: Isa)
         apart = len(shapes & special)
         total += _bytes_of(group, len(shapes), apart, isa)
         for name in functions_beside(group[0], isa):
-            own, shared = _estimates()[name][isa[0]]
+            own, shared = _measured(name, isa)
             once[name] = max(once[name], shared if len(shapes) - apart > 1 else own)
     return total + once.total()
 
@@ -184,9 +238,17 @@ def functions_beside(name: str, isa: Isa) -> tuple[str, ...]:
 
 def _bytes_of(group: Group, shapes: int, apart: int, isa: Isa) -> int:
     """About the bytes of a kernel's instances: `apart` of its shapes have their own, the others share one."""
-    own, shared = _estimates()[group[0]][isa[0]]
+    own, shared = _measured(group[0], isa)
     rest = shapes - apart
     return own * apart + (shared if rest > 1 else own * rest)
+
+
+def _measured(name: str, isa: Isa) -> tuple[int, int]:
+    """The estimates of a kernel or of a function beside; of a set that it was not measured for, the largest."""
+    known = _estimates()[name]
+    if isa[0] in known:
+        return known[isa[0]]
+    return max(own for own, _ in known.values()), max(shared for _, shared in known.values())
 
 
 @cache

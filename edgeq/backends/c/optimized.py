@@ -7,6 +7,7 @@ from functools import cache
 from typing import Final
 
 from edgeq.backends.c.bind import Step
+from edgeq.backends.c.chain import Chain
 from edgeq.backends.c.runtime import Isa, runtime_headers
 from edgeq.errors import EdgeqError, Problem
 from edgeq.resources import runtime_dir
@@ -31,7 +32,7 @@ def is_optimized(kernel: str, isa: Isa) -> bool:
     return any((folder / header).is_file() for folder in own for header in headers)
 
 
-def check_optimized(steps: Sequence[Step], isa: Isa, target: str) -> None:
+def check_optimized(steps: Sequence[Step | Chain], isa: Isa, target: str) -> None:
     """Refuse a program that does much of its work in portable loops.
 
     Args:
@@ -42,8 +43,9 @@ def check_optimized(steps: Sequence[Step], isa: Isa, target: str) -> None:
     Raises:
         EdgeqError: EQ0382, every step with a hundredth or more of the multiply-accumulates whose kernel is portable.
     """
-    whole = sum(step.macs for step in steps)
-    heavy = [step for step in steps if step.macs and step.macs >= SHARE * whole]
+    single = [each for step in steps for each in ((step,) if isinstance(step, Step) else step.singles)]
+    whole = sum(step.macs for step in single)
+    heavy = [step for step in single if step.macs and step.macs >= SHARE * whole]
     problems = [
         Problem(
             "EQ0382",

@@ -6,6 +6,7 @@ The C side of every function here is the header of the same family in ``runtime_
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -28,6 +29,7 @@ _LANES: Final = tuple(4 * lane + quarter for quarter in range(4) for lane in ran
 """Channel of a block of 16 at each place of the MVE order: 0 4 8 12, 1 5 9 13, 2 6 10 14, 3 7 11 15."""
 
 _INT16_MAX: Final = 32767
+_COUPLED_LIMIT: Final = 1 << 23
 
 
 def provider(isa: Isa, family: str) -> str:
@@ -115,25 +117,124 @@ def pack_lanes(values: Array, isa: Isa) -> Array:
     return np.ascontiguousarray(pad_last(values, 16).reshape(-1, 16)[:, _LANES]).reshape(-1)
 
 
-def pack_triple(weights: Array, bias: Array, multiplier: Array) -> Array:
+@dataclass(frozen=True, eq=False)
+class Triple:
+    """What ``eq_triple.h`` reads of the output channels of a convolution, and in which of its two forms.
+
+    Attributes:
+        stream: int8, flat.
+        coupled: whether the weights of two channels share halfwords (``eq_coupled.h``).
+    """
+
+    stream: Array
+    coupled: bool
+
+
+def pack_triple(weights: Array, bias: Array, multiplier: Array) -> Triple:
     """Everything that ``eq_triple.h`` reads of the output channels of a convolution, little-endian.
+
+    Segments are padded to 4, channels of a group to 2. Per pair of channels, two words of biases, per four places eight
+    bytes of weights, two multipliers.
 
     Args:
         weights: int8 [group, channels, segments, length]: a segment is a run that the gather copies as one.
         bias: int32 [group·channels].
         multiplier: int32 [group·channels].
-
-    Returns:
-        int8, flat. Segments padded to 4, channels of a group to 2; per pair two biases, per four places four bytes of
-        the first channel and four of the second, two multipliers.
     """
     group, channels = weights.shape[:2]
     padded = pad_last(weights, 4).reshape(group, channels, -1)
-    even = np.pad(padded, ((0, 0), (0, channels % 2), (0, 0)))
-    pairs = even.reshape(-1, 2, even.shape[2] // 4, 4).transpose(0, 2, 1, 3)
-    ends = (_bytes_of(pad_last(each.reshape(group, channels), 2).reshape(-1, 2)) for each in (bias, multiplier))
-    first, last = ends
-    return np.concatenate([first, pairs.reshape(pairs.shape[0], -1), last], axis=1).reshape(-1)
+    pairs = np.pad(padded, ((0, 0), (0, channels % 2), (0, 0))).reshape(-1, 2, padded.shape[2])
+    biases, multipliers = (pad_last(each.reshape(group, channels), 2).reshape(-1, 2) for each in (bias, multiplier))
+    coupled = may_couple(pairs, biases)
+    if coupled:
+        words, biases = couple(pairs), _coupled_bias(biases)
+    else:
+        words = pairs.reshape(len(pairs), 2, -1, 4).transpose(0, 2, 1, 3).reshape(len(pairs), -1)
+    return Triple(np.concatenate([_bytes_of(biases), words, _bytes_of(multipliers)], axis=1).reshape(-1), coupled)
+
+
+def pack_wide(weights: Array, bias: Array, multiplier: Array) -> Array:
+    """Everything that ``eq_wide.h`` reads of the output channels of a convolution, little-endian.
+
+    Args:
+        weights: int8 [channels, depth], channels a multiple of 4.
+        bias: int32 [channels].
+        multiplier: int32 [channels].
+
+    Returns:
+        int8, flat. Depth is padded to 4, its places of four in the order 0, 2, 1, 3; per four channels four biases, per
+        two places the weights of each channel as int16, four multipliers.
+    """
+    padded = pad_last(weights, 4)
+    channels, depth = padded.shape
+    ordered = padded.reshape(channels, depth // 4, 4)[..., (0, 2, 1, 3)].reshape(channels // 4, 4, depth // 2, 2)
+    wide = np.ascontiguousarray(ordered.transpose(0, 2, 1, 3).astype("<i2")).view(np.int8)
+    parts = [_bytes_of(bias.reshape(-1, 4)), wide.reshape(channels // 4, -1), _bytes_of(multiplier.reshape(-1, 4))]
+    return np.concatenate(parts, axis=1).reshape(-1)
+
+
+def pack_quads(weights: Array, bias: Array, multiplier: Array) -> Array | None:
+    """Everything that ``eq_quads.h`` reads of a fully connected layer, little-endian; None where it cannot take it.
+
+    Args:
+        weights: int8 [channels, depth].
+        bias: int32 [channels].
+        multiplier: int32 [channels].
+
+    Returns:
+        int8, flat. Per four channels four words of biases, per four places 16 bytes of weights, four multipliers; then
+        the remaining one to three channels, each as bias, multiplier and a row padded to 4.
+    """
+    padded = pad_last(weights, 4)
+    channels, depth = padded.shape
+    whole = channels // 4 * 4
+    pairs, biases = padded[:whole].reshape(-1, 2, depth), bias[:whole].reshape(-1, 2)
+    if not may_couple(pairs, biases):
+        return None
+    words = couple(pairs).reshape(whole // 4, 2, depth // 4, 2, 4).transpose(0, 2, 3, 1, 4)
+    blocks = [
+        _bytes_of(_coupled_bias(biases).reshape(-1, 4)),
+        words.reshape(whole // 4, 4 * depth),
+        _bytes_of(multiplier[:whole].reshape(-1, 4)),
+    ]
+    rest = [_bytes_of(bias[whole:]), _bytes_of(multiplier[whole:]), padded[whole:]]
+    return np.concatenate([np.concatenate(part, axis=1).reshape(-1) for part in (blocks, rest)])
+
+
+def may_couple(pairs: Array, bias: Array) -> bool:
+    """Whether weights of two channels can share halfwords: w0 + 256·w1 is an int16, sums of the second have 24 bits.
+
+    Args:
+        pairs: int8 [pairs, 2, depth].
+        bias: int32 [pairs, 2].
+    """
+    if not pairs.size:
+        return True
+    halfwords = pairs[:, 0].astype(np.int64) + 256 * pairs[:, 1].astype(np.int64)
+    reach = accumulator_range(signed_sums(pairs[:, 1]), bias[:, 1].astype(np.int64))
+    fits = halfwords.min() >= -_INT16_MAX - 1 and halfwords.max() <= _INT16_MAX
+    return bool(fits and reach.magnitude.max() < _COUPLED_LIMIT)
+
+
+def couple(pairs: Array) -> Array:
+    """Weights of pairs of channels as halfwords w0 + 256·w1, per four places in the order 0, 2, 1, 3.
+
+    Args:
+        pairs: int8 [pairs, 2, depth], depth a multiple of 4.
+
+    Returns:
+        int8 [pairs, 2·depth], little-endian.
+    """
+    halfwords = pairs[:, 0].astype(np.int32) + 256 * pairs[:, 1].astype(np.int32)
+    count, depth = halfwords.shape
+    ordered = halfwords.reshape(count, depth // 4, 4)[..., (0, 2, 1, 3)]
+    return np.ascontiguousarray(ordered.reshape(count, depth).astype("<i2")).view(np.int8)
+
+
+def _coupled_bias(bias: Array) -> Array:
+    """Biases of pairs of channels, int32 [pairs, 2], as b0 and b0 + 256·b1 modulo 2^32."""
+    wide = bias.astype(np.int64)
+    return np.stack([wide[:, 0], wide[:, 0] + 256 * wide[:, 1]], axis=1).astype(np.uint32).view(np.int32)
 
 
 def pack_panels(weights: Array, bias: Array, multiplier: Array, isa: Isa, *, copied: bool = True) -> Array:
@@ -182,9 +283,25 @@ def pack_lines(weights: Array, bias: Array, multiplier: Array) -> Array:
     return np.concatenate(record, axis=1).reshape(-1)
 
 
+def pack_sequence(weights: Array, bias: Array, multiplier: Array) -> Array:
+    """Everything that ``eq_depthwise_sequence_s8.h`` reads of its channels, little-endian.
+
+    Args:
+        weights: int8 [channels, depth], depth a multiple of 4.
+        bias: int32 [channels].
+        multiplier: int32 [channels].
+
+    Returns:
+        int8, flat: per channel bias, multiplier, and per four places the weights 0, 2, 1, 3.
+    """
+    ordered = weights.reshape(len(weights), -1, 4)[..., (0, 2, 1, 3)].reshape(weights.shape)
+    return np.concatenate([_bytes_of(bias), _bytes_of(multiplier), ordered], axis=1).reshape(-1)
+
+
 def _bytes_of(values: Array) -> Array:
     """int32 [n, …] as int8 [n, …·4], little-endian."""
-    return np.ascontiguousarray(values.reshape(values.shape[0], -1).astype("<i4")).view(np.int8)
+    columns = values.size // values.shape[0] if values.shape[0] else 1
+    return np.ascontiguousarray(values.reshape(values.shape[0], columns).astype("<i4")).view(np.int8)
 
 
 def refuse_taps(weights: Array, isa: Isa) -> str | None:

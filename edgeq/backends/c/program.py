@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgeq.backends.base import Aim
+from edgeq.backends.base import Aim, ChainChoice
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.bind import Step
-from edgeq.backends.c.choose import choose_kernels
+from edgeq.backends.c.binding import Binding
+from edgeq.backends.c.candidates import Wanted, forced_kernels
+from edgeq.backends.c.chain import Chain
+from edgeq.backends.c.chain_search import arena_within, smallest_arena, with_chains
+from edgeq.backends.c.chain_source import MOVES
+from edgeq.backends.c.choose import UNBOUNDED, Memory, choose_kernels
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
-from edgeq.backends.c.instances import estimated_bytes, special_shapes
+from edgeq.backends.c.instances import estimated_bytes, special_shapes, uses_of
 from edgeq.backends.c.runtime import runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header, weights_source
@@ -23,12 +28,22 @@ from edgeq.target import Target
 
 @dataclass(frozen=True)
 class CProgram:
-    """What the C backend makes of a graph: the files, and the facts that firmware and reports need."""
+    """What the C backend makes of a graph: the files, and the facts that firmware and reports need.
+
+    ``forced`` are the kernels that were asked for, by node name.
+    """
 
     bundle: Bundle
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Chain, ...]
     plan: Plan
     constants: Constants
+    forced: Mapping[str, str]
+
+    @property
+    def chains(self) -> tuple[ChainChoice, ...]:
+        """Which nodes run in bands."""
+        found = (step for step in self.steps if isinstance(step, Chain))
+        return tuple(ChainChoice(tuple(node.name for node in one.nodes), one.height, one.way) for one in found)
 
 
 def emit_c(
@@ -40,7 +55,10 @@ def emit_c(
     onnx_outputs: Sequence[str] = (),
     complete: bool = True,
     aim: Aim = "balanced",
-    ram_bytes: int | None = None,
+    memory: Memory = UNBOUNDED,
+    arena_bytes: int | None = None,
+    chains: Sequence[ChainChoice] | None = None,
+    kernels: Sequence[Wanted] = (),
 ) -> CProgram:
     """Bind, plan and print a graph.
 
@@ -53,12 +71,24 @@ def emit_c(
         complete: with everything that a user's project needs. Otherwise only what edgeq's own images are built from,
             whose weights do not come from a text.
         aim: what counts where a faster kernel takes memory; see ``choose``.
-        ram_bytes: of the board; None: as much as it needs.
+        memory: of the board.
+        arena_bytes: the most that the arena may take, for the aim ``ram``; None: as little as possible.
+        chains: which nodes run in bands, for the aim ``ram``; None: as memory asks for it.
+        kernels: those that are asked for; see ``candidates``.
 
     Raises:
-        EdgeqError: EQ0380 where a node has no kernel.
+        EdgeqError: EQ0380 where a node has no kernel; EQ0155, EQ0156, EQ0383 where one cannot have what is asked for.
     """
-    steps, plan = choose_kernels(graph, target.isa, aim, ram_bytes)
+    forced = forced_kernels(graph, target.isa, kernels)
+    steps: Sequence[Step | Chain]
+    if aim == "ram" and chains is not None:
+        steps, plan = with_chains(graph, target.isa, chains, forced)
+    elif aim == "ram" and arena_bytes is not None:
+        steps, plan = arena_within(graph, target.isa, arena_bytes, forced)
+    elif aim == "ram":
+        steps, plan = smallest_arena(graph, target.isa, forced)
+    else:
+        steps, plan = choose_kernels(graph, target.isa, aim, memory, forced)
     special = special_shapes(steps, target.isa, code_bytes)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
@@ -69,10 +99,16 @@ def emit_c(
         f"{name}_weights.h": weights_header(name, constants).encode(),
     }
     if complete:
-        headers = runtime_headers((step.call.kernel for step in steps), target.isa)
+        used = {use.calls[0].kernel for use in uses_of(steps)}
+        moves = {MOVES} if any(isinstance(step, Chain) for step in steps) else set()
+        headers = runtime_headers(sorted(used | moves), target.isa)
         files |= project_files(graph, name, target) | {f"runtime/{header}": text for header, text in headers.items()}
         files[f"{name}_weights.c"] = weights_source(name, constants)
-    return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants)
+    return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants, _names(forced))
+
+
+def _names(forced: Mapping[str, Binding]) -> dict[str, str]:
+    return {node: binding.name for node, binding in forced.items()}
 
 
 def _tell_excess(estimate: int, budget: int) -> None:

@@ -46,9 +46,36 @@ EQ_INLINE int32_t eq_add_one(int32_t a, int32_t b, int32_t ma, int32_t mb, int32
   return eq_shift_clamp(eq_multiply_add(half, b, mb), shift, lo, hi);
 }
 
+/* clang-format off */
+#define EQ_ADD_ONE                               \
+  "ldrsb %[v], [%[a]], #1\n\t"                   \
+  "ldrsb %[w], [%[b]], #1\n\t"                   \
+  "mla %[v], %[v], %[ma], %[offset]\n\t"         \
+  "mla %[v], %[w], %[mb], %[v]\n\t"              \
+  "ssat %[v], #8, %[v], asr %[shift]\n\t"        \
+  "strb %[v], [%[out]], #1\n\t"
+/* Eight values at a time, for a shift known to the compiler and no bounds but int8's: pointers move with each access. */
+#define EQ_ADD_EIGHTS                                                                              \
+  __asm__ volatile("1:\n\t"                                                                        \
+                   EQ_ADD_ONE EQ_ADD_ONE EQ_ADD_ONE EQ_ADD_ONE                                     \
+                   EQ_ADD_ONE EQ_ADD_ONE EQ_ADD_ONE EQ_ADD_ONE                                     \
+                   "cmp %[a], %[end]\n\tbne 1b"                                                    \
+                   : [v] "=&r"(v), [w] "=&r"(w), [a] "+&r"(a), [b] "+&r"(b), [out] "+&r"(out)      \
+                   : [end] "r"(a + (n & ~7)), [ma] "r"(ma), [mb] "r"(mb), [offset] "r"(offset), [shift] "i"(shift) \
+                   : "cc", "memory")
+/* clang-format on */
+
 EQ_INLINE void eq_add_row(int8_t *out, const int8_t *a, const int8_t *b, int32_t n, int32_t ma, int32_t mb,
                           int32_t offset, int32_t shift, int32_t lo, int32_t hi) {
   offset = eq_in_register(offset);
+#if defined(__OPTIMIZE__)
+  if (__builtin_constant_p(shift) && shift > 0 && EQ_KNOWN(lo, -128) && EQ_KNOWN(hi, 127) && n >= 8) {
+    int32_t v;
+    int32_t w;
+    EQ_ADD_EIGHTS;
+    n &= 7;
+  }
+#endif
   for (; n >= 8; n -= 8) {
     EQ_UNROLL_8
     for (int32_t i = 0; i < 8; i++) {

@@ -1,6 +1,8 @@
 /*
  * 3x3 windows over one channel after the other: the core of a depthwise convolution that keeps its weights in registers.
- *   eq_lines_walk   all lines of all channels; a line runs along rows or columns, whichever the caller says
+ *   eq_lines_walk           all lines of all channels; a line runs along rows or columns, whichever the caller says
+ *   eq_lines_walk_compact   the same with stride 1 over input whose columns are four bytes apart, and results whose are not;
+ *                           eq_lines_compact fills in what addresses the input
  *
  * A line takes three neighbouring lines of input, a column at a time: the values of the first two lines as one pair, the
  * third alone, each times three columns of weights. Nine weights lie in five registers; the spare halfword is the
@@ -13,7 +15,7 @@
  * Ranges    at least 3 lines and 2 columns of input; at most one line, one column of padding on each side;
  *           0 < column < 65536 (bytes between columns); no left shift of the accumulator; results saturate to int8.
  * Order     channel by channel, in each line by line. Only bytes are loaded from the input.
- * Cost      instructions for a result, stride 1: 16 where distances are variables, 14 where they are constants and
+ * Cost      instructions for a result, stride 1 and compact: 16 where distances are variables, 14 where they are constants and
  *           columns less than 256 bytes apart, else 15; stride 2: 21, 18, 20. About 30 for a line, 90 for a channel.
  * Stack     assembly takes EQ_LINES_STACK bytes.
  */
@@ -65,6 +67,13 @@ typedef struct {
   "ldrsb r5, [r0, %[third]]\n\t"          \
   "add r0, %[column]\n\t"
 
+/* Compact: r11 is the distance to the line before, r0 on the third line, and r10 has the columns of the results. */
+#define EQ_LINES_LOAD_COMPACT             \
+  "ldrsb r4, [r0, r11, lsl #1]\n\t"       \
+  "ldrsb r5, [r0, r11]\n\t"               \
+  "pkhbt r4, r4, r5, lsl #16\n\t"         \
+  "ldrsb r5, [r0], #4\n\t"
+
 #define EQ_LINES_BIAS_1 "ldr r11, [sp, #72]\n\t"
 #define EQ_LINES_BIAS_2 "mov r3, r11\n\tldr r11, [sp, #72]\n\t"
 #define EQ_LINES_BIAS_KEPT ""
@@ -89,16 +98,18 @@ typedef struct {
   "ssat " sum ", #8, " sum "\n\t"
 
 /* One result of stride 1, its last column: the sum `a` is complete and starts anew, `b` goes on. */
-#define EQ_LINES_COLUMN(load, first, a, b)     \
+#define EQ_LINES_COLUMN(load, first, store, a, b) \
   load                                         \
   EQ_LINES_THIRD(a)                            \
   EQ_LINES_SECOND(b)                           \
   EQ_LINES_FINISH(a)                           \
-  "strb " a ", [r0, r1]\n\t"                   \
+  store(a)                                     \
   first(a)
+#define EQ_LINES_BESIDE(sum) "strb " sum ", [r0, r1]\n\t"
+#define EQ_LINES_APART(sum) "strb " sum ", [r1]\n\tadd r1, r1, r10, lsr #16\n\t"
 
 /* A line of stride 1. The entries of the table have 8 bytes each. */
-#define EQ_LINES_LINE_1(load, first, move)     \
+#define EQ_LINES_LINE_1(load, first, store, move) \
   load                                         \
   EQ_LINES_SECOND("r2")                        \
   first("r3")                                  \
@@ -109,13 +120,13 @@ typedef struct {
   "b.n 62f\n\tnop.n\n\tnop.n\n\tnop.n\n\t"     \
   "mov r4, r2\n\tmov r2, r3\n\tmov r3, r4\n\tb.n 63f\n\t" \
   "60:\n\t"                                    \
-  EQ_LINES_COLUMN(load, first, "r2", "r3")     \
+  EQ_LINES_COLUMN(load, first, store, "r2", "r3")     \
   "61:\n\t"                                    \
-  EQ_LINES_COLUMN(load, first, "r3", "r2")     \
+  EQ_LINES_COLUMN(load, first, store, "r3", "r2")     \
   "62:\n\t"                                    \
-  EQ_LINES_COLUMN(load, first, "r2", "r3")     \
+  EQ_LINES_COLUMN(load, first, store, "r2", "r3")     \
   "63:\n\t"                                    \
-  EQ_LINES_COLUMN(load, first, "r3", "r2")     \
+  EQ_LINES_COLUMN(load, first, store, "r3", "r2")     \
   "ldr r4, [sp, #12]\n\t"                      \
   "cmp r0, r4\n\t"                             \
   "bne 60b\n\t"                                \
@@ -125,7 +136,7 @@ typedef struct {
   move                                         \
   "add r2, r4\n\t"                             \
   EQ_LINES_FINISH("r2")                        \
-  "strb r2, [r0, r1]\n\t"                      \
+  store("r2") \
   "64:\n\t"
 
 /* One result of stride 2. */
@@ -179,6 +190,8 @@ typedef struct {
   to " r0, r4\n\t"                             \
   "str r0, [sp, #116]\n\t"
 
+#define EQ_LINES_MOVE_3(to, back) EQ_LINES_MOVE_2(back, to)
+
 /*
  * Everything. On the stack: 0 bias, 4 and 8 what padding before and behind a line adds, 12 where the loop over columns
  * ends, 16 return address, 20 weights and bias of the channel, 48 a copy of eq_lines_t, 128 the caller's registers.
@@ -194,6 +207,7 @@ typedef struct {
   "push {r1-r10}\n\t"                                                               \
   "sub sp, #48\n\t"                                                                 \
   "ldr r4, [sp, #112]\n\t"                                                          \
+  ".balign 4\n\t"                                                                   \
   "adr.w r5, 50f\n\t"                                                               \
   "add r5, r5, r4, lsl #3\n\t"                                                      \
   "add r5, #1\n\t"                                                                  \
@@ -233,6 +247,7 @@ typedef struct {
   "mov r9, #0\n\t"                                                                  \
   "ldr r10, [sp, #76]\n\t"                                                          \
   move("add", "sub")                                                                \
+  ".balign 4\n\t"                                                                   \
   "adr.w r4, 24f\n\t"                                                               \
   "b 30f\n\t"                                                                       \
   "24:\n\t"                                                                         \
@@ -245,6 +260,7 @@ typedef struct {
   "add r4, sp, #20\n\t"                                                             \
   "ldm r4, {r6-r11}\n\t"                                                            \
   "ldr r5, [sp, #64]\n\t"                                                           \
+  ".balign 4\n\t"                                                                   \
   "adr.w r4, 22f\n\t"                                                               \
   "b 30f\n\t"                                                                       \
   /* the line above padding: 0, w0, w1 on the last three lines */                   \
@@ -264,6 +280,7 @@ typedef struct {
   "lsl r7, #16\n\t"                                                                 \
   "lsl r8, #16\n\t"                                                                 \
   move("sub", "add")                                                                \
+  ".balign 4\n\t"                                                                   \
   "adr.w r4, 23f\n\t"                                                               \
   "b 30f\n\t"                                                                       \
   "23:\n\t"                                                                         \
@@ -320,8 +337,8 @@ typedef struct {
 EQ_NOINLINE __attribute__((unused)) static void eq_lines_any_1(const eq_lines_t *p) {
   register const eq_lines_t *r0 __asm__("r0") = p;
   EQ_LINES_ASM(EQ_LINES_BIAS_1, EQ_LINES_LOAD_ANY, EQ_LINES_FIRST_1,
-               EQ_LINES_LINE_1(EQ_LINES_LOAD_ANY, EQ_LINES_FIRST_1, "add r0, r0, r10, lsr #16\n\t"), EQ_LINES_MOVE_1,
-               "#0", "m"(*p));
+               EQ_LINES_LINE_1(EQ_LINES_LOAD_ANY, EQ_LINES_FIRST_1, EQ_LINES_BESIDE, "add r0, r0, r10, lsr #16\n\t"),
+               EQ_LINES_MOVE_1, "#0", "m"(*p));
 }
 
 EQ_NOINLINE __attribute__((unused)) static void eq_lines_any_2(const eq_lines_t *p) {
@@ -345,10 +362,11 @@ EQ_INLINE void eq_lines_walk(const eq_lines_t *p, int32_t stride, int32_t line, 
     register const eq_lines_t *r0 __asm__("r0") = p;
     if (stride == 1 && column < 256) {
       EQ_LINES_KEPT(EQ_LINES_LOAD_NEAR,
-                    EQ_LINES_LINE_1(EQ_LINES_LOAD_NEAR, EQ_LINES_FIRST_KEPT, "add r0, %[column]\n\t"), EQ_LINES_MOVE_1,
-                    "#0", line, column, 2 * line - column);
+                    EQ_LINES_LINE_1(EQ_LINES_LOAD_NEAR, EQ_LINES_FIRST_KEPT, EQ_LINES_BESIDE, "add r0, %[column]\n\t"),
+                    EQ_LINES_MOVE_1, "#0", line, column, 2 * line - column);
     } else if (stride == 1) {
-      EQ_LINES_KEPT(EQ_LINES_LOAD_FAR, EQ_LINES_LINE_1(EQ_LINES_LOAD_FAR, EQ_LINES_FIRST_KEPT, "add r0, %[column]\n\t"),
+      EQ_LINES_KEPT(EQ_LINES_LOAD_FAR,
+                    EQ_LINES_LINE_1(EQ_LINES_LOAD_FAR, EQ_LINES_FIRST_KEPT, EQ_LINES_BESIDE, "add r0, %[column]\n\t"),
                     EQ_LINES_MOVE_1, "#0", line, column, 2 * line);
     } else if (column < 256) {
       EQ_LINES_KEPT(EQ_LINES_LOAD_NEAR,
@@ -367,6 +385,36 @@ EQ_INLINE void eq_lines_walk(const eq_lines_t *p, int32_t stride, int32_t line, 
   } else {
     eq_lines_any_2(p);
   }
+}
+
+/* Compact columns, lines at any distance; `line` of the record is negated, x two lines further. */
+EQ_NOINLINE __attribute__((unused)) static void eq_lines_any_3(const eq_lines_t *p) {
+  register const eq_lines_t *r0 __asm__("r0") = p;
+  EQ_LINES_ASM(EQ_LINES_BIAS_1, EQ_LINES_LOAD_COMPACT, EQ_LINES_FIRST_1,
+               EQ_LINES_LINE_1(EQ_LINES_LOAD_COMPACT, EQ_LINES_FIRST_1, EQ_LINES_APART, ""), EQ_LINES_MOVE_3, "#1",
+               "m"(*p));
+}
+
+/* Input of four channels at `x`, its lines `line` bytes apart; columns of results out_column; lines of padding before. */
+EQ_INLINE eq_lines_t eq_lines_compact(const void *x, int32_t line, int32_t out_column, int32_t pad) {
+  eq_lines_t set = {0, 0, 0, 0, 0, 0, line, (uint32_t)out_column << 16, 0, 0, 0, 0, 0, 0, line, 0, 0, {0, 0, 0}};
+  set.x = (uint32_t)(uintptr_t)x - (uint32_t)(pad * line);
+  return set;
+}
+
+EQ_INLINE void eq_lines_walk_compact(const eq_lines_t *p, int32_t line) {
+#if defined(__OPTIMIZE__)
+  if (__builtin_constant_p(line) && 2 * line < 4096) {
+    register const eq_lines_t *r0 __asm__("r0") = p;
+    EQ_LINES_KEPT(EQ_LINES_LOAD_NEAR, EQ_LINES_LINE_1(EQ_LINES_LOAD_NEAR, EQ_LINES_FIRST_KEPT, EQ_LINES_APART, ""),
+                  EQ_LINES_MOVE_2, "#1", line, 4, 2 * line - 4);
+    return;
+  }
+#endif
+  eq_lines_t turned = *p;
+  turned.x += (uint32_t)(2 * line);
+  turned.line = -line;
+  eq_lines_any_3(&turned);
 }
 
 #endif

@@ -6,15 +6,17 @@
  *   eq_triple_segment     places that a segment of n values takes: n rounded up to 4
  *   eq_triple_copy, _fill write n values into column `pixel` (0, 1 or 2) at place `at`; places rise
  *   eq_triple_run         eq_triple_copy for places that are multiples of 4
- *   eq_triple_bytes       a copy of plain bytes, for windows that are put together before they are widened
+ *   eq_triple_pixels      n values of three pixels that are `apart` bytes apart to places 0 …
  *   eq_triple_multiply    all channels of one to three pixels
+ *   eq_coupled_set, _bytes what all groups of pixels of a layer have in common, and the bytes of its weights
  * Scratch for three columns: EQ_TRIPLE_BYTES * depth bytes, 4-byte aligned.
  *
  * Columns are widened to int16 and interleaved: for each four places [x0, x2, x1, x3] of pixel 0, of pixel 1, of pixel 2
- * (24 bytes). Weights are one stream, 4-byte aligned: for each pair of channels two biases, then per four places four
- * bytes of the first channel and four of the second, then two multipliers; an odd last channel has a partner of zeros;
- * places that round a segment up to four have weight zero, so the columns may hold anything there, and so may the
- * columns of pixels that do not exist. 20 instructions for 24 products, 35 for six results, 3 for a loop of 16 steps.
+ * (24 bytes). Places that round a segment up to four have weight zero, so the columns may hold anything there, and so may
+ * the columns of pixels that do not exist. Weights are those of eq_coupled.h where their ranges allow that (coupled = 1).
+ * Others, for layers of any weights, are one stream, 4-byte aligned: for each pair of channels two biases, then per four
+ * places four bytes of the first channel and four of the second, then two multipliers; an odd last channel has a partner
+ * of zeros. 20 instructions for 24 products, 35 for six results, 3 for a loop of 16 steps.
  * The results of a triple are stored when all three columns are complete; pixel 2 before 1 before 0.
  * Stack: assembly takes EQ_TRIPLE_STACK bytes.
  */
@@ -22,26 +24,13 @@
 #define EQ_TRIPLE_H
 
 #include <eq_common.h>
+#include <eq_coupled.h>
 #include <eq_dot.h>
 
 #define EQ_TRIPLE_BYTES 6
 #define EQ_TRIPLE_STACK 76
 
 typedef int16_t __attribute__((may_alias)) eq_half_t;
-
-/* In the order in which the assembly knows it. */
-typedef struct {
-  int32_t second,
-      third; /* bytes from a result of pixel 0 to that of pixels 1 and 2; 0 for a pixel that does not exist */
-  int32_t out_zero;
-  int8_t *out;
-  const int8_t *weights_end;
-  const void *columns;
-  const void *columns_end;
-  int32_t special; /* left shift of the accumulators, and 256 where the last channel has no partner; mostly 0 */
-  int32_t entry;   /* steps of four places, modulo 16, subtracted from 16; 0 for 0 */
-  int32_t spare;
-} eq_triple_t;
 
 EQ_INLINE int32_t eq_triple_segment(int32_t n) { return (n + 3) & ~3; }
 
@@ -51,12 +40,17 @@ EQ_INLINE void eq_triple_put(eq_half_t *column, int32_t at, int32_t value) {
 
 /* Four places; whole groups may be overwritten: a later segment or fill writes its own places afterwards. */
 EQ_INLINE void eq_triple_word(eq_pair_t *to, uint32_t word) {
-  to[0] = eq_even_bytes(word);
-  to[1] = eq_odd_bytes(word);
+  uint32_t even;
+  uint32_t odd;
+  /* One statement, so that the two stores stand side by side and become one. */
+  __asm__("sxtb16 %0, %2\n\tsxtb16 %1, %2, ror #8" : "=&r"(even), "=r"(odd) : "r"(word));
+  to[0] = even;
+  to[1] = odd;
 }
 
 #if defined(__ARM_FEATURE_UNALIGNED)
-/* Eight values at a time, at least eight. */
+/* Eight values at a time, at least eight. The compiler may know that `to` begins where the values end: early clobbers keep
+   the two in registers of their own. */
 EQ_INLINE eq_pair_t *eq_triple_widen(eq_pair_t *to, const int8_t *src, int32_t n) {
   const int8_t *const end = src + (n & ~7);
   uint32_t a;
@@ -73,7 +67,7 @@ EQ_INLINE eq_pair_t *eq_triple_widen(eq_pair_t *to, const int8_t *src, int32_t n
       "strd %[a], %[b], [%[to]], #24\n\t"
       "cmp %[src], %[end]\n\t"
       "bne 1b"
-      : [a] "=&r"(a), [b] "=&r"(b), [src] "+r"(src), [to] "+r"(to)
+      : [a] "=&r"(a), [b] "=&r"(b), [src] "+&r"(src), [to] "+&r"(to)
       : [end] "r"(end)
       : "cc", "memory");
   return to;
@@ -113,27 +107,46 @@ EQ_INLINE void eq_triple_run(void *columns, int32_t pixel, int32_t at, const int
   }
 }
 
-/* n bytes from any address to any other. */
-EQ_INLINE void eq_triple_bytes(int8_t *to, const int8_t *src, int32_t n) {
-  int32_t at = 0;
-  if (__builtin_constant_p(n) && n < 16) {
-    if ((n & 8) != 0) {
-      *(eq_word_t *)(void *)to = eq_load_word(src);
-      *(eq_word_t *)(void *)(to + 4) = eq_load_word(src + 4);
-      at = 8;
-    }
-    if ((n & 4) != 0) {
-      *(eq_word_t *)(void *)(to + at) = eq_load_word(src + at);
-      at += 4;
-    }
-  } else {
-    EQ_NO_UNROLL
-    for (; at + 4 <= n; at += 4) {
-      *(eq_word_t *)(void *)(to + at) = eq_load_word(src + at);
-    }
+EQ_INLINE void eq_triple_pixels(void *columns, const int8_t *src, int32_t apart, int32_t n) {
+  eq_pair_t *to = (eq_pair_t *)columns;
+  const int8_t *const end = src + (n & ~3);
+#if defined(__ARM_FEATURE_UNALIGNED)
+  uint32_t a;
+  uint32_t b;
+  if (src != end) {
+    __asm__ volatile(
+        "1:\n\t"
+        "ldr %[b], [%[src], %[apart], lsl #1]\n\t"
+        "sxtb16 %[a], %[b]\n\t"
+        "sxtb16 %[b], %[b], ror #8\n\t"
+        "strd %[a], %[b], [%[to], #16]\n\t"
+        "ldr %[b], [%[src], %[apart]]\n\t"
+        "sxtb16 %[a], %[b]\n\t"
+        "sxtb16 %[b], %[b], ror #8\n\t"
+        "strd %[a], %[b], [%[to], #8]\n\t"
+        "ldr %[b], [%[src]], #4\n\t"
+        "sxtb16 %[a], %[b]\n\t"
+        "sxtb16 %[b], %[b], ror #8\n\t"
+        "strd %[a], %[b], [%[to]], #24\n\t"
+        "cmp %[src], %[end]\n\t"
+        "bne 1b"
+        : [a] "=&r"(a), [b] "=&r"(b), [src] "+&r"(src), [to] "+&r"(to)
+        : [end] "r"(end), [apart] "r"(apart)
+        : "cc", "memory");
   }
-  for (; at < n; ++at) {
-    to[at] = src[at];
+#else
+  EQ_NO_UNROLL
+  for (; src != end; src += 4) {
+    eq_triple_word(to, eq_load_word(src));
+    eq_triple_word(to + 2, eq_load_word(src + apart));
+    eq_triple_word(to + 4, eq_load_word(src + 2 * apart));
+    to += 6;
+  }
+#endif
+  if ((n & 3) != 0) {
+    eq_triple_word(to, eq_load_tail(src, n & 3));
+    eq_triple_word(to + 2, eq_load_tail(src + apart, n & 3));
+    eq_triple_word(to + 4, eq_load_tail(src + 2 * apart, n & 3));
   }
 }
 
@@ -189,17 +202,21 @@ EQ_INLINE void eq_triple_fill(void *columns, int32_t pixel, int32_t at, int32_t 
   "strb " sum ", " address "\n\t"
 /* clang-format on */
 
-/* On the stack: a copy of eq_triple_t, 40 the caller's registers. A step has 80 bytes. */
-EQ_NOINLINE __attribute__((unused)) static void eq_triple_block(const eq_triple_t *p, const void *x, const int8_t *w) {
-  register const eq_triple_t *r0 __asm__("r0") = p;
-  register const void *r1 __asm__("r1") = x;
-  register const int8_t *r2 __asm__("r2") = w;
+/* On the stack: a copy of eq_coupled_t, at 12 the results, 40 the caller's registers. A step has 80 bytes. */
+EQ_NOINLINE __attribute__((unused)) static void eq_triple_block(const eq_coupled_t *p, int8_t *out) {
+  register const eq_coupled_t *r0 __asm__("r0") = p;
+  register int8_t *r1 __asm__("r1") = out;
   /* clang-format off */
   __asm__ volatile(
       "push {r4-r11, lr}\n\t"
       "ldm r0, {r3-r12}\n\t"
+      "mov r6, r1\n\t"
       "push {r3-r12}\n\t"
+      "mov r1, r8\n\t"
+      "mov r2, r12\n\t"
+      "and r11, #15\n\t"
       "mov r4, #80\n\t"
+      ".balign 4\n\t"
       "adr.w r3, 2f\n\t"
       "mla r3, r4, r11, r3\n\t"
       "add r3, #1\n\t"
@@ -258,30 +275,26 @@ EQ_NOINLINE __attribute__((unused)) static void eq_triple_block(const eq_triple_
       EQ_TRIPLE_FINISH("r0", "r6", "[r11]")
       "b 4b\n\t"
       "6:"
-      : "+r"(r0), "+r"(r1), "+r"(r2)
+      : "+r"(r0), "+r"(r1)
       : "m"(*p)
-      : "r3", "r12", "cc", "memory");
+      : "r2", "r3", "r12", "cc", "memory");
   /* clang-format on */
 }
 
-/* Bytes of the stream for a pair of channels. */
-EQ_INLINE int32_t eq_triple_pair_bytes(int32_t depth) { return 16 + 2 * depth; }
-
-/* `count` pixels, 1 to 3, whose results are `apart` bytes apart. depth is a multiple of 4, at least 4. */
-EQ_INLINE void eq_triple_multiply(int8_t *out, int32_t apart, int32_t count, const void *columns, const int8_t *weights,
-                                  int32_t depth, int32_t channels, int32_t shift, int32_t out_zero) {
-  const int32_t steps = depth >> 2;
-  const eq_triple_t set = {count > 1 ? apart : 0,
-                           count > 2 ? 2 * apart : 0,
-                           out_zero,
-                           out,
-                           weights + ((channels + 1) >> 1) * eq_triple_pair_bytes(depth),
-                           columns,
-                           (const int8_t *)columns + 24 * steps,
-                           shift + ((channels & 1) << 8),
-                           -steps & 15,
-                           0};
-  eq_triple_block(&set, columns, weights);
+/* `count` pixels, 1 to 3. */
+EQ_INLINE void eq_triple_multiply(int8_t *out, int32_t count, const eq_coupled_t *set, int32_t coupled) {
+  if (coupled) {
+    eq_coupled_multiply(out, count, set);
+  } else if (count == 3) {
+    eq_triple_block(set, out);
+  } else { /* results of pixels that do not exist go where those of pixel 0 follow */
+    eq_coupled_t fewer = *set;
+    fewer.third = 0;
+    if (count == 1) {
+      fewer.second = 0;
+    }
+    eq_triple_block(&fewer, out);
+  }
 }
 
 #endif

@@ -6,7 +6,6 @@
  * V = B d B' and U = G g G', added up over channels, give results exactly: positions 1 and 2 of an axis are counted
  * twice, which sums and differences of the two halve without a rest (Lavin and Gray 2016, scaled to integers).
  *
- *   eq_tiles_fill, _copy  bytes of a window
  *   eq_tiles_input     V of a quad from its pixels
  *   eq_tiles_weights   U of a pair of output channels from its weights, 18 * c bytes
  *   eq_tiles_multiply  M: the sums of products of a quad and a pair
@@ -28,42 +27,17 @@
 #include <eq_tiles_results.h>
 #include <eq_unroll.h>
 
-typedef int16_t __attribute__((may_alias)) eq_tile_t;
-typedef eq_quad_scale_t eq_tiles_scale_t;
-
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_fill(int8_t *out, int32_t value, int32_t n) {
-  EQ_NO_UNROLL
-  for (int32_t i = 0; i < n; ++i) {
-    out[i] = (int8_t)value;
-  }
-}
-
-/* `n` bytes, a multiple of 4, to a 4-byte address. */
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_copy(int8_t *out, const int8_t *x, int32_t n) {
-  if (((uintptr_t)x & 3) == 0) {
-    const eq_tile_word_t *from = (const eq_tile_word_t *)(const void *)x;
-    eq_tile_word_t *to = (eq_tile_word_t *)(void *)out;
-    EQ_NO_UNROLL
-    for (; n > 0; n -= 4) {
-      *to++ = *from++;
-    }
-    return;
-  }
-  EQ_NO_UNROLL
-  for (int32_t i = 0; i < n; ++i) {
-    out[i] = x[i];
-  }
-}
+typedef int16_t __attribute__((may_alias)) eq_tile_half_t;
 
 EQ_INLINE int32_t eq_tiles_combine(int32_t a, int32_t b, int32_t minus) { return minus != 0 ? a - b : a + b; }
 
 /* One row of positions: rows `a` and `b` of the window, added or subtracted, then the columns. */
-EQ_INLINE void eq_tiles_row(eq_tile_t *v, const int8_t *a, const int8_t *b, int32_t c, int32_t minus) {
+EQ_INLINE void eq_tiles_row(eq_tile_half_t *v, const int8_t *a, const int8_t *b, int32_t c, int32_t minus) {
   EQ_NO_UNROLL
   for (int32_t left = c; left > 0; --left) {
     const int8_t *p = a++;
     const int8_t *q = b++;
-    eq_tile_t *to = v;
+    eq_tile_half_t *to = v;
     int32_t first = eq_tiles_combine(*p, *q, minus);
     p += c;
     q += c;
@@ -76,10 +50,10 @@ EQ_INLINE void eq_tiles_row(eq_tile_t *v, const int8_t *a, const int8_t *b, int3
       p += c;
       q += c;
       const int32_t fourth = eq_tiles_combine(*p, *q, minus);
-      to[0] = (eq_tile_t)(first - third);
-      to[EQ_TILES_V(c)] = (eq_tile_t)(second + third);
-      to[2 * EQ_TILES_V(c)] = (eq_tile_t)(third - second);
-      to[3 * EQ_TILES_V(c)] = (eq_tile_t)(second - fourth);
+      to[0] = (eq_tile_half_t)(first - third);
+      to[EQ_TILES_V(c)] = (eq_tile_half_t)(second + third);
+      to[2 * EQ_TILES_V(c)] = (eq_tile_half_t)(third - second);
+      to[3 * EQ_TILES_V(c)] = (eq_tile_half_t)(second - fourth);
       to += EQ_TILES_TILE(c);
       first = third;
       second = fourth;
@@ -88,19 +62,19 @@ EQ_INLINE void eq_tiles_row(eq_tile_t *v, const int8_t *a, const int8_t *b, int3
   }
 }
 
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_sums(eq_tile_t *v, const int8_t *a, const int8_t *b,
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_sums(eq_tile_half_t *v, const int8_t *a, const int8_t *b,
                                                               int32_t c) {
   eq_tiles_row(v, a, b, c, 0);
 }
 
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_differences(eq_tile_t *v, const int8_t *a, const int8_t *b,
-                                                                     int32_t c) {
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_differences(eq_tile_half_t *v, const int8_t *a,
+                                                                     const int8_t *b, int32_t c) {
   eq_tiles_row(v, a, b, c, 1);
 }
 
 /* `row` bytes from a row of the window to the next, c from a pixel to the next. */
 EQ_INLINE void eq_tiles_input(void *out, const int8_t *x, int32_t row, int32_t c) {
-  eq_tile_t *v = (eq_tile_t *)out;
+  eq_tile_half_t *v = (eq_tile_half_t *)out;
   eq_tiles_differences(v, x, x + 2 * row, c);
   eq_tiles_sums(v + 4 * EQ_TILES_V(c), x + row, x + 2 * row, c);
   eq_tiles_differences(v + 8 * EQ_TILES_V(c), x + 2 * row, x + row, c);
@@ -108,16 +82,16 @@ EQ_INLINE void eq_tiles_input(void *out, const int8_t *x, int32_t row, int32_t c
 }
 
 /* Four positions of one row from three weights. */
-EQ_INLINE void eq_tiles_columns(eq_tile_t *u, int32_t c, int32_t left, int32_t middle, int32_t right) {
+EQ_INLINE void eq_tiles_columns(eq_tile_half_t *u, int32_t c, int32_t left, int32_t middle, int32_t right) {
   const int32_t sum = left + right;
   (void)c; /* where strides are constants */
-  u[0] = (eq_tile_t)left;
-  u[EQ_TILES_U(c)] = (eq_tile_t)(sum + middle);
-  u[2 * EQ_TILES_U(c)] = (eq_tile_t)(sum - middle);
-  u[3 * EQ_TILES_U(c)] = (eq_tile_t)right;
+  u[0] = (eq_tile_half_t)left;
+  u[EQ_TILES_U(c)] = (eq_tile_half_t)(sum + middle);
+  u[2 * EQ_TILES_U(c)] = (eq_tile_half_t)(sum - middle);
+  u[3 * EQ_TILES_U(c)] = (eq_tile_half_t)right;
 }
 
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_kernel(eq_tile_t *u, const int8_t *w, int32_t c) {
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_kernel(eq_tile_half_t *u, const int8_t *w, int32_t c) {
   int32_t sum[3];
   int32_t difference[3];
   eq_tiles_columns(u, c, w[0], w[8], w[16]);
@@ -134,7 +108,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_kernel(eq_tile_t *u, co
 }
 
 EQ_NOINLINE __attribute__((unused)) static void eq_tiles_weights(void *out, const int8_t *weights, int32_t c) {
-  eq_tile_t *u = (eq_tile_t *)out;
+  eq_tile_half_t *u = (eq_tile_half_t *)out;
   EQ_NO_UNROLL
   for (int32_t left = c; left > 0; left -= 4) {
     EQ_NO_UNROLL

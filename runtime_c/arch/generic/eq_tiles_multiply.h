@@ -11,7 +11,6 @@
 
 #include <eq_common.h>
 
-typedef uint32_t __attribute__((may_alias)) eq_tile_word_t;
 typedef const int16_t __attribute__((may_alias)) eq_tile_factor_t;
 
 #define EQ_TILES_V(c) (4 * (c))

@@ -10,18 +10,12 @@
 
 #include <eq_common.h>
 #include <eq_requantize.h>
+#include <eq_tile_scale.h>
 #include <eq_unroll.h>
-
-typedef struct {
-  int32_t multiplier;
-  int32_t out_zero;
-  int32_t bias; /* four times that of the results */
-  int32_t shift;
-} eq_quad_scale_t;
 
 /* Two results of a column of tiles, one above the other, from four sums. */
 EQ_INLINE void eq_tiles_column(int8_t *out, int32_t row, int32_t t0, int32_t t1, int32_t t2, int32_t t3,
-                               const eq_quad_scale_t *p) {
+                               const eq_tiles_scale_t *p) {
   const int32_t above = t0 + ((t1 + t2) >> 1);
   const int32_t below = ((t1 - t2) >> 1) - t3;
   out[0] = (int8_t)eq_saturate_s8(eq_requantize_narrow(above, p->multiplier, p->shift, p->out_zero, 1));
@@ -30,8 +24,8 @@ EQ_INLINE void eq_tiles_column(int8_t *out, int32_t row, int32_t t0, int32_t t1,
 
 /* `row` and `pixel` bytes between results. */
 EQ_NOINLINE __attribute__((unused)) static void eq_tiles_results(int8_t *out, int32_t row, int32_t pixel,
-                                                                 const int32_t *m, const eq_quad_scale_t *p) {
-  const eq_quad_scale_t scale = *p;
+                                                                 const int32_t *m, const eq_tiles_scale_t *p) {
+  const eq_tiles_scale_t scale = *p;
   EQ_NO_UNROLL
   for (const int32_t *const end = m + 4; m != end; ++m) {
     int32_t left[4];

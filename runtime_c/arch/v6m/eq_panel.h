@@ -180,6 +180,7 @@ EQ_NOINLINE __attribute__((unused)) static uint32_t eq_panel_sum(const void *col
   "mov r11, r7\n\t" \
   "ldm r0!, {r2, r3}\n\t" \
   "mov lr, r2\n\t" \
+  ".balign 4\n\t"  \
   "adr r2, 2f\n\t" \
   "adds r2, r2, r3\n\t" \
   "adds r2, #1\n\t" \

@@ -15,8 +15,6 @@
 
 #define EQ_TILES_STACK 48
 
-typedef uint32_t __attribute__((may_alias)) eq_tile_word_t;
-
 #define EQ_TILES_V(c) (4 * (c))
 #define EQ_TILES_V_CHANNEL 1
 #define EQ_TILES_TILE(c) (c)

@@ -11,15 +11,9 @@
 
 #include <eq_common.h>
 #include <eq_requantize.h>
+#include <eq_tile_scale.h>
 
 #define EQ_TILES_RESULTS_STACK 64
-
-typedef struct {
-  int32_t multiplier;
-  int32_t out_zero;
-  int32_t bias; /* four times that of the results */
-  int32_t shift;
-} eq_quad_scale_t;
 
 /* In the order in which the assembly knows it. */
 typedef struct {
@@ -150,7 +144,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_unshifted(int8_t *out, 
 /* clang-format on */
 
 EQ_NOINLINE __attribute__((unused)) static void eq_tiles_shifted(int8_t *out, int32_t row, int32_t pixel,
-                                                                 const int32_t *m, const eq_quad_scale_t *p) {
+                                                                 const int32_t *m, const eq_tiles_scale_t *p) {
   EQ_NO_UNROLL
   for (int32_t tile = 0; tile < 4; ++tile) {
     EQ_NO_UNROLL
@@ -171,7 +165,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_shifted(int8_t *out, in
   }
 }
 
-EQ_INLINE void eq_tiles_results(int8_t *out, int32_t row, int32_t pixel, const int32_t *m, const eq_quad_scale_t *p) {
+EQ_INLINE void eq_tiles_results(int8_t *out, int32_t row, int32_t pixel, const int32_t *m, const eq_tiles_scale_t *p) {
   if (p->shift == 0) {
     const eq_tiles_set_t set = {p->multiplier & 0xffff,
                                 p->multiplier >> 16,

@@ -14,8 +14,6 @@
 
 #define EQ_TILES_STACK 56
 
-typedef uint32_t __attribute__((may_alias)) eq_tile_word_t;
-
 #define EQ_TILES_V(c) 4
 #define EQ_TILES_V_CHANNEL 64
 #define EQ_TILES_TILE(c) 1
@@ -61,6 +59,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_multiply(int32_t *m, co
       "rsb r4, r3, #1\n\t"
       "and r4, r4, #7\n\t"           /* steps that the first round leaves out */
       "mov r8, #56\n\t"
+      ".balign 4\n\t"
       "adr.w r7, 2f\n\t"
       "mla r4, r4, r8, r7\n\t"
       "add r4, #1\n\t"

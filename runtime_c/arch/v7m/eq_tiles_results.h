@@ -9,15 +9,9 @@
 #define EQ_TILES_RESULTS_H
 
 #include <eq_common.h>
+#include <eq_tile_scale.h>
 
 #define EQ_TILES_RESULTS_STACK 44
-
-typedef struct {
-  int32_t multiplier;
-  int32_t out_zero;
-  int32_t bias; /* four times that of the results */
-  int32_t shift;
-} eq_quad_scale_t;
 
 /* clang-format off */
 /* Left and right sum of the four positions of a row of M, at byte `at`: two columns of a tile. */
@@ -50,12 +44,12 @@ typedef struct {
  */
 #define EQ_TILES_RESULTS(name, shift)                                                                   \
   EQ_NOINLINE __attribute__((unused)) static void name(int8_t *out, int32_t row, int32_t pixel,         \
-                                                       const int32_t *m, const eq_quad_scale_t *p) {   \
+                                                       const int32_t *m, const eq_tiles_scale_t *p) {   \
     register int8_t *r0 __asm__("r0") = out;                                                            \
     register int32_t r1 __asm__("r1") = row;                                                            \
     register int32_t r2 __asm__("r2") = pixel;                                                          \
     register const int32_t *r3 __asm__("r3") = m;                                                       \
-    register const eq_quad_scale_t *r12 __asm__("r12") = p;                                            \
+    register const eq_tiles_scale_t *r12 __asm__("r12") = p;                                            \
     __asm__ volatile(                                                                                   \
         "push {r4-r11, lr}\n\t"                                                                         \
         "sub sp, #8\n\t"                                                                                \
@@ -94,7 +88,7 @@ EQ_TILES_RESULTS(eq_tiles_unshifted, "")
 EQ_TILES_RESULTS(eq_tiles_shifted, EQ_TILES_SHIFT)
 /* clang-format on */
 
-EQ_INLINE void eq_tiles_results(int8_t *out, int32_t row, int32_t pixel, const int32_t *m, const eq_quad_scale_t *p) {
+EQ_INLINE void eq_tiles_results(int8_t *out, int32_t row, int32_t pixel, const int32_t *m, const eq_tiles_scale_t *p) {
   if (p->shift == 0) {
     eq_tiles_unshifted(out, row, pixel, m, p);
   } else {

@@ -50,10 +50,13 @@ def is_pointwise(node: Node, graph: Graph) -> bool:
     return kernel == (1, 1) and node.integer("group") == 1 and not any(node.integers("pads"))
 
 
+def _match_columns(node: Node, graph: Graph, isa: Isa) -> str | None:
+    del node, graph
+    return "columns are widened with the DSP extension" if packing.provider(isa, "columns") == "dsp" else None
+
+
 def _match_pointwise_direct(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if packing.provider(isa, "columns") == "dsp":
-        return "columns are widened with the DSP extension"
-    return refuse_one_by_one(node, graph)
+    return _match_columns(node, graph, isa) or refuse_one_by_one(node, graph)
 
 
 def refuse_one_by_one(node: Node, graph: Graph) -> str | None:
@@ -214,7 +217,7 @@ def _bind_double(node: Node, graph: Graph, isa: Isa) -> Call:
 BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_direct_s8", _match_pointwise_direct, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_depthwise_s8", _match_depthwise, _bind_depthwise, "highmul"),
-    Binding("conv2d", "eq_conv2d_s8", None, _bind_conv2d, "highmul"),
+    Binding("conv2d", "eq_conv2d_s8", _match_columns, _bind_conv2d, "highmul"),
     Binding("conv2d", "eq_conv2d_tflite_s8", None, _bind_double, "double"),
 )
 """First match wins: the special kernels stand before the general one."""

@@ -25,16 +25,25 @@ from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.memory.schedule import Order
+from edgeq.numerics.array import Array
 
 _WINDOW = 3
-_LINES = ("dsp", "v6m", "v7m")
+_DSP = "dsp"
+_V7M = "v7m"
+_LINES = (_DSP, "v6m", _V7M)
 """The instruction sets, first in search order, that have an ``eq_lines.h``."""
+_FEWEST_RESULTS = 3
+"""Of a sequence: four are computed at once."""
 _TOGETHER = 3
 """Pixels that are read before they are written."""
 _FARTHEST = 1 << 16
 """Bytes between columns: a halfword without sign."""
-_PACKED_SHARE = 7 / 8
-"""Places of a window of few values, of those of its rows: what is spared pays for putting its bytes together first."""
+_FEW = 12
+"""Values of a row that is moved without a loop."""
+_WIDE_WEIGHTS = 512
+"""Weights that may take two bytes each."""
+_SMALL_SHARE = 7 / 8
+"""Places of a window, of those of its rows rounded up: below, what is spared pays for moving single values."""
 
 
 @dataclass(frozen=True)
@@ -68,33 +77,30 @@ def _runs_down(height: _Axis, width: _Axis) -> bool:
 
 
 def _match_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _refuse_depthwise(node, graph, isa)) is not None:
+        return reason
+    lines, columns = _lines_and_columns(node, graph, isa)
+    return _refuse_axes(lines, columns, graph.operands(node)[0].shape[3])
+
+
+def _refuse_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
     if isa[0] not in _LINES:
         return f"it has lines in the assembly of {', '.join(_LINES)} alone"
     if (reason := refuse_grouping(node, graph) or refuse_short_scaling(node, graph, isa)) is not None:
         return reason
-    channels = graph.operands(node)[0].shape[3]
     kernel = graph.operands(node)[1].shape[1:3]
     if kernel != (_WINDOW, _WINDOW) or node.integers("dilations") != (1, 1):
         return "the kernel is not 3x3 without dilation"
+    return None
+
+
+def _lines_and_columns(node: Node, graph: Graph, isa: Isa) -> tuple[_Axis, _Axis]:
+    """Lines are rows, whose results overlap the input; on ARMv7-M columns where those are longer.
+
+    With the DSP extension these have a kernel of their own; chips with ARMv6-M have so little memory that it counts more.
+    """
     height, width = _axes(node, graph)
-    down = _goes_down(node, graph, isa)
-    return _refuse_axes(width, height, channels) if down else _refuse_axes(height, width, channels)
-
-
-def _goes_down(node: Node, graph: Graph, isa: Isa) -> bool:
-    """Whether lines are columns from the start. Without the DSP extension memory decides: rows let results overlap."""
-    height, width = _axes(node, graph)
-    rows = _refuse_axes(height, width, graph.operands(node)[0].shape[3]) is None
-    return _runs_down(height, width) and (isa[0] == "dsp" or not rows)
-
-
-def _match_lines_down(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if (reason := _match_depthwise_lines(node, graph, isa)) is not None:
-        return reason
-    height, width = _axes(node, graph)
-    if _goes_down(node, graph, isa) or not _runs_down(height, width):
-        return "its lines are columns already, or these are no longer than rows"
-    return _refuse_axes(width, height, graph.operands(node)[0].shape[3])
+    return (width, height) if isa[0] == _V7M and _runs_down(height, width) else (height, width)
 
 
 def _refuse_axes(lines: _Axis, columns: _Axis, channels: int) -> str | None:
@@ -107,20 +113,51 @@ def _refuse_axes(lines: _Axis, columns: _Axis, channels: int) -> str | None:
     return None
 
 
-def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
-    return _lines(node, graph, down=_goes_down(node, graph, isa))
+def _match_depthwise_columns(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if isa[0] != _DSP:
+        return "it needs the DSP extension and no vectors"
+    if (reason := _refuse_depthwise(node, graph, isa)) is not None:
+        return reason
+    height, width = _axes(node, graph)
+    if not _runs_down(height, width):
+        return "rows are longer than columns, or there is a stride"
+    return _refuse_axes(width, height, graph.operands(node)[0].shape[3])
 
 
-def _bind_lines_down(node: Node, graph: Graph, isa: Isa) -> Call:
+def _bind_depthwise_columns(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
-    return _lines(node, graph, down=True)
-
-
-def _lines(node: Node, graph: Graph, *, down: bool) -> Call:
     weights, bias, multiplier = constants(node, graph)
     channels = bias.shape[0]
     height, width = _axes(node, graph)
-    lines, columns = (width, height) if down else (height, width)
+    record = {
+        "channels": channels,
+        "in_h": height.size,
+        "width": width.size,
+        "out_h": height.results,
+        "pad_top": height.pad,
+        "pad_left": width.pad,
+        "pad_value": node.integer("pad_value"),
+        "out_zero": node.integer("out_zero"),
+        **clamp_fields(node),
+    }
+    lines = weights.reshape(channels, _WINDOW, _WINDOW).transpose(0, 2, 1)
+    read, written = height.size * width.size, height.results * width.size
+    return Call(
+        kernel="eq_depthwise_columns_s8",
+        record=record,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": packing.pack_lines(lines, bias, multiplier)},
+        trailing=orders.trail(replace(orders.groups(np.zeros(1), np.array([written]), read), planes=channels)),
+    )
+
+
+def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    channels = bias.shape[0]
+    height, width = _axes(node, graph)
+    lines, columns = _lines_and_columns(node, graph, isa)
+    down = (lines, columns) != (height, width)
     row = width.size * channels
     line, column, out_line = (channels, row, channels) if down else (row, channels, width.results * channels)
     weights = weights.reshape(channels, _WINDOW, _WINDOW)
@@ -163,6 +200,73 @@ def _order_of_lines(record: Mapping[str, int]) -> Order:
     return replace(found, planes=record["channels"])
 
 
+@dataclass(frozen=True)
+class _Sequence:
+    """The axis of a depthwise convolution over an image that is one pixel high or wide."""
+
+    length: int
+    results: int
+    kernel: int
+    pad: int
+
+
+def _sequence(node: Node, graph: Graph) -> _Sequence | None:
+    """None where a window has two axes, or a stride or a dilation."""
+    sizes = geometry(node, graph)
+    for along, across, before, beside in (("h", "w", "top", "left"), ("w", "h", "left", "top")):
+        alone = sizes[f"in_{across}"] == sizes[f"kernel_{across}"] == sizes[f"out_{across}"] == 1
+        if alone and not sizes[f"pad_{beside}"] and sizes[f"stride_{along}"] == sizes[f"dilation_{along}"] == 1:
+            return _Sequence(
+                sizes[f"in_{along}"], sizes[f"out_{along}"], sizes[f"kernel_{along}"], sizes[f"pad_{before}"]
+            )
+    return None
+
+
+def _match_depthwise_sequence(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if packing.provider(isa, "taps") != "dsp":
+        return "it needs the DSP extension and no vectors"
+    if (reason := refuse_grouping(node, graph)) is not None:
+        return reason
+    if node.integer("shift"):
+        return "the accumulator is shifted to the left"
+    found = _sequence(node, graph)
+    if found is None or found.results < _FEWEST_RESULTS:
+        return f"it has two axes, a stride, a dilation, or less than {_FEWEST_RESULTS} results"
+    return None
+
+
+def _bind_depthwise_sequence(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    weights, bias, multiplier = constants(node, graph)
+    channels = bias.shape[0]
+    found = _sequence(node, graph)
+    assert found is not None
+    filters = packing.pad_last(weights.reshape(channels, -1), 4)
+    kernel, first = filters.shape[1], found.pad + found.pad % 2
+    places = max(first + found.length + 1, first - found.pad + kernel + 4 * -(-found.results // 4))
+    record = {
+        "channels": channels,
+        "length": found.length,
+        "out_length": found.results,
+        "kernel": kernel,
+        "pad": found.pad,
+        "first": first,
+        "places": places + places % 2,
+        "pad_value": node.integer("pad_value"),
+        "out_zero": node.integer("out_zero"),
+        **clamp_fields(node),
+    }
+    order = orders.groups(np.zeros(1), np.array([found.results]), found.length)
+    return Call(
+        kernel="eq_depthwise_sequence_s8",
+        record=record,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": packing.pack_sequence(filters, bias, multiplier)},
+        trailing=orders.trail(replace(order, planes=channels)),
+    )
+
+
 def _refuse_triple(isa: Isa) -> str | None:
     return None if packing.provider(isa, "columns") == "dsp" else "it needs the DSP extension and no vectors"
 
@@ -175,9 +279,11 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
     sizes = pixel_sizes(node, graph)
     in_c, out_c = sizes["in_c"], sizes["out_c"]
+    packed = packing.pack_triple(weights.reshape(1, out_c, 1, in_c), bias, multiplier)
     record = {
         **sizes,
         "depth": packing.column_segment(in_c, isa),
+        "coupled": int(packed.coupled),
         "shift": node.integer("shift"),
         "out_zero": node.integer("out_zero"),
         **clamp_fields(node),
@@ -188,7 +294,7 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
         record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
-        constants={"weights": packing.pack_triple(weights.reshape(1, out_c, 1, in_c), bias, multiplier)},
+        constants={"weights": packed.stream},
         trailing=orders.trail(orders.pointwise(pixels, out_c, 1, out_c)),
     )
 
@@ -199,20 +305,84 @@ def _match_triple(node: Node, graph: Graph, isa: Isa) -> str | None:
     return _refuse_triple(isa)
 
 
+def _match_small(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_triple(node, graph, isa)) is not None:
+        return reason
+    _, kernel_h, kernel_w, in_c = graph.operands(node)[1].shape
+    if node.integer("group") > 1 or node.integers("dilations")[1] > 1:
+        return "there are groups, or gaps in the rows of a window"
+    row = kernel_w * in_c
+    whole, rounded = packing.column_segment(kernel_h * row, isa), kernel_h * packing.column_segment(row, isa)
+    if kernel_h == 1 or (row > _FEW and whole > _SMALL_SHARE * rounded):
+        return "rows of a window are long, or it has only one"
+    return None
+
+
+def _words_first(weights: Array) -> Array:
+    """Weights [out_channels, rows, columns, channels] in the order of ``eq_small_rows.h``, [out_channels, depth].
+
+    Whole words of all rows of a window, then what is left of each.
+    """
+    rows = weights.reshape(*weights.shape[:2], -1)
+    words = rows.shape[2] // 4 * 4
+    return np.concatenate([part.reshape(len(rows), -1) for part in (rows[..., :words], rows[..., words:])], axis=1)
+
+
+def _small_record(node: Node, graph: Graph, isa: Isa, depth: int) -> dict[str, int]:
+    sizes = geometry(node, graph)
+    del sizes["group"], sizes["dilation_w"]
+    fields = {"depth": packing.column_segment(depth, isa), "out_zero": node.integer("out_zero")}
+    return {**sizes, **fields, **clamp_fields(node)}
+
+
+def _bind_small(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    ordered = _words_first(weights)
+    triple = packing.pack_triple(ordered[None, :, None], bias, multiplier)
+    fields = {"coupled": int(triple.coupled), "shift": node.integer("shift")}
+    return Call(
+        kernel="eq_conv2d_small_s8",
+        record=_small_record(node, graph, isa, ordered.shape[1]) | fields,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": triple.stream},
+        trailing=orders.trail(orders.gathered(geometry(node, graph), 1, 1, _TOGETHER)),
+    )
+
+
+def _match_wide(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_small(node, graph, isa)) is not None:
+        return reason
+    weight = graph.operands(node)[1]
+    if weight.shape[0] % 4 or node.integer("shift"):
+        return "the output channels are no multiple of 4, or the accumulator is shifted to the left"
+    return f"it has more than {_WIDE_WEIGHTS} weights" if weight.elements > _WIDE_WEIGHTS else None
+
+
+def _bind_wide(node: Node, graph: Graph, isa: Isa) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    ordered = _words_first(weights)
+    return Call(
+        kernel="eq_conv2d_wide_s8",
+        record=_small_record(node, graph, isa, ordered.shape[1]),
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": packing.pack_wide(ordered, bias, multiplier)},
+        trailing=orders.trail(orders.gathered(geometry(node, graph), 1, 1, 2)),
+    )
+
+
 def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
     weights, bias, multiplier = constants(node, graph)
     out_c, kernel_h, kernel_w, group_c = weights.shape
     group = node.integer("group")
     whole_rows = group == 1 and node.integers("dilations")[1] == 1
     segments, length = (kernel_h, kernel_w * group_c) if whole_rows else (kernel_h * kernel_w, group_c)
-    depth, packed = segments * packing.column_segment(length, isa), 0
-    whole = packing.column_segment(segments * length, isa)
-    if whole_rows and whole <= _PACKED_SHARE * depth:
-        segments, length, depth, packed = 1, segments * length, whole, 1
+    triple = packing.pack_triple(weights.reshape(group, out_c // group, segments, length), bias, multiplier)
     record = {
         **geometry(node, graph),
-        "depth": depth,
-        "packed": packed,
+        "depth": segments * packing.column_segment(length, isa),
+        "coupled": int(triple.coupled),
         "shift": node.integer("shift"),
         "out_zero": node.integer("out_zero"),
         **clamp_fields(node),
@@ -222,21 +392,18 @@ def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
         record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
-        constants={
-            "weights": packing.pack_triple(weights.reshape(group, out_c // group, segments, length), bias, multiplier),
-        },
+        constants={"weights": triple.stream},
         trailing=orders.trail(orders.gathered(record, 1, 1, _TOGETHER)),
     )
 
 
 BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
+    Binding("conv2d", "eq_depthwise_columns_s8", _match_depthwise_columns, _bind_depthwise_columns, "highmul"),
+    Binding("conv2d", "eq_depthwise_sequence_s8", _match_depthwise_sequence, _bind_depthwise_sequence, "highmul"),
     Binding("conv2d", "eq_depthwise_lines_s8", _match_depthwise_lines, _bind_depthwise_lines, "highmul"),
+    Binding("conv2d", "eq_conv2d_wide_s8", _match_wide, _bind_wide, "highmul"),
+    Binding("conv2d", "eq_conv2d_small_s8", _match_small, _bind_small, "highmul"),
     Binding("conv2d", "eq_conv2d_triple_s8", _match_triple, _bind_triple, "highmul"),
 )
 """They stand before those of ``conv``: what they refuse, those take."""
-
-FASTER: tuple[Binding, ...] = (
-    Binding("conv2d", "eq_depthwise_lines_s8", _match_lines_down, _bind_lines_down, "highmul"),
-)
-"""Fewer and longer lines, whose results overlap nothing."""

@@ -27,6 +27,7 @@ from edgeq.backends.c.bindings.scaling import (
 )
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import DType, Graph, Node
+from edgeq.numerics.array import Array
 
 _MATMUL_DEPTH_MAX: Final = (1 << 15) - 1
 """The corrections for the zero points fit int32 up to here (eq_matmul_sums.h)."""
@@ -49,6 +50,30 @@ def _bind_dense(node: Node, graph: Graph, isa: Isa) -> Call:
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={"weights": packing.pack_rows(weights, isa), "bias": bias, "multiplier": multiplier},
+        trailing=orders.trail(orders.dense(sizes, 1, 1)),
+    )
+
+
+def _quads(node: Node, graph: Graph) -> Array | None:
+    return packing.pack_quads(*constants(node, graph))
+
+
+def _match_quads(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if packing.provider(isa, "rows") != "dsp":
+        return "it needs the DSP extension and no vectors"
+    return "weights of two channels do not fit one halfword, or a sum 24 bits" if _quads(node, graph) is None else None
+
+
+def _bind_quads(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    sizes = _dense_sizes(node, graph)
+    fields = {"shift": node.integer("shift"), "out_zero": node.integer("out_zero"), **clamp_fields(node)}
+    return Call(
+        kernel="eq_dense_quads_s8",
+        record={**sizes, **fields},
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": _quads(node, graph)},
         trailing=orders.trail(orders.dense(sizes, 1, 1)),
     )
 
@@ -130,6 +155,7 @@ def _bind_matmul_int16(node: Node, graph: Graph, isa: Isa) -> Call:
 _EXPONENT: Final = {"single": "eq_dense_tflite_s8", "double": "eq_dense_tflm_s8"}
 _MATMULS: Final = {"highmul": "eq_matmul_s8", "double": "eq_matmul_tflite_s8"}
 BINDINGS: tuple[Binding, ...] = (
+    Binding("dense", "eq_dense_quads_s8", _match_quads, _bind_quads, "highmul"),
     Binding("dense", "eq_dense_panel_s8", _match_panel, _bind_panel, "highmul"),
     Binding("dense", "eq_dense_s8", None, _bind_dense, "highmul"),
     *(Binding("dense", kernel, None, _bind_dense_exponent, formula) for formula, kernel in _EXPONENT.items()),

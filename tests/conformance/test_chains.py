@@ -1,0 +1,150 @@
+"""Chains of nodes that run in bands of rows: the bits of the definition on every core; the checker sees faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeq.backends.c import program
+from edgeq.backends.c.chain import Chain, make_chain
+from edgeq.backends.c.chain_search import smallest_arena
+from edgeq.backends.c.choose import choose_kernels
+from edgeq.errors import EdgeqError
+from edgeq.memory.bands import Way
+from edgeq.memory.check_rows import check_rows
+from edgeq.memory.rows import RowCall, RowMove, RowProgram
+from edgeq.numerics.array import Array
+from tests.campaigns import memory_plans
+from tests.conformance.chains import chains, in_bands
+from tests.conformance.images import EVERY, FEWEST, compare_on
+
+_BANDS: tuple[tuple[int, Way], ...] = ((1, "ring"), (2, "ring"), (3, "ring"), (1, "patch"), (2, "patch"))
+
+
+def inputs() -> list[list[Array]]:
+    graph, _ = chains()
+    draw = np.random.default_rng(5)
+    shapes = [graph.tensors[name].shape for name in graph.inputs]
+    return [[draw.integers(-128, 128, shape).astype(np.int8) for shape in shapes] for _ in range(2)]
+
+
+def compare(
+    board: str, bands: tuple[int, Way], folder: Path, patch: pytest.MonkeyPatch, *, sanitize: bool = False
+) -> None:
+    graph, ends = chains()
+    patch.setattr(program, "smallest_arena", in_bands(ends, *bands))
+    code = EVERY if bands[0] == 2 else FEWEST
+    found = compare_on(board, graph, inputs(), folder, aim="ram", code_bytes=code, sanitize=sanitize)
+    assert found.names == {graph.nodes[end - 1].outputs[0] for _, end in ends}
+    assert found.first is None, f"{found.mismatches} of {found.elements} elements differ: {found.first}"
+
+
+@pytest.mark.parametrize("bands", _BANDS, ids=lambda bands: f"{bands[1]}{bands[0]}")
+def test_bands_have_the_reference_bits_on_the_host(
+    bands: tuple[int, Way], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare("native", bands, tmp_path, monkeypatch, sanitize=True)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("bands", _BANDS, ids=lambda bands: f"{bands[1]}{bands[0]}")
+@pytest.mark.parametrize("board", ["mps2-m0", "mps2-an385", "mps2-an386", "mps3-an547"])
+def test_bands_have_the_reference_bits(
+    board: str,
+    bands: tuple[int, Way],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    needs_program: Callable[[str], str],
+) -> None:
+    needs_program("arm-none-eabi-gcc")
+    needs_program("qemu-system-arm")
+    compare(board, bands, tmp_path, monkeypatch)
+
+
+def test_random_programs_and_chains_have_valid_plans() -> None:
+    found = memory_plans.run(range(0, 200, 5))
+    assert not found.wrong
+    assert found.chains
+    assert min(found.ratios) >= 1
+
+
+def test_search_lowers_the_arena() -> None:
+    graph, ends = chains()
+    first, end = ends[1]
+    alone = graph.copy()
+    alone.inputs, alone.outputs = (graph.inputs[1],), (graph.nodes[end - 1].outputs[0],)
+    alone.replace_nodes(graph.nodes[first:end])
+    steps, plan = smallest_arena(alone, ("dsp", "generic"))
+    single, apart = choose_kernels(alone, ("dsp", "generic"))
+    assert len(steps) < len(single)
+    assert plan.arena_bytes < 0.75 * apart.arena_bytes
+
+
+def chain() -> Chain:
+    graph, ends = chains()
+    made = make_chain(graph, graph.nodes[slice(*ends[0])], 1, "ring", ("generic",))
+    assert made is not None
+    return made
+
+
+def played(rows: RowProgram, result_at: int = 0) -> None:
+    graph, _ = chains()
+    made = chain()
+    (given,) = made.reads
+    result = made.node.outputs[0]
+    sizes = {name: graph.tensors[name].size_bytes for name in (given, result)}
+    check_rows("chain", rows, {given: 0, result: result_at}, sizes, 2000, 2000 + rows.size_bytes)
+
+
+def test_checker_takes_what_was_laid_out() -> None:
+    played(chain().program)
+    played(chain().program, result_at=1024)
+
+
+def changed(kind: type[RowCall | RowMove], change: Callable[[RowCall | RowMove], RowCall | RowMove]) -> RowProgram:
+    """The program of the chain with one event changed, of those of a kind the second last."""
+    made = chain().program
+    places = [
+        (number, at)
+        for number, band in enumerate(made.bands)
+        for at, event in enumerate(band)
+        if isinstance(event, kind)
+    ]
+    number, at = places[-4]
+    bands = [list(band) for band in made.bands]
+    bands[number][at] = change(bands[number][at])
+    return replace(made, bands=tuple(map(tuple, bands)))
+
+
+@pytest.mark.parametrize("fault", ["read", "write", "scratch", "move", "order", "result"])
+def test_checker_finds_planted_faults(fault: str) -> None:
+    made = chain().program
+
+    def moved(event: RowCall | RowMove) -> RowCall | RowMove:
+        if isinstance(event, RowMove):
+            return event._replace(at=event.at + 8, to=event.to + 4)
+        if fault == "read":
+            return event._replace(reads=(event.reads[0]._replace(at=event.reads[0].at + 8), *event.reads[1:]))
+        if fault == "write":
+            return event._replace(write=event.write._replace(at=event.write.at + 8))
+        if fault == "scratch":
+            return event._replace(scratch=event.write.at if event.write.inside else 0, scratch_bytes=8)
+        return event._replace(trailing=(), in_place=())
+
+    kind = RowMove if fault == "move" else RowCall
+    if fault == "order":
+        bands = tuple(
+            tuple(event._replace(trailing=(), in_place=()) if isinstance(event, RowCall) else event for event in band)
+            for band in made.bands
+        )
+        rows = replace(made, bands=bands)
+    elif fault == "result":
+        rows = replace(made, bands=made.bands[:-1])
+    else:
+        rows = changed(kind, moved)
+    with pytest.raises(EdgeqError, match="EQ0905"):
+        played(rows)
