@@ -97,7 +97,7 @@ def _refuse_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
 def _lines_and_columns(node: Node, graph: Graph, isa: Isa) -> tuple[_Axis, _Axis]:
     """Lines are rows, whose results overlap the input; on ARMv7-M columns where those are longer.
 
-    With the DSP extension these have a kernel of their own; chips with ARMv6-M have so little memory that it counts more.
+    With the DSP extension these have a kernel of their own; on chips with ARMv6-M memory counts more than speed.
     """
     height, width = _axes(node, graph)
     return (width, height) if isa[0] == _V7M and _runs_down(height, width) else (height, width)
