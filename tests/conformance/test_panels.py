@@ -10,9 +10,8 @@ from typing import Final
 import numpy as np
 import pytest
 
-from edgeq.backends.c import bind_kernels, choose
+from edgeq.backends.c import bind_kernels
 from edgeq.backends.c.bindings import dense
-from edgeq.backends.c.choose import choose_kernels
 from edgeq.backends.c.packing import pack_panels
 from edgeq.ir import Graph
 from edgeq.numerics.array import Array
@@ -142,19 +141,15 @@ def test_weights_without_sign_give_the_same_sums() -> None:
     assert np.array_equal(sums, bias + (weights[0].astype(np.int64) * x).sum(axis=1))
 
 
-def test_lines_of_armv7m_are_rows_where_memory_is_short() -> None:
-    """As columns they are fewer and overlap nothing; on a board without room they stay rows."""
+def test_lines_are_columns_on_armv7m_alone() -> None:
+    """There they are fewer, but results overlap nothing; ARMv6-M saves the memory."""
     made = Edges("highmul")
     scaling, attributes = made.scaling(1e-3, 8)
-    operands = (
-        made.input(1, 16, 5, 8),
-        made.constant(np.ones((8, 3, 3, 1)), np.int8),
-        made.constant([0] * 8),
-        *scaling,
-    )
+    weights = made.constant(np.ones((8, 3, 3, 1)), np.int8)
+    operands = (made.input(1, 16, 5, 8), weights, made.constant([0] * 8), *scaling)
     around: Attributes = {"strides": (1, 1), "dilations": (1, 1), "pads": (1, 1, 1, 1), "group": 8, "pad_value": 0}
     made.node("conv2d", operands, {**around, **attributes}, 0, (-128, 127))
-    isa = ("v7m", "generic")
-    for ram, columns in ((None, 16), (choose.BESIDE_BYTES + 1000, 5)):
-        (step,), _ = choose_kernels(made.graph, isa, "balanced", ram)
+    for isa, columns, overlaps in (("v7m", 16, False), ("v6m", 5, True)):
+        (step,) = bind_kernels(made.graph, (isa, "generic"))
         assert (step.kernel, step.call.record["columns"]) == ("eq_depthwise_lines_s8", columns)
+        assert bool(step.call.trailing) == overlaps

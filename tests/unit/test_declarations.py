@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from integer_graphs import Build
 
-from edgeq.backends.c import declarations
+from edgeq.backends.c import bind_kernels, declarations
 from edgeq.backends.c.binding import Call
 from edgeq.backends.c.bindings import BINDINGS, FASTER
 from edgeq.backends.c.declarations import kernel, scratch_bytes, scratch_fields
@@ -58,8 +58,7 @@ def a_call() -> tuple[Graph, Call]:
     """A fully connected layer of three outputs."""
     b = Build(1, 8)
     graph = b.done(b.dense("y", "x", 3, 1))
-    binding = next(each for each in BINDINGS if each.kernel == "eq_dense_s8")
-    return graph, binding.bind(graph.nodes[-1], graph, M4)
+    return graph, bind_kernels(graph, ("v6m", "generic"))[0].call
 
 
 def test_every_header_is_a_kernel_of_a_binding() -> None:

@@ -29,7 +29,8 @@ from edgeq.numerics.array import Array
 
 _WINDOW = 3
 _DSP = "dsp"
-_LINES = (_DSP, "v6m", "v7m")
+_V7M = "v7m"
+_LINES = (_DSP, "v6m", _V7M)
 """The instruction sets, first in search order, that have an ``eq_lines.h``."""
 _FEWEST_RESULTS = 3
 """Of a sequence: four are computed at once."""
@@ -78,8 +79,7 @@ def _runs_down(height: _Axis, width: _Axis) -> bool:
 def _match_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> str | None:
     if (reason := _refuse_depthwise(node, graph, isa)) is not None:
         return reason
-    height, width = _axes(node, graph)
-    lines, columns = (width, height) if _goes_down(node, graph, isa) else (height, width)
+    lines, columns = _lines_and_columns(node, graph, isa)
     return _refuse_axes(lines, columns, graph.operands(node)[0].shape[3])
 
 
@@ -94,22 +94,13 @@ def _refuse_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
     return None
 
 
-def _goes_down(node: Node, graph: Graph, isa: Isa) -> bool:
-    """Whether lines are columns from the start, where rows do not serve; with the DSP extension they are rows."""
-    height, width = _axes(node, graph)
-    rows = _refuse_axes(height, width, graph.operands(node)[0].shape[3]) is None
-    return isa[0] != _DSP and not rows and _runs_down(height, width)
+def _lines_and_columns(node: Node, graph: Graph, isa: Isa) -> tuple[_Axis, _Axis]:
+    """Lines are rows, whose results overlap the input; on ARMv7-M columns where those are longer.
 
-
-def _match_lines_down(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if isa[0] == _DSP:
-        return "with the DSP extension columns have a kernel of their own"
-    if (reason := _match_depthwise_lines(node, graph, isa)) is not None:
-        return reason
+    With the DSP extension these have a kernel of their own; on chips with ARMv6-M memory counts more than speed.
+    """
     height, width = _axes(node, graph)
-    if _goes_down(node, graph, isa) or not _runs_down(height, width):
-        return "its lines are columns already, or these are no longer than rows"
-    return _refuse_axes(width, height, graph.operands(node)[0].shape[3])
+    return (width, height) if isa[0] == _V7M and _runs_down(height, width) else (height, width)
 
 
 def _refuse_axes(lines: _Axis, columns: _Axis, channels: int) -> str | None:
@@ -162,19 +153,11 @@ def _bind_depthwise_columns(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _bind_depthwise_lines(node: Node, graph: Graph, isa: Isa) -> Call:
-    return _lines(node, graph, down=_goes_down(node, graph, isa))
-
-
-def _bind_lines_down(node: Node, graph: Graph, isa: Isa) -> Call:
-    del isa
-    return _lines(node, graph, down=True)
-
-
-def _lines(node: Node, graph: Graph, *, down: bool) -> Call:
     weights, bias, multiplier = constants(node, graph)
     channels = bias.shape[0]
     height, width = _axes(node, graph)
-    lines, columns = (width, height) if down else (height, width)
+    lines, columns = _lines_and_columns(node, graph, isa)
+    down = (lines, columns) != (height, width)
     row = width.size * channels
     line, column, out_line = (channels, row, channels) if down else (row, channels, width.results * channels)
     weights = weights.reshape(channels, _WINDOW, _WINDOW)
@@ -434,6 +417,5 @@ FASTER: tuple[Binding, ...] = (
     Binding(
         "conv2d", "eq_depthwise_planes_s8", _match_depthwise_images, _bind_depthwise_planes, "highmul", variant="image"
     ),
-    Binding("conv2d", "eq_depthwise_lines_s8", _match_lines_down, _bind_lines_down, "highmul", variant="down"),
 )
-"""For images, where memory allows four planes of int16; fewer and longer lines, whose results overlap nothing."""
+"""For images, where memory allows four planes of int16."""

@@ -54,7 +54,7 @@ def _bind_dense(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
-_QUADS_FROM: Final = 4096
+_QUADS_FROM: Final = 4000
 
 
 def _weights(node: Node, graph: Graph) -> int:
