@@ -67,28 +67,8 @@ def random_chain(seed: int) -> int:
     draw = Random(seed)
     made = Chains()
     made.random = np.random.default_rng(seed)
-    shape = (1, draw.randint(3, 20), 4 * draw.randint(1, 4), draw.randint(1, 6))
-    x = made.input(*shape)
-    for _ in range(draw.randint(2, 6)):
-        height, width, channels = made.graph.tensors[x].shape[1:]
-        if height < 2 or width % 4:
-            break
-        kernel = draw.choice((1, 3, 3, 5))
-        stride = draw.choice((1, 1, 2)) if height > 4 and width % 8 == 0 else 1
-        pads = (kernel // 2,) * 4
-        kind = draw.choice(("conv", "depthwise", "max_pool", "table", "sum"))
-        if kind == "table":
-            x = made.table(x)
-        elif kind == "sum":
-            x = made.sum(x, made.conv(x, channels, (3, 3), 1, (1, 1, 1, 1)))
-        elif kind == "max_pool":
-            x = made.pool(x, kind, (2, 2), 1, (0, 0, 1, 1))
-        else:
-            depthwise = kind == "depthwise" and channels > 1
-            x = made.conv(x, draw.randint(1, 9), (kernel, kernel), stride, pads, depthwise=depthwise)
-    if not made.graph.nodes:
+    if not made.draw(draw):
         return 0
-    made.done()
     search = ChainSearch(made.graph, draw.choice(_ISAS))
     count = 0
     for way in ("ring", "patch"):

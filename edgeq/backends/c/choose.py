@@ -5,8 +5,8 @@ where the estimate (``costs``) says that they need fewer instructions and fewer 
 one is tried where both figures are lower though both estimates be at their worst. Layers take their turn in falling
 order of what they spare; each gets the first kernel with which the whole program stays within bounds. For ``balanced``,
 weights, code and arena may grow by shares, the arena not beyond what the kernels that are bound first need when no
-result trails an operand. For ``speed`` only the board's memory is a bound. Either way :data:`BESIDE_BYTES` of it are
-left.
+result trails an operand; for ``ram`` the arena may not. For ``speed`` only the board's memory is a bound. Either way
+:data:`BESIDE_BYTES` of it are left.
 """
 
 from __future__ import annotations
@@ -139,11 +139,14 @@ def bounds_of(graph: Graph, isa: Isa, steps: Sequence[Step], plan: Plan, aim: Ai
     constants = [] if memory.flash_bytes is None else [memory.flash_bytes - 2 * BESIDE_BYTES]
     if aim == "balanced":
         arenas += [int(plan.arena_bytes * (1 + ARENA_GROWS)), live_bytes(graph, steps)]
+    if aim == "ram":
+        arenas.append(plan.arena_bytes)
+    if aim != "speed":
         constants.append(int(weights * (1 + WEIGHTS_GROW)))
     return Bounds(
         max(plan.arena_bytes, min(arenas)) if arenas else None,
         max(weights, min(constants)) if constants else None,
-        int(code_bytes(steps, isa) * (1 + CODE_GROWS)) if aim == "balanced" else None,
+        int(code_bytes(steps, isa) * (1 + CODE_GROWS)) if aim != "speed" else None,
     )
 
 
