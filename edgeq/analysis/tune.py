@@ -101,8 +101,10 @@ class _Tuning:
     def result(self) -> TuneResult:
         """Try, choose, confirm."""
         options = self._options
-        steps, plan = choose_kernels(self._graph, self._isa, options.aim, self._memory, self._forced)
-        bounds = self._bounds(steps, plan.arena_bytes)
+        steps = bind_kernels(self._graph, self._isa, self._forced)
+        if options.aim != "ram":
+            steps, _ = choose_kernels(self._graph, self._isa, options.aim, self._memory, self._forced)
+        bounds = self._bounds(steps, plan_steps(self._graph, steps).arena_bytes)
         offered = [self._offered(step, steps, bounds) for step in steps]
         trials = self._counted_trials(steps, offered)
         chosen = self._best(steps, trials, bounds)
@@ -131,7 +133,10 @@ class _Tuning:
         options = self._options
         direct = bind_kernels(self._graph, self._isa, self._forced)
         plan = plan_steps(self._graph, direct)
-        found = bounds_of(self._graph, self._isa, direct, plan, options.aim, self._memory)
+        aim = "balanced" if options.aim == "ram" else options.aim
+        found = bounds_of(self._graph, self._isa, direct, plan, aim, self._memory)
+        if options.aim == "ram":
+            found = replace(found, arena_bytes=plan.arena_bytes)
         return Bounds(
             None if found.arena_bytes is None else max(arena, found.arena_bytes),
             None if found.weight_bytes is None else max(weight_bytes(steps), found.weight_bytes),
