@@ -164,7 +164,8 @@ class TuneChoices(QuantizeChoices, total=False):
     Attributes:
         code_bytes: the kernels' code stays within it.
         optimize: ``balanced``: the arena stays within the bound of ``compile``, weights within 1.3 times their bytes;
-            ``speed``: all of the board's RAM; ``size``: no more code either.
+            ``speed``: all of the board's RAM; ``size``: no more code either; ``ram``: the arena does not grow. Layers
+            are tried by themselves, never in bands of rows.
         aligned_loads: see there.
         kernel: layers that keep these kernels.
         kernels: a file of them.

@@ -17,6 +17,7 @@ from edgeq import budget
 from edgeq.analysis.fits import BoardFit, fits_of, problems_of
 from edgeq.backends.c.bind import Step
 from edgeq.backends.c.choose import choose_kernels
+from edgeq.backends.c.costs import Estimate, Total, estimate, total
 from edgeq.backends.constants import ALIGN_BYTES
 from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError, Problem
@@ -34,7 +35,7 @@ ALL: Final = "all"
 NOT_COVERED: Final = (
     "code in flash and the stack in RAM, which `edgeq compile` measures",
     "RAM and flash of your own program",
-    "time: multiply-accumulates are not cycles",
+    "time: instructions and multiply-accumulates are not cycles",
     "accuracy, which `edgeq eval` measures",
     "dead channels of a float model: `edgeq compile` sees them once the model is quantized, and removes them",
 )
@@ -54,6 +55,8 @@ class LayerNeed:
         flash_bytes: of its constants as firmware stores them: int8 weights, int32 biases, multipliers, tables; what an
             earlier layer has too is stored once.
         ram_bytes: alive in the arena while it runs, scratch included.
+        instructions: as estimated for the board that was asked for; None without one, or where its kernel was never
+            measured.
     """
 
     name: str
@@ -64,6 +67,7 @@ class LayerNeed:
     parameters: int
     flash_bytes: int
     ram_bytes: int
+    instructions: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class CheckResult:
         state_bytes: what is kept of it from one run to the next; likewise.
         boards: the boards asked for, those that are sold first, nearest first.
         float_nodes: the ONNX nodes that stay in software float.
+        instructions: of all layers that have an estimate, with its error; None where none has one.
         notes: notes and warnings.
     """
 
@@ -90,6 +95,7 @@ class CheckResult:
     state_bytes: int | None = None
     boards: tuple[BoardFit, ...] = ()
     float_nodes: tuple[str, ...] = ()
+    instructions: Total | None = None
     notes: tuple[Problem, ...] = ()
 
     @property
@@ -118,6 +124,7 @@ class CheckResult:
             "ram_bytes": self.ram_bytes,
             "state_bytes": self.state_bytes,
             "flash_weight_bytes": self.total("flash_bytes"),
+            "instructions": asdict(self.instructions) if self.instructions else None,
             "layers": [asdict(layer) for layer in self.layers],
             "peak": asdict(self.peak) if self.peak else None,
             "float_nodes": list(self.float_nodes),
@@ -154,15 +161,25 @@ def _checked(model: ModelSource, board: str | None, options: CompileOptions) -> 
         assert job.graph is not None  # lower_model has set it
         programs = _Programs(job.graph)
         # Kernels, and with them scratch, depend on the core: one board decides; without one, the portable kernels do.
-        steps, plan = programs.of(chosen[0] if board not in {None, ALL} else job.board)
+        one = chosen[0] if board not in {None, ALL} else job.board
+        steps, plan = programs.of(one)
     except EdgeqError as error:
         return CheckResult(error.problems, board, _operators(job))
-    layers = tuple(_layers(job.graph, steps, plan))
+    costs = [estimate(step.node, job.graph, one.target.isa, step.candidate) for step in steps]
+    layers = tuple(_layers(job.graph, steps, plan, costs))
     weights = sum(layer.flash_bytes for layer in layers)
     fits = fits_of((each, programs.of(each)[1].arena_bytes, weights) for each in chosen)
     problems = problems_of(chosen[0], fits[0]) if board not in {None, ALL} and fits else ()
     return CheckResult(
-        problems, board, _operators(job), layers, plan.arena_bytes, plan.state_bytes, fits, job.graph.software_float()
+        problems,
+        board,
+        _operators(job),
+        layers,
+        plan.arena_bytes,
+        plan.state_bytes,
+        fits,
+        job.graph.software_float(),
+        total(costs),
     )
 
 
@@ -207,9 +224,9 @@ def _operators(job: Job) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _layers(graph: Graph, steps: Sequence[Step], plan: Plan) -> Iterable[LayerNeed]:
+def _layers(graph: Graph, steps: Sequence[Step], plan: Plan, costs: Sequence[Estimate | None]) -> Iterable[LayerNeed]:
     alive, stored = _alive_bytes(graph, steps, plan), set[tuple[str, bytes]]()
-    for step in steps:
+    for step, cost in zip(steps, costs, strict=True):
         node = step.node
         arrays = [array for array in step.call.constants.values() if array is not None]
         fresh = {(array.dtype.name, array.tobytes()) for array in arrays} - stored
@@ -224,6 +241,7 @@ def _layers(graph: Graph, steps: Sequence[Step], plan: Plan) -> Iterable[LayerNe
             parameters=sum(int(np.prod(tensor.shape)) for tensor in constants),
             flash_bytes=sum(-(-len(content) // ALIGN_BYTES) * ALIGN_BYTES for _, content in fresh),
             ram_bytes=alive[node.name],
+            instructions=None if cost is None else round(cost.instructions),
         )
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeq import budget
+from edgeq.analysis.cycles import cycles_of
 from edgeq.analysis.model_values import Inputs, integer_inputs, open_samples
 from edgeq.analysis.trials import EACH, Counter, check_counting
 from edgeq.analysis.tuned import Totals, Trial, TunedLayer, TuneResult
@@ -94,13 +95,16 @@ class _Tuning:
         self._counter, self._progress = Counter(graph, name, board, inputs, options.gcc_optimize), progress
         self._isa = board.target.isa
         self._memory = memory_of(board)
+        self._cycles: dict[tuple[int, str], float | None] = {}
         self._forced = forced_kernels(graph, self._isa, options.wanted_kernels)
 
     def result(self) -> TuneResult:
         """Try, choose, confirm."""
         options = self._options
-        steps, plan = choose_kernels(self._graph, self._isa, options.aim, self._memory, self._forced)
-        bounds = self._bounds(steps, plan.arena_bytes)
+        steps = bind_kernels(self._graph, self._isa, self._forced)
+        if options.aim != "ram":
+            steps, _ = choose_kernels(self._graph, self._isa, options.aim, self._memory, self._forced)
+        bounds = self._bounds(steps, plan_steps(self._graph, steps).arena_bytes)
         offered = [self._offered(step, steps, bounds) for step in steps]
         trials = self._counted_trials(steps, offered)
         chosen = self._best(steps, trials, bounds)
@@ -129,7 +133,10 @@ class _Tuning:
         options = self._options
         direct = bind_kernels(self._graph, self._isa, self._forced)
         plan = plan_steps(self._graph, direct)
-        found = bounds_of(self._graph, self._isa, direct, plan, options.aim, self._memory)
+        aim = "balanced" if options.aim == "ram" else options.aim
+        found = bounds_of(self._graph, self._isa, direct, plan, aim, self._memory)
+        if options.aim == "ram":
+            found = replace(found, arena_bytes=plan.arena_bytes)
         return Bounds(
             None if found.arena_bytes is None else max(arena, found.arena_bytes),
             None if found.weight_bytes is None else max(weight_bytes(steps), found.weight_bytes),
@@ -190,7 +197,9 @@ class _Tuning:
             counts = self._counter.counted(chosen, EACH)
             for place, number in enumerate(picked):
                 if counts is not None:
-                    trials[place][number] = replace(trials[place][number], instructions=counts.steps[place].total)
+                    found = counts.steps[place]
+                    trials[place][number] = replace(trials[place][number], instructions=found.total)
+                    self._cycles[place, trials[place][number].kernel] = cycles_of(found, self._board.target.name)
         return trials
 
     # --- choosing -----------------------------------------------------------------------------------------------
@@ -198,7 +207,7 @@ class _Tuning:
     def _best(self, steps: Sequence[Step], trials: Sequence[Sequence[Trial]], bounds: Bounds) -> list[Step]:
         """The steps with the fewest instructions that the bounds allow; the layer that spares the most goes first."""
         chosen = list(steps)
-        better = [_better(step, tried) for step, tried in zip(steps, trials, strict=True)]
+        better = [self._better(place, step, trials[place]) for place, step in enumerate(steps)]
         for place in sorted(
             range(len(steps)), key=lambda number: -max((spared for spared, _ in better[number]), default=0)
         ):
@@ -209,6 +218,19 @@ class _Tuning:
                     chosen = tried
                     break
         return chosen
+
+    def _better(self, place: int, step: Step, trials: Sequence[Trial]) -> list[tuple[int, str]]:
+        """The candidates that need fewer instructions than a step's own, and no more cycles: what they spare, names."""
+        own, cycles = next(trial.instructions for trial in trials if trial.kernel == step.candidate), self._cycles
+        if own is None:
+            return []
+        found = []
+        for trial in trials:
+            theirs, mine = cycles.get((place, trial.kernel)), cycles.get((place, step.candidate))
+            slower = theirs is not None and mine is not None and theirs >= mine
+            if trial.instructions is not None and trial.instructions < own and not slower:
+                found.append((own - trial.instructions, trial.kernel))
+        return sorted(found, key=lambda each: -each[0])  # the best first
 
     def _with(self, step: Step, name: str) -> Step:
         """The step with another candidate."""
@@ -261,12 +283,3 @@ class _Tuning:
         arena = self._arena(steps)
         assert arena is not None  # an image was built with it
         return Totals(counts.total, arena, weight_bytes(steps), self._code(steps))
-
-
-def _better(step: Step, trials: Sequence[Trial]) -> list[tuple[int, str]]:
-    """The candidates that need fewer instructions than a step's own: what they spare, and their names."""
-    own = next(trial.instructions for trial in trials if trial.kernel == step.candidate)
-    if own is None:
-        return []
-    found = [(own - trial.instructions, trial.kernel) for trial in trials if trial.instructions is not None]
-    return sorted((each for each in found if each[0] > 0), key=lambda each: -each[0])  # the best first

@@ -60,6 +60,7 @@ def _show(result: CheckResult, model: Path) -> None:
         Column("params", numeric=True),
         Column("flash B", numeric=True, optional=1),
         Column("RAM B", numeric=True),
+        *([Column("about instructions", numeric=True, optional=3)] if result.instructions else []),
     )
     rows = [
         [
@@ -70,6 +71,7 @@ def _show(result: CheckResult, model: Path) -> None:
             layer.parameters,
             layer.flash_bytes,
             layer.ram_bytes,
+            *([layer.instructions] if result.instructions else []),
         ]
         for layer in result.layers
     ]
@@ -82,6 +84,14 @@ def _show(result: CheckResult, model: Path) -> None:
         kept = f", {result.state_bytes:,} of them states" if result.state_bytes else ""
         click.echo(f"RAM:   {result.ram_bytes:,} bytes of arena{kept}; most alive in {printable(first_of(peak.name))}")
     click.echo(f"flash: {result.total('flash_bytes'):,} bytes of weights for {result.total('parameters'):,} parameters")
+    unknown = [layer for layer in result.layers if layer.instructions is None]
+    if result.instructions is not None and not any(layer.macs for layer in unknown):
+        found = result.instructions
+        without = f"; {len(unknown)} steps have no estimate" if unknown else ""
+        click.echo(
+            f"about {found.instructions:,} instructions: estimates of layers are {100 * found.mean_error:.0f} % wrong "
+            f"in the mean, {100 * found.worst_error:.0f} % at worst{without}; `edgeq profile` counts"
+        )
     for problem in NOT_COVERED:
         click.echo(f"not counted: {problem}")
     if result.boards:

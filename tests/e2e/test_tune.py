@@ -14,7 +14,11 @@ from quant_models import parse
 
 import edgeq
 from edgeq.analysis import tune as module
+from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
+from edgeq.backends.c.runtime import Isa
+from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError
+from edgeq.ir import Graph
 
 pytestmark = pytest.mark.qemu
 BOARD = "mps2-an386"
@@ -111,6 +115,25 @@ def test_what_memory_does_not_allow_is_not_run(folder: Path, monkeypatch: pytest
     assert "another one is asked for" in refused
     free = edgeq.tune(folder, kernel={"Conv_[02]": "eq_conv2d_triple_s8", "Conv_4": "eq_pointwise_s8"})
     assert {layer.chosen for layer in free.layers if layer.op == "conv2d"} <= {"eq_conv2d_triple_s8", "eq_pointwise_s8"}
+
+
+def test_kernel_that_wins_instructions_and_loses_cycles_is_not_taken(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def direct(graph: Graph, isa: Isa, *_: object) -> tuple[list[Step], Plan]:
+        steps = bind_kernels(graph, isa)
+        return steps, plan_steps(graph, steps)
+
+    monkeypatch.setattr(module, "choose_kernels", direct)
+    monkeypatch.setattr(module, "cycles_of", lambda counts, target: -float(counts.total))
+    found = edgeq.tune(folder, optimize="speed")
+    assert found.kernels == {layer.node: layer.before for layer in found.layers if layer.has_choice}
+    assert any(
+        (trial.instructions or 0) < (layer.trial(layer.before).instructions or 0)
+        for layer in found.layers
+        for trial in layer.trials
+        if trial.refused is None
+    )
 
 
 def test_layers_that_the_user_decides_are_left_alone(folder: Path) -> None:

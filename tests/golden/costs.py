@@ -23,6 +23,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from edgeq.analysis.cycles import cycles_of
 from edgeq.analysis.model_values import Inputs
 from edgeq.analysis.trials import EACH, Counter
 from edgeq.backends.c.bind import Step, bind_kernels, bound
@@ -35,13 +36,11 @@ from edgeq.numerics.array import Array
 from edgeq.onnxio import read_model
 from edgeq.quant import QuantizeOptions, quantize_blindly
 from edgeq.resources import targets_dir
-from edgeq.runners.base import CLASSES, Counts
 from edgeq.target import load_board
 from tests.golden.digests import EXAMPLE, integer_graph
 from tests.golden.instructions import random_input
 
 FILE: Final = targets_dir() / "costs.json"
-CYCLES: Final = targets_dir() / "cycles.json"
 BOARDS: Final = ("mps2-m0", "mps2-an385", "mps2-an386", "mps3-an547")
 MODELS: Final = (
     "ad_autoencoder",
@@ -57,7 +56,6 @@ _GAIN: Final = 0.9
 """A further term has to lower the error to this share."""
 _MOST: Final = 4
 """Coefficients of a candidate."""
-_WORD: Final = 4
 
 
 Key = tuple[str, str, str]
@@ -74,22 +72,10 @@ class Row:
     cycles: float
 
 
-def cycles_of(counts: Counts, costs: dict[str, float]) -> float:
-    """Cycles by class; loads and stores of several words take one more for each further word."""
-    by_class = counts.named()
-    found = sum(costs[name] * by_class[name] for name in CLASSES)
-    if by_class["vector"]:
-        return found
-    further = max(counts.read_bytes / _WORD - by_class["load"], 0) + max(
-        counts.written_bytes / _WORD - by_class["store"], 0
-    )
-    return found + further
-
-
 def rows_of(model: str, graph: Graph, board_name: str) -> Iterator[tuple[tuple[str, str], Row]]:
     """Every candidate of every step of a graph, counted."""
     board = load_board(board_name)
-    isa, costs = board.target.isa, json.loads(CYCLES.read_text("utf-8"))[board.target.name]
+    isa = board.target.isa
     counter = Counter(graph, "model", board, Inputs([random_input(graph)]))
     steps = bind_kernels(graph, isa)
     usable = [list(_usable(step, graph, isa)) for step in steps]
@@ -102,7 +88,10 @@ def rows_of(model: str, graph: Graph, board_name: str) -> Iterator[tuple[tuple[s
         for step, each, found in zip(tried, usable, counts.steps, strict=True):
             if turn < len(each) and not is_unfit(step.node, graph, step.candidate):
                 terms = terms_of(step.node, graph, step.candidate, isa)
-                yield (step.node.op, step.candidate), Row(model, terms, found.total, cycles_of(found, costs))
+                yield (
+                    (step.node.op, step.candidate),
+                    Row(model, terms, found.total, cycles_of(found, board.target.name) or 0),
+                )
 
 
 def _usable(step: Step, graph: Graph, isa: Sequence[str]) -> Iterator[Step]:

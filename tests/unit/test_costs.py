@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 
+import edgeq
+from edgeq.analysis.cycles import cycles_of
 from edgeq.backends.c import bind_kernels, choose
 from edgeq.backends.c.bindings import BINDINGS, FASTER
 from edgeq.backends.c.choose import choose_kernels
 from edgeq.backends.c.costs import TERMS, Estimate, estimate, terms_of, total
+from edgeq.resources import targets_dir
 from edgeq.runners.base import CLASSES, Counts
-from edgeq.target import load_target
+from edgeq.target import list_targets, load_target
 from tests.conformance.zoo import zoo
-from tests.golden.costs import CYCLES, FILE, Row, cycles_of, fit_of, fitted
+from tests.golden.costs import FILE, Row, fit_of, fitted
+from tests.golden.instructions import FILE as INSTRUCTIONS
 
 M4 = load_target("cortex-m4").isa
 
@@ -63,14 +68,16 @@ def test_every_entry_is_of_a_kernel_that_there_is() -> None:
 
 
 def test_cycles_are_of_every_class() -> None:
-    for costs in json.loads(CYCLES.read_text("utf-8")).values():
-        assert tuple(sorted(costs)) == tuple(sorted(CLASSES))
-    costs = dict.fromkeys(CLASSES, 1.0) | {"load": 2.0}
-    words = Counts((10, 5, 3, 2, 1, 0, 0), read_bytes=10 * 4, written_bytes=5 * 4)
-    assert cycles_of(words, costs) == 31
-    pairs = Counts((10, 5, 3, 2, 1, 0, 0), read_bytes=10 * 8, written_bytes=5 * 4)
-    assert cycles_of(pairs, costs) == 41  # another cycle for each further word
-    assert cycles_of(Counts((10, 5, 3, 2, 1, 1, 0), 10 * 8), costs) == 32  # vectors read many bytes each
+    costs = json.loads((targets_dir() / "cycles.json").read_text("utf-8"))
+    assert set(costs) <= set(list_targets())
+    for each in costs.values():
+        assert tuple(sorted(each)) == tuple(sorted(CLASSES))
+    words = Counts((10, 5, 3, 2, 2, 0, 0), read_bytes=10 * 4, written_bytes=5 * 4)
+    assert cycles_of(words, "cortex-m4") == 20 + 5 + 3 + 2 + 5
+    pairs = Counts((10, 5, 3, 2, 2, 0, 0), read_bytes=10 * 8, written_bytes=5 * 4)
+    assert cycles_of(pairs, "cortex-m4") == 45  # another cycle for each further word
+    assert cycles_of(Counts((10, 5, 3, 2, 2, 1, 0), 10 * 8), "cortex-m55") == 10 + 5 + 3 + 2 + 3 + 2
+    assert cycles_of(words, "native") is None
 
 
 def test_estimates_are_sums_of_terms_and_known_only_where_measured() -> None:
@@ -84,12 +91,13 @@ def test_estimates_are_sums_of_terms_and_known_only_where_measured() -> None:
     assert found.instructions == pytest.approx(sum(fit["instructions"].get(name, 0) * terms[name] for name in TERMS))
     assert estimate(step.node, graph, ("dsp2", "generic"), step.candidate) is None
     assert estimate(step.node, graph, M4, "eq_unheard_of_s8") is None
-    known = [each for each in steps if estimate(each.node, graph, M4, each.candidate) is not None]
-    whole = total(known, graph, M4)
+    costs = [estimate(each.node, graph, M4, each.candidate) for each in steps]
+    whole = total(costs)
     assert whole is not None
+    assert whole.steps == sum(each is not None for each in costs)
+    assert whole.instructions == pytest.approx(sum(each.instructions for each in costs if each is not None), abs=1)
     assert 0 < whole.mean_error < whole.worst_error
-    unknown = [each for each in steps if each not in known]
-    assert not unknown or total(steps, graph, M4) is None
+    assert total([None]) is None
 
 
 @pytest.mark.parametrize(
@@ -121,3 +129,18 @@ def test_kernel_is_changed_where_both_figures_are_surely_lower(
     assert changed == {"eq_conv2d_s16" if taken else "eq_dense_s8"}
     reasons = {reason for step in steps for reason in step.refused.values() if "expected" in reason}
     assert bool(reasons) == taken
+
+
+@pytest.mark.parametrize("board", ["mps2-m0", "mps2-an386", "mps3-an547"])
+def test_check_tells_about_what_is_counted(board: str, example: Any) -> None:
+    found = edgeq.check(example.model, board=board)
+    counted = json.loads(INSTRUCTIONS.read_text("utf-8"))["fashion_mnist"][board]
+    assert found.instructions is not None
+    known = [layer.instructions for layer in found.layers if layer.instructions is not None]
+    assert len(known) == found.instructions.steps
+    assert sum(known) == pytest.approx(found.instructions.instructions, abs=len(known))
+    steps = [count for name, count in sorted(counted.items()) if name[0].isdigit()]
+    assert len(steps) == len(found.layers)
+    measured = sum(count for count, layer in zip(steps, found.layers, strict=True) if layer.instructions is not None)
+    assert found.instructions.instructions == pytest.approx(measured, rel=0.25)
+    assert edgeq.check(example.model).instructions is None

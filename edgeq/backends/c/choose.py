@@ -3,7 +3,8 @@
 All candidates of a node give the same bits. Those of ``bindings.FASTER`` take scratch, flash or both; they are tried
 where the estimate (``costs``) says that they need fewer instructions and fewer cycles, or says nothing. Of the others
 one is tried where both figures are lower though both estimates be at their worst. Layers take their turn in falling
-order of what they spare; each gets the first kernel with which the whole program stays within bounds. For ``balanced``,
+order of what they spare; each gets the first kernel with which the whole program stays within bounds. Where one does
+not get its best, the order of multiply-accumulates is tried, too, and what spares more is taken. For ``balanced``,
 weights, code and arena may grow by shares, the arena not beyond what the kernels that are bound first need when no
 result trails an operand; for ``ram`` the arena may not. For ``speed`` only the board's memory is a bound. Either way
 :data:`BESIDE_BYTES` of it are left.
@@ -108,19 +109,48 @@ def choose_kernels(
     if not better:
         return steps, plan
     bounds = bounds_of(graph, isa, steps, plan, aim, memory)
-    for place in sorted(better, key=lambda number: -better[number][0].spared):
-        for other in better[place]:
+    orders = (
+        sorted(better, key=lambda place: -better[place][0].spared),
+        sorted(better, key=lambda place: -steps[place].macs),
+    )
+    best = _Choice(steps, plan, 0.0, complete=True)
+    for order in orders:
+        found = _taken(graph, isa, steps, plan, bounds, {place: better[place] for place in order})
+        best = max(best, found, key=lambda choice: choice.spared)  # the first of equal ones
+        if found.complete:
+            break
+    return best.steps, best.plan
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A program, what it spares, and whether every layer has its best kernel."""
+
+    steps: list[Step]
+    plan: Plan
+    spared: float
+    complete: bool
+
+
+def _taken(
+    graph: Graph, isa: Isa, steps: list[Step], plan: Plan, bounds: Bounds, better: Mapping[int, Sequence[_Other]]
+) -> _Choice:
+    """Each layer in turn with the first kernel that the bounds allow."""
+    spared, complete = 0.0, True
+    for place, others in better.items():
+        for number, other in enumerate(others):
             step = bound(other.binding, steps[place].node, graph, isa, other.refused)
             if aim == "balanced" and weight_bytes([step]) > LAYER_GROWS * weight_bytes([steps[place]]):
                 continue
             tried = [*steps[:place], step, *steps[place + 1 :]]
-            if not bounds.allow_flash(tried, isa):
-                continue
-            found = _plan(graph, tried)
+            found = _plan(graph, tried) if bounds.allow_flash(tried, isa) else None
             if found is not None and bounds.allow_plan(found):
-                steps, plan = tried, found
+                steps, plan, spared = tried, found, spared + other.spared
+                complete = complete and number == 0
                 break
-    return steps, plan
+        else:
+            complete = False
+    return _Choice(steps, plan, spared, complete)
 
 
 def bounds_of(graph: Graph, isa: Isa, steps: Sequence[Step], plan: Plan, aim: Aim, memory: Memory) -> Bounds:

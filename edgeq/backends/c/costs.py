@@ -13,7 +13,6 @@ from functools import cache
 from math import prod
 from typing import Any, Final
 
-from edgeq.backends.c.bind import Step
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.ops import BY_NAME
@@ -131,18 +130,34 @@ def estimate(node: Node, graph: Graph, isa: Isa, candidate: str) -> Estimate | N
 _FIGURES: Final = ("instructions", "cycles")
 
 
-def total(steps: Iterable[Step], graph: Graph, isa: Isa) -> Estimate | None:
-    """The sum over a program, whose errors are weighted by instructions; None where a step has no estimate."""
-    found = [estimate(step.node, graph, isa, step.candidate) for step in steps]
-    known = [each for each in found if each is not None]
-    if not known or len(known) < len(found):
-        return None
+@dataclass(frozen=True)
+class Total:
+    """What a program is expected to cost.
+
+    Attributes:
+        instructions: of one run, without steps that have no estimate.
+        mean_error: of a layer, as a share, weighted by instructions.
+        worst_error: likewise, of the layers that were estimated worst.
+        steps: how many have an estimate.
+    """
+
+    instructions: int
+    mean_error: float
+    worst_error: float
+    steps: int
+
+
+def total(estimates: Iterable[Estimate | None]) -> Total | None:
+    """The sum over the steps of a program; None where nothing is known."""
+    known = [each for each in estimates if each is not None]
     instructions = sum(each.instructions for each in known)
+    if not instructions:
+        return None
     mean, worst = (
         sum(getattr(each, what) * each.instructions for each in known) / instructions
         for what in ("mean_error", "worst_error")
     )
-    return Estimate(instructions, sum(each.cycles for each in known), mean, worst)
+    return Total(round(instructions), round(mean, 4), round(worst, 4), len(known))
 
 
 @cache
