@@ -31,7 +31,7 @@ from edgeq.ir import Graph
 from edgeq.target import Board
 
 LAYER_GROWS: Final = 4
-"""Times the weights of a single layer, at most, for ``balanced``."""
+"""Times the weights of a single layer, at most, except for ``speed``: what takes more has code of its own, too."""
 ARENA_GROWS: Final = Fraction(1, 4)
 WEIGHTS_GROW: Final = Fraction(3, 10)
 CODE_GROWS: Final = Fraction(3, 5)
@@ -66,11 +66,17 @@ class Bounds:
         arena_bytes: of the plan.
         weight_bytes: of all constants.
         code_bytes: of kernels, as estimated.
+        layer_grows: times the constants of a single layer.
     """
 
     arena_bytes: int | None = None
     weight_bytes: int | None = None
     code_bytes: int | None = None
+    layer_grows: int | None = None
+
+    def allow_layer(self, step: Step, first: Step) -> bool:
+        """Whether a layer's constants stay within their bound, of those of the kernel that is bound first."""
+        return self.layer_grows is None or weight_bytes([step]) <= self.layer_grows * weight_bytes([first])
 
     def allow_flash(self, steps: Sequence[Step], isa: Isa) -> bool:
         """Whether constants and code stay within the bounds."""
@@ -140,10 +146,9 @@ def _taken(
     for place, others in better.items():
         for number, other in enumerate(others):
             step = bound(other.binding, steps[place].node, graph, isa, other.refused)
-            if aim == "balanced" and weight_bytes([step]) > LAYER_GROWS * weight_bytes([steps[place]]):
-                continue
             tried = [*steps[:place], step, *steps[place + 1 :]]
-            found = _plan(graph, tried) if bounds.allow_flash(tried, isa) else None
+            allowed = bounds.allow_layer(step, steps[place]) and bounds.allow_flash(tried, isa)
+            found = _plan(graph, tried) if allowed else None
             if found is not None and bounds.allow_plan(found):
                 steps, plan, spared = tried, found, spared + other.spared
                 complete = complete and number == 0
@@ -177,6 +182,7 @@ def bounds_of(graph: Graph, isa: Isa, steps: Sequence[Step], plan: Plan, aim: Ai
         max(plan.arena_bytes, min(arenas)) if arenas else None,
         max(weights, min(constants)) if constants else None,
         int(code_bytes(steps, isa) * (1 + CODE_GROWS)) if aim != "speed" else None,
+        LAYER_GROWS if aim != "speed" else None,
     )
 
 
