@@ -97,7 +97,8 @@ class CompileOptions:
         """What counts to the C backend: memory or speed."""
         if self.optimize == "ram" or self.arena_bytes is not None:
             return "ram"
-        return "speed" if self.optimize == "speed" else "balanced"
+        aims: Mapping[str, Aim] = {"speed": "speed", "size": "size"}
+        return aims.get(self.optimize, "balanced")
 
     @property
     def gcc_optimize(self) -> str:

@@ -12,8 +12,9 @@ from edgeq.ir import Graph
 from edgeq.memory.bands import Way
 from edgeq.target import Target
 
-Aim = Literal["balanced", "speed", "ram"]
-"""``balanced``: faster kernels may take memory up to a bound; ``speed``: as much as they like (``c/choose.py``).
+Aim = Literal["balanced", "speed", "size", "ram"]
+"""``balanced``: faster kernels may take memory up to a bound; ``speed``: as much as they like; ``size``: none, and the
+fewest instances of kernels (``c/choose.py``).
 ``ram``: the arena shall be smallest, or within a bound (``c/chain_search.py``)."""
 
 

@@ -174,14 +174,17 @@ def bounds_of(graph: Graph, isa: Isa, steps: Sequence[Step], plan: Plan, aim: Ai
     constants = [] if memory.flash_bytes is None else [memory.flash_bytes - 2 * BESIDE_BYTES]
     if aim == "balanced":
         arenas += [int(plan.arena_bytes * (1 + ARENA_GROWS)), live_bytes(graph, steps)]
-    if aim == "ram":
+    if aim in {"ram", "size"}:
         arenas.append(plan.arena_bytes)
-    if aim != "speed":
+    if aim in {"balanced", "ram"}:
         constants.append(int(weights * (1 + WEIGHTS_GROW)))
+    if aim == "size":
+        constants.append(weights)
+    grows = CODE_GROWS if aim != "size" else 0
     return Bounds(
         max(plan.arena_bytes, min(arenas)) if arenas else None,
         max(weights, min(constants)) if constants else None,
-        int(code_bytes(steps, isa) * (1 + CODE_GROWS)) if aim != "speed" else None,
+        int(code_bytes(steps, isa) * (1 + grows)) if aim != "speed" else None,
         LAYER_GROWS if aim != "speed" else None,
     )
 

@@ -66,7 +66,7 @@ def emit_c(
         graph: the integer graph.
         name: prefix of every C symbol and file, checked before.
         target: the processor.
-        code_bytes: a budget for the kernels' code; None: see ``instances``.
+        code_bytes: a budget for the kernels' code; None: see ``instances``, for the aim ``size`` the fewest.
         onnx_outputs: the ONNX names of the outputs; none: the tensors' own names.
         complete: with everything that a user's project needs. Otherwise only what edgeq's own images are built from,
             whose weights do not come from a text.
@@ -89,7 +89,8 @@ def emit_c(
         steps, plan = smallest_arena(graph, target.isa, forced)
     else:
         steps, plan = choose_kernels(graph, target.isa, aim, memory, forced)
-    special = special_shapes(steps, target.isa, code_bytes)
+    budget = 0 if code_bytes is None and aim == "size" else code_bytes
+    special = special_shapes(steps, target.isa, budget)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
     constants = Constants(name)
