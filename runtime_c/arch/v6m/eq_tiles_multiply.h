@@ -6,7 +6,7 @@
  *
  * This file: ARMv6-M. Only LDRSH with an index register loads a sign, so that one negative index, which counts up to zero,
  * serves the four tiles, an output and the loop; sums lie in high registers, where ADD reaches them. 14 instructions for
- * four products, 1 for a loop of four channels, 30 for a position and an output. Stack: EQ_TILES_STACK bytes in assembly.
+ * four products, 1 for a loop of four channels, 26 for a position and an output. Stack: EQ_TILES_STACK bytes in assembly.
  */
 #ifndef EQ_TILES_MULTIPLY_H
 #define EQ_TILES_MULTIPLY_H
@@ -24,16 +24,16 @@
 
 /* clang-format off */
 /* r0-r3 ends of a position's tiles, r4 of U, r5 index, r6 value of U, r7 product; r8-r11 sums. */
-#define EQ_TILES_PRODUCT(tile, sum)   \
-  "ldrsh r7, [" tile ", r5]\n\t"      \
-  "muls r7, r6, r7\n\t"              \
-  "add " sum ", r7\n\t"
-#define EQ_TILES_STEP                 \
-  "ldrsh r6, [r4, r5]\n\t"           \
-  EQ_TILES_PRODUCT("r0", "r8")        \
-  EQ_TILES_PRODUCT("r1", "r9")        \
-  EQ_TILES_PRODUCT("r2", "r10")       \
-  EQ_TILES_PRODUCT("r3", "r11")       \
+#define EQ_TILES_PRODUCT(take, tile, sum) \
+  "ldrsh r7, [" tile ", r5]\n\t"          \
+  "muls r7, r6, r7\n\t"                  \
+  take " " sum ", r7\n\t"
+#define EQ_TILES_STEP(take)               \
+  "ldrsh r6, [r4, r5]\n\t"               \
+  EQ_TILES_PRODUCT(take, "r0", "r8")      \
+  EQ_TILES_PRODUCT(take, "r1", "r9")      \
+  EQ_TILES_PRODUCT(take, "r2", "r10")     \
+  EQ_TILES_PRODUCT(take, "r3", "r11")     \
   "adds r5, #2\n\t"
 /* clang-format on */
 
@@ -70,14 +70,12 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_multiply(int32_t *m, co
       "1:\n\t"
       "mov r5, lr\n\t"
       "rsbs r5, r5, #0\n\t"
-      "movs r6, #0\n\t"
-      "mov r8, r6\n\t"
-      "mov r9, r6\n\t"
-      "mov r10, r6\n\t"
-      "mov r11, r6\n\t"
+      EQ_TILES_STEP("mov") EQ_TILES_STEP("add") EQ_TILES_STEP("add") EQ_TILES_STEP("add")
+      "beq 3f\n\t"
       "2:\n\t"
-      EQ_TILES_STEP EQ_TILES_STEP EQ_TILES_STEP EQ_TILES_STEP
+      EQ_TILES_STEP("add") EQ_TILES_STEP("add") EQ_TILES_STEP("add") EQ_TILES_STEP("add")
       "bne 2b\n\t"
+      "3:\n\t"
       "mov r5, r12\n\t"
       "mov r6, r8\n\t"
       "mov r7, r9\n\t"
@@ -90,7 +88,9 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_multiply(int32_t *m, co
       "ldr r6, [sp, #4]\n\t"
       "mvns r6, r6\n\t"
       "str r6, [sp, #4]\n\t"
-      "bne 1b\n\t"
+      "beq 4f\n\t"
+      "b 1b\n\t"
+      "4:\n\t"
       "mov r6, lr\n\t"
       "lsls r6, r6, #2\n\t"
       "adds r0, r0, r6\n\t"
@@ -99,7 +99,9 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_multiply(int32_t *m, co
       "adds r3, r3, r6\n\t"
       "ldr r6, [sp, #0]\n\t"
       "cmp r5, r6\n\t"
-      "bne 1b\n\t"
+      "beq 5f\n\t"
+      "b 1b\n\t"
+      "5:\n\t"
       "add sp, #8\n\t"
       "pop {r4-r7}\n\t"
       "mov r8, r4\n\t"

@@ -80,7 +80,7 @@ _QUAD: Final = Form(
     in_flash=False,
     isas=("dsp", "v6m", "v7m"),
 )
-WIDE: Final = Form("eq_conv2d_winograd_wide_s8", _QUAD.matrix, 2, 8, 1, bias=4, input_max=512)
+WIDE: Final = Form("eq_conv2d_winograd_wide_s8", _QUAD.matrix, 2, 8, 1, bias=4, input_max=512, isas=_QUAD.isas)
 LARGE: Final = Form(
     "eq_conv2d_winograd_4x4_s8",
     _matrix((6, 0, 0), (-1, -1, -1), (-1, 1, -1), (1, 2, 4), (1, -2, 4), (0, 0, 6)),
@@ -126,7 +126,6 @@ def _refusal(node: Node, graph: Graph, isa: Isa, form: Form) -> str | None:
 
 
 def _bind(node: Node, graph: Graph, isa: Isa, form: Form) -> Call:
-    del isa
     weights, bias, multiplier = constants(node, graph)
     sizes = geometry(node, graph)
     kept = ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c", "pad_top", "pad_left", "pad_value")
@@ -144,7 +143,7 @@ def _bind(node: Node, graph: Graph, isa: Isa, form: Form) -> Call:
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants={
-            "weights": _packed_transformed(form, weights) if form.in_flash else _packed(weights),
+            "weights": _packed_transformed(form, weights, isa) if form.in_flash else _packed(weights),
             "bias": packing.pad_last(scaled, 2),
             "multiplier": packing.pad_last(multiplier, 2),
         },
@@ -171,14 +170,21 @@ def _packed(weights: Array) -> Array:
     return np.ascontiguousarray(pairs.transpose(0, 3, 2, 1, 4)).reshape(-1)
 
 
-def _packed_transformed(form: Form, weights: Array) -> Array:
-    """Pair of output channels, four input channels, half of the four, position, output channel; flat int16.
+def _packed_transformed(form: Form, weights: Array, isa: Isa) -> Array:
+    """Transformed weights of pairs of output channels; flat int16.
 
-    The first half has the first and third of the channels, the second the others.
+    DSP: four input channels, half of the four, position, output channel, input channel; the first half has the first
+    and third of the channels, the second the others. ARMv7-M: input channel, position, output channel. ARMv6-M:
+    position, output channel, input channel.
     """
-    positions = len(form.matrix) ** 2
-    pairs = form.transformed(_pairs(weights)).reshape(-1, 2, positions, weights.shape[3] // _CHANNELS, 2, 2)
-    return np.ascontiguousarray(pairs.transpose(0, 3, 5, 2, 1, 4), np.int16).reshape(-1)
+    positions, depth = len(form.matrix) ** 2, weights.shape[3]
+    if isa[0] == "dsp":
+        halves = form.transformed(_pairs(weights)).reshape(-1, 2, positions, depth // _CHANNELS, 2, 2)
+        ordered = halves.transpose(0, 3, 5, 2, 1, 4)
+    else:
+        pairs = form.transformed(_pairs(weights)).reshape(-1, 2, positions, depth)
+        ordered = pairs.transpose((0, 2, 1, 3) if isa[0] == "v6m" else (0, 3, 2, 1))
+    return np.ascontiguousarray(ordered, np.int16).reshape(-1)
 
 
 def _pairs(weights: Array) -> Array:
