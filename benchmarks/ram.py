@@ -108,8 +108,8 @@ class _Network:
         self.weights += [
             numpy_helper.from_array(values, "w"),
             numpy_helper.from_array(np.zeros(_CLASSES, np.float32), "b"),
-            numpy_helper.from_array(np.float32(0), "zero"),
-            numpy_helper.from_array(np.float32(6), "six"),
+            numpy_helper.from_array(np.array(0, np.float32), "zero"),
+            numpy_helper.from_array(np.array(6, np.float32), "six"),
         ]
         self.nodes.append(helper.make_node("Gemm", ["flat", "w", "b"], ["y"], transB=1))
         graph = helper.make_graph(
