@@ -6,7 +6,7 @@ JOBS ?= 2
 BOARD ?= mps2-an386
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-shuffled coverage campaign-graphs campaign-input campaign-memory campaign-mutants lint format golden code-bytes costs lock readme wheel clean
+.PHONY: help setup demo test test-slow test-shuffled coverage campaign-graphs campaign-bounds campaign-input campaign-memory campaign-mutants lint format golden code-bytes lock readme wheel clean costs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,6 +43,9 @@ campaign-graphs: setup ## 1 000 random graphs under sanitizers and on M0, M4, M5
 
 campaign-memory: setup ## 10 000 random programs planned, checked and compared with the bound (COUNT=N SEED=N; some minutes)
 	PYTHONPATH=.:tests/unit $(BIN)/python -m tests.campaigns.memory_plans --workers $(JOBS) $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
+campaign-bounds: setup ## how far these plans are from the smallest, as OR-tools proves it (COUNT=N SEED=N; an hour)
+	PYTHONPATH=. $$(sh scripts/environment.sh ortools) -m tests.campaigns.plan_bounds $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
 campaign-mutants: setup ## faults planted one at a time, and the share that the tests catch (an hour)
 	EDGEQ_COSMIC_RAY_PYTHON="$${EDGEQ_COSMIC_RAY_PYTHON-$$(sh scripts/environment.sh cosmic-ray)}" \

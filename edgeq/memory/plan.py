@@ -19,8 +19,8 @@ from edgeq.memory.schedule import Place, Plan, Schedule
 
 # Orders that follow from one, moves at random for each block; and for each of both, rivals that are looked at in all.
 _ROUNDS: Final = 50
-_MOVES: Final = 30
-_WORK: Final = 200_000
+_MOVES: Final = 100
+_WORK: Final = 400_000
 
 
 class _Span(NamedTuple):
@@ -136,14 +136,22 @@ def _place(task: Task) -> tuple[_Placed, dict[str, int]]:
 
 
 def _orders(task: Task) -> Iterator[list[int]]:
-    """Orders to begin with: the largest first, where results may lie below what they trail the last of equals first."""
+    """Orders to begin with: the largest first, where results may lie below what they trail the last of equals first.
+
+    Then by what others find harder to place: bytes times steps, steps alone, and in the order of time from both ends.
+    """
     blocks = task.blocks
     free = [number for number, block in enumerate(blocks) if block.offset is None]
+    steps = [block.last - block.first + 1 for block in blocks]
     if task.distances:
         yield sorted(free, key=lambda i: (-blocks[i].size_bytes, -blocks[i].first, i))
     yield sorted(free, key=lambda i: (-blocks[i].size_bytes, blocks[i].first, i))
     if task.distances:
         yield sorted(free, key=lambda i: (-blocks[i].first, -blocks[i].size_bytes, i))
+    yield sorted(free, key=lambda i: (-blocks[i].size_bytes * steps[i], i))
+    yield sorted(free, key=lambda i: (-steps[i], -blocks[i].size_bytes, i))
+    yield sorted(free, key=lambda i: (blocks[i].first, -blocks[i].size_bytes, i))
+    yield sorted(free, key=lambda i: (-blocks[i].last, -blocks[i].size_bytes, i))
 
 
 def _too_small(task: Task, number: int) -> EdgeqError:

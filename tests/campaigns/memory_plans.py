@@ -29,12 +29,10 @@ from edgeq.errors import EdgeqError
 from edgeq.memory.bands import Way
 from edgeq.memory.check import check_plan
 from edgeq.memory.plan import plan_memory
-from edgeq.memory.schedule import Buffer, Order, Region, Schedule, Step, Trailing
+from tests.campaigns.random_schedules import ARENA, random_schedule
 from tests.conformance.chains import Chains
 
-_ARENA: Final = "arena"
 _CHAIN_EVERY: Final = 10
-_LONGEST: Final = 40
 _CLOSE: Final = (1.0, 1.02, 1.1)
 _ISAS: Final = (("generic",), ("v6m", "generic"), ("dsp", "generic"), ("mve", "dsp", "generic"))
 
@@ -60,58 +58,6 @@ class Findings:
         self.wrong += other.wrong
 
 
-def random_schedule(seed: int) -> Schedule:
-    """A program of up to 40 steps, as its memory sees it."""
-    draw = Random(seed)
-    buffers = {"x": Buffer(_size(draw), (_ARENA,)), "state": Buffer(draw.randint(1, 400), (_ARENA,))}
-    fresh = ["x"]  # read by few so far
-    names = ["x", "state"]
-    steps: list[Step] = []
-    branchy = draw.random()
-    for number in range(draw.randint(2, _LONGEST)):
-        name = f"t{number}"
-        source = draw.choice(names) if draw.random() < branchy / 3 else fresh[-1]
-        reads = [source]
-        if draw.random() < branchy / 2:
-            reads.append(draw.choice(names))
-        reads = list(dict.fromkeys(reads))
-        scratch = Buffer(draw.randint(1, 2000), (_ARENA,)) if draw.random() < 0.4 else None
-        size = buffers[source].size_bytes
-        kind = draw.choice(("trailing", "trailing", "in_place", "plain", "alias"))
-        if kind == "alias" and source != "state":
-            steps.append(Step(name, (source,), (name,), is_alias=True))
-        elif kind == "in_place":
-            pairs = tuple((operand, name) for operand in reads if buffers[operand].size_bytes == size)
-            steps.append(Step(name, tuple(reads), (name,), scratch=scratch, in_place=pairs))
-        elif kind == "trailing":
-            order, size = _order(draw, size)
-            steps.append(Step(name, tuple(reads), (name,), scratch=scratch, trailing=(Trailing(source, name, order),)))
-        else:
-            size = _size(draw)
-            steps.append(Step(name, tuple(reads), (name,), scratch=scratch))
-        buffers[name] = Buffer(size, (_ARENA,))
-        names.append(name)
-        fresh.append(name)
-    buffers["next"] = buffers["state"]
-    steps.append(Step("next", (names[-1],), ("next",)))
-    return Schedule((Region(_ARENA),), buffers, ("x", "state"), (names[-1], "next"), tuple(steps), (("state", "next"),))
-
-
-def _size(draw: Random) -> int:
-    return draw.choice((16, 48, 100, 768)) * draw.randint(1, 40)
-
-
-def _order(draw: Random, operand: int) -> tuple[Order, int]:
-    """Rows of which one reaches some further ones, as a window over an image; and the bytes of the result."""
-    rows = draw.randint(1, 32)
-    row = max(1, operand // rows)
-    given, reach = draw.randint(1, 2 * row), draw.randint(0, 2)
-    number = np.arange(rows, dtype=np.int64)
-    unread = np.minimum(np.maximum(number + 1 - reach, 0) * row, operand)
-    unread[-1] = operand
-    return Order((number + 1) * given, unread), rows * given
-
-
 def random_chain(seed: int) -> int:
     """Lay out and play random convolutions, pools and sums as chains; how many.
 
@@ -121,28 +67,8 @@ def random_chain(seed: int) -> int:
     draw = Random(seed)
     made = Chains()
     made.random = np.random.default_rng(seed)
-    shape = (1, draw.randint(3, 20), 4 * draw.randint(1, 4), draw.randint(1, 6))
-    x = made.input(*shape)
-    for _ in range(draw.randint(2, 6)):
-        height, width, channels = made.graph.tensors[x].shape[1:]
-        if height < 2 or width % 4:
-            break
-        kernel = draw.choice((1, 3, 3, 5))
-        stride = draw.choice((1, 1, 2)) if height > 4 and width % 8 == 0 else 1
-        pads = (kernel // 2,) * 4
-        kind = draw.choice(("conv", "depthwise", "max_pool", "table", "sum"))
-        if kind == "table":
-            x = made.table(x)
-        elif kind == "sum":
-            x = made.sum(x, made.conv(x, channels, (3, 3), 1, (1, 1, 1, 1)))
-        elif kind == "max_pool":
-            x = made.pool(x, kind, (2, 2), 1, (0, 0, 1, 1))
-        else:
-            depthwise = kind == "depthwise" and channels > 1
-            x = made.conv(x, draw.randint(1, 9), (kernel, kernel), stride, pads, depthwise=depthwise)
-    if not made.graph.nodes:
+    if not made.draw(draw):
         return 0
-    made.done()
     search = ChainSearch(made.graph, draw.choice(_ISAS))
     count = 0
     for way in ("ring", "patch"):
@@ -175,7 +101,7 @@ def run(seeds: Sequence[int]) -> Findings:
         try:
             plan = plan_memory(schedule)
             check_plan(schedule, plan)
-            found.ratios.append(plan.used_bytes[_ARENA] / max(1, plan.bound_bytes[_ARENA]))
+            found.ratios.append(plan.used_bytes[ARENA] / max(1, plan.bound_bytes[ARENA]))
             if seed % _CHAIN_EVERY == 0:
                 found.chains += random_chain(seed)
         except EdgeqError as error:

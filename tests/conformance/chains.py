@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from random import Random
 
 import numpy as np
 
 from edgeq.backends.c.bind import Step
 from edgeq.backends.c.binding import Binding
-from edgeq.backends.c.chain import Chain
+from edgeq.backends.c.chain import Chain, make_chain
 from edgeq.backends.c.chain_search import ChainSearch, Cut
 from edgeq.backends.c.runtime import Isa
+from edgeq.backends.c.slices import row_step
 from edgeq.backends.planning import Plan
 from edgeq.ir import Graph
 from edgeq.memory.bands import Way
@@ -92,6 +94,41 @@ class Chains(Edges):
         self.add("lookup", (x, self.constant(self.integers(256), np.int8)), {"function": "Random"})
         return self.last
 
+    def draw(self, draw: Random) -> bool:
+        """Add a random chain; whether there is any."""
+        x = self.input(1, draw.randint(3, 20), 4 * draw.randint(1, 4), draw.randint(1, 6))
+        for _ in range(draw.randint(2, 6)):
+            height, width, channels = self.graph.tensors[x].shape[1:]
+            if height < 2 or width % 4:
+                break
+            kernel = draw.choice((1, 3, 3, 5))
+            stride = draw.choice((1, 1, 2)) if height > 4 and width % 8 == 0 else 1
+            pads = (kernel // 2,) * 4
+            kind = draw.choice(("conv", "depthwise", "max_pool", "table", "sum"))
+            if kind == "table":
+                x = self.table(x)
+            elif kind == "sum":
+                x = self.sum(x, self.conv(x, channels, (3, 3), 1, (1, 1, 1, 1)))
+            elif kind == "max_pool":
+                x = self.pool(x, kind, (2, 2), 1, (0, 0, 1, 1))
+            else:
+                depthwise = kind == "depthwise" and channels > 1
+                x = self.conv(x, draw.randint(1, 9), (kernel, kernel), stride, pads, depthwise=depthwise)
+        if len(self.graph.nodes) == self._start:
+            return False
+        self.done()
+        return True
+
+
+def random_chains(seed: int, count: int) -> Graph:
+    """A graph of random chains beside each other."""
+    made = Chains()
+    made.random = np.random.default_rng(seed)
+    draw = Random(seed)
+    for _ in range(count):
+        made.draw(draw)
+    return made.graph
+
 
 @cache
 def chains() -> tuple[Graph, Ends]:
@@ -140,3 +177,39 @@ def in_bands(
         return made
 
     return program
+
+
+def in_bands_everywhere(height: int, way: Way) -> Callable[..., tuple[Sequence[Step | Chain], Plan]]:
+    """In place of the search: from the first node on the longest chains that there are."""
+
+    def program(graph: Graph, isa: Isa, *_: object) -> tuple[Sequence[Step | Chain], Plan]:
+        cuts: list[Cut] = []
+        at = 0
+        while at < len(graph.nodes):
+            end = _longest(graph, at, height, way, isa)
+            cuts.append(Cut(at, end, way if end - at > 1 else None, height, 0, 0.0))
+            at = end
+        made = ChainSearch(graph, isa).program(cuts)
+        assert made is not None
+        return made
+
+    return program
+
+
+def _longest(graph: Graph, first: int, height: int, way: Way, isa: Isa) -> int:
+    """The end of the longest chain that begins with a node; the node's own, where there is none."""
+    steps = 0
+    while first + steps < len(graph.nodes) and row_step(graph.nodes[first + steps], graph) is not None:
+        steps += 1
+    for end in range(first + steps, first + 1, -1):
+        inner = {name for node in graph.nodes[first : end - 1] for name in node.outputs}
+        outside = (*graph.nodes[:first], *graph.nodes[end:])
+        read = {name for node in outside for name in node.inputs} | set(graph.sinks())
+        used = {name for node in graph.nodes[first:end] for name in node.inputs}
+        if (
+            not inner & read
+            and inner <= used
+            and make_chain(graph, graph.nodes[first:end], height, way, isa) is not None
+        ):
+            return end
+    return first + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -19,9 +20,10 @@ from edgeq.memory.check_rows import check_rows
 from edgeq.memory.rows import RowCall, RowMove, RowProgram
 from edgeq.numerics.array import Array
 from tests.campaigns import memory_plans
-from tests.conformance.chains import chains, in_bands
-from tests.conformance.images import EVERY, FEWEST, compare_on
+from tests.conformance.chains import chains, in_bands, in_bands_everywhere, random_chains
+from tests.conformance.images import EVERY, FEWEST, WAYS, compare_on
 
+BOARDS: Final = ("mps2-m0", "mps2-an385", "mps2-an386", "mps3-an547")
 _BANDS: tuple[tuple[int, Way], ...] = ((1, "ring"), (2, "ring"), (3, "ring"), (1, "patch"), (2, "patch"))
 
 
@@ -52,7 +54,7 @@ def test_bands_have_the_reference_bits_on_the_host(
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("bands", _BANDS, ids=lambda bands: f"{bands[1]}{bands[0]}")
-@pytest.mark.parametrize("board", ["mps2-m0", "mps2-an385", "mps2-an386", "mps3-an547"])
+@pytest.mark.parametrize("board", BOARDS)
 def test_bands_have_the_reference_bits(
     board: str,
     bands: tuple[int, Way],
@@ -63,6 +65,37 @@ def test_bands_have_the_reference_bits(
     needs_program("arm-none-eabi-gcc")
     needs_program("qemu-system-arm")
     compare(board, bands, tmp_path, monkeypatch)
+
+
+def compare_random(board: str, seed: int, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    graph = random_chains(seed, 10)
+    ways: tuple[Way, ...] = ("ring", "patch")
+    patch.setattr(program, "smallest_arena", in_bands_everywhere(1 + seed // 2 % 3, ways[seed % 2]))
+    draw = np.random.default_rng(seed)
+    sample = [draw.integers(-128, 128, graph.tensors[name].shape).astype(np.int8) for name in graph.inputs]
+    code = WAYS[seed % len(WAYS)]
+    found = compare_on(board, graph, [sample], folder, aim="ram", code_bytes=code, sanitize=board == "native")
+    assert len(found.names) < len(graph.nodes)
+    assert found.first is None, f"{found.mismatches} of {found.elements} elements differ: {found.first}"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_chains_have_the_reference_bits_on_the_host(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare_random("native", seed, tmp_path, monkeypatch)
+
+
+@pytest.mark.qemu
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 8))
+@pytest.mark.parametrize("board", BOARDS)
+def test_random_chains_have_the_reference_bits(
+    board: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needs_program: Callable[[str], str]
+) -> None:
+    needs_program("arm-none-eabi-gcc")
+    needs_program("qemu-system-arm")
+    compare_random(board, seed, tmp_path, monkeypatch)
 
 
 def test_random_programs_and_chains_have_valid_plans() -> None:
@@ -126,7 +159,7 @@ def test_checker_finds_planted_faults(fault: str) -> None:
 
     def moved(event: RowCall | RowMove) -> RowCall | RowMove:
         if isinstance(event, RowMove):
-            return event._replace(at=event.at + 8, to=event.to + 4)
+            return event._replace(at=event.at + 8)
         if fault == "read":
             return event._replace(reads=(event.reads[0]._replace(at=event.reads[0].at + 8), *event.reads[1:]))
         if fault == "write":

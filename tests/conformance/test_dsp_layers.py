@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 import pytest
 
-from edgeq.backends.c import bind_kernels
+from edgeq.backends.c import bind_kernels, choose
+from edgeq.backends.c.choose import choose_kernels
 from edgeq.backends.c.packing import couple, may_couple, pack_quads
 from edgeq.ir import Graph
 from edgeq.numerics.array import Array
@@ -18,7 +19,7 @@ from tests.conformance.edges import CLAMPS, Attributes, Edges
 from tests.conformance.images import WAYS, compare_on
 
 ISA: Final = ("dsp", "generic")
-UNCOUPLED: Final = {"eq_dense_quads_s8", "eq_conv2d_wide_s8", "eq_depthwise_sequence_s8"}
+UNCOUPLED: Final = {"eq_dense_quads_s8", "eq_conv2d_wide_s8", "eq_depthwise_planes_s8"}
 # Height, width, input and output channels, kernel, stride, groups. Three pixels go together, two channels, four places.
 CONVOLUTIONS: Final = (
     (1, 1, 64, 2, 1, 1, 1),
@@ -60,6 +61,14 @@ SEQUENCES: Final = (
     (5, 8, 13, (6, 6)),
     (4, 3, 7, (3, 3)),
 )
+# Depthwise over images: height, width, channels, kernel, padding above, left, below, right.
+IMAGES: Final = (
+    ((12, 12, 5), (5, 5), (2, 2, 2, 2)),
+    ((7, 5, 4), (7, 7), (3, 3, 3, 3)),
+    ((6, 9, 3), (2, 4), (0, 1, 1, 2)),
+    ((5, 4, 6), (4, 2), (1, 0, 2, 1)),
+    ((9, 7, 8), (5, 3), (0, 1, 0, 1)),
+)
 # Rows, depth, outputs. Four outputs go together, four places, and eight of those.
 DENSE: Final = (
     (1, 1, 4),
@@ -72,6 +81,7 @@ DENSE: Final = (
     (1, 36, 9),
     (2, 64, 16),
     (1, 67, 11),
+    (1, 130, 31),
 )
 
 
@@ -136,10 +146,57 @@ def graph() -> Graph:
     return made.graph
 
 
-def inputs() -> list[list[Array]]:
+def depthwise(made: Edges, shape: tuple[int, int, int], kernel: tuple[int, int], pads: tuple[int, ...]) -> None:
+    """One whose kernel copies whole planes, where memory allows that."""
+    number = len(made.graph.nodes)
+    channels = shape[2]
+    constants, attributes = operands(made, made.random.integers(-128, 128, (channels, *kernel, 1)), 0)
+    geometry: Attributes = {
+        "strides": (1, 1),
+        "dilations": (1, 1),
+        "pads": pads,
+        "group": channels,
+        "pad_value": (-128, 127, 3)[number % 3],
+    }
+    clamp = ((-128, 127), *CLAMPS)[number % 4]
+    made.node(
+        "conv2d", (made.input(1, *shape), *constants), {**geometry, **attributes}, (-128, 127, 5)[number % 3], clamp
+    )
+
+
+@cache
+def images() -> Graph:
+    made = Edges("highmul")
+    for shape, kernel, pads in IMAGES:
+        depthwise(made, shape, kernel, pads)
+    return made.graph
+
+
+@cache
+def unshared() -> Graph:
+    """Weights of two channels that do not fit one halfword, before every tail of pixels."""
+    made = Edges("highmul")
+    for number, (height, width, depth, channels, kernel, _, _) in enumerate(CONVOLUTIONS):
+        weights = made.random.integers(-127, 128, (channels + 1, kernel, kernel, depth))
+        weights[:2] = -128
+        constants, attributes = operands(made, weights, 0 if number % 2 else 3)
+        geometry: Attributes = {
+            "strides": (1, 1),
+            "dilations": (1, 1),
+            "pads": (kernel // 2,) * 4,
+            "group": 1,
+            "pad_value": 3,
+        }
+        made.node(
+            "conv2d", (made.input(1, height, width, depth), *constants), {**geometry, **attributes}, 5, (-128, 127)
+        )
+    return made.graph
+
+
+def inputs(made: Graph) -> list[list[Array]]:
     """Random values, and all at either bound."""
     draw = np.random.default_rng(4)
-    shapes = [graph().tensors[name].shape for name in graph().inputs]
+    shapes = [made.tensors[name].shape for name in made.inputs]
     random = [draw.integers(-128, 128, shape).astype(np.int8) for shape in shapes]
     return [random, *([np.full(shape, bound, np.int8) for shape in shapes] for bound in (-128, 127))]
 
@@ -167,7 +224,33 @@ def test_every_tail_has_the_reference_bits(
         "eq_conv2d_triple_s8",
         "eq_conv2d_small_s8",
     }
-    found = compare_on(board, graph(), inputs(), tmp_path, code_bytes=code_bytes)
+    found = compare_on(board, graph(), inputs(graph()), tmp_path, code_bytes=code_bytes)
+    assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("code_bytes", WAYS)
+def test_planes_of_images_have_the_reference_bits(
+    code_bytes: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needs_program: Callable[[str], str]
+) -> None:
+    """Also where they are not expected to be faster."""
+    needs_program("arm-none-eabi-gcc")
+    needs_program("qemu-system-arm")
+    monkeypatch.setattr(choose, "estimate", lambda *_: None)
+    steps, _ = choose_kernels(images(), ISA, "speed")
+    assert {step.kernel for step in steps} == {"eq_depthwise_planes_s8"}
+    found = compare_on("mps2-an386", images(), inputs(images()), tmp_path, code_bytes=code_bytes, aim="speed")
+    assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
+
+
+@pytest.mark.qemu
+def test_weights_of_a_halfword_each_have_the_reference_bits(
+    tmp_path: Path, needs_program: Callable[[str], str]
+) -> None:
+    needs_program("arm-none-eabi-gcc")
+    needs_program("qemu-system-arm")
+    assert not any(step.call.record["coupled"] for step in bind_kernels(unshared(), ISA))
+    found = compare_on("mps2-an386", unshared(), inputs(unshared()), tmp_path)
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
 
 

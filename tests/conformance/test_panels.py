@@ -139,3 +139,17 @@ def test_weights_without_sign_give_the_same_sums() -> None:
     places = stream[16:52].view(np.uint8).reshape(9, 4).astype(np.int64)
     sums = found + (places * (x + 128)[:, None]).sum(axis=0) - 128 * (x + 128).sum()
     assert np.array_equal(sums, bias + (weights[0].astype(np.int64) * x).sum(axis=1))
+
+
+def test_lines_are_columns_on_armv7m_alone() -> None:
+    """There they are fewer, but results overlap nothing; ARMv6-M saves the memory."""
+    made = Edges("highmul")
+    scaling, attributes = made.scaling(1e-3, 8)
+    weights = made.constant(np.ones((8, 3, 3, 1)), np.int8)
+    operands = (made.input(1, 16, 5, 8), weights, made.constant([0] * 8), *scaling)
+    around: Attributes = {"strides": (1, 1), "dilations": (1, 1), "pads": (1, 1, 1, 1), "group": 8, "pad_value": 0}
+    made.node("conv2d", operands, {**around, **attributes}, 0, (-128, 127))
+    for isa, columns, overlaps in (("v7m", 16, False), ("v6m", 5, True)):
+        (step,) = bind_kernels(made.graph, (isa, "generic"))
+        assert (step.kernel, step.call.record["columns"]) == ("eq_depthwise_lines_s8", columns)
+        assert bool(step.call.trailing) == overlaps

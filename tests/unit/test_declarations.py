@@ -58,7 +58,7 @@ def a_call() -> tuple[Graph, Call]:
     """A fully connected layer of three outputs."""
     b = Build(1, 8)
     graph = b.done(b.dense("y", "x", 3, 1))
-    return graph, bind_kernels(graph, ("generic",))[0].call
+    return graph, bind_kernels(graph, ("v6m", "generic"))[0].call
 
 
 def test_every_header_is_a_kernel_of_a_binding() -> None:

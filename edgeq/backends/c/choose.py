@@ -6,8 +6,8 @@ one is tried where both figures are lower though both estimates be at their wors
 order of what they spare; each gets the first kernel with which the whole program stays within bounds. Where one does
 not get its best, the order of multiply-accumulates is tried, too, and what spares more is taken. For ``balanced``,
 weights, code and arena may grow by shares, the arena not beyond what the kernels that are bound first need when no
-result trails an operand. For ``speed`` only the board's memory is a bound. Either way :data:`BESIDE_BYTES` of it are
-left.
+result trails an operand; for ``ram`` the arena may not. For ``speed`` only the board's memory is a bound. Either way
+:data:`BESIDE_BYTES` of it are left.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 from edgeq.target import Board
 
+LAYER_GROWS: Final = 4
+"""Times the weights of a single layer, at most, for ``balanced``."""
 ARENA_GROWS: Final = Fraction(1, 4)
 WEIGHTS_GROW: Final = Fraction(3, 10)
-CODE_GROWS: Final = Fraction(1, 2)
+CODE_GROWS: Final = Fraction(3, 5)
 BESIDE_BYTES: Final = 8 << 10
 """Of a board's RAM what is left for stack, console and application, and of its flash for their code; twice as much."""
 
@@ -138,6 +140,8 @@ def _taken(
     for place, others in better.items():
         for number, other in enumerate(others):
             step = bound(other.binding, steps[place].node, graph, isa, other.refused)
+            if aim == "balanced" and weight_bytes([step]) > LAYER_GROWS * weight_bytes([steps[place]]):
+                continue
             tried = [*steps[:place], step, *steps[place + 1 :]]
             found = _plan(graph, tried) if bounds.allow_flash(tried, isa) else None
             if found is not None and bounds.allow_plan(found):
@@ -165,11 +169,14 @@ def bounds_of(graph: Graph, isa: Isa, steps: Sequence[Step], plan: Plan, aim: Ai
     constants = [] if memory.flash_bytes is None else [memory.flash_bytes - 2 * BESIDE_BYTES]
     if aim == "balanced":
         arenas += [int(plan.arena_bytes * (1 + ARENA_GROWS)), live_bytes(graph, steps)]
+    if aim == "ram":
+        arenas.append(plan.arena_bytes)
+    if aim != "speed":
         constants.append(int(weights * (1 + WEIGHTS_GROW)))
     return Bounds(
         max(plan.arena_bytes, min(arenas)) if arenas else None,
         max(weights, min(constants)) if constants else None,
-        int(code_bytes(steps, isa) * (1 + CODE_GROWS)) if aim == "balanced" else None,
+        int(code_bytes(steps, isa) * (1 + CODE_GROWS)) if aim != "speed" else None,
     )
 
 

@@ -11,7 +11,8 @@ An instance of its own makes a shape faster and costs bytes. The rule: shapes ta
 multiply-accumulates, and each gets an instance while the kernels' code stays within the budget. Bytes are estimates
 (``code_bytes.json``), so that the choice depends on the graph and the processor alone. Functions that kernels' headers
 define beside them (``EQ_NOINLINE``) are in a program once, whatever calls them. Without a budget the shapes that
-do more than an eighth of the model's multiply-accumulates get one, and kernels with one or two shapes have no other.
+do more than an eighth of the model's multiply-accumulates get one, and kernels with one or two shapes have no other;
+shapes of kernels whose loops stand in functions beside them share one, since constants hardly make those faster.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def special_shapes(steps: Sequence[Step | Chain], isa: Isa, budget: int | None) 
         isa: the processor's instruction sets.
         budget: bytes that the kernels' code may take; where even the fewest are more, these are taken.
     """
-    return _hot(steps) if budget is None else _within(steps, isa, budget)
+    return _hot(steps, isa) if budget is None else _within(steps, isa, budget)
 
 
 def estimated_bytes(steps: Sequence[Step | Chain], special: set[Shape], isa: Isa) -> int:
@@ -174,11 +175,14 @@ def estimated_bytes(steps: Sequence[Step | Chain], special: set[Shape], isa: Isa
     return _estimate(_groups(_macs(steps)), special, isa)
 
 
-def _hot(steps: Sequence[Step | Chain]) -> set[Shape]:
+def _hot(steps: Sequence[Step | Chain], isa: Isa) -> set[Shape]:
     shapes = {use.shape: use.calls[0].kernel for use in uses_of(steps)}
     uses, macs = Counter(shapes.values()), _macs(steps)
     return {
-        shape for shape, kernel in shapes.items() if uses[kernel] <= _FEW or macs[shape] > macs.total() * _HOT_SHARE
+        shape
+        for shape, kernel in shapes.items()
+        if uses[kernel] == 1
+        or (not functions_beside(kernel, isa) and (uses[kernel] <= _FEW or macs[shape] > macs.total() * _HOT_SHARE))
     }
 
 

@@ -284,7 +284,7 @@ def pack_lines(weights: Array, bias: Array, multiplier: Array) -> Array:
 
 
 def pack_sequence(weights: Array, bias: Array, multiplier: Array) -> Array:
-    """Everything that ``eq_depthwise_sequence_s8.h`` reads of its channels, little-endian.
+    """Everything that ``eq_depthwise_planes_s8.h`` reads of its channels, little-endian.
 
     Args:
         weights: int8 [channels, depth], depth a multiple of 4.

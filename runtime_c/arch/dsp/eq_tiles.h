@@ -46,8 +46,8 @@ EQ_INLINE void eq_tiles_row(eq_tile_t *v, const int8_t *a, const int8_t *b, int3
       q += c;
     }
     eq_tile_t *to = v;
-    EQ_UNROLL_4
-    for (int32_t tile = 0; tile < 4; ++tile) {
+    EQ_UNROLL_2_OF_4 /* what the next tile reads again is in its place after two */
+        for (int32_t tile = 0; tile < 4; ++tile) {
       for (int32_t column = 2; column < 4; ++column) {
         const uint32_t x = eq_load_word(p);
         const uint32_t y = eq_load_word(q);
@@ -104,25 +104,29 @@ EQ_INLINE void eq_tiles_columns(eq_tile_t *u, uint32_t left, uint32_t middle, ui
   u[6] = right;
 }
 
-EQ_INLINE uint32_t eq_tiles_pair(uint32_t word, int32_t odd) {
-  return odd != 0 ? eq_odd_bytes(word) : eq_even_bytes(word);
+/* Two bytes of a word as halfwords: the even ones of it turned by `turn` bits. */
+EQ_INLINE uint32_t eq_tiles_pair(const int8_t *weights, int32_t turn) {
+  const uint32_t word = eq_load_word(weights);
+  uint32_t turned;
+  __asm__("ror %0, %1, %2" : "=r"(turned) : "r"(word), "r"(turn));
+  return eq_even_bytes(turned);
 }
 
-EQ_INLINE void eq_tiles_kernel(eq_tile_t *u, const int8_t *weights, int32_t odd) {
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_kernel(eq_tile_t *u, const int8_t *weights, int32_t turn) {
   uint32_t sum[3];
   uint32_t difference[3];
   uint32_t first[3];
   uint32_t last[3];
   EQ_UNROLL_3
   for (int32_t x = 0; x < 3; ++x) {
-    first[x] = eq_tiles_pair(eq_load_word(weights + 8 * x), odd);
-    last[x] = eq_tiles_pair(eq_load_word(weights + 8 * x + 48), odd);
+    first[x] = eq_tiles_pair(weights + 8 * x, turn);
+    last[x] = eq_tiles_pair(weights + 8 * x + 48, turn);
   }
   eq_tiles_columns(u, first[0], first[1], first[2]);
   eq_tiles_columns(u + 24, last[0], last[1], last[2]);
   EQ_UNROLL_3
   for (int32_t x = 0; x < 3; ++x) {
-    const uint32_t middle = eq_tiles_pair(eq_load_word(weights + 8 * x + 24), odd);
+    const uint32_t middle = eq_tiles_pair(weights + 8 * x + 24, turn);
     const uint32_t outer = eq_tiles_add(first[x], last[x]);
     sum[x] = eq_tiles_add(outer, middle);
     difference[x] = eq_tiles_subtract(outer, middle);
@@ -131,14 +135,14 @@ EQ_INLINE void eq_tiles_kernel(eq_tile_t *u, const int8_t *weights, int32_t odd)
   eq_tiles_columns(u + 16, difference[0], difference[1], difference[2]);
 }
 
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_weights(void *out, const int8_t *weights, int32_t c) {
+EQ_INLINE void eq_tiles_weights(void *out, const int8_t *weights, int32_t c) {
   eq_tile_t *u = (eq_tile_t *)out;
   EQ_NO_UNROLL
   for (int32_t left = c; left > 0; left -= 4) {
     EQ_NO_UNROLL
     for (int32_t output = 0; output < 2; ++output) {
       eq_tiles_kernel(u + output, weights + 4 * output, 0);
-      eq_tiles_kernel(u + output + 32, weights + 4 * output, 1);
+      eq_tiles_kernel(u + output + 32, weights + 4 * output, 8);
     }
     u += 64;
     weights += 72;

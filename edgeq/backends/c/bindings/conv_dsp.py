@@ -29,7 +29,8 @@ from edgeq.numerics.array import Array
 
 _WINDOW = 3
 _DSP = "dsp"
-_LINES = (_DSP, "v6m", "v7m")
+_V7M = "v7m"
+_LINES = (_DSP, "v6m", _V7M)
 """The instruction sets, first in search order, that have an ``eq_lines.h``."""
 _FEWEST_RESULTS = 3
 """Of a sequence: four are computed at once."""
@@ -94,9 +95,12 @@ def _refuse_depthwise(node: Node, graph: Graph, isa: Isa) -> str | None:
 
 
 def _lines_and_columns(node: Node, graph: Graph, isa: Isa) -> tuple[_Axis, _Axis]:
-    """Lines are rows, or columns where those are longer; with the DSP extension these have a kernel of their own."""
+    """Lines are rows, whose results overlap the input; on ARMv7-M columns where those are longer.
+
+    With the DSP extension these have a kernel of their own; on chips with ARMv6-M memory counts more than speed.
+    """
     height, width = _axes(node, graph)
-    return (width, height) if isa[0] != _DSP and _runs_down(height, width) else (height, width)
+    return (width, height) if isa[0] == _V7M and _runs_down(height, width) else (height, width)
 
 
 def _refuse_axes(lines: _Axis, columns: _Axis, channels: int) -> str | None:
@@ -196,70 +200,75 @@ def _order_of_lines(record: Mapping[str, int]) -> Order:
     return replace(found, planes=record["channels"])
 
 
-@dataclass(frozen=True)
-class _Sequence:
-    """The axis of a depthwise convolution over an image that is one pixel high or wide."""
-
-    length: int
-    results: int
-    kernel: int
-    pad: int
+_TURNED = {"h": "w", "w": "h", "top": "left", "left": "top"}
 
 
-def _sequence(node: Node, graph: Graph) -> _Sequence | None:
-    """None where a window has two axes, or a stride or a dilation."""
+def _lying(node: Node, graph: Graph) -> dict[str, int]:
+    """The sizes of a convolution; those of an image that is one pixel wide as if it lay on its side."""
     sizes = geometry(node, graph)
-    for along, across, before, beside in (("h", "w", "top", "left"), ("w", "h", "left", "top")):
-        alone = sizes[f"in_{across}"] == sizes[f"kernel_{across}"] == sizes[f"out_{across}"] == 1
-        if alone and not sizes[f"pad_{beside}"] and sizes[f"stride_{along}"] == sizes[f"dilation_{along}"] == 1:
-            return _Sequence(
-                sizes[f"in_{along}"], sizes[f"out_{along}"], sizes[f"kernel_{along}"], sizes[f"pad_{before}"]
-            )
-    return None
+    if sizes["pad_left"] or not sizes["in_w"] == sizes["kernel_w"] == sizes["out_w"] == 1:
+        return sizes
+    ends = {name: name.rpartition("_") for name in sizes}
+    return {
+        name: sizes[f"{head}_{_TURNED[tail]}" if tail in _TURNED else name] for name, (head, _, tail) in ends.items()
+    }
 
 
-def _match_depthwise_sequence(node: Node, graph: Graph, isa: Isa) -> str | None:
+def _match_depthwise_planes(node: Node, graph: Graph, isa: Isa) -> str | None:
     if packing.provider(isa, "taps") != "dsp":
         return "it needs the DSP extension and no vectors"
     if (reason := refuse_grouping(node, graph)) is not None:
         return reason
-    if node.integer("shift"):
-        return "the accumulator is shifted to the left"
-    found = _sequence(node, graph)
-    if found is None or found.results < _FEWEST_RESULTS:
-        return f"it has two axes, a stride, a dilation, or less than {_FEWEST_RESULTS} results"
+    if node.integer("shift") or node.integers("strides") != (1, 1) or node.integers("dilations") != (1, 1):
+        return "it has a stride or a dilation, or the accumulator is shifted to the left"
+    if _lying(node, graph)["out_w"] < _FEWEST_RESULTS:
+        return f"a row of results has less than {_FEWEST_RESULTS}"
     return None
 
 
-def _bind_depthwise_sequence(node: Node, graph: Graph, isa: Isa) -> Call:
+def _match_depthwise_sequence(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_depthwise_planes(node, graph, isa)) is not None:
+        return reason
+    sizes = _lying(node, graph)
+    alone = sizes["in_h"] == sizes["kernel_h"] == sizes["out_h"] == 1 and not sizes["pad_top"]
+    return None if alone else "windows have two axes: planes of whole images may take more memory than there is"
+
+
+def _match_depthwise_images(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_depthwise_planes(node, graph, isa)) is not None:
+        return reason
+    kernel = graph.operands(node)[1].shape[1:3]
+    return "the kernel is 3x3 or smaller" if max(kernel) <= _WINDOW else None
+
+
+def _bind_depthwise_planes(node: Node, graph: Graph, isa: Isa) -> Call:
     del isa
     weights, bias, multiplier = constants(node, graph)
     channels = bias.shape[0]
-    found = _sequence(node, graph)
-    assert found is not None
-    filters = packing.pad_last(weights.reshape(channels, -1), 4)
-    kernel, first = filters.shape[1], found.pad + found.pad % 2
-    places = max(first + found.length + 1, first - found.pad + kernel + 4 * -(-found.results // 4))
+    sizes = _lying(node, graph)
+    filters = packing.pad_last(weights.reshape(channels, sizes["kernel_h"], sizes["kernel_w"]), 4)
+    pad, kernel_w = sizes["pad_left"], filters.shape[2]
+    first = pad + pad % 2
+    places = max(first + sizes["in_w"] + 1, first - pad + kernel_w + 4 * -(-sizes["out_w"] // 4))
+    kept = ("in_h", "in_w", "out_h", "out_w", "kernel_h", "pad_top", "pad_left", "pad_value")
     record = {
+        **{name: sizes[name] for name in kept},
         "channels": channels,
-        "length": found.length,
-        "out_length": found.results,
-        "kernel": kernel,
-        "pad": found.pad,
+        "kernel_w": kernel_w,
         "first": first,
         "places": places + places % 2,
-        "pad_value": node.integer("pad_value"),
+        "rows": max(sizes["pad_top"] + sizes["in_h"], sizes["out_h"] + sizes["kernel_h"] - 1),
         "out_zero": node.integer("out_zero"),
         **clamp_fields(node),
     }
-    order = orders.groups(np.zeros(1), np.array([found.results]), found.length)
+    read, written = sizes["in_h"] * sizes["in_w"], sizes["out_h"] * sizes["out_w"]
     return Call(
-        kernel="eq_depthwise_sequence_s8",
+        kernel="eq_depthwise_planes_s8",
         record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
-        constants={"weights": packing.pack_sequence(filters, bias, multiplier)},
-        trailing=orders.trail(replace(order, planes=channels)),
+        constants={"weights": packing.pack_sequence(filters.reshape(channels, -1), bias, multiplier)},
+        trailing=orders.trail(replace(orders.groups(np.zeros(1), np.array([written]), read), planes=channels)),
     )
 
 
@@ -396,10 +405,17 @@ def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
 BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_depthwise_columns_s8", _match_depthwise_columns, _bind_depthwise_columns, "highmul"),
-    Binding("conv2d", "eq_depthwise_sequence_s8", _match_depthwise_sequence, _bind_depthwise_sequence, "highmul"),
+    Binding("conv2d", "eq_depthwise_planes_s8", _match_depthwise_sequence, _bind_depthwise_planes, "highmul"),
     Binding("conv2d", "eq_depthwise_lines_s8", _match_depthwise_lines, _bind_depthwise_lines, "highmul"),
     Binding("conv2d", "eq_conv2d_wide_s8", _match_wide, _bind_wide, "highmul"),
     Binding("conv2d", "eq_conv2d_small_s8", _match_small, _bind_small, "highmul"),
     Binding("conv2d", "eq_conv2d_triple_s8", _match_triple, _bind_triple, "highmul"),
 )
 """They stand before those of ``conv``: what they refuse, those take."""
+
+FASTER: tuple[Binding, ...] = (
+    Binding(
+        "conv2d", "eq_depthwise_planes_s8", _match_depthwise_images, _bind_depthwise_planes, "highmul", variant="image"
+    ),
+)
+"""For images, where memory allows four planes of int16."""

@@ -54,6 +54,13 @@ def _bind_dense(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
+_QUADS_FROM: Final = 4000
+
+
+def _weights(node: Node, graph: Graph) -> int:
+    return graph.operands(node)[1].elements
+
+
 def _quads(node: Node, graph: Graph) -> Array | None:
     return packing.pack_quads(*constants(node, graph))
 
@@ -61,6 +68,8 @@ def _quads(node: Node, graph: Graph) -> Array | None:
 def _match_quads(node: Node, graph: Graph, isa: Isa) -> str | None:
     if packing.provider(isa, "rows") != "dsp":
         return "it needs the DSP extension and no vectors"
+    if not any(_weights(each, graph) >= _QUADS_FROM for each in graph.nodes if each.op == "dense"):
+        return f"layers of fewer than {_QUADS_FROM} weights do not pay for its code"
     return "weights of two channels do not fit one halfword, or a sum 24 bits" if _quads(node, graph) is None else None
 
 
