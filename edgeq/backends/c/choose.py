@@ -115,7 +115,7 @@ def choose_kernels(
     )
     best = _Choice(steps, plan, 0.0, complete=True)
     for order in orders:
-        found = _taken(graph, isa, steps, plan, bounds, {place: better[place] for place in order})
+        found = _taken(graph, isa, aim, steps, plan, bounds, {place: better[place] for place in order})
         best = max(best, found, key=lambda choice: choice.spared)  # the first of equal ones
         if found.complete:
             break
@@ -133,7 +133,13 @@ class _Choice:
 
 
 def _taken(
-    graph: Graph, isa: Isa, steps: list[Step], plan: Plan, bounds: Bounds, better: Mapping[int, Sequence[_Other]]
+    graph: Graph,
+    isa: Isa,
+    aim: Aim,
+    steps: list[Step],
+    plan: Plan,
+    bounds: Bounds,
+    better: Mapping[int, Sequence[_Other]],
 ) -> _Choice:
     """Each layer in turn with the first kernel that the bounds allow."""
     spared, complete = 0.0, True
