@@ -36,6 +36,10 @@ _SHARES: Final = (1.0, 0.98, 0.95, 0.9, 0.8)
 """Of an arena that is asked for, the peaks that are tried: a plan may need more than its peak."""
 _LEVELS: Final = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
 """Between the smallest arena and that without chains."""
+_FREE: Final = 0.005
+"""Instructions that count as none, as a share of the multiply-accumulates."""
+_SPARED: Final = (0.7, 0.75, 0.8, 0.85)
+"""Of an arena, what chains must leave to be worth having unasked."""
 _MOVE_COST: Final = 0.75
 """Instructions for a byte that moves."""
 _CALL_COST: Final = 80
@@ -83,6 +87,34 @@ def smallest_arena(graph: Graph, isa: Isa, forced: Mapping[str, Binding] = NOTHI
         if made is not None and made[1].arena_bytes <= best[1].arena_bytes:
             best = made
     return search.faster(best, best[1].arena_bytes)
+
+
+def nearly_free(
+    graph: Graph, isa: Isa, found: tuple[list[Step], Plan], forced: Mapping[str, Binding] = NOTHING_FORCED
+) -> tuple[Sequence[Step | Chain], Plan]:
+    """Steps and plan with chains where these spare much of the arena and cost next to no instructions.
+
+    A program with faster kernels than those that are bound first stays as it is: chains would have to do without.
+
+    Args:
+        graph: the integer graph.
+        isa: instruction sets in search order.
+        found: steps and plan without chains.
+        forced: as for :func:`smallest_arena`.
+    """
+    steps, plan = found
+    search = ChainSearch(graph, isa, forced)
+    if [step.candidate for step in steps] != [step.candidate for step in search.steps]:
+        return found
+    macs = sum(step.macs for step in steps)
+    for share in _SPARED:
+        cuts = search.cheapest(int(plan.arena_bytes * share))
+        if cuts is None or sum(cut.cost for cut in cuts) > _FREE * macs:
+            continue
+        made = search.program(cuts)
+        if made is not None and made[1].arena_bytes <= plan.arena_bytes * _SPARED[-1]:
+            return made
+    return found
 
 
 def arena_within(graph: Graph, isa: Isa, arena_bytes: int, forced: Mapping[str, Binding] = NOTHING_FORCED) -> Planned:

@@ -121,7 +121,7 @@ def choose_kernels(
     )
     best = _Choice(steps, plan, 0.0, complete=True)
     for order in orders:
-        found = _taken(graph, isa, aim, (steps, plan), bounds, {place: better[place] for place in order})
+        found = _taken(graph, isa, (steps, plan), bounds, {place: better[place] for place in order})
         best = max(best, found, key=lambda choice: choice.spared)  # the first of equal ones
         if found.complete:
             break
@@ -141,7 +141,6 @@ class _Choice:
 def _taken(
     graph: Graph,
     isa: Isa,
-    aim: Aim,
     direct: tuple[list[Step], Plan],
     bounds: Bounds,
     better: Mapping[int, Sequence[_Other]],

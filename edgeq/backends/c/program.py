@@ -11,7 +11,7 @@ from edgeq.backends.c.bind import Step
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.candidates import Wanted, forced_kernels
 from edgeq.backends.c.chain import Chain
-from edgeq.backends.c.chain_search import arena_within, smallest_arena, with_chains
+from edgeq.backends.c.chain_search import arena_within, nearly_free, smallest_arena, with_chains
 from edgeq.backends.c.chain_source import MOVES
 from edgeq.backends.c.choose import UNBOUNDED, Memory, choose_kernels
 from edgeq.backends.c.emit import model_source
@@ -73,7 +73,7 @@ def emit_c(
         aim: what counts where a faster kernel takes memory; see ``choose``.
         memory: of the board.
         arena_bytes: the most that the arena may take, for the aim ``ram``; None: as little as possible.
-        chains: which nodes run in bands, for the aim ``ram``; None: as memory asks for it.
+        chains: which nodes run in bands; None: as memory asks for it.
         kernels: those that are asked for; see ``candidates``.
 
     Raises:
@@ -81,7 +81,7 @@ def emit_c(
     """
     forced = forced_kernels(graph, target.isa, kernels)
     steps: Sequence[Step | Chain]
-    if aim == "ram" and chains is not None:
+    if chains or (aim == "ram" and chains is not None):
         steps, plan = with_chains(graph, target.isa, chains, forced)
     elif aim == "ram" and arena_bytes is not None:
         steps, plan = arena_within(graph, target.isa, arena_bytes, forced)
@@ -89,6 +89,8 @@ def emit_c(
         steps, plan = smallest_arena(graph, target.isa, forced)
     else:
         steps, plan = choose_kernels(graph, target.isa, aim, memory, forced)
+        if aim == "balanced" and chains is None:
+            steps, plan = nearly_free(graph, target.isa, (steps, plan), forced)
     budget = 0 if code_bytes is None and aim == "size" else code_bytes
     special = special_shapes(steps, target.isa, budget)
     if code_bytes:
