@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from edgeq.backends.base import Aim, ChainChoice
 from edgeq.backends.bundle import Bundle
@@ -24,6 +25,9 @@ from edgeq.backends.planning import Plan
 from edgeq.ir import Graph
 from edgeq.notes import note
 from edgeq.target import Target
+
+_BUDGETS: Final[Mapping[Aim, int]] = {"size": 0, "speed": 1 << 30}
+"""Bytes of code, where the user states none."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ def emit_c(
         graph: the integer graph.
         name: prefix of every C symbol and file, checked before.
         target: the processor.
-        code_bytes: a budget for the kernels' code; None: see ``instances``, for the aim ``size`` the fewest.
+        code_bytes: a budget for the kernels' code; None: see ``instances``; for ``size`` the fewest, for ``speed`` an
+            instance for each shape.
         onnx_outputs: the ONNX names of the outputs; none: the tensors' own names.
         complete: with everything that a user's project needs. Otherwise only what edgeq's own images are built from,
             whose weights do not come from a text.
@@ -91,8 +96,7 @@ def emit_c(
         steps, plan = choose_kernels(graph, target.isa, aim, memory, forced)
         if aim == "balanced" and chains is None:
             steps, plan = nearly_free(graph, target.isa, (steps, plan), forced)
-    budget = 0 if code_bytes is None and aim == "size" else code_bytes
-    special = special_shapes(steps, target.isa, budget)
+    special = special_shapes(steps, target.isa, _BUDGETS.get(aim) if code_bytes is None else code_bytes)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
     constants = Constants(name)
