@@ -16,25 +16,55 @@ void convert_step_1(uint8_t *arena);
 void convert_step_2(uint8_t *arena);
 void convert_step_3(uint8_t *arena);
 
-/* step 0: convert, for convert_cast-of_integers_.x0
+/* step 0: convert, for convert_summed_.t0
+   reads int32 1x9 at 240: convert_summed_.x0
+   gives int64 1x9 at 160: convert_summed_.t0.int64
+*/
+static const eq_convert_t step_0 = {
+    /* elements */ 9,
+    /* x_bytes */ 4,
+    /* out_bytes */ 8,
+    /* saturate */ 0,
+};
+EQ_NOINLINE void convert_step_0(uint8_t *arena) {
+  eq_convert((int64_t *)(arena + 160), (const int32_t *)(arena + 240), &step_0);
+}
+
+/* step 1: fold, for convert_summed_.1
+   axes 0x1, function add
+   reads int64 1x9 at 160: convert_summed_.t0.int64
+   gives int64  at 240: convert_summed_.y.fold
+*/
+static const eq_fold_t step_1 = {
+    /* outer */ 1,
+    /* reduce */ 9,
+    /* inner */ 1,
+    /* item_bytes */ 8,
+    /* function */ 0,
+};
+EQ_NOINLINE void convert_step_1(uint8_t *arena) {
+  eq_fold((int64_t *)(arena + 240), (const int64_t *)(arena + 160), &step_1);
+}
+
+/* step 2: convert, for convert_cast-of_integers_.x0
    reads int64 1x4x5 at 0: convert_cast-of_integers_.x0
    gives int32 1x4x5 at 160: convert_cast-of_integers_.x0.nearest_int32
 */
-static const eq_convert_t step_0 = {
+static const eq_convert_t step_2 = {
     /* elements */ 20,
     /* x_bytes */ 8,
     /* out_bytes */ 4,
     /* saturate */ 1,
 };
-EQ_NOINLINE void convert_step_0(uint8_t *arena) {
-  eq_convert((int32_t *)(arena + 160), (const int64_t *)(arena + 0), &step_0);
+EQ_NOINLINE void convert_step_2(uint8_t *arena) {
+  eq_convert((int32_t *)(arena + 160), (const int64_t *)(arena + 0), &step_2);
 }
 
-/* step 1: from_integer, for convert_cast-of_integers_.0
+/* step 3: from_integer, for convert_cast-of_integers_.0
    reads int32 1x4x5 at 160: convert_cast-of_integers_.x0.nearest_int32
-   gives int8 1x4x5 at 80: convert_cast-of_integers_.y_inner
+   gives int8 1x4x5 at 0: convert_cast-of_integers_.y_inner
 */
-static const eq_from_integer_t step_1 = {
+static const eq_from_integer_t step_3 = {
     /* elements */ 20,
     /* x_bytes */ 4,
     /* out_bytes */ 1,
@@ -44,38 +74,8 @@ static const eq_from_integer_t step_1 = {
     /* clamp_min */ -128,
     /* clamp_max */ 127,
 };
-EQ_NOINLINE void convert_step_1(uint8_t *arena) {
-  eq_from_integer((int8_t *)(arena + 80), (const int32_t *)(arena + 160), &step_1);
-}
-
-/* step 2: convert, for convert_summed_.t0
-   reads int32 1x9 at 240: convert_summed_.x0
-   gives int64 1x9 at 0: convert_summed_.t0.int64
-*/
-static const eq_convert_t step_2 = {
-    /* elements */ 9,
-    /* x_bytes */ 4,
-    /* out_bytes */ 8,
-    /* saturate */ 0,
-};
-EQ_NOINLINE void convert_step_2(uint8_t *arena) {
-  eq_convert((int64_t *)(arena + 0), (const int32_t *)(arena + 240), &step_2);
-}
-
-/* step 3: fold, for convert_summed_.1
-   axes 0x1, function add
-   reads int64 1x9 at 0: convert_summed_.t0.int64
-   gives int64  at 0: convert_summed_.y.fold
-*/
-static const eq_fold_t step_3 = {
-    /* outer */ 1,
-    /* reduce */ 9,
-    /* inner */ 1,
-    /* item_bytes */ 8,
-    /* function */ 0,
-};
 EQ_NOINLINE void convert_step_3(uint8_t *arena) {
-  eq_fold((int64_t *)(arena + 0), (const int64_t *)(arena + 0), &step_3);
+  eq_from_integer((int8_t *)(arena + 0), (const int32_t *)(arena + 160), &step_3);
 }
 
 void convert_step(void *arena, uint32_t step) {

@@ -20,26 +20,27 @@ void gather_step_3(uint8_t *arena);
 void gather_step_4(uint8_t *arena);
 void gather_step_5(uint8_t *arena);
 
-/* step 0: gather_elements, for gather_elements_columns_.0
-   axis 2
-   reads int8 1x4x6 at 80: gather_elements_columns_.x0
-   reads int32 1x4x3 at 0: gather_elements_columns_.x1
-   gives int8 1x4x3 at 176: gather_elements_columns_.y_float
+/* step 0: requantize, for scatter_elements_constant_.x1.rescaled
+   reads int8 1x2 at 160: scatter_elements_constant_.x1
+   gives int8 1x2 at 160: scatter_elements_constant_.x1.rescaled
 */
-static const eq_gather_elements_t step_0 = {
-    /* outer */ 4,
-    /* length */ 6,
-    /* count */ 3,
-    /* inner */ 1,
-    /* item_bytes */ 1,
+static const eq_requantize_s8_t step_0 = {
+    /* elements */ 2,
+    /* in_zero */ 5,
+    /* multiplier */ 1108518900,
+    /* shift */ 2,
+    /* out_zero */ 1,
+    /* narrow */ 1,
+    /* clamp_min */ -128,
+    /* clamp_max */ 127,
 };
 EQ_NOINLINE void gather_step_0(uint8_t *arena) {
-  eq_gather_elements((int8_t *)(arena + 176), (const int8_t *)(arena + 80), (const int32_t *)(arena + 0), &step_0);
+  eq_requantize_s8((int8_t *)(arena + 160), (const int8_t *)(arena + 160), &step_0);
 }
 
 /* step 1: requantize, for scatter_elements_constant_.x0.rescaled
-   reads int8 1x6 at 192: scatter_elements_constant_.x0
-   gives int8 1x6 at 192: scatter_elements_constant_.x0.rescaled
+   reads int8 1x6 at 176: scatter_elements_constant_.x0
+   gives int8 1x6 at 176: scatter_elements_constant_.x0.rescaled
 */
 static const eq_requantize_s8_t step_1 = {
     /* elements */ 6,
@@ -52,65 +53,49 @@ static const eq_requantize_s8_t step_1 = {
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void gather_step_1(uint8_t *arena) {
-  eq_requantize_s8((int8_t *)(arena + 192), (const int8_t *)(arena + 192), &step_1);
+  eq_requantize_s8((int8_t *)(arena + 176), (const int8_t *)(arena + 176), &step_1);
 }
 
-/* step 2: requantize, for scatter_elements_constant_.x1.rescaled
-   reads int8 1x2 at 112: scatter_elements_constant_.x1
-   gives int8 1x2 at 112: scatter_elements_constant_.x1.rescaled
-*/
-static const eq_requantize_s8_t step_2 = {
-    /* elements */ 2,
-    /* in_zero */ 5,
-    /* multiplier */ 1108518900,
-    /* shift */ 2,
-    /* out_zero */ 1,
-    /* narrow */ 1,
-    /* clamp_min */ -128,
-    /* clamp_max */ 127,
-};
-EQ_NOINLINE void gather_step_2(uint8_t *arena) {
-  eq_requantize_s8((int8_t *)(arena + 112), (const int8_t *)(arena + 112), &step_2);
-}
-
-/* step 3: scatter_elements, for scatter_elements_constant_.0
+/* step 2: scatter_elements, for scatter_elements_constant_.0
    axis 1
-   reads int8 1x6 at 192: scatter_elements_constant_.x0.rescaled
-   reads int8 1x2 at 112: scatter_elements_constant_.x1.rescaled
-   gives int8 1x6 at 192: scatter_elements_constant_.y_float
+   reads int8 1x6 at 176: scatter_elements_constant_.x0.rescaled
+   reads int8 1x2 at 160: scatter_elements_constant_.x1.rescaled
+   gives int8 1x6 at 176: scatter_elements_constant_.y_float
 */
-static const eq_scatter_elements_t step_3 = {
+static const eq_scatter_elements_t step_2 = {
     /* outer */ 1,
     /* length */ 6,
     /* count */ 2,
     /* inner */ 1,
     /* item_bytes */ 1,
 };
-EQ_NOINLINE void gather_step_3(uint8_t *arena) {
-  eq_scatter_elements((int8_t *)(arena + 192), (const int8_t *)(arena + 192), gather_w3_indices, (const int8_t *)(arena + 112), &step_3);
+EQ_NOINLINE void gather_step_2(uint8_t *arena) {
+  eq_scatter_elements((int8_t *)(arena + 176), (const int8_t *)(arena + 176), gather_w2_indices, (const int8_t *)(arena + 160), &step_2);
 }
 
-/* step 4: gather, for gather_embedding_.0
-   axis 0
-   reads int32 1x7 at 48: gather_embedding_.x0
-   gives int8 1x7x6 at 80: gather_embedding_.y_float
+/* step 3: gather_elements, for gather_elements_columns_.0
+   axis 2
+   reads int8 1x4x6 at 48: gather_elements_columns_.x0
+   reads int32 1x4x3 at 0: gather_elements_columns_.x1
+   gives int8 1x4x3 at 160: gather_elements_columns_.y_float
 */
-static const eq_gather_t step_4 = {
-    /* outer */ 1,
-    /* length */ 19,
-    /* inner_bytes */ 6,
-    /* count */ 7,
+static const eq_gather_elements_t step_3 = {
+    /* outer */ 4,
+    /* length */ 6,
+    /* count */ 3,
+    /* inner */ 1,
+    /* item_bytes */ 1,
 };
-EQ_NOINLINE void gather_step_4(uint8_t *arena) {
-  eq_gather((int8_t *)(arena + 80), gather_w4_x, (const int32_t *)(arena + 48), &step_4);
+EQ_NOINLINE void gather_step_3(uint8_t *arena) {
+  eq_gather_elements((int8_t *)(arena + 160), (const int8_t *)(arena + 48), (const int32_t *)(arena + 0), &step_3);
 }
 
-/* step 5: gather_nd, for gather_nd_rows_.0
-   reads int8 1x4x6 at 128: gather_nd_rows_.x0
-   reads int32 1x3x1 at 160: gather_nd_rows_.x1
+/* step 4: gather_nd, for gather_nd_rows_.0
+   reads int8 1x4x6 at 80: gather_nd_rows_.x0
+   reads int32 1x3x1 at 112: gather_nd_rows_.x1
    gives int8 1x3x4x6 at 0: gather_nd_rows_.y_float
 */
-static const eq_gather_nd_t step_5 = {
+static const eq_gather_nd_t step_4 = {
     /* batches */ 1,
     /* count */ 3,
     /* depth */ 1,
@@ -120,8 +105,23 @@ static const eq_gather_nd_t step_5 = {
     /* n3 */ 1,
     /* inner_bytes */ 24,
 };
+EQ_NOINLINE void gather_step_4(uint8_t *arena) {
+  eq_gather_nd((int8_t *)(arena + 0), (const int8_t *)(arena + 80), (const int32_t *)(arena + 112), &step_4);
+}
+
+/* step 5: gather, for gather_embedding_.0
+   axis 0
+   reads int32 1x7 at 128: gather_embedding_.x0
+   gives int8 1x7x6 at 80: gather_embedding_.y_float
+*/
+static const eq_gather_t step_5 = {
+    /* outer */ 1,
+    /* length */ 19,
+    /* inner_bytes */ 6,
+    /* count */ 7,
+};
 EQ_NOINLINE void gather_step_5(uint8_t *arena) {
-  eq_gather_nd((int8_t *)(arena + 0), (const int8_t *)(arena + 128), (const int32_t *)(arena + 160), &step_5);
+  eq_gather((int8_t *)(arena + 80), gather_w5_x, (const int32_t *)(arena + 128), &step_5);
 }
 
 void gather_step(void *arena, uint32_t step) {

@@ -45,83 +45,64 @@ static EQ_NOINLINE void pool_strided_copy(void *out, const void *x, const pool_s
   eq_strided_copy(out, x, &record);
 }
 
-/* step 0: transpose, for average_pool_k2-stride2-c3_.x0.nhwc
+/* step 0: transpose, for max_pool_global-c5_.x0.nhwc
    perm 0x2x3x1
-   reads int8 1x3x6x8 at 144: average_pool_k2-stride2-c3_.x0
-   gives int8 1x6x8x3 at 0: average_pool_k2-stride2-c3_.x0.nhwc
+   reads int8 1x5x4x3 at 464: max_pool_global-c5_.x0
+   gives int8 1x4x3x5 at 400: max_pool_global-c5_.x0.nhwc
 */
 static const pool_strided_copy_t step_0 = {
-    /* n3 */ 48,
-    /* n4 */ 3,
-    /* s4 */ 48,
+    /* n3 */ 12,
+    /* n4 */ 5,
+    /* s4 */ 12,
 };
 EQ_NOINLINE void pool_step_0(uint8_t *arena) {
-  pool_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 144), &step_0);
+  pool_strided_copy((int8_t *)(arena + 400), (const int8_t *)(arena + 464), &step_0);
 }
 
-/* step 1: average_pool, for average_pool_k2-stride2-c3_.0
-   kernel 2x2, strides 2x2, pads 0x0x0x0
-   reads int8 1x6x8x3 at 0: average_pool_k2-stride2-c3_.x0.nhwc
-   gives int8 1x3x4x3 at 0: average_pool_k2-stride2-c3_.y_float.nhwc
+/* step 1: max_pool, for max_pool_global-c5_.0
+   kernel 4x3, strides 1x1, pads 0x0x0x0
+   reads int8 1x4x3x5 at 400: max_pool_global-c5_.x0.nhwc
+   gives int8 1x1x1x5 at 512: max_pool_global-c5_.y_float.nhwc
 */
-static const eq_average_pool_s8_t step_1 = {
-    /* in_height */ 6,
-    /* in_width */ 8,
-    /* channels */ 3,
-    /* out_height */ 3,
-    /* out_width */ 4,
-    /* kernel_height */ 2,
-    /* kernel_width */ 2,
-    /* stride_y */ 2,
-    /* stride_x */ 2,
+static const eq_max_pool_s8_t step_1 = {
+    /* in_height */ 4,
+    /* in_width */ 3,
+    /* channels */ 5,
+    /* out_height */ 1,
+    /* out_width */ 1,
+    /* kernel_height */ 4,
+    /* kernel_width */ 3,
+    /* stride_y */ 1,
+    /* stride_x */ 1,
     /* pad_top */ 0,
     /* pad_left */ 0,
-    /* in_zero */ -128,
-    /* multiplier */ 1139663621,
-    /* shift */ 0,
-    /* out_zero */ -128,
-    /* narrow */ 1,
     /* clamp_min */ -128,
     /* clamp_max */ 127,
 };
 EQ_NOINLINE void pool_step_1(uint8_t *arena) {
-  eq_average_pool_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 0), NULL, &step_1);
+  eq_max_pool_s8((int8_t *)(arena + 512), (const int8_t *)(arena + 400), &step_1);
 }
 
-/* step 2: transpose, for average_pool_k2-stride2-c3_.0
-   perm 0x3x1x2
-   reads int8 1x3x4x3 at 0: average_pool_k2-stride2-c3_.y_float.nhwc
-   gives int8 1x3x3x4 at 144: average_pool_k2-stride2-c3_.y_float
+/* step 2: transpose, for average_pool_global-c5_.x0.nhwc
+   perm 0x2x3x1
+   reads int8 1x5x7x3 at 288: average_pool_global-c5_.x0
+   gives int8 1x7x3x5 at 400: average_pool_global-c5_.x0.nhwc
 */
 static const pool_strided_copy_t step_2 = {
-    /* n3 */ 3,
-    /* n4 */ 12,
-    /* s4 */ 3,
-};
-EQ_NOINLINE void pool_step_2(uint8_t *arena) {
-  pool_strided_copy((int8_t *)(arena + 144), (const int8_t *)(arena + 0), &step_2);
-}
-
-/* step 3: transpose, for average_pool_global-c5_.x0.nhwc
-   perm 0x2x3x1
-   reads int8 1x5x7x3 at 432: average_pool_global-c5_.x0
-   gives int8 1x7x3x5 at 0: average_pool_global-c5_.x0.nhwc
-*/
-static const pool_strided_copy_t step_3 = {
     /* n3 */ 21,
     /* n4 */ 5,
     /* s4 */ 21,
 };
-EQ_NOINLINE void pool_step_3(uint8_t *arena) {
-  pool_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 432), &step_3);
+EQ_NOINLINE void pool_step_2(uint8_t *arena) {
+  pool_strided_copy((int8_t *)(arena + 400), (const int8_t *)(arena + 288), &step_2);
 }
 
-/* step 4: average_pool, for average_pool_global-c5_.0
+/* step 3: average_pool, for average_pool_global-c5_.0
    kernel 7x3, strides 1x1, pads 0x0x0x0
-   reads int8 1x7x3x5 at 0: average_pool_global-c5_.x0.nhwc
-   gives int8 1x1x1x5 at 192: average_pool_global-c5_.y_float.nhwc
+   reads int8 1x7x3x5 at 400: average_pool_global-c5_.x0.nhwc
+   gives int8 1x1x1x5 at 288: average_pool_global-c5_.y_float.nhwc
 */
-static const eq_average_pool_s8_t step_4 = {
+static const eq_average_pool_s8_t step_3 = {
     /* in_height */ 7,
     /* in_width */ 3,
     /* channels */ 5,
@@ -141,30 +122,87 @@ static const eq_average_pool_s8_t step_4 = {
     /* clamp_min */ -128,
     /* clamp_max */ 127,
 };
-EQ_NOINLINE void pool_step_4(uint8_t *arena) {
-  eq_average_pool_s8((int8_t *)(arena + 192), (const int8_t *)(arena + 0), NULL, &step_4);
+EQ_NOINLINE void pool_step_3(uint8_t *arena) {
+  eq_average_pool_s8((int8_t *)(arena + 288), (const int8_t *)(arena + 400), NULL, &step_3);
 }
 
-/* step 5: transpose, for max_pool_k2-stride2-c3_.x0.nhwc
+/* step 4: transpose, for average_pool_k2-stride2-c3_.x0.nhwc
    perm 0x2x3x1
-   reads int8 1x3x6x8 at 288: max_pool_k2-stride2-c3_.x0
-   gives int8 1x6x8x3 at 0: max_pool_k2-stride2-c3_.x0.nhwc
+   reads int8 1x3x6x8 at 0: average_pool_k2-stride2-c3_.x0
+   gives int8 1x6x8x3 at 304: average_pool_k2-stride2-c3_.x0.nhwc
 */
-static const pool_strided_copy_t step_5 = {
+static const pool_strided_copy_t step_4 = {
     /* n3 */ 48,
     /* n4 */ 3,
     /* s4 */ 48,
 };
-EQ_NOINLINE void pool_step_5(uint8_t *arena) {
-  pool_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 288), &step_5);
+EQ_NOINLINE void pool_step_4(uint8_t *arena) {
+  pool_strided_copy((int8_t *)(arena + 304), (const int8_t *)(arena + 0), &step_4);
 }
 
-/* step 6: max_pool, for max_pool_k2-stride2-c3_.0
+/* step 5: average_pool, for average_pool_k2-stride2-c3_.0
+   kernel 2x2, strides 2x2, pads 0x0x0x0
+   reads int8 1x6x8x3 at 304: average_pool_k2-stride2-c3_.x0.nhwc
+   gives int8 1x3x4x3 at 0: average_pool_k2-stride2-c3_.y_float.nhwc
+*/
+static const eq_average_pool_s8_t step_5 = {
+    /* in_height */ 6,
+    /* in_width */ 8,
+    /* channels */ 3,
+    /* out_height */ 3,
+    /* out_width */ 4,
+    /* kernel_height */ 2,
+    /* kernel_width */ 2,
+    /* stride_y */ 2,
+    /* stride_x */ 2,
+    /* pad_top */ 0,
+    /* pad_left */ 0,
+    /* in_zero */ -128,
+    /* multiplier */ 1139663621,
+    /* shift */ 0,
+    /* out_zero */ -128,
+    /* narrow */ 1,
+    /* clamp_min */ -128,
+    /* clamp_max */ 127,
+};
+EQ_NOINLINE void pool_step_5(uint8_t *arena) {
+  eq_average_pool_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 304), NULL, &step_5);
+}
+
+/* step 6: transpose, for average_pool_k2-stride2-c3_.0
+   perm 0x3x1x2
+   reads int8 1x3x4x3 at 0: average_pool_k2-stride2-c3_.y_float.nhwc
+   gives int8 1x3x3x4 at 304: average_pool_k2-stride2-c3_.y_float
+*/
+static const pool_strided_copy_t step_6 = {
+    /* n3 */ 3,
+    /* n4 */ 12,
+    /* s4 */ 3,
+};
+EQ_NOINLINE void pool_step_6(uint8_t *arena) {
+  pool_strided_copy((int8_t *)(arena + 304), (const int8_t *)(arena + 0), &step_6);
+}
+
+/* step 7: transpose, for max_pool_k2-stride2-c3_.x0.nhwc
+   perm 0x2x3x1
+   reads int8 1x3x6x8 at 144: max_pool_k2-stride2-c3_.x0
+   gives int8 1x6x8x3 at 0: max_pool_k2-stride2-c3_.x0.nhwc
+*/
+static const pool_strided_copy_t step_7 = {
+    /* n3 */ 48,
+    /* n4 */ 3,
+    /* s4 */ 48,
+};
+EQ_NOINLINE void pool_step_7(uint8_t *arena) {
+  pool_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 144), &step_7);
+}
+
+/* step 8: max_pool, for max_pool_k2-stride2-c3_.0
    kernel 2x2, strides 2x2, pads 0x0x0x0
    reads int8 1x6x8x3 at 0: max_pool_k2-stride2-c3_.x0.nhwc
-   gives int8 1x3x4x3 at 0: max_pool_k2-stride2-c3_.y_float.nhwc
+   gives int8 1x3x4x3 at 144: max_pool_k2-stride2-c3_.y_float.nhwc
 */
-static const eq_max_pool_s8_t step_6 = {
+static const eq_max_pool_s8_t step_8 = {
     /* in_height */ 6,
     /* in_width */ 8,
     /* channels */ 3,
@@ -179,60 +217,22 @@ static const eq_max_pool_s8_t step_6 = {
     /* clamp_min */ -128,
     /* clamp_max */ 127,
 };
-EQ_NOINLINE void pool_step_6(uint8_t *arena) {
-  eq_max_pool_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 0), &step_6);
+EQ_NOINLINE void pool_step_8(uint8_t *arena) {
+  eq_max_pool_s8((int8_t *)(arena + 144), (const int8_t *)(arena + 0), &step_8);
 }
 
-/* step 7: transpose, for max_pool_k2-stride2-c3_.0
+/* step 9: transpose, for max_pool_k2-stride2-c3_.0
    perm 0x3x1x2
-   reads int8 1x3x4x3 at 0: max_pool_k2-stride2-c3_.y_float.nhwc
-   gives int8 1x3x3x4 at 64: max_pool_k2-stride2-c3_.y_float
+   reads int8 1x3x4x3 at 144: max_pool_k2-stride2-c3_.y_float.nhwc
+   gives int8 1x3x3x4 at 0: max_pool_k2-stride2-c3_.y_float
 */
-static const pool_strided_copy_t step_7 = {
+static const pool_strided_copy_t step_9 = {
     /* n3 */ 3,
     /* n4 */ 12,
     /* s4 */ 3,
 };
-EQ_NOINLINE void pool_step_7(uint8_t *arena) {
-  pool_strided_copy((int8_t *)(arena + 64), (const int8_t *)(arena + 0), &step_7);
-}
-
-/* step 8: transpose, for max_pool_global-c5_.x0.nhwc
-   perm 0x2x3x1
-   reads int8 1x5x4x3 at 544: max_pool_global-c5_.x0
-   gives int8 1x4x3x5 at 0: max_pool_global-c5_.x0.nhwc
-*/
-static const pool_strided_copy_t step_8 = {
-    /* n3 */ 12,
-    /* n4 */ 5,
-    /* s4 */ 12,
-};
-EQ_NOINLINE void pool_step_8(uint8_t *arena) {
-  pool_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 544), &step_8);
-}
-
-/* step 9: max_pool, for max_pool_global-c5_.0
-   kernel 4x3, strides 1x1, pads 0x0x0x0
-   reads int8 1x4x3x5 at 0: max_pool_global-c5_.x0.nhwc
-   gives int8 1x1x1x5 at 0: max_pool_global-c5_.y_float.nhwc
-*/
-static const eq_max_pool_s8_t step_9 = {
-    /* in_height */ 4,
-    /* in_width */ 3,
-    /* channels */ 5,
-    /* out_height */ 1,
-    /* out_width */ 1,
-    /* kernel_height */ 4,
-    /* kernel_width */ 3,
-    /* stride_y */ 1,
-    /* stride_x */ 1,
-    /* pad_top */ 0,
-    /* pad_left */ 0,
-    /* clamp_min */ -128,
-    /* clamp_max */ 127,
-};
 EQ_NOINLINE void pool_step_9(uint8_t *arena) {
-  eq_max_pool_s8((int8_t *)(arena + 0), (const int8_t *)(arena + 0), &step_9);
+  pool_strided_copy((int8_t *)(arena + 0), (const int8_t *)(arena + 144), &step_9);
 }
 
 void pool_step(void *arena, uint32_t step) {
