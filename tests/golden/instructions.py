@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from edgeq.backends.program import step_nodes
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph, Node
 from edgeq.numerics.array import Array
@@ -48,7 +47,8 @@ def costs_of(name: str, board: str, models: Path | None, folder: Path) -> tuple[
     result = load_runner("qemu").run(RunRequest(spec, [random_input(graph)], count=True))
     assert result.instructions is not None, "this QEMU takes no plugins"
     (counts,) = result.instructions
-    named = zip(step_nodes(graph), counts.steps, strict=True)
+    made_by = {name: node for node in graph.nodes for name in node.outputs}
+    named = [(made_by[made[0].name], count) for made, count in zip(spec.steps, counts.steps, strict=True)]
     found = {_key(number, node): count.total for number, (node, count) in enumerate(named)}
     return found | {CODE: images.sizes.flash_code_bytes}, images.compiler
 

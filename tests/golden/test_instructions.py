@@ -60,13 +60,16 @@ def test_a_dearer_or_unknown_step_is_named() -> None:
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("name", [EXAMPLE, *(pytest.param(name, marks=pytest.mark.data) for name in REAL)])
 def test_kernels_take_about_the_estimated_bytes(name: str, board: str, request: pytest.FixtureRequest) -> None:
-    """Beside its kernels, a program has a call for each step and the loop over them: up to 64 bytes a step."""
+    """Beside its kernels, a program has a call for each step and the loop over them: up to 64 bytes a step.
+
+    An estimate counts all functions beside a kernel, also those of which a program needs none.
+    """
     models: Path | None = request.getfixturevalue("data_dir") / "models" if name in REAL else None
     isa = load_board(board).target.isa
     steps, _ = choose_kernels(integer_graph(name, "highmul", models), isa)
     estimate = estimated_bytes(steps, special_shapes(steps, isa, None), isa)
     measured = STATED[name][board][CODE]
-    assert 0.75 * measured - 64 * len(steps) <= estimate <= measured
+    assert 0.75 * measured - 64 * len(steps) <= estimate <= 1.05 * measured
 
 
 @pytest.mark.parametrize("board", BOARDS)

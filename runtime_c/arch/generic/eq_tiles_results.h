@@ -23,8 +23,7 @@ EQ_INLINE void eq_tiles_column(int8_t *out, int32_t row, int32_t t0, int32_t t1,
 }
 
 /* `row` and `pixel` bytes between results. */
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_results(int8_t *out, int32_t row, int32_t pixel,
-                                                                 const int32_t *m, const eq_tiles_scale_t *p) {
+EQ_INLINE void eq_tiles_results(int8_t *out, int32_t row, int32_t pixel, const int32_t *m, const eq_tiles_scale_t *p) {
   const eq_tiles_scale_t scale = *p;
   EQ_NO_UNROLL
   for (const int32_t *const end = m + 4; m != end; ++m) {
