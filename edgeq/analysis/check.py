@@ -15,9 +15,12 @@ import numpy as np
 
 from edgeq import budget
 from edgeq.analysis.fits import BoardFit, fits_of, problems_of
-from edgeq.backends.c.bind import Step
-from edgeq.backends.c.choose import choose_kernels
+from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
+from edgeq.backends.c.chain import Chain
+from edgeq.backends.c.choose import Bounds, bounds_of, memory_of
 from edgeq.backends.c.costs import Estimate, Total, estimate, total
+from edgeq.backends.c.program import balanced_program
+from edgeq.backends.c.runtime import Isa
 from edgeq.backends.constants import ALIGN_BYTES
 from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError, Problem
@@ -165,7 +168,8 @@ def _checked(model: ModelSource, board: str | None, options: CompileOptions) -> 
         steps, plan = programs.of(one)
     except EdgeqError as error:
         return CheckResult(error.problems, board, _operators(job))
-    costs = [estimate(step.node, job.graph, one.target.isa, step.candidate) for step in steps]
+    alone = [each for step in steps for each in (step.singles if isinstance(step, Chain) else (step,))]
+    costs = [estimate(step.node, job.graph, one.target.isa, step.candidate) for step in alone]
     layers = tuple(_layers(job.graph, steps, plan, costs))
     weights = sum(layer.flash_bytes for layer in layers)
     fits = fits_of((each, programs.of(each)[1].arena_bytes, weights) for each in chosen)
@@ -190,18 +194,26 @@ def _boards(board: str | None) -> list[Board]:
     return [load_board(name) for name in names]
 
 
+_Planned = tuple[Sequence[Step | Chain], Plan]
+
+
 class _Programs:
-    """Bound and planned programs of one graph by instruction sets: most boards share theirs with others."""
+    """Bound and planned programs of one graph by instruction sets and bounds: most boards share theirs with others."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._made: dict[tuple[str, ...], tuple[list[Step], Plan]] = {}
+        self._made: dict[tuple[Isa, Bounds], _Planned] = {}
+        self._direct: dict[Isa, tuple[list[Step], Plan]] = {}
 
-    def of(self, board: Board) -> tuple[list[Step], Plan]:
-        isa = board.target.isa
-        if isa not in self._made:
-            self._made[isa] = choose_kernels(self._graph, isa)
-        return self._made[isa]
+    def of(self, board: Board) -> _Planned:
+        isa, memory = board.target.isa, memory_of(board)
+        if isa not in self._direct:
+            steps = bind_kernels(self._graph, isa)
+            self._direct[isa] = steps, plan_steps(self._graph, steps)
+        key = isa, bounds_of(self._graph, isa, *self._direct[isa], "balanced", memory)
+        if key not in self._made:
+            self._made[key] = balanced_program(self._graph, isa, memory)
+        return self._made[key]
 
 
 def _tell_of_missing_scales(job: Job) -> None:
@@ -224,11 +236,21 @@ def _operators(job: Job) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _layers(graph: Graph, steps: Sequence[Step], plan: Plan, costs: Sequence[Estimate | None]) -> Iterable[LayerNeed]:
+def _layers(
+    graph: Graph, steps: Sequence[Step | Chain], plan: Plan, costs: Sequence[Estimate | None]
+) -> Iterable[LayerNeed]:
+    """By node: those that run as one step need the same bytes of the arena."""
     alive, stored = _alive_bytes(graph, steps, plan), set[tuple[str, bytes]]()
-    for step, cost in zip(steps, costs, strict=True):
+    rows = [
+        (single, calls, step.node.name)
+        for step in steps
+        for single, calls in (
+            zip(step.singles, step.calls, strict=True) if isinstance(step, Chain) else ((step, (step,)),)
+        )
+    ]
+    for (step, calls, whole), cost in zip(rows, costs, strict=True):
         node = step.node
-        arrays = [array for array in step.call.constants.values() if array is not None]
+        arrays = [array for each in calls for array in each.call.constants.values() if array is not None]
         fresh = {(array.dtype.name, array.tobytes()) for array in arrays} - stored
         stored |= fresh
         constants = [tensor for tensor in graph.operands(node) if tensor.is_constant] if step.macs else []
@@ -240,17 +262,22 @@ def _layers(graph: Graph, steps: Sequence[Step], plan: Plan, costs: Sequence[Est
             macs=step.macs,
             parameters=sum(int(np.prod(tensor.shape)) for tensor in constants),
             flash_bytes=sum(-(-len(content) // ALIGN_BYTES) * ALIGN_BYTES for _, content in fresh),
-            ram_bytes=alive[node.name],
+            ram_bytes=alive[whole],
             instructions=None if cost is None else round(cost.instructions),
         )
 
 
-def _alive_bytes(graph: Graph, steps: Sequence[Step], plan: Plan) -> dict[str, int]:
+def _alive_bytes(graph: Graph, steps: Sequence[Step | Chain], plan: Plan) -> dict[str, int]:
     """By step, the bytes of the arena that hold something while it runs; bytes that tensors share count once."""
     first, last = dict.fromkeys(graph.sources(), -1), dict.fromkeys(graph.sources(), -1)
-    for number, node in enumerate(graph.nodes):
+    runs = {node.name: number for number, node in enumerate(graph.nodes)}
+    for step in steps:
+        if isinstance(step, Chain):
+            runs |= {node.name: runs[step.node.name] for node in step.nodes}
+    for node in graph.nodes:
+        number = runs[node.name]
         first |= dict.fromkeys(node.outputs, number)
-        last |= dict.fromkeys((name for name in (*node.inputs, *node.outputs) if name in plan.offsets), number)
+        last |= {name: number for name in (*node.inputs, *node.outputs) if name in plan.offsets}
     last |= dict.fromkeys(graph.sinks(), len(graph.nodes))
     scratch = {step.node.name: step.scratch_bytes for step in steps}
     spans: list[list[tuple[int, int]]] = [[] for _ in graph.nodes]

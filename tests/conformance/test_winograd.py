@@ -178,7 +178,7 @@ def test_memory_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_board_without_room_gets_what_takes_none(aim: Aim) -> None:
     direct = bind_kernels(graph(), ISA)
     _, plan = choose_kernels(graph(), ISA, aim, Memory(ram_bytes=BESIDE_BYTES))
-    assert plan.arena_bytes == plan_steps(graph(), direct).arena_bytes
+    assert plan.arena_bytes <= plan_steps(graph(), direct).arena_bytes
     steps, _ = choose_kernels(graph(), ISA, aim, Memory(flash_bytes=2 * BESIDE_BYTES))
     assert weight_bytes(steps) <= weight_bytes(direct)
 

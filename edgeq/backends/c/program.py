@@ -8,7 +8,7 @@ from typing import Final
 
 from edgeq.backends.base import Aim, ChainChoice
 from edgeq.backends.bundle import Bundle
-from edgeq.backends.c.bind import Step
+from edgeq.backends.c.bind import NOTHING_FORCED, Step
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.candidates import Wanted, forced_kernels
 from edgeq.backends.c.chain import Chain
@@ -18,7 +18,7 @@ from edgeq.backends.c.choose import UNBOUNDED, Memory, choose_kernels
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
 from edgeq.backends.c.instances import estimated_bytes, special_shapes, uses_of
-from edgeq.backends.c.runtime import runtime_headers
+from edgeq.backends.c.runtime import Isa, runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header, weights_source
 from edgeq.backends.planning import Plan
@@ -92,10 +92,10 @@ def emit_c(
         steps, plan = arena_within(graph, target.isa, arena_bytes, forced)
     elif aim == "ram":
         steps, plan = smallest_arena(graph, target.isa, forced)
+    elif aim == "balanced" and chains is None:
+        steps, plan = balanced_program(graph, target.isa, memory, forced)
     else:
         steps, plan = choose_kernels(graph, target.isa, aim, memory, forced)
-        if aim == "balanced" and chains is None:
-            steps, plan = nearly_free(graph, target.isa, (steps, plan), forced)
     special = special_shapes(steps, target.isa, _BUDGETS.get(aim) if code_bytes is None else code_bytes)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
@@ -112,6 +112,23 @@ def emit_c(
         files |= project_files(graph, name, target) | {f"runtime/{header}": text for header, text in headers.items()}
         files[f"{name}_weights.c"] = weights_source(name, constants)
     return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants, _names(forced))
+
+
+def balanced_program(
+    graph: Graph, isa: Isa, memory: Memory = UNBOUNDED, forced: Mapping[str, Binding] = NOTHING_FORCED
+) -> tuple[Sequence[Step | Chain], Plan]:
+    """Steps and plan of what is compiled where nothing else is asked for.
+
+    Args:
+        graph: the integer graph.
+        isa: instruction sets in search order.
+        memory: of the board.
+        forced: by node name, bindings that are not to be chosen.
+
+    Raises:
+        EdgeqError: EQ0380 where a node has no kernel.
+    """
+    return nearly_free(graph, isa, choose_kernels(graph, isa, "balanced", memory, forced), forced)
 
 
 def _names(forced: Mapping[str, Binding]) -> dict[str, str]:
