@@ -94,7 +94,8 @@ def nearly_free(
 ) -> tuple[Sequence[Step | Chain], Plan]:
     """Steps and plan with chains where these spare much of the arena and cost next to no instructions.
 
-    A program with faster kernels than those that are bound first stays as it is: chains would have to do without.
+    A program with faster kernels than those that are bound first stays as it is: chains would have to do without. So
+    does one whose weights would grow: where bands need another packing, they run on another kernel than whole images.
 
     Args:
         graph: the integer graph.
@@ -112,9 +113,18 @@ def nearly_free(
         if cuts is None or sum(cut.cost for cut in cuts) > _FREE * macs:
             continue
         made = search.program(cuts)
-        if made is not None and made[1].arena_bytes <= plan.arena_bytes * _SPARED[-1]:
+        if made is None or made[1].arena_bytes > plan.arena_bytes * _SPARED[-1]:
+            continue
+        if weight_bytes(_calls(made[0])) <= weight_bytes(steps):
             return made
     return found
+
+
+def _calls(steps: Sequence[Step | Chain]) -> list[Step]:
+    """Single steps, and every call of chains."""
+    return [
+        call for step in steps for calls in (step.calls if isinstance(step, Chain) else ((step,),)) for call in calls
+    ]
 
 
 def arena_within(graph: Graph, isa: Isa, arena_bytes: int, forced: Mapping[str, Binding] = NOTHING_FORCED) -> Planned:

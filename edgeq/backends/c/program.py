@@ -119,6 +119,8 @@ def balanced_program(
 ) -> tuple[Sequence[Step | Chain], Plan]:
     """Steps and plan of what is compiled where nothing else is asked for.
 
+    Chains are for boards alone: where memory is not short, every tensor had better be there to be compared.
+
     Args:
         graph: the integer graph.
         isa: instruction sets in search order.
@@ -128,7 +130,8 @@ def balanced_program(
     Raises:
         EdgeqError: EQ0380 where a node has no kernel.
     """
-    return nearly_free(graph, isa, choose_kernels(graph, isa, "balanced", memory, forced), forced)
+    found = choose_kernels(graph, isa, "balanced", memory, forced)
+    return found if memory.ram_bytes is None else nearly_free(graph, isa, found, forced)
 
 
 def _names(forced: Mapping[str, Binding]) -> dict[str, str]:
