@@ -158,14 +158,14 @@ def test_steps_of_one_shape_share_an_instance() -> None:
     last = b.dense("third", b.dense("second", b.dense("first", "x", 8, 1), 8, 2), 5, 3)
     graph = b.done(b.dense("y", last, 8, 4))
     source = emit_c(graph, "net", HOST, code_bytes=0, complete=False).bundle.files["net.c"].decode()
-    assert source.count("EQ_NOINLINE void net_dense_panel_s8(") == 1
+    assert source.count("EQ_NOINLINE void net_dense_s8(") == 1
     assert "/* rows */ 1,\n" in source
     assert "  int32_t depth;\n  int32_t out_c;\n  const int8_t *weights;\n" in source
     assert "/* out_c */ p->out_c,\n" in source
     source = emit_c(graph, "net", HOST, code_bytes=_EVERY, complete=False).bundle.files["net.c"].decode()
-    assert source.count("static EQ_NOINLINE void net_dense_panel_s8_0(") == 1
-    assert source.count("  net_dense_panel_s8_0(") == 2
-    assert source.count("  eq_dense_panel_s8(") == 3
+    assert source.count("static EQ_NOINLINE void net_dense_s8_0(") == 1
+    assert source.count("  net_dense_s8_0(") == 2
+    assert source.count("  eq_dense_s8(") == 3
 
 
 def test_budget_goes_to_the_shapes_with_most_work() -> None:

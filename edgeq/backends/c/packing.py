@@ -31,6 +31,12 @@ _LANES: Final = tuple(4 * lane + quarter for quarter in range(4) for lane in ran
 _INT16_MAX: Final = 32767
 _COUPLED_LIMIT: Final = 1 << 23
 
+PANELS: tuple[str, ...] = ("v6m", "v7m")
+"""The instruction sets, first in search order, that have panels of weights."""
+NO_PANELS: Final = (
+    "DSP extension and vectors have kernels of their own; on computers, compilers make vectors of plain loops"
+)
+
 
 def provider(isa: Isa, family: str) -> str:
     """The folder whose header of a family the compiler finds first."""

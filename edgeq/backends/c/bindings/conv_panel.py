@@ -1,4 +1,4 @@
-"""conv2d → C kernels for cores with neither the DSP extension nor vectors: panels of four channels, one weight stream.
+"""conv2d → C kernels for ARMv7-M and ARMv6-M: panels of four channels, one weight stream.
 
 Columns are copied, also those of a 1x1 convolution, whose input is in order: that costs little beside the products, and
 results may lie where the input was.
@@ -23,8 +23,8 @@ from edgeq.ir import Graph, Node
 
 
 def _refuse_panel(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if packing.provider(isa, "columns") != "generic":
-        return "there are kernels for the DSP extension and for vectors"
+    if isa[0] not in packing.PANELS:
+        return packing.NO_PANELS
     return refuse_short_scaling(node, graph, isa)
 
 

@@ -88,8 +88,8 @@ def _bind_quads(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _match_panel(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if packing.provider(isa, "rows") != "generic":
-        return "there is a kernel for the DSP extension and one for vectors"
+    if isa[0] not in packing.PANELS:
+        return packing.NO_PANELS
     if isa[0] == "v6m" and graph.operands(node)[1].elements < PANEL_LEAST:
         return f"fewer than {PANEL_LEAST} weights do not pay for a loop in assembly"
     return refuse_short_scaling(node, graph, isa)
