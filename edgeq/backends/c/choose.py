@@ -6,8 +6,8 @@ one is tried where both figures are lower though both estimates be at their wors
 order of what they spare; each gets the first kernel with which the whole program stays within bounds. Where one does
 not get its best, the order of multiply-accumulates is tried, too, and what spares more is taken. For ``balanced``,
 weights, code and arena may grow by shares, the arena not beyond what the kernels that are bound first need when no
-result trails an operand; for ``ram`` the arena may not. For ``speed`` only the board's memory is a bound. Either way
-:data:`BESIDE_BYTES` of it are left.
+result trails an operand; for ``ram`` the arena may not, for ``size`` nothing may. For ``speed`` only the board's memory
+is a bound. Either way :data:`BESIDE_BYTES` of it are left.
 """
 
 from __future__ import annotations
