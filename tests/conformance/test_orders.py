@@ -162,7 +162,7 @@ def distance_of(graph: Graph) -> int:
 
 
 def test_distances_are_those_of_the_kernels_order() -> None:
-    """By hand: a depthwise convolution needs a row and a pixel, a 1x1 convolution copies pixels first."""
+    """By hand: a depthwise convolution needs a row and a pixel, a 1x1 convolution in place the channels of a pixel."""
     build = Build(1, 25, 5, 64)
     constants = (
         build.constant("weight", np.ones((64, 3, 3, 1), np.int8)),
@@ -179,7 +179,7 @@ def test_distances_are_those_of_the_kernels_order() -> None:
     assert distance_of(build.done("y")) == (5 + 1) * 64
     build = Build(1, 5, 5, 16)
     build.conv("y", "x", 16, 1, 1)
-    assert distance_of(build.done("y")) == 0
+    assert distance_of(build.done("y")) == 2 * 16 - 2
     build = Build(1, 8, 8, 4)
     build.node("max_pool", "y", "x", kernel=(2, 2), strides=(2, 2), pads=(0,) * 4, clamp_min=-128, clamp_max=127)
     assert distance_of(build.done("y")) == 0
