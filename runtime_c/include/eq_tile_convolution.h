@@ -19,10 +19,6 @@ typedef struct {
   int32_t stride;  /* of the convolution */
 } eq_tile_form_t;
 
-/* V of four tiles, a window, M, lines of a window, and the results of a tile at the border. */
-#define EQ_TILE_CONVOLUTION_SCRATCH(in_c, pixels) \
-  (8 * (in_c) * (pixels) + (in_c) * (pixels) + 32 * (pixels) + 8 * (pixels) + 16)
-
 EQ_INLINE void eq_tile_input(eq_tile_form_t form, eq_tile_t *v, eq_tile_window_t window, int32_t c, eq_tile_t *lines) {
   if (form.results == 4) {
     eq_tiles_4x4_input(v, window.pixels, window.row, c, lines);
