@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from models import silero_steps
+from entries import silero_steps
 
 import edgeq
 from edgeq.numerics.array import Array

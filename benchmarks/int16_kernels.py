@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,8 @@ class Network:
         inputs = tuple(self.activation(f"x{index}", shape) for index, shape in enumerate(shapes))
         self.activation("y", out)
         clamp = {"clamp_min": self.dtype.min, "clamp_max": self.dtype.max}
-        self.graph.nodes.append(Node(op, "y", (*inputs, *constants), ("y",), {**clamp, **attrs}, ("y",)))
+        both: dict[str, Any] = {**clamp, **attrs}
+        self.graph.nodes.append(Node(op, "y", (*inputs, *constants), ("y",), both, ("y",)))
         self.graph.inputs, self.graph.outputs = inputs, ("y",)
 
     def layer(self, op: str, x: Shape, weight: Shape, out: Shape, *, wide: bool = False, **attrs: object) -> int:
@@ -77,7 +79,12 @@ class Network:
             self.constant("multiplier", self._random.integers(1 << 20, 1 << 25, weight[0]).astype(np.int32)),
         )
         is_wide = wide and self.dtype is DType.INT16
-        acc = {"requant": "highmul", "acc": "i64" if is_wide else "i32", "shift": -2 if is_wide else 0, "out_zero": 0}
+        acc: dict[str, object] = {
+            "requant": "highmul",
+            "acc": "i64" if is_wide else "i32",
+            "shift": -2 if is_wide else 0,
+            "out_zero": 0,
+        }
         self.node(op, [x], out, *constants, **acc, **attrs)
         return prod(out) * prod(weight[1:])
 

@@ -30,6 +30,7 @@ from edgeq.quant import QuantizeOptions, quantize_blindly
 from edgeq.target import load_target
 from tests.conformance import zoo
 from tests.conformance.images import WAYS
+from tests.networks import NETWORKS, network_model
 
 HERE: Final = Path(__file__).resolve().parent
 FILE: Final = HERE / "digests.json"
@@ -77,7 +78,7 @@ def graph_lines(graph: Graph) -> Iterator[str]:
 
 
 def integer_graph(name: str, mode: Mode, models: Path | None) -> Graph:
-    """The graph of one model or operator family; what scales tell is left out where they mean nothing."""
+    """The graph of a model, random network or operator family; what scales tell is left out where they mean nothing."""
     return to_integer_graph(quantized_model(name, mode, models), mode, "model", blind=name != EXAMPLE)
 
 
@@ -88,14 +89,19 @@ def _short(text: bytes) -> str:
 def quantized_model(name: str, mode: Mode, models: Path | None) -> onnx_ir.Model:
     if name == EXAMPLE:
         return normalize_qdq(normalize_structure(read_model(HERE / f"{EXAMPLE}.qdq.onnx"), {}))
-    if name in REAL:
-        assert models is not None  # the test has looked
-        return quantize_blindly(normalize(read_model(models / f"{name}.onnx"), {}), QuantizeOptions(mode=mode))
+    if name not in zoo.FAMILIES:
+        model = onnx_ir.from_proto(network_model(name)) if name in NETWORKS else _real_model(name, models)
+        return quantize_blindly(normalize(model, {}), QuantizeOptions(mode=mode))
     cases = zoo.cases_of(name, mode)
     given = zoo.given_parameters(cases)
     model = zoo.float_model(name, cases, given)
     normal = model if REQUANTIZE in cases[0].types else normalize(model)
     return quantize_blindly(normal, QuantizeOptions(mode=mode), given)
+
+
+def _real_model(name: str, models: Path | None) -> onnx_ir.Model:
+    assert models is not None  # the test has looked
+    return read_model(models / f"{name}.onnx")
 
 
 def main() -> int:

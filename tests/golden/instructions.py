@@ -1,9 +1,9 @@
-"""Instructions per step and code bytes of fixed models on three cores, as budgets that no change may exceed.
+"""Instructions per step, code and arena bytes of fixed models, as budgets that no change may exceed.
 
     make golden        # write instructions.json anew, after a change that is meant
 
-The models are those of ``digests``; one seeded random input each. QEMU counts instructions, not cycles, and so do the
-budgets; they hold for the compiler that the file names.
+One seeded random input each; the models are quantized as in ``digests``. QEMU counts instructions, not cycles, and so
+do the budgets; they hold for the compiler that the file names.
 """
 
 from __future__ import annotations
@@ -25,8 +25,20 @@ from tests.conformance.images import build_image
 from tests.golden.digests import EXAMPLE, HERE, REAL, integer_graph
 
 FILE: Final = HERE / "instructions.json"
-BOARDS: Final = ("mps2-m0", "mps2-an386", "mps3-an547")
+M0, M3, M4, M55 = "mps2-m0", "mps2-an385", "mps2-an386", "mps3-an547"
+BOARDS: Final = (M0, M3, M4, M55)
+OTHER_REAL: Final = (
+    *("arm_kws_basic_lstm_s", "arm_kws_cnn_s", "arm_kws_dnn_s", "arm_kws_ds_cnn_s", "har3_cnn", "ic_resnet_large"),
+    *("mnist_lstm", "mww_vad_stream", "silero_vad_16k_static", "stories260k_step128", "sww_ref"),
+)
+RANDOM: Final = "mobilenetv2_035"
+MODELS: Final = {
+    **dict.fromkeys((EXAMPLE, *REAL), BOARDS),
+    **dict.fromkeys((*OTHER_REAL, RANDOM), (M4, M55)),
+}
+"""Boards by model: MLPerf Tiny on all, others of the folder of real models and a network with random weights on two."""
 CODE: Final = "flash_code_bytes"
+ARENA: Final = "arena_bytes"
 COMPILER: Final = "compiler"
 _SEED: Final = 20
 
@@ -34,10 +46,10 @@ Costs = dict[str, int]
 
 
 def costs_of(name: str, board: str, models: Path | None, folder: Path) -> tuple[Costs, str]:
-    """Instructions by step (``NUMBER OPERATOR ONNX-NODES``) and :data:`CODE`; and the compiler's name.
+    """Instructions by step (``NUMBER OPERATOR ONNX-NODES``), :data:`CODE` and :data:`ARENA`; and the compiler's name.
 
     Args:
-        name: :data:`EXAMPLE` or one of :data:`REAL`.
+        name: one of :data:`MODELS`.
         board: one of :data:`BOARDS`.
         models: folder of the real models; needed for those alone.
         folder: an empty one, for sources and images.
@@ -50,7 +62,12 @@ def costs_of(name: str, board: str, models: Path | None, folder: Path) -> tuple[
     made_by = {name: node for node in graph.nodes for name in node.outputs}
     named = [(made_by[made[0].name], count) for made, count in zip(spec.steps, counts.steps, strict=True)]
     found = {_key(number, node): count.total for number, (node, count) in enumerate(named)}
-    return found | {CODE: images.sizes.flash_code_bytes}, images.compiler
+    return found | {CODE: images.sizes.flash_code_bytes, ARENA: images.sizes.arena_bytes}, images.compiler
+
+
+def needs_models(name: str) -> bool:
+    """Whether a model lies in the folder of real models."""
+    return name not in {EXAMPLE, RANDOM}
 
 
 def random_input(graph: Graph) -> list[Array]:
@@ -77,8 +94,10 @@ def main() -> int:
     """Write the budgets anew; without the real models, theirs stay."""
     models = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     kept: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
-    for name in (EXAMPLE, *(REAL if models is not None else ())):
-        for board in BOARDS:
+    for name, boards in MODELS.items():
+        if models is None and needs_models(name):
+            continue
+        for board in boards:
             with tempfile.TemporaryDirectory(prefix="edgeq-golden-") as folder:
                 try:
                     found, kept[COMPILER] = costs_of(name, board, models, Path(folder))
