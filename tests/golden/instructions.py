@@ -3,7 +3,7 @@
     make golden        # write instructions.json anew, after a change that is meant
 
 One seeded random input each; the models are quantized as in ``digests``. QEMU counts instructions, not cycles, and so
-do the budgets; they hold for the compiler that the file names.
+do the budgets; they hold for the compilers that the file names.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from tests.conformance.images import build_image
 from tests.golden.digests import EXAMPLE, HERE, REAL, integer_graph
 
 FILE: Final = HERE / "instructions.json"
-M0, M3, M4, M55 = "mps2-m0", "mps2-an385", "mps2-an386", "mps3-an547"
-BOARDS: Final = (M0, M3, M4, M55)
+M0, M3, M4, M55, A53 = "mps2-m0", "mps2-an385", "mps2-an386", "mps3-an547", "linux-aarch64"
+BOARDS: Final = (M0, M3, M4, M55, A53)
 OTHER_REAL: Final = (
     *("arm_kws_basic_lstm_s", "arm_kws_cnn_s", "arm_kws_dnn_s", "arm_kws_ds_cnn_s", "har3_cnn", "ic_resnet_large"),
     *("mnist_lstm", "mww_vad_stream", "silero_vad_16k_static", "stories260k_step128", "sww_ref"),
@@ -39,7 +39,7 @@ MODELS: Final = {
 """Boards by model: MLPerf Tiny on all, others of the folder of real models and a network with random weights on two."""
 CODE: Final = "flash_code_bytes"
 ARENA: Final = "arena_bytes"
-COMPILER: Final = "compiler"
+COMPILERS: Final = "compilers"
 _SEED: Final = 20
 
 Costs = dict[str, int]
@@ -100,7 +100,7 @@ def main() -> int:
         for board in boards:
             with tempfile.TemporaryDirectory(prefix="edgeq-golden-") as folder:
                 try:
-                    found, kept[COMPILER] = costs_of(name, board, models, Path(folder))
+                    found, kept.setdefault(COMPILERS, {})[board] = costs_of(name, board, models, Path(folder))
                 except EdgeqError as error:
                     raise SystemExit(f"{name} on {board}: {error}") from error
             before = kept.setdefault(name, {}).get(board, {})
