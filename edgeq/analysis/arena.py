@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from edgeq.backends.program import step_nodes
+from edgeq.backends.views import home_of, inside_of, views_of
 from edgeq.folder import Compiled
 from edgeq.ir import Graph
 from edgeq.manifest import Program
@@ -39,31 +41,33 @@ def tenants_of(compiled: Compiled) -> tuple[Tenant, ...]:
     A program that plans no memory has none.
     """
     program, graph = compiled.manifest.program, compiled.graph
-    step_of, roots = _steps(program, graph), _roots(graph)
+    step_of = _steps(program, graph)
+    roots = inside_of(views_of(graph).values())
     count = len(program.steps)
     last: dict[str, int] = {}
     for node in graph.nodes:
-        if node.op == "reshape":
+        if node.name not in step_of:
             continue
         for name in node.inputs:
-            root = roots.get(name, name)
+            root = home_of(name, roots)
             last[root] = max(last.get(root, -1), step_of[node.name])
-    last |= {roots.get(name, name): count for name in graph.sinks()}
-    states = {roots.get(name, name) for state in graph.states for name in (state.input, state.output)}
-    sinks = {roots.get(name, name) for name in graph.outputs}
+    last |= {home_of(name, roots): count for name in graph.sinks()}
+    states = {home_of(name, roots) for state in graph.states for name in (state.input, state.output)}
+    sinks = {home_of(name, roots) for name in graph.outputs}
 
     def kind_of(name: str, default: Kind) -> Kind:
-        return "state" if name in states else "output" if name in sinks else default
+        home = home_of(name, roots)
+        return "state" if home in states else "output" if home in sinks else default
 
     found = []
     for place in program.inputs:
         if place.offset is not None:
-            ends = last.get(place.tensor, -1)
+            ends = last.get(home_of(place.tensor, roots), -1)
             found.append(Tenant(place.tensor, kind_of(place.tensor, "input"), place.offset, place.bytes, -1, ends))
     for number, step in enumerate(program.steps):
         for place in step.results:
             if place.offset is not None:
-                ends = last.get(place.tensor, number)
+                ends = last.get(home_of(place.tensor, roots), number)
                 found.append(
                     Tenant(place.tensor, kind_of(place.tensor, "inner"), place.offset, place.bytes, number, ends)
                 )
@@ -76,13 +80,4 @@ def _steps(program: Program, graph: Graph) -> dict[str, int]:
     """By node the number of its step; a chain has several."""
     by_result = {place.tensor: number for number, step in enumerate(program.steps) for place in step.results}
     by_result |= {name: number for number, step in enumerate(program.steps) for name in step.inner}
-    return {node.name: by_result[node.outputs[0]] for node in graph.nodes if node.op != "reshape"}
-
-
-def _roots(graph: Graph) -> dict[str, str]:
-    """By result of a reshape, the tensor whose bytes it names."""
-    found: dict[str, str] = {}
-    for node in graph.nodes:
-        if node.op == "reshape":
-            found[node.outputs[0]] = found.get(node.inputs[0], node.inputs[0])
-    return found
+    return {node.name: by_result[node.outputs[0]] for node in step_nodes(graph)}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from edgeq.backends.views import views_of
 from edgeq.ir import Graph, Node
 from edgeq.memory.check import check_plan
 from edgeq.memory.check_rows import check_rows
@@ -88,7 +89,8 @@ def checked_plan(graph: Graph, needs: Mapping[str, StepMemory]) -> Plan:
 
 
 def schedule_of(graph: Graph, needs: Mapping[str, StepMemory]) -> Schedule:
-    """The activations of a graph as buffers; a reshape of one is an alias, both sides of a state lie at one place."""
+    """The activations of a graph as buffers; both sides of a state lie at one place."""
+    views = views_of(graph)
     kept = _kept(graph)
     inside = {name for need in needs.values() for name in need.chain}
     by_name = {node.name: node for node in graph.nodes}
@@ -107,7 +109,7 @@ def schedule_of(graph: Graph, needs: Mapping[str, StepMemory]) -> Schedule:
             node.name,
             reads,
             node.outputs,
-            is_alias=node.op == "reshape" and bool(reads),
+            views=views.get(node.name, ()),
             scratch=Buffer(need.scratch_bytes, (ARENA,)) if need.scratch_bytes else None,
             in_place=need.in_place,
             trailing=need.trailing,

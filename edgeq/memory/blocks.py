@@ -1,8 +1,8 @@
-"""What is to be placed: blocks of buffers that share an address, and which of them may not meet.
+"""What is to be placed: blocks of buffers that lie at fixed distances, and which of them may not meet.
 
-An alias is the same bytes under another name, what a run leaves in a state lies where the next one reads it, and a step
-that may write its result over an operand does so where that operand dies with it. So each block has a size and an
-interval of steps; two that are alive in one step are rivals, unless one trails the other far enough.
+A view lies inside its whole, what a run leaves in a state lies where the next one reads it, and a step that may write
+its result over an operand does so where that operand dies with it. So each block has a size and an interval of steps;
+two that are alive in one step are rivals, unless one trails the other far enough.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from math import lcm
 from typing import NamedTuple
 
-from edgeq.memory.schedule import Order, Region, Schedule, Trailing
+from edgeq.memory.schedule import Buffer, Order, Region, Schedule, Step, Trailing
 
 
 @dataclass(frozen=True)
 class Block:
-    """Buffers at one address, or the scratch of a step, alive from step ``first`` to step ``last``, both included."""
+    """Buffers at fixed distances, or the scratch of a step, alive from step ``first`` to step ``last``, both included.
 
-    buffers: tuple[str, ...]
+    ``buffers`` has the byte of the block at which each begins.
+    """
+
+    buffers: Mapping[str, int]
     size_bytes: int
     first: int
     last: int
@@ -58,11 +61,11 @@ def task_of(schedule: Schedule) -> Task:
     """What a schedule asks to be placed.
 
     Raises:
-        ValueError: an alias, or a state, of buffers that cannot share an address.
+        ValueError: a view, or a state, of buffers that cannot lie so.
     """
     blocks = _blocks(schedule)
     scratch = [
-        Block((), step.scratch.size_bytes, number, number, step.scratch.regions, step.scratch.offset, step.name)
+        Block({}, step.scratch.size_bytes, number, number, step.scratch.regions, step.scratch.offset, step.name)
         for number, step in enumerate(schedule.steps)
         if step.scratch is not None
     ]
@@ -86,53 +89,96 @@ def trailing_distance(order: Order, operand_bytes: int) -> int:
     return order.planes * int(gaps.max()) if gaps.size else -operand_bytes
 
 
-def _blocks(schedule: Schedule) -> list[Block]:
-    """Merge buffers that share an address, and give each class its interval."""
-    first, last = _lifetimes(schedule)
-    members: dict[str, list[str]] = {name: [name] for name in first}
-    root = {name: name for name in first}
-    ends = dict(last)  # of each class, by its root
-    demands = {name: (schedule.buffers[name].regions, schedule.buffers[name].offset) for name in first}
+class _Classes:
+    """Buffers that lie at fixed distances from each other, each class named by one of them.
 
-    def merge(kept: str, joined: str) -> bool:
-        a, b = root[kept], root[joined]
+    Attributes:
+        root: by buffer its class.
+        at: by buffer the byte at which it begins, counted from the class's buffer of that name.
+        members: by class its buffers.
+        ends: by class the last step that needs one of them.
+        demands: by class the regions that all of them may lie in, and where byte 0 must lie.
+    """
+
+    def __init__(self, buffers: Mapping[str, Buffer], last: Mapping[str, int]) -> None:
+        self.root = {name: name for name in last}
+        self.at = dict.fromkeys(last, 0)
+        self.members = {name: [name] for name in last}
+        self.ends = dict(last)
+        self.demands = {name: (buffers[name].regions, buffers[name].offset) for name in last}
+
+    def is_alone(self, name: str) -> bool:
+        """Whether nothing lies at a fixed distance from a buffer yet."""
+        return len(self.members[self.root[name]]) == 1
+
+    def merge(self, whole: str, part: str, offset: int = 0) -> bool:
+        """Let a buffer begin at a byte of another; False where it cannot."""
+        a, b = self.root[whole], self.root[part]
+        shift = self.at[whole] + offset - self.at[part]
         if a == b:
-            return True
-        both = _joint(demands[a], demands[b])
+            return shift == 0
+        regions, pinned = self.demands[b]
+        both = _joint(self.demands[a], (regions, None if pinned is None else pinned - shift))
         if both is None:
             return False
-        demands[a] = both
-        for name in members[b]:
-            root[name] = a
-        members[a] += members.pop(b)
-        ends[a] = max(ends[a], ends[b])
+        self.demands[a] = both
+        for name in self.members[b]:
+            self.root[name] = a
+            self.at[name] += shift
+        self.members[a] += self.members.pop(b)
+        self.ends[a] = max(self.ends[a], self.ends[b])
         return True
 
+
+def _blocks(schedule: Schedule) -> list[Block]:
+    """Merge buffers that lie at fixed distances, and give each class its interval."""
+    first, last = _lifetimes(schedule)
+    classes = _Classes(schedule.buffers, last)
     for given, kept in schedule.states:
-        if not merge(given, kept):
+        if not classes.merge(given, kept):
             raise ValueError(f"{kept} cannot lie where the next run reads {given}")
+    # First what is put together, as other names of a piece lead to it: a piece does not take the place of its operand.
+    pieces = {view.part for work in schedule.steps for view in work.views if view.part in work.reads}
+    for work in reversed(schedule.steps):
+        if any(view.part in pieces for view in work.views):
+            pieces.update(view.whole for view in work.views if view.part in work.writes)
+            _merge_views(classes, work)
     for step, work in enumerate(schedule.steps):
-        if work.is_alias:
-            if not merge(work.reads[0], work.writes[0]):
-                raise ValueError(f"{work.name}: {work.writes[0]} cannot lie where {work.reads[0]} must lie")
+        if work.views:
+            _merge_views(classes, work)
             continue
         for source, result in work.in_place:
+            home = classes.root[source]
             fits = schedule.buffers[result].size_bytes <= schedule.buffers[source].size_bytes
-            fresh = root[result] == result and first[result] == step
-            same = {(name, result) for name in work.reads if root[name] == root[source]}
-            dies = ends[root[source]] == step and same.issubset(work.in_place)
-            if fits and fresh and dies and merge(source, result):
+            fresh = classes.is_alone(result) and first[result] == step
+            # Whatever else is read of the block must be allowed there too, and begin there.
+            same = [name for name in work.reads if classes.root[name] == home]
+            allowed = all((name, result) in work.in_place and classes.at[name] == classes.at[source] for name in same)
+            dies = classes.ends[home] == step
+            if fits and fresh and dies and allowed and classes.merge(source, result):
                 break
-    return [
-        Block(
-            tuple(names),
-            max(schedule.buffers[member].size_bytes for member in names),
-            min(first[member] for member in names),
-            ends[name],
-            *demands[name],
-        )
-        for name, names in members.items()
-    ]
+    return [_block_of(schedule, classes, name, first) for name in classes.members]
+
+
+def _merge_views(classes: _Classes, step: Step) -> None:
+    for view in step.views:
+        if not classes.merge(view.whole, view.part, view.offset):
+            raise ValueError(f"{step.name}: {view.part} cannot lie in {view.whole} at {view.offset}")
+
+
+def _block_of(schedule: Schedule, classes: _Classes, name: str, first: Mapping[str, int]) -> Block:
+    members = classes.members[name]
+    start = min(classes.at[member] for member in members)
+    buffers = {member: classes.at[member] - start for member in members}
+    regions, pinned = classes.demands[name]
+    return Block(
+        buffers,
+        max(at + schedule.buffers[member].size_bytes for member, at in buffers.items()),
+        min(first[member] for member in members),
+        classes.ends[name],
+        regions,
+        None if pinned is None else pinned + start,
+    )
 
 
 _Demand = tuple[tuple[str, ...], int | None]
@@ -178,16 +224,23 @@ def _distances(schedule: Schedule, blocks: Sequence[Block]) -> dict[tuple[int, i
             if result == operand or blocks[operand].last != number or blocks[result].first != number:
                 continue
             same = [trails.get((name, item.result)) for name in step.reads if block_of[name] == operand]
-            distances = [_distance(schedule, one) for one in same if one is not None]
-            if len(distances) == len(same):
+            offsets = blocks[result].buffers[item.result], blocks[operand].buffers
+            distances = [
+                _distance(schedule, one, offsets[0] - offsets[1][one.operand]) for one in same if one is not None
+            ]
+            if len(distances) == len(same) and None not in distances:
                 found[result, operand] = Distance(
-                    max(each.least for each in distances), lcm(*(each.step for each in distances))
+                    max(each.least for each in distances if each), lcm(*(each.step for each in distances if each))
                 )
     return found
 
 
-def _distance(schedule: Schedule, item: Trailing) -> Distance:
-    return Distance(trailing_distance(item.order, schedule.buffers[item.operand].size_bytes), item.order.planes)
+def _distance(schedule: Schedule, item: Trailing, shift: int) -> Distance | None:
+    """Between blocks in which the result begins so many bytes further than the operand; None where planes meet."""
+    if shift % item.order.planes:
+        return None
+    least = trailing_distance(item.order, schedule.buffers[item.operand].size_bytes)
+    return Distance(least + shift, item.order.planes)
 
 
 def rivals_of(blocks: Sequence[Block]) -> list[list[int]]:

@@ -2,12 +2,14 @@
 
 It shares nothing with the planner but the types. Every byte of a memory is tagged with the contents that it holds. A
 step must find all bytes of its operands still tagged as theirs; then it poisons its scratch and tags its results. Where
-one trails an operand, each byte of the operand must have been read for the last time when it goes. An alias leaves its
+one trails an operand, each byte of the operand must have been read for the last time when it goes. A view leaves its
 bytes where they are. What nobody reads any more is poisoned. The program is played twice, because a run must leave its
 states where the next one reads them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +37,7 @@ def check_plan(schedule: Schedule, plan: Plan) -> None:
     for name in states:
         memory.write(name)
     for _ in range(2):
+        memory.forget_views()
         for name in inputs:
             memory.write(name)
         for name in (*states, *inputs):
@@ -49,24 +52,32 @@ def check_plan(schedule: Schedule, plan: Plan) -> None:
 
 
 def _last_uses(schedule: Schedule) -> list[list[str]]:
-    """By step, the buffers that nobody needs behind it, by whatever name their bytes have."""
-    first_name: dict[str, str] = {}
+    """By step, the buffers that nobody needs behind it, under the name of the whole that they lie in."""
+    inside: dict[str, str] = {}
     for step in schedule.steps:
-        if step.is_alias:
-            first_name[step.writes[0]] = first_name.get(step.reads[0], step.reads[0])
-    needed = {first_name.get(name, name) for name in schedule.kept}
+        for view in step.views:
+            part, whole = _outermost(view.part, inside), _outermost(view.whole, inside)
+            if part != whole:
+                inside[part] = whole
+    needed = {_outermost(name, inside) for name in schedule.kept}
     found: list[list[str]] = []
     for step in reversed(schedule.steps):
-        used = {first_name.get(name, name) for name in (*step.reads, *step.writes)}
+        used = {_outermost(name, inside) for name in (*step.reads, *step.writes)}
         found.append(sorted(used - needed))
         needed |= used
     return found[::-1]
 
 
+def _outermost(name: str, inside: Mapping[str, str]) -> str:
+    while name in inside:
+        name = inside[name]
+    return name
+
+
 def _play(step: Step, memory: _Memory) -> None:
     for name in step.reads:
         memory.require(name, step.name)
-    if step.is_alias:
+    if step.views:
         memory.rename(step)
         return
     memory.require_apart(step)
@@ -95,7 +106,12 @@ class _Memory:
                 raise broken("-", f"{used} bytes are used of {region.name}, which has {region.size_bytes}")
             self.bytes[region.name] = np.full(used, _FREE, np.int32)
             self.align[region.name] = region.align_bytes
-        self.tags = {name: tag for tag, name in enumerate(schedule.buffers, start=_FIRST_TAG)}
+        self.tags: dict[str, int] = {}
+        self.forget_views()
+
+    def forget_views(self) -> None:
+        """Every buffer has a tag of its own."""
+        self.tags = {name: tag for tag, name in enumerate(self.schedule.buffers, start=_FIRST_TAG)}
 
     def span(self, name: str) -> tuple[str, int, int]:
         """Region, first byte and end of a buffer."""
@@ -134,11 +150,24 @@ class _Memory:
         held[held == self.tags[name]] = _FREE
 
     def rename(self, step: Step) -> None:
-        """The result of an alias is its operand under another name."""
-        (operand,), (result,) = step.reads, step.writes
-        if self.span(result)[:2] != self.span(operand)[:2]:
-            raise broken(step.name, "an alias moved its bytes")
-        self.tags[result] = self.tags[operand]
+        """The bytes of parts are those of their wholes; a whole that is put together has no bytes of anybody else."""
+        for view in step.views:
+            (home, start, end), (region, first, last) = self.span(view.whole), self.span(view.part)
+            if home != region or first != start + view.offset or last > end:
+                raise broken(step.name, f"{view.part} does not lie in {view.whole} at {view.offset}")
+        for whole in step.writes:
+            parts = [view.part for view in step.views if view.whole == whole]
+            tags = {self.tags[part] for part in parts}
+            if parts and not np.all(np.isin(self.held(whole), list(tags))):
+                raise broken(step.name, f"{whole} is not put together of {', '.join(parts)}")
+            if parts:
+                self.write(whole)
+            for name, tag in self.tags.items():
+                if tag in tags:
+                    self.tags[name] = self.tags[whole]
+        for view in step.views:
+            if view.part in step.writes:
+                self.tags[view.part] = self.tags[view.whole]
 
     def carry(self) -> None:
         """What a run leaves of its states is what the next one reads, where it lies."""

@@ -42,14 +42,16 @@ def plan_memory(schedule: Schedule) -> Plan:
 
     Raises:
         EdgeqError: EQ0401, the memories are too small for what must lie in them.
-        ValueError: an alias, or a state, of buffers that cannot share an address.
+        ValueError: a view, or a state, of buffers that cannot lie so.
     """
     task = task_of(schedule)
     placed, bounds = _place(task)
-    places = [(block, Place(placed[number].region, placed[number].start)) for number, block in enumerate(task.blocks)]
+    spans = [(block, placed[number]) for number, block in enumerate(task.blocks)]
     return Plan(
-        places={name: place for block, place in places for name in block.buffers},
-        scratch={block.step: place for block, place in places if block.step is not None},
+        places={
+            name: Place(span.region, span.start + at) for block, span in spans for name, at in block.buffers.items()
+        },
+        scratch={block.step: Place(span.region, span.start) for block, span in spans if block.step is not None},
         used_bytes=_tops(task, placed),
         bound_bytes=bounds,
     )

@@ -81,6 +81,21 @@ class Trailing:
 
 
 @dataclass(frozen=True)
+class View:
+    """A buffer that is a piece of another.
+
+    Attributes:
+        whole: the buffer that the other one lies in.
+        part: the piece.
+        offset: byte of the whole at which it begins; a multiple of the alignment.
+    """
+
+    whole: str
+    part: str
+    offset: int
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a program.
 
@@ -88,7 +103,8 @@ class Step:
         name: its name, unlike that of any other step.
         reads: names of the buffers that it reads.
         writes: names of the buffers that it writes, whole.
-        is_alias: it moves nothing: the one buffer that it writes is another name for the bytes of the one it reads.
+        views: it moves nothing: what it writes is a piece of what it reads, or what it reads are all pieces of what it
+            writes, none in more than one whole that is written.
         scratch: working memory that lives for this step only, with no name but the step's.
         in_place: (operand, result) names that may lie at one and the same address.
         trailing: results that may overlap an operand from below.
@@ -97,7 +113,7 @@ class Step:
     name: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    is_alias: bool = False
+    views: tuple[View, ...] = ()
     scratch: Buffer | None = None
     in_place: tuple[tuple[str, str], ...] = ()
     trailing: tuple[Trailing, ...] = ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from itertools import accumulate, repeat
 from math import gcd
 
 import numpy as np
@@ -18,11 +20,12 @@ from edgeq.ir import DType, Graph, Node, Tensor
 from edgeq.memory.blocks import trailing_distance
 from edgeq.memory.check import _last_uses, _Memory, check_plan
 from edgeq.memory.plan import plan_memory
-from edgeq.memory.schedule import Buffer, Order, Place, Plan, Region, Schedule, Step, Trailing
+from edgeq.memory.schedule import Buffer, Order, Place, Plan, Region, Schedule, Step, Trailing, View
 
 # What the kernels of every core may rely on: the widest load of MVE is 16 bytes.
 ALIGN_BYTES = 16
 RAM = ("ram",)
+KINDS = ("view", "view", "in_place", "trailing", "plain", "two", "concat")
 
 
 def rows(row_bytes: int, count: int, ahead: int) -> Order:
@@ -41,11 +44,19 @@ def trailings(draw: st.DrawFn, operand: str, operand_bytes: int, result: str) ->
     return Trailing(operand, result, Order(written, unread.astype(np.int64), planes)), int(written[-1]) * planes
 
 
+def _joinable(buffers: Mapping[str, Buffer], reads: Sequence[str], barred: AbstractSet[str]) -> tuple[str, ...]:
+    """Of what a step reads, two or more buffers that can lie one behind the other; nothing where there are none."""
+    found = [name for name in reads if name not in barred and buffers[name].regions == buffers[reads[0]].regions]
+    aligned = [name for name in found if buffers[name].size_bytes % ALIGN_BYTES == 0]
+    found = [*aligned, *[name for name in found if name not in aligned][:1]]
+    return tuple(found) if len(found) > 1 else ()
+
+
 @st.composite
 def schedules(draw: st.DrawFn, *, plain: bool = False) -> Schedule:
     """A random program: each step reads one to three earlier buffers.
 
-    Unless it is to be plain, some steps are aliases, some may write in place, some results may trail an operand; there
+    Unless it is to be plain, some steps move nothing, some may write in place, some results may trail an operand; there
     are a state, whose two sides lie at one place, a second memory, and pinned inputs and outputs in a third.
     """
     buffers = {"x": Buffer(draw(st.integers(1, 300)), RAM)}
@@ -56,17 +67,26 @@ def schedules(draw: st.DrawFn, *, plain: bool = False) -> Schedule:
         buffers["state"] = Buffer(draw(st.integers(1, 100)), draw(st.sampled_from([RAM, ("kept",)])))
         given_names += ["io", "state"]
     names = list(given_names)
+    pieces: set[str] = set()
     for number in range(draw(st.integers(1, 12))):
         reads = tuple(draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)))
         name, first = f"t{number}", reads[0]
-        kind = "plain" if plain else draw(st.sampled_from(["alias", "in_place", "trailing", "plain", "two"]))
+        kind = "plain" if plain else draw(st.sampled_from(KINDS))
         memories = RAM if plain else draw(st.sampled_from([RAM, ("fast", "ram"), ("ram", "fast")]))
         scratch = Buffer(draw(st.integers(1, 100)), memories) if draw(st.booleans()) else None
-        size = draw(st.integers(1, 300))
+        size = draw(st.integers(1, 300) | st.integers(1, 10).map(lambda units: ALIGN_BYTES * units))
         step = Step(name, reads, (name,), scratch=scratch)
-        if kind == "alias" and first != "state":  # whose bytes are written again
-            size, memories = buffers[first].size_bytes, buffers[first].regions
-            step = Step(name, (first,), (name,), is_alias=True)
+        if kind == "view" and first != "state":  # whose bytes are written again
+            whole, memories = buffers[first].size_bytes, buffers[first].regions
+            offset = ALIGN_BYTES * draw(st.integers(0, (whole - 1) // ALIGN_BYTES))
+            size = draw(st.just(whole - offset) | st.integers(1, whole - offset))
+            step = Step(name, (first,), (name,), views=(View(first, name, offset),))
+            pieces.update((first, name))
+        elif kind == "concat" and (parts := _joinable(buffers, reads, {*given_names, *pieces})):
+            offsets = [0, *accumulate(buffers[each].size_bytes for each in parts)]
+            size, memories = offsets.pop(), buffers[parts[0]].regions
+            step = Step(name, parts, (name,), views=tuple(map(View, repeat(name), parts, offsets)))
+            pieces.update((name, *parts))
         elif kind == "in_place":
             size = buffers[first].size_bytes
             step = replace(step, in_place=tuple((operand, name) for operand in reads))
@@ -213,12 +233,77 @@ def test_a_result_that_trails_shares_all_but_the_distance() -> None:
 
 def test_a_second_name_of_an_operand_forbids_to_write_over_it() -> None:
     """A step that reads one buffer by two names may write over it only if it allows that for both."""
-    steps = (Step("a", ("x",), ("a",), is_alias=True), Step("b", ("x", "a"), ("b",), in_place=(("a", "b"),)))
+    steps = (
+        Step("a", ("x",), ("a",), views=(View("x", "a", 0),)),
+        Step("b", ("x", "a"), ("b",), in_place=(("a", "b"),)),
+    )
     for step in (steps[1], replace(steps[1], in_place=(), trailing=(Trailing("a", "b", rows(1, 64, 1)),))):
         schedule = chain(steps[0], step)
         plan = plan_memory(schedule)
         check_plan(schedule, plan)
         assert plan.used_bytes == {"ram": 128}
+
+
+def test_a_slice_lies_in_its_operand_and_a_concatenation_around_what_it_joins() -> None:
+    """x is computed, y and z are halves of it; a and b are computed from those, and are halves of what is kept."""
+    sizes = {"in": 16, "x": 64, "y": 32, "z": 32, "a": 48, "b": 16, "both": 64}
+    steps = (
+        Step("x", ("in",), ("x",)),
+        Step("y", ("x",), ("y",), views=(View("x", "y", 0),)),
+        Step("z", ("x",), ("z",), views=(View("x", "z", 32),)),
+        Step("a", ("y",), ("a",)),
+        Step("b", ("z", "a"), ("b",), in_place=(("z", "b"),)),
+        Step("both", ("a", "b"), ("both",), views=(View("both", "a", 0), View("both", "b", 48))),
+    )
+    buffers = {name: Buffer(size, RAM) for name, size in sizes.items()}
+    schedule = Schedule((Region("ram"),), buffers, ("in",), ("both",), steps)
+    plan = plan_memory(schedule)
+    check_plan(schedule, plan)
+    at = {name: place.offset for name, place in plan.places.items()}
+    assert (at["y"] - at["x"], at["z"] - at["x"]) == (0, 32)
+    assert (at["a"] - at["both"], at["b"] - at["both"]) == (0, 48)
+    assert plan.used_bytes == plan.bound_bytes == {"ram": 128}
+    for name, message in (("z", "z does not lie in x"), ("b", "b does not lie in both")):
+        moved = {**plan.places, name: Place("ram", at[name] + 16)}
+        with pytest.raises(EdgeqError, match=message):
+            check_plan(schedule, replace(plan, places=moved, used_bytes={"ram": 144}))
+    gap = replace(buffers["a"], size_bytes=32)
+    with pytest.raises(EdgeqError, match="both is not put together of a, b"):
+        check_plan(replace(schedule, buffers={**buffers, "a": gap}), plan)
+
+
+def test_what_is_computed_into_a_whole_does_not_take_the_place_of_a_longer_operand() -> None:
+    """The bytes of x behind those of a would lie on b."""
+    steps = (
+        Step("b", ("in",), ("b",)),
+        Step("x", ("in",), ("x",)),
+        Step("t", ("x",), ("t",), in_place=(("x", "t"),)),
+        Step("a", ("t",), ("a",), views=(View("t", "a", 0),)),
+        Step("both", ("a", "b"), ("both",), views=(View("both", "a", 0), View("both", "b", 16))),
+    )
+    sizes = {"in": 16, "b": 32, "x": 64, "t": 16, "a": 16, "both": 48}
+    buffers = {name: Buffer(size, RAM) for name, size in sizes.items()}
+    schedule = Schedule((Region("ram"),), buffers, ("in",), ("both",), steps)
+    check_plan(schedule, plan_memory(schedule))
+
+
+def test_a_result_trails_a_piece_as_far_as_it_trails_a_buffer() -> None:
+    """The piece begins 32 bytes into its whole; interleaved planes keep their distance."""
+    window = Trailing("y", "a", rows(16, 10, 0))
+    for planes, shared in ((1, True), (3, False)):
+        order = replace(window.order, planes=planes)
+        steps = (
+            Step("x", ("in",), ("x",)),
+            Step("y", ("x",), ("y",), views=(View("x", "y", 32),)),
+            Step("a", ("y",), ("a",), trailing=(replace(window, order=order),)),
+        )
+        size = 160 * planes
+        buffers = {"in": Buffer(16, RAM), "x": Buffer(32 + size, RAM), "y": Buffer(size, RAM), "a": Buffer(size, RAM)}
+        schedule = Schedule((Region("ram"),), buffers, ("in",), ("a",), steps)
+        plan = plan_memory(schedule)
+        check_plan(schedule, plan)
+        apart = plan.places["y"].offset - plan.places["a"].offset
+        assert (16 <= apart < size) == shared
 
 
 def test_a_result_does_not_trail_an_operand_that_is_read_again() -> None:
@@ -262,15 +347,15 @@ def test_nothing_lies_on_a_state_or_a_pinned_buffer() -> None:
 
 
 def test_an_alias_of_buffers_that_cannot_share_an_address_is_refused() -> None:
-    schedule = chain(Step("a", ("x",), ("a",), is_alias=True), Step("b", ("a",), ("b",)))
+    schedule = chain(Step("a", ("x",), ("a",), views=(View("x", "a", 0),)), Step("b", ("a",), ("b",)))
     buffers = dict(schedule.buffers) | {"x": Buffer(64, RAM, offset=0), "a": Buffer(64, RAM, offset=64)}
-    with pytest.raises(ValueError, match="a cannot lie where x must lie"):
+    with pytest.raises(ValueError, match="a cannot lie in x at 0"):
         plan_memory(replace(schedule, buffers=buffers))
     plan = plan_memory(replace(schedule, buffers=buffers | {"a": Buffer(64, RAM)}))
     assert plan.places["a"] == plan.places["x"]
 
 
-ALIASED = chain(Step("a", ("x",), ("a",), is_alias=True), Step("b", ("a",), ("b",)))
+ALIASED = chain(Step("a", ("x",), ("a",), views=(View("x", "a", 0),)), Step("b", ("a",), ("b",)))
 PINNED = replace(chain(), buffers=dict(chain().buffers) | {"x": Buffer(64, RAM, offset=0)})
 STATE = replace(chain(), states=(("x", "b"),))
 TWO = replace(chain(Step("a", ("x",), ("a", "b"))), kept=("a", "b"))
@@ -291,7 +376,7 @@ APART = {"x": 0, "a": 64, "b": 128}
         (chain(), {}, 304, "lie outside"),
         (chain(Step("a", ("x",), ("a",)), Step("b", ("a", "x"), ("b",)), kept="x"), {"b": 0}, None, "b overlaps x"),
         (replace(chain(), kept=("x", "b")), {"b": 0}, 192, "the end\n.*x was overwritten"),
-        (ALIASED, {}, None, "an alias moved its bytes"),
+        (ALIASED, {}, None, "a does not lie in x at 0"),
         (PINNED, {"x": 192}, 256, r"it lies at ram \+ 192, not at ram \+ 0"),
         (STATE, {}, 192, "b does not lie where the next run reads x"),
         (replace(STATE, kept=("x", "b")), {"b": 0}, 192, "the end\n.*x was overwritten"),
@@ -342,7 +427,7 @@ def test_checker_refuses_to_read_what_nobody_has_written() -> None:
 
 def test_checker_frees_bytes_when_their_last_name_is_read_for_the_last_time() -> None:
     steps = (
-        Step("a", ("x",), ("a",), is_alias=True),
+        Step("a", ("x",), ("a",), views=(View("x", "a", 0),)),
         Step("b", ("a",), ("b",)),
         Step("c", ("x", "b"), ("c",)),
     )

@@ -250,11 +250,11 @@ class _Layout:
         for number, name in enumerate(self.inner):
             lasting = name in self.bands.lasting
             times = (0, last) if lasting else (number, reader[name])
-            blocks.append(Block((name,), self.bands.capacity[name] * self.row_bytes[name], *times, (_STRIPS,)))
+            blocks.append(Block({name: 0}, self.bands.capacity[name] * self.row_bytes[name], *times, (_STRIPS,)))
         for number, steps in enumerate(self.calls):
             need = max(step.scratch_bytes for step in steps)
             if need:
-                blocks.append(Block((), need, number, number, (_STRIPS,), None, str(number)))
+                blocks.append(Block({}, need, number, number, (_STRIPS,), None, str(number)))
         if not blocks:
             return {}, {}, 0
         place_of = {name: at for at, name in enumerate(self.inner)}
