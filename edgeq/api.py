@@ -46,6 +46,7 @@ from edgeq.arguments import (
     state_pairs,
 )
 from edgeq.errors import EdgeqError
+from edgeq.memory.planner import PLANNERS
 from edgeq.models import CompiledModel, QuantizedModel, StreamedModel, limited, names_of, progress_of, taking
 from edgeq.writing import check_file
 
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from edgeq.analysis.fit import FitResult
     from edgeq.analysis.tuned import TuneResult
     from edgeq.job import CompileOptions, Progress
+    from edgeq.memory.planner import Planner
     from edgeq.models import Data, Kernels, Model, States
     from edgeq.numerics.scaling import Mode
     from edgeq.onnxio.features import Kind
@@ -139,6 +141,8 @@ class CompileChoices(QuantizeChoices, total=False):
         optimize: ``balanced``, which is the default; ``speed``: faster kernels that take more RAM; ``size``: less code,
             by gcc's ``-Os``; ``ram``: layers run in bands of rows where that makes the arena smaller.
         arena_bytes: the arena has at most so many bytes; layers run in bands of rows only as far as that needs.
+        planner: ``greedy``: first fit alone places tensors in the arena; ``solver``: a solver, too, where first fit may
+            have missed the smallest arena; None: ``solver`` where that is installed.
         aligned_loads: for memory that traps unaligned loads.
         require_optimized: refuse layers of a hundredth of the work or more whose C kernel is not written for the core.
         sources_only: make no images; needs no compiler.
@@ -151,6 +155,7 @@ class CompileChoices(QuantizeChoices, total=False):
     code_bytes: int | None
     optimize: str
     arena_bytes: int | None
+    planner: Planner | None
     aligned_loads: bool
     require_optimized: bool
     sources_only: bool
@@ -559,6 +564,7 @@ def _checked(
         partial(check_bytes, "code_bytes", options.code_bytes),
         partial(check_bytes, "arena_bytes", options.arena_bytes),
         partial(check_choice, "optimize", options.optimize, OPTIMIZE),
+        partial(check_choice, "planner", options.planner or PLANNERS[0], PLANNERS),
         partial(check_dims, options.dims),
         partial(check_model, source),
         partial(check_model, options.features) if options.features is not None else lambda: None,

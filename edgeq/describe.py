@@ -10,10 +10,11 @@ from edgeq.backends.c import CProgram
 from edgeq.backends.c.chain import Chain
 from edgeq.backends.c_source import version_of
 from edgeq.backends.constants import blobs
+from edgeq.backends.planning import Plan
 from edgeq.backends.program import ProgramStep, step_nodes
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.job import Job, Product
-from edgeq.manifest import Endpoint, Manifest, Options, Place, Program, Sources, StateValue, Step
+from edgeq.manifest import Endpoint, Manifest, Options, Place, Planning, Program, Sources, StateValue, Step
 from edgeq.ops import BY_NAME
 from edgeq.sources import DataSource, ModelSource, sha256_of
 from edgeq.version import __version__
@@ -76,6 +77,7 @@ def describe(job: Job) -> Manifest:
             argmax=options.argmax or options.argmax_output is not None,
             argmax_output=options.argmax_output,
             kernels=dict(sorted(_forced(job).items())),
+            planner=options.chosen_planner,
         ),
         sources=Sources(sha256_of(job.source), _digest(job.calibration), _digest(job.options.features)),
         inputs=_endpoints(graph, graph.inputs, graph.inputs),
@@ -121,7 +123,13 @@ def _program(product: Product) -> Program:
         object_sha256=images.object_digest if images is not None else None,
         compiler=images.compiler if images is not None else None,
         file_bytes=sum(sizes) if program is None else None,
+        planning=_planning(program.plan) if program is not None else None,
     )
+
+
+def _planning(plan: Plan) -> Planning:
+    gap = plan.arena_bytes - plan.bound_bytes
+    return Planning(plan.planner, plan.solver, gap == 0, gap)
 
 
 def _endpoints(graph: Graph, names: tuple[str, ...], onnx_names: tuple[str, ...]) -> tuple[Endpoint, ...]:

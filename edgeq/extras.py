@@ -11,6 +11,7 @@ from edgeq.errors import EdgeqError
 
 # Extra of pyproject.toml → the modules that it brings.
 EXTRAS: Final = {
+    "solver": ("ortools",),
     "tflite": ("ai_edge_litert", "flatbuffers", "tflite"),
     "tvm": ("tvm",),
 }
@@ -18,6 +19,7 @@ EXTRAS: Final = {
 # What pip installs for an extra; equal to pyproject.toml. Hints name these: no index has edgeq itself.
 REQUIREMENTS: Final = {
     "flash": ("pyocd>=0.36,<1",),
+    "solver": ("ortools>=9.15,<10",),
     "tflite": ("ai-edge-litert>=2.1,<3", "tflite>=2.18,<3", "flatbuffers>=25.2"),
     "tvm": ("apache-tvm==0.27.0.post1",),
 }

@@ -12,6 +12,8 @@ from edgeq.backends.table import entries_of
 from edgeq.errors import Problem
 from edgeq.ir import Graph, State
 from edgeq.manifest import Manifest
+from edgeq.memory.planner import Planner
+from edgeq.memory.solver import is_installed
 from edgeq.numerics import DEFAULT_MODE
 from edgeq.numerics.scaling import Mode
 from edgeq.passes.removed_channels import RemovedChannels
@@ -49,6 +51,7 @@ class CompileOptions:
         code_bytes: a budget for the code of kernels; None: by the share of the work.
         optimize: what counts most, one of ``arguments.OPTIMIZE``.
         arena_bytes: the most that the arena may take; None: what follows.
+        planner: who may place tensors in the arena; None: the solver where it is installed.
         dims: sizes of named dynamic dimensions.
         backends: what to emit, sorted names of ``backends.table``.
         accept_data: severe doubts about the data are warnings.
@@ -76,6 +79,7 @@ class CompileOptions:
     code_bytes: int | None = None
     optimize: str = "balanced"
     arena_bytes: int | None = None
+    planner: Planner | None = None
     dims: Mapping[str, int] = field(default_factory=dict)
     backends: tuple[str, ...] = ("c",)
     accept_data: bool = False
@@ -99,6 +103,11 @@ class CompileOptions:
             return "ram"
         aims: Mapping[str, Aim] = {"speed": "speed", "size": "size"}
         return aims.get(self.optimize, "balanced")
+
+    @property
+    def chosen_planner(self) -> Planner:
+        """Who may place tensors in the arena here."""
+        return self.planner or ("solver" if is_installed() else "greedy")
 
     @property
     def gcc_optimize(self) -> str:
@@ -220,6 +229,7 @@ class Job:
             flash_bytes=self.board.flash.app_size_bytes if self.board.flash is not None else None,
             arena_bytes=self.options.arena_bytes,
             chains=chains,
+            planner=self.options.chosen_planner,
             kernels=self.options.wanted_kernels if board is None else (),
         )
 

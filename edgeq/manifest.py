@@ -18,6 +18,7 @@ from edgeq.backends.names import check_model_name
 from edgeq.firmware.facts import Sizes
 from edgeq.ir import DType, Quantization
 from edgeq.json_shape import Natural, Positive, read_as
+from edgeq.memory.planner import PLANNERS
 from edgeq.notes import note
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.passes.removed_channels import RemovedChannels
@@ -137,6 +138,23 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Planning:
+    """Who placed tensors in the arena.
+
+    Attributes:
+        planner: ``greedy``: first fit; ``solver``: the solver found a smaller arena.
+        solver: name and version of the solver that was asked; None where first fit was known to be best, or by choice.
+        is_smallest: no arena for these steps is smaller.
+        gap_bytes: how far the arena is above what no plan can beat.
+    """
+
+    planner: Annotated[str, PLANNERS.__contains__]
+    solver: str | None
+    is_smallest: bool
+    gap_bytes: Natural
+
+
+@dataclass(frozen=True)
 class Program:
     """What one backend made of the model.
 
@@ -156,6 +174,7 @@ class Program:
         object_sha256: of the objects that all images share.
         compiler: name and version.
         file_bytes: size of the backend's own file, where it writes one instead of C.
+        planning: who placed tensors in the arena; None where the backend plans no memory.
     """
 
     arithmetic: Mode
@@ -173,6 +192,7 @@ class Program:
     object_sha256: str | None
     compiler: str | None
     file_bytes: Natural | None
+    planning: Planning | None = None
 
     @property
     def macs(self) -> int:
@@ -182,7 +202,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user chose; see :class:`edgeq.job.CompileOptions`.
+    """What the user chose, or what was chosen by default; see :class:`edgeq.job.CompileOptions`.
 
     ``observer`` and ``scheme`` are None where nothing was calibrated. ``kernels`` are those asked for, by node name.
     """
@@ -201,6 +221,7 @@ class Options:
     argmax: bool
     argmax_output: str | None
     kernels: Mapping[str, str]
+    planner: Annotated[str, PLANNERS.__contains__] = "greedy"
 
 
 @dataclass(frozen=True)

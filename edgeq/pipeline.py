@@ -19,6 +19,7 @@ from edgeq.extras import require
 from edgeq.folder import check_replaceable, replace_folder
 from edgeq.integers import float_nodes, import_model, lower_model, quantize_model
 from edgeq.job import CompileOptions, CompileResult, Job, Progress, QuantizeResult, silent
+from edgeq.memory.planner import SOLVER
 from edgeq.notes import gathered
 from edgeq.sources import DataSource, ModelSource, path_of, shown
 from edgeq.target import board_file, load_board
@@ -72,6 +73,8 @@ def compile_model(
     for entry in entries_of(options.backends):
         if entry.extra is not None:
             require(entry.extra)
+    if options.planner == "solver":
+        require(SOLVER)
     board = load_board(options.board)
     if options.aligned_loads:
         board = replace(board, target=board.target.with_aligned_loads())

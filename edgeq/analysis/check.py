@@ -19,7 +19,7 @@ from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
 from edgeq.backends.c.chain import Chain
 from edgeq.backends.c.choose import Bounds, bounds_of, memory_of
 from edgeq.backends.c.costs import Estimate, Total, estimate, total
-from edgeq.backends.c.program import balanced_program
+from edgeq.backends.c.program import balanced_program, placed_again
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.constants import ALIGN_BYTES
 from edgeq.backends.planning import Plan
@@ -27,6 +27,7 @@ from edgeq.errors import EdgeqError, Problem
 from edgeq.integers import import_model, lower_model, quantize_model
 from edgeq.ir import Graph
 from edgeq.job import CompileOptions, Job, silent
+from edgeq.memory.planner import Planner
 from edgeq.notes import gathered, tell
 from edgeq.sources import ModelSource
 from edgeq.target import Board, list_boards, load_board
@@ -162,7 +163,7 @@ def _checked(model: ModelSource, board: str | None, options: CompileOptions) -> 
         quantize_model(job)
         lower_model(job)
         assert job.graph is not None  # lower_model has set it
-        programs = _Programs(job.graph)
+        programs = _Programs(job.graph, options.chosen_planner)
         # Kernels, and with them scratch, depend on the core: one board decides; without one, the portable kernels do.
         one = chosen[0] if board not in {None, ALL} else job.board
         steps, plan = programs.of(one)
@@ -200,8 +201,9 @@ _Planned = tuple[Sequence[Step | Chain], Plan]
 class _Programs:
     """Bound and planned programs of one graph by instruction sets and bounds: most boards share theirs with others."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, planner: Planner) -> None:
         self._graph = graph
+        self._planner = planner
         self._made: dict[tuple[Isa, Bounds], _Planned] = {}
         self._direct: dict[Isa, tuple[list[Step], Plan]] = {}
 
@@ -212,7 +214,8 @@ class _Programs:
             self._direct[isa] = steps, plan_steps(self._graph, steps)
         key = isa, bounds_of(self._graph, isa, *self._direct[isa], "balanced", memory)
         if key not in self._made:
-            self._made[key] = balanced_program(self._graph, isa, memory)
+            chosen, plan = balanced_program(self._graph, isa, memory)
+            self._made[key] = chosen, placed_again(self._graph, chosen, plan, self._planner)
         return self._made[key]
 
 

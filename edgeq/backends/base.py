@@ -10,6 +10,7 @@ from edgeq.backends.bundle import Bundle
 from edgeq.backends.program import Program
 from edgeq.ir import Graph
 from edgeq.memory.bands import Way
+from edgeq.memory.planner import Planner
 from edgeq.target import Target
 
 Aim = Literal["balanced", "speed", "size", "ram"]
@@ -51,6 +52,7 @@ class EmitRequest:
         arena_bytes: the most that the arena may take, for the aim ``ram``; None: as little as possible.
         chains: which nodes run in bands, for the aim ``ram``: those of another program of the model, whose steps this
             one's are compared with. None: the backend chooses.
+        planner: who may place the arena's tensors.
         kernels: patterns of names of nodes, and the kernels that these shall have (``c/candidates.py``).
     """
 
@@ -66,6 +68,7 @@ class EmitRequest:
     flash_bytes: int | None = None
     arena_bytes: int | None = None
     chains: tuple[ChainChoice, ...] | None = None
+    planner: Planner = "greedy"
     kernels: tuple[tuple[str, str], ...] = ()
 
 

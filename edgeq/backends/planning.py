@@ -14,8 +14,10 @@ from edgeq.ir import Graph, Node
 from edgeq.memory.check import check_plan
 from edgeq.memory.check_rows import check_rows
 from edgeq.memory.plan import plan_memory
+from edgeq.memory.planner import Planner
 from edgeq.memory.rows import RowProgram
 from edgeq.memory.schedule import Buffer, Region, Schedule, Step, Trailing
+from edgeq.memory.solver import solve_plan, solver_name
 
 ARENA: Final = "arena"
 STATE: Final = "state"
@@ -49,7 +51,10 @@ class Plan:
         state_bytes: the bytes at its start that are kept from one run to the next.
         offsets: by activation name.
         scratch: offset of the scratch of each step that has one, by node name.
-        bound_bytes: the largest sum of bytes that must be alive in one step: no plan can be smaller.
+        bound_bytes: what no plan can beat: the largest sum of bytes that must be alive in one step, or more where the
+            solver has proven it.
+        planner: who found the offsets: the solver only where its plan is smaller.
+        solver: name and version of the solver that was asked; None where first fit reached the bound, or by choice.
     """
 
     arena_bytes: int
@@ -57,20 +62,26 @@ class Plan:
     offsets: Mapping[str, int]
     scratch: Mapping[str, int]
     bound_bytes: int
+    planner: Planner = "greedy"
+    solver: str | None = None
 
 
-def checked_plan(graph: Graph, needs: Mapping[str, StepMemory]) -> Plan:
+def checked_plan(graph: Graph, needs: Mapping[str, StepMemory], planner: Planner = "greedy") -> Plan:
     """Plan the arena of a graph.
 
     Args:
         graph: in schedule order.
         needs: by node name, what its kernel asks for; a node without an entry needs nothing.
+        planner: ``solver`` asks it, too, where first fit does not reach the bound.
 
     Raises:
         EdgeqError: EQ0905 where planner and checker disagree.
     """
     schedule = schedule_of(graph, needs)
     plan = plan_memory(schedule)
+    greedy, solver = plan, None
+    if planner == "solver" and plan.used_bytes != plan.bound_bytes:
+        plan, solver = solve_plan(schedule, plan), solver_name()
     check_plan(schedule, plan)
     start = {STATE: 0, ARENA: plan.used_bytes[STATE]}
     found = Plan(
@@ -79,6 +90,8 @@ def checked_plan(graph: Graph, needs: Mapping[str, StepMemory]) -> Plan:
         offsets={name: start[place.region] + place.offset for name, place in plan.places.items()},
         scratch={name: start[place.region] + place.offset for name, place in plan.scratch.items()},
         bound_bytes=plan.used_bytes[STATE] + plan.bound_bytes[ARENA],
+        planner="greedy" if plan.used_bytes == greedy.used_bytes else "solver",
+        solver=solver,
     )
     sizes = {name: graph.tensors[name].size_bytes for name in found.offsets}
     for name, need in needs.items():

@@ -12,6 +12,7 @@ from edgeq.arguments import OPTIMIZE
 from edgeq.cli.options import Command, accept_data_option, names_of
 from edgeq.cli.words import Word, backend_words, completing_list
 from edgeq.errors import EdgeqError
+from edgeq.memory.planner import PLANNERS
 from edgeq.numerics import DEFAULT_MODE
 
 
@@ -141,6 +142,11 @@ CHOICES: Final[Mapping[str, Callable[[Command], Command]]] = {
         type=int,
         metavar="N",
         help="The most that the arena may take: layers run in bands of rows as far as that needs.",
+    ),
+    "planner": click.option(
+        "--planner",
+        type=click.Choice(PLANNERS),
+        help="Who places tensors in the arena: solver may find smaller ones; by default where it is installed.",
     ),
     "aligned_loads": click.option(
         "--aligned-loads", is_flag=True, help="For memory that traps unaligned loads; slower on M4, M7, M33."

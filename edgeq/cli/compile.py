@@ -98,6 +98,7 @@ def show(result: CompileResult, board: Board) -> None:
         if known:
             detail = ", ".join(f"{name} {size:,}" for name, size in known.items())
             click.echo(bar(label, sum(known.values()), memory.app_size_bytes if memory else None, detail))
+    show_planning(program)
     for entry in entries_of(manifest.backends):
         other = manifest.programs[entry.name]
         size = (
@@ -116,6 +117,17 @@ def show(result: CompileResult, board: Board) -> None:
     flashed = "image" in manifest.images and not board.is_hosted
     verbs = ("verify", "emulate", "flash") if flashed else ("verify", "emulate")
     click.echo("next: " + "\n      ".join(shlex.join(["edgeq", verb, str(result.folder)]) for verb in verbs))
+
+
+def show_planning(program: Program) -> None:
+    """Who found the arena, and how far it may be from the smallest; nothing where first fit is known to have it."""
+    planning = program.planning
+    if planning is None or (planning.is_smallest and planning.solver is None):
+        return
+    whose = "first fit's arena" if planning.planner == "greedy" else "the arena"
+    asked = "no solver was asked (--planner solver)" if planning.solver is None else planning.solver
+    proven = "none is smaller" if planning.is_smallest else f"at most {planning.gap_bytes:,} bytes above the smallest"
+    click.echo(f"{whose}: {proven}; {asked}")
 
 
 def show_accuracy(report: Report | None) -> None:

@@ -188,6 +188,7 @@ EXTRA_PACKAGES = {
     "ai-edge-litert": ("tflite", "run TFLite files"),
     "apache-tvm": ("tvm", "backend tvm"),
     "flatbuffers": ("tflite", "backend tflite"),
+    "ortools": ("solver", "find the smallest arena"),
     "tflite": ("tflite", "backend tflite"),
 }
 

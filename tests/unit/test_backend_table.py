@@ -14,6 +14,7 @@ from edgeq.backends.table import BACKENDS, check_backends, entries_of
 from edgeq.cli.main import run
 from edgeq.errors import EdgeqError
 from edgeq.job import CompileOptions
+from edgeq.memory.planner import SOLVER
 
 
 def test_every_backend_loads_and_its_extra_exists() -> None:
@@ -21,7 +22,7 @@ def test_every_backend_loads_and_its_extra_exists() -> None:
     for entry in BACKENDS:
         if entry.extra is None or not extras.missing(entry.extra):
             assert callable(entry.load().emit)
-    assert {entry.extra for entry in BACKENDS} - {None} == set(extras.EXTRAS)
+    assert {entry.extra for entry in BACKENDS} - {None} == set(extras.EXTRAS) - {SOLVER}
 
 
 def test_names_are_sorted_and_unique() -> None:

@@ -27,6 +27,7 @@ class CBackend:
                 arena_bytes=request.arena_bytes,
                 chains=request.chains,
                 kernels=request.kernels,
+                planner=request.planner,
             )
         )
 

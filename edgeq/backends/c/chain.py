@@ -14,15 +14,16 @@ from typing import Final
 
 import numpy as np
 
-from edgeq.backends.c.bind import Step
+from edgeq.backends.c.bind import Step, memory_of
 from edgeq.backends.c.binding import Call
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.c.slices import bind_slices, has_aligned_rows, row_step, rows_of, signature_of
-from edgeq.backends.planning import StepMemory
+from edgeq.backends.planning import Plan, StepMemory, checked_plan
 from edgeq.ir import Graph, Node
 from edgeq.memory.bands import Bands, Piece, Rows, RowStep, Way, bands_of
 from edgeq.memory.blocks import Block, Distance, Task, rivals_of, trailing_distance
 from edgeq.memory.plan import place_blocks
+from edgeq.memory.planner import Planner
 from edgeq.memory.rows import Access, Event, RowCall, RowMove, RowProgram
 from edgeq.memory.schedule import Order, Region, Trailing
 from edgeq.ops import BY_NAME
@@ -108,6 +109,12 @@ class Chain:
         """What it asks of the planner."""
         names = tuple(node.name for node in self.nodes[:-1])
         return StepMemory(self.scratch_bytes, (), self.trailing, names, self.program)
+
+
+def plan_program(graph: Graph, steps: Sequence[Step | Chain], planner: Planner = "greedy") -> Plan:
+    """Plan the arena for steps of which some are chains."""
+    needs = {step.node.name: step.memory() if isinstance(step, Chain) else memory_of(step) for step in steps}
+    return checked_plan(graph, needs, planner)
 
 
 def make_chain(graph: Graph, nodes: Sequence[Node], height: int, way: Way, isa: Isa) -> Chain | None:

@@ -15,11 +15,11 @@ from typing import Final
 from edgeq.backends.base import ChainChoice
 from edgeq.backends.c.bind import NOTHING_FORCED, Step, bind_kernels, memory_of, plan_steps
 from edgeq.backends.c.binding import Binding
-from edgeq.backends.c.chain import Chain, make_chain
+from edgeq.backends.c.chain import Chain, make_chain, plan_program
 from edgeq.backends.c.choose import faster_steps, weight_bytes
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.c.slices import has_aligned_rows, row_step, rows_of
-from edgeq.backends.planning import Plan, checked_plan
+from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph, Node
 from edgeq.memory.bands import Need, RowStep, Way, Window, needs_of
@@ -284,15 +284,11 @@ class ChainSearch:
                 if other.scratch_bytes > arena_bytes or weight_bytes([other]) > _GROWTH * weight_bytes([step]):
                     continue
                 tried = [*steps[:place], other, *steps[place + 1 :]]
-                planned = self._plan(tried)
+                planned = plan_program(self.graph, tried)
                 if planned.arena_bytes <= arena_bytes:
                     steps, plan = tried, planned
                     break
         return steps, plan
-
-    def _plan(self, steps: Sequence[Step | Chain]) -> Plan:
-        needs = {step.node.name: step.memory() if isinstance(step, Chain) else memory_of(step) for step in steps}
-        return checked_plan(self.graph, needs)
 
     def program(self, cuts: Sequence[Cut]) -> Planned | None:
         """The steps of some cuts, and their plan; None where a chain cannot be made."""
@@ -312,7 +308,7 @@ class ChainSearch:
             if made is None:
                 return None
             steps.append(made)
-        return steps, self._plan(steps)
+        return steps, plan_program(self.graph, steps)
 
     def _least_peak(self) -> int:
         count = len(self._cuts)

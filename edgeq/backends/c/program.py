@@ -11,7 +11,7 @@ from edgeq.backends.bundle import Bundle
 from edgeq.backends.c.bind import NOTHING_FORCED, Step
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.candidates import Wanted, forced_kernels
-from edgeq.backends.c.chain import Chain
+from edgeq.backends.c.chain import Chain, plan_program
 from edgeq.backends.c.chain_search import arena_within, nearly_free, smallest_arena, with_chains
 from edgeq.backends.c.chain_source import MOVES
 from edgeq.backends.c.choose import UNBOUNDED, Memory, choose_kernels
@@ -23,6 +23,7 @@ from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header, weights_source
 from edgeq.backends.planning import Plan
 from edgeq.ir import Graph
+from edgeq.memory.planner import Planner
 from edgeq.notes import note
 from edgeq.target import Target
 
@@ -63,6 +64,7 @@ def emit_c(
     arena_bytes: int | None = None,
     chains: Sequence[ChainChoice] | None = None,
     kernels: Sequence[Wanted] = (),
+    planner: Planner = "greedy",
 ) -> CProgram:
     """Bind, plan and print a graph.
 
@@ -80,6 +82,7 @@ def emit_c(
         arena_bytes: the most that the arena may take, for the aim ``ram``; None: as little as possible.
         chains: which nodes run in bands; None: as memory asks for it.
         kernels: those that are asked for; see ``candidates``.
+        planner: who may place tensors in the arena: the solver is asked once, for the steps that are chosen.
 
     Raises:
         EdgeqError: EQ0380 where a node has no kernel; EQ0155, EQ0156, EQ0383 where one cannot have what is asked for.
@@ -96,6 +99,7 @@ def emit_c(
         steps, plan = balanced_program(graph, target.isa, memory, forced)
     else:
         steps, plan = choose_kernels(graph, target.isa, aim, memory, forced)
+    plan = placed_again(graph, steps, plan, planner)
     special = special_shapes(steps, target.isa, _BUDGETS.get(aim) if code_bytes is None else code_bytes)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
@@ -132,6 +136,13 @@ def balanced_program(
     """
     found = choose_kernels(graph, isa, "balanced", memory, forced)
     return found if memory.ram_bytes is None else nearly_free(graph, isa, found, forced)
+
+
+def placed_again(graph: Graph, steps: Sequence[Step | Chain], plan: Plan, planner: Planner) -> Plan:
+    """The plan of chosen steps, by the solver where that is wanted and first fit may not have found the smallest."""
+    if planner == "greedy" or plan.arena_bytes == plan.bound_bytes:
+        return plan
+    return plan_program(graph, steps, planner)
 
 
 def _names(forced: Mapping[str, Binding]) -> dict[str, str]:

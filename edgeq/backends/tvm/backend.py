@@ -14,7 +14,7 @@ class TvmBackend:
 
     def emit(self, request: EmitRequest) -> Emitted:
         """See :class:`edgeq.backends.base.Backend`."""
-        program = emit_board(request.graph, request.name, request.target, request.outputs)
+        program = emit_board(request.graph, request.name, request.target, request.outputs, request.planner)
         if not request.modules:
             return Emitted(program)
         return Emitted(program, build_host(request.graph, request.name), {"tvm": MODULE, "tvm-debug": DEBUG_MODULE})

@@ -18,6 +18,7 @@ from edgeq.backends.program import PREBUILT
 from edgeq.backends.tvm.object import compile_steps
 from edgeq.backends.tvm.steps import TvmStep, lower_steps
 from edgeq.ir import Graph, Tensor
+from edgeq.memory.planner import Planner
 from edgeq.target import Target
 
 
@@ -31,7 +32,9 @@ class TvmProgram:
     constants: Constants
 
 
-def emit_board(graph: Graph, name: str, target: Target, onnx_outputs: Sequence[str] = ()) -> TvmProgram:
+def emit_board(
+    graph: Graph, name: str, target: Target, onnx_outputs: Sequence[str] = (), planner: Planner = "greedy"
+) -> TvmProgram:
     """Lower, plan, compile and print a graph.
 
     Args:
@@ -39,12 +42,13 @@ def emit_board(graph: Graph, name: str, target: Target, onnx_outputs: Sequence[s
         name: prefix of every C symbol, checked before.
         target: the processor.
         onnx_outputs: the ONNX names of the outputs; none: the tensors' own names.
+        planner: who may place tensors in the arena.
 
     Raises:
         EdgeqError: EQ0385 where a node has no lowering.
     """
     steps = lower_steps(graph, name, "pointers")
-    plan = checked_plan(graph, {})
+    plan = checked_plan(graph, {}, planner)
     constants = Constants(name)
     model = _model(graph, steps, plan, name, target, constants)
     texts = {
