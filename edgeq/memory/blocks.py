@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import lcm
 from typing import NamedTuple
 
-from edgeq.memory.schedule import Buffer, Order, Region, Schedule, Step, Trailing
+from edgeq.memory.schedule import Buffer, Order, Place, Region, Schedule, Step, Trailing
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Block:
     regions: tuple[str, ...]
     offset: int | None = None
     step: str | None = None
+
+    def place(self, places: Mapping[str, Place]) -> Place:
+        """Where the block begins, from where its buffers do."""
+        name, at = next(iter(self.buffers.items()))
+        return places[name].moved(-at)
 
 
 class Distance(NamedTuple):

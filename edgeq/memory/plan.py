@@ -46,12 +46,10 @@ def plan_memory(schedule: Schedule) -> Plan:
     """
     task = task_of(schedule)
     placed, bounds = _place(task)
-    spans = [(block, placed[number]) for number, block in enumerate(task.blocks)]
+    places = [(block, Place(placed[number].region, placed[number].start)) for number, block in enumerate(task.blocks)]
     return Plan(
-        places={
-            name: Place(span.region, span.start + at) for block, span in spans for name, at in block.buffers.items()
-        },
-        scratch={block.step: Place(span.region, span.start) for block, span in spans if block.step is not None},
+        places={name: place.moved(at) for block, place in places for name, at in block.buffers.items()},
+        scratch={block.step: place for block, place in places if block.step is not None},
         used_bytes=_tops(task, placed),
         bound_bytes=bounds,
     )

@@ -148,6 +148,10 @@ class Place:
     region: str
     offset: int
 
+    def moved(self, by: int) -> Place:
+        """The place so many bytes further."""
+        return Place(self.region, self.offset + by)
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -62,7 +62,7 @@ def solve_plan(schedule: Schedule, plan: Plan, effort: float = _EFFORT) -> Plan:
     """
     task = task_of(schedule)
     scratch = {step.name: plan.scratch[step.name] for step in schedule.steps if step.scratch is not None}
-    places = [scratch[block.step] if block.step is not None else plan.places[block.buffers[0]] for block in task.blocks]
+    places = [scratch[block.step] if block.step is not None else block.place(plan.places) for block in task.blocks]
     used, bounds = dict(plan.used_bytes), dict(plan.bound_bytes)
     for region in task.regions:
         if used[region] == bounds[region]:
@@ -75,7 +75,7 @@ def solve_plan(schedule: Schedule, plan: Plan, effort: float = _EFFORT) -> Plan:
     located = list(zip(task.blocks, places, strict=True))
     return replace(
         plan,
-        places={name: place for block, place in located for name in block.buffers},
+        places={name: place.moved(at) for block, place in located for name, at in block.buffers.items()},
         scratch={block.step: place for block, place in located if block.step is not None},
         used_bytes=used,
         bound_bytes=bounds,
