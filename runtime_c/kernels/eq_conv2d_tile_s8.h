@@ -15,8 +15,9 @@
  *            where there are none.
  * Ranges     bias already contains -zero_point(x) * sum of the weights; no partial sum may leave int32;
  *            -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1, out_c >= 8.
- * Aliasing   out must not overlap x or scratch. Rows are done in order, but for copied pixels, of which one may wait for the
- *            next, at most until the next row that has one.
+ * Aliasing   out may overlap x from below, and must not overlap scratch. Pixels are done in order, one or two neighbours at a
+ *            time; windows that lie inside x are read again for every eight channels, which are stored before the next. Of
+ *            copied pixels one may wait for the next: it is written late, at a place that was free all the time.
  * Rounding   eq_requantize.h.
  * Scratch    two columns and two lists of groups: EQ_CONV2D_TILE_S8_SCRATCH bytes, 4-byte aligned.
  */
