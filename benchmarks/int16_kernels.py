@@ -145,6 +145,23 @@ def lookup(network: Network) -> int:
     return 4096
 
 
+def pool(op: str, size: int, kernel: int) -> Callable[[Network], int]:
+    """Windows beside each other over sixteen channels, per element of the input."""
+
+    def build(network: Network) -> int:
+        shape, pooled = (1, size, size, 16), (1, size // kernel, size // kernel, 16)
+        attrs = {"kernel": (kernel, kernel), "strides": (kernel, kernel), "pads": (0,) * 4}
+        if op == "max_pool":
+            network.node(op, [shape], pooled, **attrs)
+        else:
+            scale = network.constant("multiplier", np.array([(1 << 31) // kernel**2], np.int32))
+            scaling = {"requant": "highmul", "acc": "i32", "shift": 1, "in_zero": 0, "out_zero": 0}
+            network.node(op, [shape], pooled, scale, **attrs, **scaling, counts=(kernel**2,))
+        return prod(shape)
+
+    return build
+
+
 def matmul(network: Network) -> int:
     """Two computed matrices."""
     wide = network.dtype is DType.INT16
@@ -166,6 +183,9 @@ LAYERS = (
     Layer("dense 512→128", dense(512, 128), {"M4": 2.48, "M55": 0.88}),
     Layer("add", addition, {"M4": 78.4, "M55": 7.5}),
     Layer("mul", product, {"M4": 27.0, "M55": 3.25}),
+    Layer("max pool 2x2", pool("max_pool", 32, 2), {}),
+    Layer("average pool 2x2", pool("average_pool", 32, 2), {}),
+    Layer("average pool 8x8", pool("average_pool", 8, 8), {}),
     Layer("softmax 12", softmax(12), {"M4": 62, "M55": 64}),
     Layer("softmax 64", softmax(64), {"M4": 55, "M55": 50}),
     Layer("softmax 1001", softmax(1001), {"M4": 53, "M55": 47}),

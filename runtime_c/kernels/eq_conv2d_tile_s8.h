@@ -15,8 +15,9 @@
  *            where there are none.
  * Ranges     bias already contains -zero_point(x) * sum of the weights; no partial sum may leave int32;
  *            -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1, out_c >= 8.
- * Aliasing   out must not overlap x or scratch. Rows are done in order, but for copied pixels, of which one may wait for the
- *            next, at most until the next row that has one.
+ * Aliasing   out may overlap x from below, and must not overlap scratch. Pixels are done in order, one or two neighbours at a
+ *            time; windows that lie inside x are read again for every eight channels, which are stored before the next. Of
+ *            copied pixels one may wait for the next: it is written late, at a place that was free all the time.
  * Rounding   eq_requantize.h.
  * Scratch    two columns and two lists of groups: EQ_CONV2D_TILE_S8_SCRATCH bytes, 4-byte aligned.
  */
@@ -68,7 +69,10 @@ EQ_INLINE void eq_conv2d_tile_gather(int8_t *to, const int8_t *x, int32_t y0, in
       eq_column_fill(to, 0, 0, 0, p->pad_value, whole);
     } else {
       const int8_t *from = x + (iy * p->in_w + x0) * p->in_c + left;
-      if (right - left < whole) {
+      if (whole > 16) {
+        eq_column_fill(to, 0, 0, 0, p->pad_value, left);
+        eq_column_fill(to, 0, 0, right, p->pad_value, whole - right);
+      } else if (right - left < whole) {
         eq_column_fill(to, 0, 0, 0, p->pad_value, whole);
       }
       eq_column_copy(to, 0, 0, left, from, right - left);
@@ -126,11 +130,13 @@ EQ_INLINE void eq_conv2d_tile_s8(int8_t *out, const int8_t *x, void *scratch, co
   int8_t *columns = (int8_t *)(copied + 2 * p->groups + 1);
   int8_t *waiting = NULL; /* the place of the results of a pixel in column 0 that waits for another one in column 1 */
   eq_tile_frame_t frame;
-  eq_tile_start(&frame, depth, p->groups, p->shift, p->out_zero, p->clamp_min, p->clamp_max);
+  eq_tile_start(&frame, p->shift, p->out_zero, p->clamp_min, p->clamp_max);
   if (p->kind > 0) {
     eq_conv2d_tile_point(copied, columns, depth, p->segment, p);
-    eq_tile_end_list(direct + 2 * p->groups, &frame);
-    eq_tile_end_list(copied + 2 * p->groups, &frame);
+    direct[2 * p->groups] = NULL;
+    copied[2 * p->groups] = NULL;
+  } else {
+    eq_tile_start_pairs(&frame, depth);
   }
   EQ_NO_UNROLL
   for (int32_t oy = 0; oy <= p->out_h; ++oy) {
@@ -141,10 +147,7 @@ EQ_INLINE void eq_conv2d_tile_s8(int8_t *out, const int8_t *x, void *scratch, co
     if (p->kind > 0 && !flush && y0 >= 0 && y0 + reach < p->in_h && first < behind) {
       const int8_t *from = x + y0 * row + first * step - p->pad_left * p->in_c;
       const int32_t most = (p->in_h - reach - y0) * row - p->segment + p->pad_left * p->in_c;
-      end = behind;
-      while (end > first && (end - 1) * step > most) {
-        --end;
-      }
+      end = eq_conv2d_tile_limit((most + step) / step, behind);
       eq_conv2d_tile_point(direct, from, step, p->dilation_h * row, p);
     }
     EQ_NO_UNROLL

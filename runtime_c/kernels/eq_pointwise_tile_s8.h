@@ -47,7 +47,8 @@ EQ_INLINE void eq_pointwise_tile_s8(int8_t *out, const int8_t *x, const int8_t *
                              p->shift,     p->out_zero, p->clamp_min,    p->clamp_max, 0};
   const int32_t step = p->stride_w * p->in_c;
   eq_tile_frame_t frame;
-  eq_tile_start(&frame, p->in_c, 0, p->shift, p->out_zero, p->clamp_min, p->clamp_max);
+  eq_tile_start(&frame, p->shift, p->out_zero, p->clamp_min, p->clamp_max);
+  eq_tile_start_pairs(&frame, p->in_c);
   EQ_NO_UNROLL
   for (int32_t oy = 0; oy < p->out_h; ++oy) {
     const int8_t *in = x + oy * (p->stride_h * p->in_w * p->in_c);

@@ -33,6 +33,7 @@ def int16_edges() -> Graph:
         _convolution(made, (DType.INT16, DType.INT8), made.integers(3, 1, 1, depth), 1, wide=True)
     _sums(made)
     _others(made)
+    _windows(made)
     return made.graph
 
 
@@ -99,6 +100,20 @@ def _sums(made: Edges) -> None:
         made.node("mul", (image, other, made.constant([1 << 18])), {**zeros, "shift": 0}, 0, (-32768, 999))
     small = made.constant(np.array([[[-63], [63], [3]]]), np.int16)
     made.node("mul", (image, small, made.constant([1 << 18])), {**zeros, "shift": 10}, 0, (-32768, 999))
+
+
+def _windows(made: Edges) -> None:
+    """Channels around blocks of sixteen, in windows that are cut off at borders; sums of one channel, and of many."""
+    for channels, clamp in ((1, INT16), (16, (-999, 32767)), (37, (-32768, 999))):
+        window: Attributes = {"kernel": (3, 2), "strides": (2, 1), "pads": (1, 0, 0, 1)}
+        made.node("max_pool", (made.input(1, 6, 5, channels, dtype=DType.INT16),), window, 0, clamp)
+        counts = (2, 3, 4, 6)
+        factors = made.constant([3 * 2**30 // count for count in counts])
+        given: Attributes = {**window, "shift": 1, "counts": counts, "in_zero": 0}
+        made.node("average_pool", (made.input(1, 6, 5, channels, dtype=DType.INT16), factors), given, 0, clamp)
+    for shape, axes in (((1, 1, 41), (2,)), ((1, 9, 37), (1,)), ((1, 9, 16), (1,))):
+        given = {"acc": "i32", "shift": 1, "axes": axes, "keepdims": 0, "in_zero": 0}
+        made.node("mean", (made.input(*shape, dtype=DType.INT16), made.constant([2**28])), given, 0, INT16)
 
 
 def _others(made: Edges) -> None:

@@ -22,7 +22,6 @@ from edgeq.memory.schedule import Order
 from edgeq.numerics.array import Array
 
 APART: Final[Mapping[str, str]] = {
-    "eq_conv2d_tile_s8": "a pixel may wait for one of a later row before it is written",
     "eq_float_determinant": "every determinant is computed in place of a copy",
     "eq_float_matmul": "every row of the result reads all of b",
     "eq_gather": "which elements are read is not known before the run",
@@ -202,6 +201,20 @@ def gathered(record: Mapping[str, int], x_bytes: int, out_bytes: int, pixels: in
     firsts = np.minimum.reduceat(starts, np.arange(0, len(starts), pixels))
     written = np.minimum(np.arange(1, len(firsts) + 1) * pixels, len(starts)) * record["out_c"] * out_bytes
     return groups(firsts, written, _image_bytes(record, "in_c", x_bytes))
+
+
+def in_pairs(record: Mapping[str, int], block: int) -> Order:
+    """A convolution of int8 whose windows are read again for each block of channels, for a pixel or for two neighbours.
+
+    A pixel may also be written later than the ones behind it: what it reads has been copied, and its place been read.
+
+    Args:
+        record: the convolution's.
+        block: channels of a block.
+    """
+    starts = window_starts(record, record["in_c"])
+    ends = np.minimum(np.arange(len(starts), dtype=np.int64) + 2, len(starts))
+    return pointwise(Pixels(starts, ends, _image_bytes(record, "in_c", 1)), record["out_c"], 1, block)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Weights in the order in which the kernels that only MVE has read them.
 
-The C side of every function here is a header in ``runtime_c/arch/mve``: ``eq_ring.h``, ``eq_tile.h``.
+The C side of every function here is a header in ``runtime_c/arch/mve``: ``eq_octets.h``, ``eq_ring.h``,
+``eq_tile.h``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,21 @@ def pack_tiles(weights: Array, bias: Array, multiplier: Array, *, in_groups: boo
     biases, multipliers = (_halves(values) for values in (bias, multiplier))
     halves = np.concatenate([biases, ordered], axis=2).reshape(channels // TILE_CHANNELS, -1)
     return np.concatenate([halves, multipliers.reshape(channels // TILE_CHANNELS, -1)], axis=1).reshape(-1)
+
+
+def pack_octets(weights: Array, bias: Array, multiplier: Array) -> Array:
+    """The stream of ``eq_octets.h``; arguments as for :func:`pack_tiles`.
+
+    Returns:
+        int8, flat. Per eight channels, the even ones before the odd ones each time: biases, weights in chunks of
+        sixteen places, multipliers.
+    """
+    channels, depth = weights.shape
+    padded = np.pad(weights, ((0, 0), (0, -depth % TILE_CHUNK)))
+    # [block, chunk, half, channel of the half, place]
+    ordered = padded.reshape(channels // TILE_CHANNELS, 4, 2, -1, TILE_CHUNK).transpose(0, 3, 2, 1, 4)
+    parts = [_halves(bias), ordered, _halves(multiplier)]
+    return np.concatenate([part.reshape(channels // TILE_CHANNELS, -1) for part in parts], axis=1).reshape(-1)
 
 
 def _halves(values: Array) -> Array:

@@ -16,32 +16,7 @@
 
 #include <eq_common.h>
 #include <eq_scaling.h>
-
-EQ_INLINE int32_t eq_window_sum_s16(const int16_t *x, int32_t rows, int32_t cols, int32_t row_stride,
-                                    int32_t col_stride) {
-  int32_t sum = 0;
-  for (int32_t r = 0; r < rows; r++) {
-    const int16_t *at = x + r * row_stride;
-    for (int32_t k = 0; k < cols; k++) {
-      sum += *at;
-      at += col_stride;
-    }
-  }
-  return sum;
-}
-
-/* The sum in 64 bits, shifted to the right: rows of at most 2^15 positions each, or parts of them. */
-EQ_INLINE int32_t eq_window_sum_wide_s16(const int16_t *x, int32_t rows, int32_t cols, int32_t row_stride,
-                                         int32_t col_stride, int32_t shift) {
-  int64_t sum = 0;
-  for (int32_t r = 0; r < rows; r++) {
-    for (int32_t k = 0; k < cols; k += 1 << 15) {
-      const int32_t some = cols - k < 1 << 15 ? cols - k : 1 << 15;
-      sum += eq_window_sum_s16(x + r * row_stride + k * col_stride, 1, some, 0, col_stride);
-    }
-  }
-  return (int32_t)(sum >> shift);
-}
+#include <eq_window_sums_s16.h>
 
 EQ_INLINE void eq_average_window_s16(int16_t *out, const int16_t *x, int32_t rows, int32_t cols, int32_t row_stride,
                                      int32_t col_stride, int32_t channels, int32_t wide, eq_scaling_t scaling) {

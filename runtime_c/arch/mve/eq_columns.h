@@ -50,12 +50,18 @@ EQ_INLINE void eq_column_copy(void *columns, int32_t pixel, int32_t depth, int32
 
 EQ_INLINE void eq_column_fill(void *columns, int32_t pixel, int32_t depth, int32_t at, int32_t value, int32_t n) {
   int8_t *to = (int8_t *)columns + pixel * depth + at;
-  const int8x16_t lanes = vdupq_n_s8((int8_t)value);
-  EQ_NO_UNROLL
-  for (; n > 0; n -= 16) {
-    vstrbq_p_s8(to, lanes, vctp8q((uint32_t)n));
-    to += 16;
+  if (n <= 0) {
+    return;
   }
+  __asm__ volatile(
+      "vdup.8 q0, %[value]\n\t"
+      "dlstp.8 lr, %[n]\n\t"
+      "1:\n\t"
+      "vstrb.8 q0, [%[to]], #16\n\t"
+      "letp lr, 1b"
+      : [to] "+r"(to)
+      : [n] "r"(n), [value] "r"(value)
+      : "q0", "lr", "memory");
 }
 
 EQ_INLINE const int8_t *eq_column_at(const void *columns, int32_t pixel, int32_t depth) {

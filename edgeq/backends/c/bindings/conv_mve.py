@@ -324,6 +324,7 @@ def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
         inputs=node.inputs[:1],
         outputs=node.outputs,
         constants=tile_constants(rows.reshape(bias.size, -1), bias, multiplier, isa, in_groups=windows.kind > 0),
+        trailing=orders.trail(orders.in_pairs(geometry(node, graph), packing_mve.TILE_CHANNELS)),
     )
 
 
