@@ -56,6 +56,8 @@ EQ_INLINE void eq_conv2d_wide_s8(int8_t *out, const int8_t *x, void *scratch, co
                                  p->kernel_w, p->dilation_h, p->pad_value, 1,       4,       2};
   const eq_wide_t set = eq_wide_set(scratch, weights, p->depth, p->out_c, p->out_zero);
   int8_t *to = out;
+  const int32_t apart = p->stride_w * p->in_c;
+  const int32_t last = p->in_w - p->stride_w - p->kernel_w; /* where a pair of windows may begin */
   int32_t filled = 0;
   int32_t y0 = -p->pad_top;
   EQ_NO_UNROLL
@@ -64,11 +66,26 @@ EQ_INLINE void eq_conv2d_wide_s8(int8_t *out, const int8_t *x, void *scratch, co
   }
   EQ_NO_UNROLL
   for (int32_t oy = 0; oy < p->out_h; ++oy) {
+    const int32_t is_inside = y0 >= 0 && y0 + (p->kernel_h - 1) * p->dilation_h < p->in_h;
     int32_t x0 = -p->pad_left;
-    EQ_NO_UNROLL
-    for (int32_t ox = 0; ox < p->out_w; ++ox) {
+    int32_t left = p->out_w;
+    while (left > 0) {
+      if (is_inside && filled == 0 && x0 >= 0) {
+        const int8_t *from = x + (y0 * p->in_w + x0) * p->in_c;
+        for (; left > 1 && x0 <= last; left -= 2) {
+          eq_small_rows_pair(scratch, from, apart, &image);
+          eq_wide_multiply(to, p->out_c, 2, &set);
+          from += 2 * apart;
+          to += 2 * p->out_c;
+          x0 += 2 * p->stride_w;
+        }
+        if (left == 0) {
+          break;
+        }
+      }
       eq_small_rows_window(scratch, filled, y0, x0, &image);
       x0 += p->stride_w;
+      --left;
       ++filled;
       if (pixels >= 2 && filled == 2) {
         eq_wide_multiply(to, p->out_c, 2, &set);

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Final
 
 from edgeq.backends.base import ChainChoice
@@ -94,8 +95,8 @@ def nearly_free(
 ) -> tuple[Sequence[Step | Chain], Plan]:
     """Steps and plan with chains where these spare much of the arena and cost next to no instructions.
 
-    A program with faster kernels than those that are bound first stays as it is: chains would have to do without. So
-    does one whose weights would grow: where bands need another packing, they run on another kernel than whole images.
+    Nodes with faster kernels than those that are bound first stay as they are: chains would have to do without. So does
+    a program whose weights would grow: where bands need another packing, they run on another kernel than whole images.
 
     Args:
         graph: the integer graph.
@@ -105,14 +106,18 @@ def nearly_free(
     """
     steps, plan = found
     search = ChainSearch(graph, isa, forced)
-    if [step.candidate for step in steps] != [step.candidate for step in search.steps]:
-        return found
+    faster = {
+        step.node.name: step
+        for step, first in zip(steps, search.steps, strict=True)
+        if step.candidate != first.candidate
+    }
     macs = sum(step.macs for step in steps)
     for share in _SPARED:
         cuts = search.cheapest(int(plan.arena_bytes * share))
         if cuts is None or sum(cut.cost for cut in cuts) > _FREE * macs:
             continue
-        made = search.program(cuts)
+        chained = {node.name for cut in cuts if cut.way is not None for node in graph.nodes[cut.first : cut.end]}
+        made = None if chained & faster.keys() else search.program(cuts, faster)
         if made is None or made[1].arena_bytes > plan.arena_bytes * _SPARED[-1]:
             continue
         if weight_bytes(_calls(made[0])) <= weight_bytes(steps):
@@ -290,13 +295,18 @@ class ChainSearch:
                     break
         return steps, plan
 
-    def program(self, cuts: Sequence[Cut]) -> Planned | None:
-        """The steps of some cuts, and their plan; None where a chain cannot be made."""
+    def program(self, cuts: Sequence[Cut], faster: Mapping[str, Step] = MappingProxyType({})) -> Planned | None:
+        """The steps of some cuts, and their plan; None where a chain cannot be made.
+
+        Args:
+            cuts: of the whole schedule.
+            faster: by node name, steps in place of those that are bound first.
+        """
         steps: list[Step | Chain] = []
         for cut in cuts:
             node = self.graph.nodes[cut.first]
             if cut.way is None:
-                step = self._by_node.get(node.name)
+                step = faster.get(node.name, self._by_node.get(node.name))
                 if step is not None:
                     steps.append(step)
                 continue

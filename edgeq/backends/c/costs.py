@@ -29,10 +29,12 @@ TERMS: Final = (
     "gathered",
     "rounded",
     "lines",
+    "weights",
 )
 """What coefficients belong to: one for the call; multiply-accumulates; elements of the results, and by channel;
 operands of the multiply-accumulates of one channel; elements of the operands; pixels and windows of all groups; for
-"rounded" multiply-accumulates with what fills up vectors and pairs, for "lines" runs along an image's longer side."""
+"rounded" multiply-accumulates with what fills up vectors and pairs, for "lines" runs along an image's longer side, for
+"weights" multiply-accumulates of one pixel."""
 _TILES: Final[Mapping[str, tuple[int, int]]] = {
     "eq_conv2d_phases_s8": (2, 2),
     "eq_conv2d_winograd_4x4_s8": (4, 4),
@@ -40,6 +42,8 @@ _TILES: Final[Mapping[str, tuple[int, int]]] = {
     "eq_conv2d_winograd_wide_s8": (2, 8),
 }
 """Rows and columns of results that a kernel computes at once, those beyond the image too."""
+_PAIRS: Final = "eq_pointwise_wide_s8"
+"""Computes two pixels of a row at once, also where there is one; with stride 1 all pixels are a row."""
 
 _VECTOR: Final = 16
 _WORD: Final = 4
@@ -79,6 +83,9 @@ def terms_of(node: Node, graph: Graph, candidate: str, isa: Isa) -> tuple[float,
     waste = 1.0
     if tiles is not None:
         waste = prod(-(-size // tile) * tile / size for size, tile in zip(shape[1:3], tiles, strict=True))
+    elif candidate.startswith(_PAIRS):
+        row = prod(shape[1:3]) if node.integers("strides") == (1, 1) else shape[2]
+        waste = -(-row // 2) * 2 / row
     elements = waste * sum(tensor.elements for tensor in results)
     channels = max(shape[-1], 1) if shape else 1
     macs = waste * BY_NAME[node.op].macs(node, given)
@@ -96,6 +103,7 @@ def terms_of(node: Node, graph: Graph, candidate: str, isa: Isa) -> tuple[float,
         windows * groups,
         _rounded(node, graph, pixels, _VECTOR if isa[0] == "mve" else _WORD) if node.op == "conv2d" else macs,
         elements / max(shape[1:3]) if len(shape) == _IMAGE else 0.0,
+        macs / pixels if pixels else 0.0,
     )
 
 

@@ -179,6 +179,40 @@ def pack_wide(weights: Array, bias: Array, multiplier: Array) -> Array:
     return np.concatenate(parts, axis=1).reshape(-1)
 
 
+def pack_narrow(weights: Array, bias: Array, multiplier: Array) -> Array:
+    """What ``eq_wide_widen`` of ``eq_wide.h`` makes :func:`pack_wide`'s of, little-endian.
+
+    Args:
+        weights: int8 [channels, depth], channels a multiple of 4.
+        bias: int32 [channels].
+        multiplier: int32 [channels].
+
+    Returns:
+        int8, flat. Depth is padded to 4; per four channels four biases, per four places four bytes of each channel,
+        four multipliers.
+    """
+    padded = pad_last(weights, 4)
+    channels, depth = padded.shape
+    words = padded.reshape(channels // 4, 4, depth // 4, 4).transpose(0, 2, 1, 3)
+    parts = [_bytes_of(bias.reshape(-1, 4)), words.reshape(channels // 4, -1), _bytes_of(multiplier.reshape(-1, 4))]
+    return np.concatenate(parts, axis=1).reshape(-1)
+
+
+def pack_eight(weights: Array, bias: Array, multiplier: Array) -> Array:
+    """Everything that ``eq_eight.h`` reads of the output channels of a convolution, little-endian.
+
+    Args:
+        weights: int8 [channels, 8].
+        bias: int32 [channels].
+        multiplier: int32 [channels].
+
+    Returns:
+        int8, flat: per channel bias, eight weights as int16 in the order 0 2 1 3 4 6 5 7, multiplier.
+    """
+    wide = np.ascontiguousarray(weights[:, (0, 2, 1, 3, 4, 6, 5, 7)].astype("<i2")).view(np.int8)
+    return np.concatenate([_bytes_of(bias), wide, _bytes_of(multiplier)], axis=1).reshape(-1)
+
+
 def pack_quads(weights: Array, bias: Array, multiplier: Array) -> Array | None:
     """Everything that ``eq_quads.h`` reads of a fully connected layer, little-endian; None where it cannot take it.
 

@@ -1,6 +1,7 @@
 /*
  * Windows of rows of few values, widened: the gather of a first layer, of images with few channels.
  *   eq_small_rows_window   a window into column `pixel` of those of eq_triple.h or eq_wide.h
+ *   eq_small_rows_pair     the windows of two neighbouring pixels, neither of which touches padding, into columns of eq_wide.h
  *
  * A column holds the whole words of all rows, then what is left of all rows, one to three values of each, in turn: so a
  * row is moved four values at a time although its length is no multiple of four. Neither that nor the number of rows is
@@ -12,6 +13,7 @@
 #include <eq_common.h>
 #include <eq_dot.h>
 #include <eq_unroll.h>
+#include <eq_wide.h>
 #include <eq_window.h>
 
 typedef struct {
@@ -51,6 +53,49 @@ EQ_INLINE void eq_small_rows_row(eq_pair_t *column, const int8_t *src, int32_t k
     const int32_t at = ky * rest + i;
     eq_pair_t *const pair = column + (p->kernel_h * words + (at >> 2)) * p->group + (at & 1) * p->odd;
     ((int16_t __attribute__((may_alias)) *)pair)[(at >> 1) & 1] = src[i];
+  }
+}
+
+typedef int16_t __attribute__((may_alias)) eq_wide_half_t;
+
+/* Row `ky` of two windows, `apart` bytes from each other; returns where the words of the next one go. */
+EQ_INLINE eq_pair_t *eq_small_rows_both(eq_pair_t *to, eq_wide_half_t *halves, const int8_t *src, int32_t apart,
+                                        int32_t ky, const eq_small_rows_t *p) {
+  const int32_t words = (p->kernel_w * p->in_c) >> 2;
+  const int32_t rest = (p->kernel_w * p->in_c) & 3;
+  for (int32_t word = 0; word < words; ++word) {
+    to = eq_wide_words(to, eq_load_word(src), eq_load_word(src + apart));
+    src += 4;
+  }
+  for (int32_t i = 0; i < rest; ++i) {
+    const int32_t at = ky * rest + i;
+    const int32_t half = (at >> 2) * 8 + (at & 1) * 4 + ((at >> 1) & 1);
+    halves[half] = src[i];
+    halves[half + 2] = src[apart + i];
+  }
+  return to;
+}
+
+/* The first window begins at `src`. The compiler must not know how addresses hang together: it would compute each from
+   the first. */
+EQ_INLINE void eq_small_rows_pair(void *columns, const int8_t *src, int32_t apart, const eq_small_rows_t *p) {
+  const int32_t row = p->dilation_h * p->in_w * p->in_c;
+  eq_pair_t *to = (eq_pair_t *)columns;
+  eq_wide_half_t *halves = (eq_wide_half_t *)(to + 4 * p->kernel_h * ((p->kernel_w * p->in_c) >> 2));
+  __asm__("" : "+r"(halves));
+  if (EQ_KNOWN(p->kernel_h, 3)) {
+    EQ_UNROLL_3
+    for (int32_t ky = 0; ky < 3; ++ky) {
+      to = eq_small_rows_both(to, halves, src, apart, ky, p);
+      src += row;
+      __asm__("" : "+r"(src));
+    }
+    return;
+  }
+  EQ_NO_UNROLL
+  for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
+    to = eq_small_rows_both(to, halves, src, apart, ky, p);
+    src += row;
   }
 }
 

@@ -10,6 +10,7 @@ from edgeq.backends.c.bindings import (
     conv_mve,
     conv_panel,
     conv_winograd,
+    conv_winograd_line,
     dense,
     dense_mve,
     elementwise,
@@ -56,7 +57,7 @@ BINDINGS: tuple[Binding, ...] = (
     *logic.BINDINGS,
 )
 
-FASTER: tuple[Binding, ...] = (*conv_winograd.BINDINGS, *conv_dsp.FASTER)
+FASTER: tuple[Binding, ...] = (*conv_winograd.BINDINGS, *conv_winograd_line.BINDINGS, *conv_dsp.FASTER)
 """What may stand in for a kernel of ``BINDINGS`` where memory allows it, the fastest of an operator first."""
 
 # Operators without any kernel, with the reason. Whatever is neither here nor above is a mistake that a test finds.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -41,7 +42,16 @@ _FARTHEST = 1 << 16
 _FEW = 12
 """Values of a row that is moved without a loop."""
 _WIDE_WEIGHTS = 512
-"""Weights that may take two bytes each."""
+"""Weights that may take two bytes each unasked."""
+_STORED_WEIGHTS = 1024
+"""Weights of a 1x1 convolution up to which they are stored as int16 where memory allows it: others are widened."""
+_FEWEST_PIXELS = 8
+"""Of an odd number, where two go together: what is computed of no pixel eats the gain of fewer."""
+_LARGE_WEIGHTS = 8192
+"""Weights that may take two bytes each where memory allows it: beyond, a column no longer is small beside them."""
+_FEWEST_PLACES = 16
+"""Of a window: what gathers fewer costs more than all products."""
+_EIGHT = 8
 _SMALL_SHARE = 7 / 8
 """Places of a window, of those of its rows rounded up: below, what is spared pays for moving single values."""
 
@@ -304,6 +314,73 @@ def _bind_pointwise(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
+def _refuse_int16(node: Node, graph: Graph) -> str | None:
+    """Why kernels that have no left shift and take four channels at a time cannot serve a node, or None."""
+    if graph.results(node)[0].shape[3] % 4 or node.integer("shift"):
+        return "the output channels are no multiple of 4, or the accumulator is shifted to the left"
+    return None
+
+
+def _match_eight(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_pointwise(node, graph, isa) or _refuse_int16(node, graph)) is not None:
+        return reason
+    weight = graph.operands(node)[1]
+    if weight.shape[3] != _EIGHT:
+        return f"it has not {_EIGHT} input channels"
+    return f"it has more than {_WIDE_WEIGHTS} weights" if weight.elements > _WIDE_WEIGHTS else None
+
+
+def _pointwise_record(node: Node, graph: Graph) -> dict[str, int]:
+    return {**pixel_sizes(node, graph), "out_zero": node.integer("out_zero"), **clamp_fields(node)}
+
+
+def _bind_eight(node: Node, graph: Graph, isa: Isa) -> Call:
+    del isa
+    weights, bias, multiplier = constants(node, graph)
+    record = _pointwise_record(node, graph)
+    in_c, out_c = record.pop("in_c"), record["out_c"]
+    pixels = orders.pixels_of(record, in_c, graph.operands(node)[0].size_bytes, 1)
+    return Call(
+        kernel="eq_pointwise_eight_s8",
+        record=record,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": packing.pack_eight(weights.reshape(out_c, in_c), bias, multiplier)},
+        trailing=orders.trail(orders.pointwise(pixels, out_c, 1, out_c)),
+    )
+
+
+def _match_pointwise_wide(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_pointwise(node, graph, isa) or _refuse_int16(node, graph)) is not None:
+        return reason
+    width = pixel_sizes(node, graph)["out_w"]
+    return "a row has few pixels, and an odd number of them" if width % 2 and width < _FEWEST_PIXELS else None
+
+
+def _match_pointwise_stored(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _match_pointwise_wide(node, graph, isa)) is not None:
+        return reason
+    elements = graph.operands(node)[1].elements
+    return f"it has more than {_STORED_WEIGHTS} weights" if elements > _STORED_WEIGHTS else None
+
+
+def _bind_pointwise_wide(node: Node, graph: Graph, isa: Isa, *, widened: bool) -> Call:
+    weights, bias, multiplier = constants(node, graph)
+    sizes = _pointwise_record(node, graph)
+    in_c, out_c = sizes["in_c"], sizes["out_c"]
+    pack = packing.pack_narrow if widened else packing.pack_wide
+    record = {**sizes, "depth": packing.column_segment(in_c, isa), "widened": out_c if widened else 0}
+    pixels = orders.pixels_of(record, in_c, graph.operands(node)[0].size_bytes, 2)
+    return Call(
+        kernel="eq_pointwise_wide_s8",
+        record=record,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": pack(weights.reshape(out_c, in_c), bias, multiplier)},
+        trailing=orders.trail(orders.pointwise(pixels, out_c, 1, out_c)),
+    )
+
+
 def _match_triple(node: Node, graph: Graph, isa: Isa) -> str | None:
     if node.integer("group") > 1 and is_depthwise(node, graph):
         return "every channel has its own weights"
@@ -356,12 +433,22 @@ def _bind_small(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _match_wide(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if (reason := _match_small(node, graph, isa)) is not None:
+    if (reason := _match_small(node, graph, isa) or _refuse_int16(node, graph)) is not None:
         return reason
     weight = graph.operands(node)[1]
-    if weight.shape[0] % 4 or node.integer("shift"):
-        return "the output channels are no multiple of 4, or the accumulator is shifted to the left"
     return f"it has more than {_WIDE_WEIGHTS} weights" if weight.elements > _WIDE_WEIGHTS else None
+
+
+def _match_large(node: Node, graph: Graph, isa: Isa) -> str | None:
+    """Windows of any length in columns for weights of int16."""
+    if (reason := _match_triple(node, graph, isa) or _refuse_int16(node, graph)) is not None:
+        return reason
+    if node.integer("group") > 1 or node.integers("dilations")[1] > 1:
+        return "there are groups, or gaps in the rows of a window"
+    weight = graph.operands(node)[1]
+    if weight.shape[1:3] == (1, 1) or weight.elements < _FEWEST_PLACES * weight.shape[0]:
+        return "the kernel is 1x1, or a window has few values"
+    return f"it has more than {_LARGE_WEIGHTS} weights" if weight.elements > _LARGE_WEIGHTS else None
 
 
 def _bind_wide(node: Node, graph: Graph, isa: Isa) -> Call:
@@ -403,6 +490,7 @@ def _bind_triple(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 BINDINGS: tuple[Binding, ...] = (
+    Binding("conv2d", "eq_pointwise_eight_s8", _match_eight, _bind_eight, "highmul"),
     Binding("conv2d", "eq_pointwise_s8", _match_pointwise, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_depthwise_columns_s8", _match_depthwise_columns, _bind_depthwise_columns, "highmul"),
     Binding("conv2d", "eq_depthwise_planes_s8", _match_depthwise_sequence, _bind_depthwise_planes, "highmul"),
@@ -415,7 +503,24 @@ BINDINGS: tuple[Binding, ...] = (
 
 FASTER: tuple[Binding, ...] = (
     Binding(
+        "conv2d",
+        "eq_pointwise_wide_s8",
+        _match_pointwise_stored,
+        partial(_bind_pointwise_wide, widened=False),
+        "highmul",
+        variant="stored",
+    ),
+    Binding(
+        "conv2d",
+        "eq_pointwise_wide_s8",
+        _match_pointwise_wide,
+        partial(_bind_pointwise_wide, widened=True),
+        "highmul",
+        variant="widened",
+    ),
+    Binding("conv2d", "eq_conv2d_wide_s8", _match_large, _bind_wide, "highmul", variant="large"),
+    Binding(
         "conv2d", "eq_depthwise_planes_s8", _match_depthwise_images, _bind_depthwise_planes, "highmul", variant="image"
     ),
 )
-"""For images, where memory allows four planes of int16."""
+"""Where memory allows weights of int16, for images four planes of int16."""

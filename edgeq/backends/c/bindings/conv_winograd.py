@@ -166,30 +166,39 @@ def _order(form: Form, record: Mapping[str, int]) -> Order:
 
 def _packed(weights: Array) -> Array:
     """Pair of output channels, four input channels, tap, output channel, input channel; flat int8."""
-    pairs = _pairs(weights).reshape(-1, 2, 9, weights.shape[3] // _CHANNELS, _CHANNELS)
+    pairs = pairs_of(weights).reshape(-1, 2, 9, weights.shape[3] // _CHANNELS, _CHANNELS)
     return np.ascontiguousarray(pairs.transpose(0, 3, 2, 1, 4)).reshape(-1)
 
 
 def _packed_transformed(form: Form, weights: Array, isa: Isa) -> Array:
     """Transformed weights of pairs of output channels; flat int16.
 
-    DSP: four input channels, half of the four, position, output channel, input channel; the first half has the first
-    and third of the channels, the second the others. ARMv7-M: input channel, position, output channel. ARMv6-M:
-    position, output channel, input channel.
+    DSP: :func:`packed_halves`. ARMv7-M: input channel, position, output channel. ARMv6-M: position, output channel,
+    input channel.
     """
     positions, depth = len(form.matrix) ** 2, weights.shape[3]
+    transformed = form.transformed(pairs_of(weights)).reshape(-1, positions, depth)
     if isa[0] == "dsp":
-        halves = form.transformed(_pairs(weights)).reshape(-1, 2, positions, depth // _CHANNELS, 2, 2)
-        ordered = halves.transpose(0, 3, 5, 2, 1, 4)
-    else:
-        pairs = form.transformed(_pairs(weights)).reshape(-1, 2, positions, depth)
-        ordered = pairs.transpose((0, 2, 1, 3) if isa[0] == "v6m" else (0, 3, 2, 1))
+        return packed_halves(transformed)
+    pairs = transformed.reshape(-1, 2, positions, depth)
+    ordered = pairs.transpose((0, 2, 1, 3) if isa[0] == "v6m" else (0, 3, 2, 1))
     return np.ascontiguousarray(ordered, np.int16).reshape(-1)
 
 
-def _pairs(weights: Array) -> Array:
-    """The weights with an even number of output channels."""
-    return np.pad(weights, [(0, len(weights) % 2), (0, 0), (0, 0), (0, 0)])
+def packed_halves(transformed: Array) -> Array:
+    """What ``eq_tile_products.h`` reads of transformed weights [out_channels, positions, in_channels]; flat int16.
+
+    Pair of output channels, four input channels, half of the four, position, output channel, input channel; the first
+    half has the first and third of the channels, the second the others.
+    """
+    positions, depth = transformed.shape[1:]
+    halves = transformed.reshape(-1, 2, positions, depth // _CHANNELS, 2, 2)
+    return np.ascontiguousarray(halves.transpose(0, 3, 5, 2, 1, 4), np.int16).reshape(-1)
+
+
+def pairs_of(weights: Array) -> Array:
+    """The weights [out_channels, …] with an even number of output channels."""
+    return np.pad(weights, [(0, len(weights) % 2), *[(0, 0)] * (weights.ndim - 1)])
 
 
 def binding_of(form: Form) -> Binding:
