@@ -15,9 +15,13 @@ from edgeq.analysis import executors, verify
 from edgeq.analysis.comparison import Comparison
 from edgeq.analysis.executors import spec_of
 from edgeq.analysis.verify import verify_folder
+from edgeq.backends.c import emit_c
 from edgeq.backends.program import step_nodes
 from edgeq.cli.verify import command, show
+from edgeq.describe import image_facts
 from edgeq.errors import EdgeqError
+from edgeq.firmware import images
+from edgeq.firmware.link import link_chip
 from edgeq.folder import Compiled
 from edgeq.ir import DType, Tensor
 from edgeq.manifest import RowBands, calls_of
@@ -128,3 +132,26 @@ def test_rows_over_time_lie_along_the_width() -> None:
 def test_rows_that_no_tensor_has_are_refused(name: str, first: int, end: int) -> None:
     with pytest.raises(ValueError, match="no rows"):
         calls_of([RowBands(name, (first,), (end,))], {"x": Tensor("x", (1, 6, 2, 2), DType.INT8)})
+
+
+def test_board_without_room_for_traces_has_no_image_for_rows(
+    tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch, needs_program: Callable[[str], str]
+) -> None:
+    needs_program("arm-none-eabi-gcc")
+    link = link_chip
+
+    def tight(*arguments: Any) -> None:
+        if arguments[-1].name == "emulated_rows.elf":
+            raise EdgeqError("EQ0402", "the image exceeds the flash")
+        link(*arguments)
+
+    monkeypatch.setattr(images, "link_chip", tight)
+    graph, board = compiled.graph, compiled.board
+    program = emit_c(graph, compiled.name, board.target, aim="ram")
+    program.bundle.write(tmp_path / "sources")
+    facts = image_facts(graph, program, compiled.name)
+    made = images.build_images(
+        tmp_path / "sources", tmp_path, board, facts, constants=program.constants, traced=program.traced
+    )
+    assert {"image", "emulated"} <= made.files.keys()
+    assert "emulated-rows" not in made.files
