@@ -119,6 +119,7 @@ def _built(job: Job, build: Build) -> Images:
         image_facts(build.graph, build.program, job.options.name),
         constants=build.program.constants,
         optimize=job.options.gcc_optimize,
+        traced=build.program.traced if isinstance(build.program, CProgram) else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from edgeq.backends import program as emitted
@@ -14,7 +14,8 @@ from edgeq.backends.planning import Plan
 from edgeq.backends.program import ProgramStep, step_nodes
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.job import Job, Product
-from edgeq.manifest import Endpoint, Manifest, Options, Place, Planning, Program, Sources, StateValue, Step
+from edgeq.manifest import Endpoint, Manifest, Options, Place, Planning, Program, RowBands, Sources, StateValue, Step
+from edgeq.memory.rows import RowCall, row_axis
 from edgeq.ops import BY_NAME
 from edgeq.sources import DataSource, ModelSource, sha256_of
 from edgeq.version import __version__
@@ -172,8 +173,23 @@ def _step(graph: Graph, node: Node, step: ProgramStep | None, program: emitted.P
         source=tuple(dict.fromkeys(name for each in nodes for name in each.source)),
         results=tuple(_place(graph.tensors[name], program) for name in node.outputs),
         inner=() if chain is None else chain.inner,
+        bands=() if chain is None else tuple(row_bands(chain, graph)),
         scratch_offset=program.plan.scratch.get(node.name) if program is not None else None,
     )
+
+
+def row_bands(chain: Chain, graph: Graph) -> Iterator[RowBands]:
+    """By node of a chain, the rows that each band gives."""
+    for node in chain.nodes:
+        tensor = graph.tensors[node.outputs[0]]
+        row = tensor.size_bytes // tensor.shape[row_axis(tensor.shape)]
+        found = [
+            next((event.write for event in band if isinstance(event, RowCall) and event.name == node.name), None)
+            for band in chain.program.bands
+        ]
+        first = tuple(0 if write is None else write.first // row for write in found)
+        end = tuple(0 if write is None else write.end // row for write in found)
+        yield RowBands(tensor.name, first, end)
 
 
 def _place(tensor: Tensor, program: emitted.Program | None) -> Place:

@@ -18,9 +18,9 @@ from edgeq.files import DAMAGE, below, read_json, reason_of
 from edgeq.ir import Graph
 from edgeq.ir.serialize import load_graph
 from edgeq.ir.verify import verify_graph
-from edgeq.manifest import Manifest, read_manifest
+from edgeq.manifest import Manifest, Step, calls_of, read_manifest
 from edgeq.ops import infer
-from edgeq.runners.base import ImageSpec
+from edgeq.runners.base import ImageSpec, RowsSpec
 from edgeq.target import Board, load_saved_board
 from edgeq.writing import (
     MANIFEST,
@@ -133,15 +133,19 @@ class Compiled:
             if self.manifest.programs[entry.name].arithmetic != self.manifest.options.mode
         }
 
-    def spec_of(self, backend: str, image: str, steps_image: str | None = None) -> ImageSpec:
+    def spec_of(
+        self, backend: str, image: str, steps_image: str | None = None, rows_image: str | None = None
+    ) -> ImageSpec:
         """What a runner must know of an image.
 
         Args:
             backend: whose program it is.
             image: its kind in the manifest.
             steps_image: the kind of the file that gives every step's results, where that is another one.
+            rows_image: the kind of the file that also gives the rows inside steps that run in bands.
         """
         program, emulator = self.manifest.programs[backend], self.board.emulator
+        rows = tuple(self._rows(step, backend) for step in program.steps)
         return ImageSpec(
             name=self.name,
             inputs=tuple(place.spec for place in program.inputs),
@@ -149,11 +153,26 @@ class Compiled:
             steps=tuple(tuple(place.spec for place in step.results) for step in program.steps),
             image=self.image(image),
             steps_image=self.image(steps_image) if steps_image is not None else None,
+            rows=rows,
+            rows_image=self.image(rows_image) if rows_image is not None and any(rows) else None,
             machine=emulator.machine if emulator else None,
             machine_args=emulator.args if emulator else (),
             user_mode=emulator is not None and emulator.machine is None,
             macs=program.macs,
         )
+
+    def _rows(self, step: Step, backend: str) -> tuple[RowsSpec, ...]:
+        """What the calls of a step give that runs in bands, in the order of its calls.
+
+        Raises:
+            EdgeqError: EQ0104, the integer graph has other tensors.
+        """
+        if not step.bands:
+            return ()
+        try:
+            return calls_of(step.bands, self.graph_of(backend).tensors)
+        except ValueError as error:
+            raise _not_compiled(self.path, f"{MANIFEST}: {reason_of(error)}") from error
 
     def image(self, kind: str) -> Path | None:
         """The image or module of a kind, which need not exist any more; None where none was made."""

@@ -16,13 +16,14 @@ import numpy as np
 from edgeq.backends.constants import Blob
 from edgeq.backends.names import check_model_name
 from edgeq.firmware.facts import Sizes
-from edgeq.ir import DType, Quantization
+from edgeq.ir import DType, Quantization, Tensor
 from edgeq.json_shape import Natural, Positive, read_as
 from edgeq.memory.planner import PLANNERS
+from edgeq.memory.rows import row_axis
 from edgeq.notes import note
 from edgeq.numerics.scaling import MODES, Mode
 from edgeq.passes.removed_channels import RemovedChannels
-from edgeq.runners.base import TensorSpec
+from edgeq.runners.base import RowsSpec, TensorSpec
 from edgeq.writing import SCHEMA
 
 _TOLD: Final = 8
@@ -104,6 +105,45 @@ class StateValue:
 
 
 @dataclass(frozen=True)
+class RowBands:
+    """The rows of a tensor that each band of a step gives, which runs several nodes in bands of rows.
+
+    Attributes:
+        tensor: its name.
+        first: by band, the first row.
+        end: by band, the row behind the last one; equal to ``first`` where the band gives none.
+    """
+
+    tensor: str
+    first: tuple[Natural, ...]
+    end: tuple[Natural, ...]
+
+
+def calls_of(bands: Sequence[RowBands], tensors: Mapping[str, Tensor]) -> tuple[RowsSpec, ...]:
+    """The rows that each call of a step gives, in the order of the calls: band by band, in each node by node.
+
+    Args:
+        bands: of the step.
+        tensors: of the integer graph.
+
+    Raises:
+        ValueError: rows that a tensor does not have.
+    """
+    found: list[tuple[int, int, RowsSpec]] = []
+    for number, each in enumerate(bands):
+        tensor = tensors.get(each.tensor)
+        if tensor is None or len(tensor.shape) <= (axis := row_axis(tensor.shape)):
+            raise ValueError(f"there are no rows of {each.tensor}")
+        spec = TensorSpec(tensor.name, tensor.dtype.numpy.name, tensor.shape)
+        for band, (first, end) in enumerate(zip(each.first, each.end, strict=True)):
+            if first > end or end > tensor.shape[axis]:
+                raise ValueError(f"{each.tensor} has no rows {first} to {end}")
+            if first < end:
+                found.append((band, number, RowsSpec(spec, axis, band, first, end)))
+    return tuple(rows for _, _, rows in sorted(found, key=lambda each: each[:2]))
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a program.
 
@@ -117,6 +157,7 @@ class Step:
         source: the ONNX nodes that became it.
         results: what it computes.
         inner: of several nodes in one step, the tensors between them, which never lie in memory as a whole.
+        bands: of such a step, the rows that its nodes give, in their order: those of ``inner``, then the result.
         scratch_offset: where the scratch lies in the arena; None where there is none.
     """
 
@@ -129,6 +170,7 @@ class Step:
     source: tuple[str, ...]
     results: tuple[Place, ...]
     inner: tuple[str, ...] = ()
+    bands: tuple[RowBands, ...] = ()
     scratch_offset: Natural | None = None
 
     @property

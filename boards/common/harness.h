@@ -3,7 +3,8 @@
  * Commands come from the console, little endian, one byte each:
  *   'R' + the bytes of all inputs   run once; answer: the bytes of all outputs
  *   'V' + the bytes of all inputs   run step by step; answer: after each step the bytes of that step's results, at the
- *                                   end the bytes of all outputs as they lie in the arena then
+ *                                   end the bytes of all outputs as they lie in the arena then. A step of an image for
+ *                                   rows itself writes what its calls give, before the results
  *   'Z'                             reset the model's states, before each sequence of a model that has states
  *   'P'                             paint the arena with a pattern, so that no run finds what another one left
  *   'S'                             answer: uint32 deepest stack use of a run or step so far, uint32 size of the stack

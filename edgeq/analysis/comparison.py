@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from edgeq.interp import run
 from edgeq.ir import Graph, Node, State, Tensor
 from edgeq.numerics.array import Array, comparable
-from edgeq.runners.base import ImageSpec, RunResult
+from edgeq.runners.base import ImageSpec, RowsSpec, RunResult
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Mismatch:
     """The first element that differs: where it is, what the reference has, what was found; of float32 the bits.
 
     ``step`` is None for an output of the model, and for what the passes change. Where the model has states, ``sample``
-    is a sequence and ``time_step`` a run of it.
+    is a sequence and ``time_step`` a run of it. Inside a step that runs in bands of rows, ``band`` counts these from 0,
+    and ``rows`` are the first row and the end of what the call gave.
     """
 
     runner: str
@@ -30,6 +31,8 @@ class Mismatch:
     expected: int
     got: int
     time_step: int | None = None
+    band: int | None = None
+    rows: tuple[int, int] | None = None
 
     @classmethod
     def of(
@@ -61,6 +64,8 @@ class Mismatch:
             "index": list(self.index),
             "expected": self.expected,
             "got": self.got,
+            "band": self.band,
+            "rows": list(self.rows) if self.rows is not None else None,
         }
 
 
@@ -91,6 +96,15 @@ class Comparison:
             shaped = found.reshape(expected.shape)
             self.first = Mismatch.of(self.runner, sample, self.length, step, name, expected, shaped)
 
+    def compare_rows(self, sample: int, step: int, rows: RowsSpec, whole: Array, got: Array) -> None:
+        """Compare what one call gave inside a step of several nodes with those rows of the whole tensor."""
+        before = self.first
+        self.compare(sample, step, rows.tensor.name, rows.of(whole), got)
+        if self.first is not None and before is None:
+            index = list(self.first.index)
+            index[rows.axis] += rows.first
+            self.first = replace(self.first, index=tuple(index), band=rows.band, rows=(rows.first, rows.end))
+
     def to_json(self) -> dict[str, Any]:
         """The fields by name; ``tensors`` counts different tensors."""
         return {
@@ -113,12 +127,17 @@ def compare_runs(
         spec: the image.
         first_sample: number of the first sample.
         expected: the reference's tensors by name, one mapping a sample.
-        answer: each step's results, copied out before the next step; the outputs as they lay in the arena at the end,
-            which no later step may have touched; and the outputs of whole runs, where there were any.
+        answer: what each call of bands gave, and each step's results, copied out before the next one; the outputs as
+            they lay in the arena at the end, which no later step may have touched; and the outputs of whole runs, where
+            there were any.
     """
     assert answer.steps is not None  # they were asked for
     for number, wanted in enumerate(expected):
         sample = first_sample + number
+        if answer.rows is not None:
+            for step, (calls, parts) in enumerate(zip(spec.rows, answer.rows[number], strict=True)):
+                for rows, array in zip(calls, parts, strict=True):
+                    result.compare_rows(sample, step, rows, wanted[rows.tensor.name], array)
         for step, (tensors, arrays) in enumerate(zip(spec.steps, answer.steps[number], strict=True)):
             for tensor, array in zip(tensors, arrays, strict=True):
                 result.compare(sample, step, tensor.name, wanted[tensor.name], array)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from edgeq.ir import Graph
 from edgeq.job import Progress, silent
 from edgeq.manifest import Program
 from edgeq.numerics.array import Array
-from edgeq.runners.base import ImageSpec, RunRequest, RunResult
+from edgeq.runners.base import ImageSpec, Runner, RunRequest, RunResult
 from edgeq.runners.table import RUNNERS, RunnerEntry, load_runner, runner_entry
 
 REFERENCE: Final = "reference"
@@ -151,7 +152,7 @@ def graph_of(compiled: Compiled, name: str) -> Graph:
 def spec_of(compiled: Compiled, name: str) -> ImageSpec:
     """What a runner must know of its image."""
     entry = runner_entry(name)
-    return compiled.spec_of(_backend(compiled, name), entry.image, entry.steps_image)
+    return compiled.spec_of(_backend(compiled, name), entry.image, entry.steps_image, entry.rows_image)
 
 
 def program_of(compiled: Compiled, name: str) -> Program:
@@ -178,7 +179,7 @@ def execute(
         compiled: the folder.
         name: of the runner.
         inputs: whole sequences, where the model has states.
-        steps: answer every step's results.
+        steps: answer every step's results, and the rows inside steps of several nodes.
         count: count instructions, where the runner can.
         first_sample: the number of the first sample, for messages.
 
@@ -186,15 +187,34 @@ def execute(
         EdgeqError: EQ0160, EQ0161 no image; EQ052x, EQ0530 a tool is missing; EQ060x, EQ062x the image fails.
     """
     require_image(compiled, name)
+    spec, runner = spec_of(compiled, name), load_runner(name)
     request = RunRequest(
-        spec_of(compiled, name),
+        spec,
         inputs.runs,
         steps=steps,
         count=count,
         first_sample=first_sample,
         length=inputs.length,
     )
-    return load_runner(name).run(request)
+    return with_rows(runner, request, runner.run(request)) if steps else runner.run(request)
+
+
+def with_rows(runner: Runner, request: RunRequest, answer: RunResult) -> RunResult:
+    """A result with what lies inside steps that run in bands of rows, which another image answers, where there is one.
+
+    Args:
+        runner: runs both images.
+        request: what was run.
+        answer: what it gave.
+
+    Raises:
+        EdgeqError: EQ052x, EQ060x, EQ062x.
+    """
+    spec = request.spec
+    if spec.rows_image is None:
+        return answer
+    traced = replace(request, spec=replace(spec, image=spec.rows_image), rows=True, count=False)
+    return replace(answer, rows=runner.run(traced).rows)
 
 
 def execute_all(

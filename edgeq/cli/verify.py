@@ -103,6 +103,10 @@ def _first(found: Mismatch) -> str:
     sample = f"sample {found.sample}"
     if found.time_step is not None:
         sample = f"sequence {found.sample}, time step {found.time_step}"
+    if found.rows is not None:
+        first, end = found.rows
+        last = f" to {end - 1}" if end - first > 1 else ""
+        place += f" (row{'s' if last else ''} {first}{last} of band {found.band})"
     return f"first on {found.runner}: {sample}, {step}{place}: {found.got}, not {found.expected}"
 
 

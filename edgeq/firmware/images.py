@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from edgeq.backends.constants import Constants
+from edgeq.errors import EdgeqError
 from edgeq.firmware.checks import (
     check_no_float,
     check_no_heap,
@@ -27,7 +28,7 @@ from edgeq.firmware.link import (
     link_host,
     linker_script,
 )
-from edgeq.firmware.objects import MODEL_OBJECT, SANITIZE, WEIGHTS_OBJECT, Objects, compile_all
+from edgeq.firmware.objects import MODEL_OBJECT, SANITIZE, TRACED_OBJECT, WEIGHTS_OBJECT, Objects, compile_all
 from edgeq.firmware.sizes import image_sizes, loaded_bytes, total_loaded
 from edgeq.firmware.stack import (
     add_library,
@@ -78,6 +79,7 @@ def build_images(
     constants: Constants | None = None,
     optimize: str = "-O2",
     sanitize: bool = False,
+    traced: str | None = None,
 ) -> Images:
     """Build a board's images from a bundle (``NAME.h NAME.c NAME_weights.h NAME_weights.c``).
 
@@ -89,6 +91,8 @@ def build_images(
         constants: the arrays of ``NAME_weights.c``, which is then not compiled; None: it is.
         optimize: gcc's ``-O`` flag.
         sanitize: address and undefined-behaviour sanitizers; host only.
+        traced: the text of ``NAME.c`` for images that also answer the rows inside steps that run in bands, which are
+            ``native-rows`` and ``emulated-rows``; None: there are none.
 
     Raises:
         EdgeqError: EQ0401, EQ0402 it does not fit; EQ0501-EQ0510 a tool is missing or refuses, or a check fails.
@@ -108,6 +112,7 @@ def build_images(
             optimize=optimize,
             sanitize=sanitize,
             constants=constants,
+            traced=traced,
         )
         for item in objects.model:
             check_no_heap(folder / item)
@@ -128,6 +133,10 @@ def _hosted_program(
         name = "program"
         files, flags = {"image": name, "emulated": name}, ("-static",)
     link_host(toolchain, objects.folder, [*objects.shared, objects.console], out_dir / name, flags)
+    if objects.traced is not None:
+        linked = [*objects.traced_model, *objects.harness, objects.console]
+        link_host(toolchain, objects.folder, linked, out_dir / f"{name}_rows", flags)
+        files["native-rows" if board.is_host else "emulated-rows"] = f"{name}_rows"
     sizes = Sizes(
         flash_code_bytes=total_loaded(objects.folder, objects.code).flash,
         flash_weight_bytes=loaded_bytes(objects.folder / WEIGHTS_OBJECT).flash,
@@ -137,7 +146,8 @@ def _hosted_program(
 
 
 def _chip_images(toolchain: Toolchain, board: Board, facts: ImageFacts, objects: Objects, out_dir: Path) -> Images:
-    model_stack = _model_stack(toolchain, board, facts, objects)
+    linked = [*objects.shared, objects.console]
+    model_stack = _model_stack(toolchain, board, facts, objects.folder, linked, (MODEL_OBJECT,))
     stack = model_stack + HARNESS_STACK_BYTES
     model = total_loaded(objects.folder, objects.model)
     harness = total_loaded(objects.folder, [*objects.harness, objects.console])
@@ -163,25 +173,62 @@ def _chip_images(toolchain: Toolchain, board: Board, facts: ImageFacts, objects:
         if "v6m" in board.target.isa:
             check_v6m_only(code)
         files[name] = elf.name
-    (out_dir / "emulated.map").unlink(missing_ok=True)
+    if objects.traced is not None and board.emulator is not None:
+        files |= _traced_image(toolchain, board, facts, objects, out_dir)
+    for name in ("emulated.map", "emulated_rows.map"):
+        (out_dir / name).unlink(missing_ok=True)
     image = out_dir / files["image"]
     files |= {"map": "image.map"} | write_formats(image, board.flash_with.uf2_family)
     sizes = image_sizes(objects, image)
     return Images(board.name, files, sizes, model_stack, objects.digest(), toolchain.name, objects.warnings)
 
 
-def _model_stack(toolchain: Toolchain, board: Board, facts: ImageFacts, objects: Objects) -> int:
-    """The bound on the model's stack with an exception frame on top, rounded up to 8 bytes."""
-    compiled = [objects.folder / name for name in (MODEL_OBJECT, "memory.o")]
+def _traced_image(
+    toolchain: Toolchain, board: Board, facts: ImageFacts, objects: Objects, out_dir: Path
+) -> dict[str, str]:
+    """The image for the emulator that also answers the rows inside steps; none where it exceeds the board's memory."""
+    assert objects.emulator_console is not None  # there is an emulator
+    console, name = objects.emulator_console, "emulated_rows.elf"
+    linked = [*objects.traced_model, *objects.harness, console]
+    stack = _model_stack(toolchain, board, facts, objects.folder, linked, (TRACED_OBJECT, console))
+    script = linker_script(emulated_layout(board), facts, stack + HARNESS_STACK_BYTES)
+    try:
+        link_chip(toolchain, board, objects.folder, linked, script, out_dir / name)
+    except EdgeqError as error:
+        if {problem.code for problem in error.problems} <= {"EQ0401", "EQ0402"}:
+            return {}
+        raise
+    return {"emulated-rows": name}
+
+
+def _model_stack(
+    toolchain: Toolchain,
+    board: Board,
+    facts: ImageFacts,
+    folder: Path,
+    linked: Sequence[str],
+    parts: tuple[str, ...],
+) -> int:
+    """The bound on the model's stack with an exception frame on top, rounded up to 8 bytes.
+
+    Args:
+        toolchain: the ARM compiler.
+        board: for its target.
+        facts: for the model's name.
+        folder: of the objects.
+        linked: the objects of an image.
+        parts: those of them that the model's functions reach, its own first.
+    """
+    compiled = [folder / name for name in (*parts, "memory.o")]
     graph = read_call_graph(path.with_suffix(".ci") for path in compiled)
     count_assembly(graph, disassemble(toolchain, compiled[0]))
     drop_removed_calls(graph, chain.from_iterable(referenced_names(path) for path in compiled))
     if library_calls(graph):
-        probe = objects.folder / "probe" / "probe.elf"
-        probe.parent.mkdir()
+        probe = folder / "probe" / "probe.elf"
+        probe.parent.mkdir(exist_ok=True)
         huge = Layout(0, 1 << 28, 1 << 29, 1 << 28)
         script = linker_script(huge, facts, _PROBE_STACK_BYTES)
-        link_chip(toolchain, board, objects.folder, [*objects.shared, objects.console], script, probe)
+        link_chip(toolchain, board, folder, linked, script, probe)
         add_library(graph, disassemble(toolchain, probe))
     bound = stack_bound(graph, (f"{facts.name}_run", f"{facts.name}_step"))
     return -(-(bound + board.target.exception_frame_bytes) // 8) * 8

@@ -39,6 +39,7 @@ _UNWANTED_SYMBOLS = ("__extendhfsf2", "__truncsfhf2")
 _CALL_GRAPH = "-fcallgraph-info=su"
 EMULATOR_CONSOLE = "console_semihosting.c"
 MODEL_OBJECT, WEIGHTS_OBJECT = "model.o", "weights.o"
+_TRACED_SOURCE, TRACED_OBJECT = "eq_traced_model.c", "traced.o"
 _WEIGHTS_BLOB = "weights.bin"
 
 
@@ -53,6 +54,8 @@ class Objects:
         console: of the board's own image.
         emulator_console: of the emulated image; None on the host.
         warnings: what the compiler said, normally nothing.
+        traced: in place of the model's own object, for an image that also answers the rows inside its steps; None:
+            there is none.
     """
 
     folder: Path
@@ -61,6 +64,7 @@ class Objects:
     console: str
     emulator_console: str | None
     warnings: str
+    traced: str | None = None
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -71,6 +75,11 @@ class Objects:
     def shared(self) -> tuple[str, ...]:
         """All that both links have in common, sorted."""
         return tuple(sorted((*self.model, *self.harness)))
+
+    @property
+    def traced_model(self) -> tuple[str, ...]:
+        """What is linked in place of :attr:`model`."""
+        return tuple(str(self.traced) if name == MODEL_OBJECT else name for name in self.model)
 
     def digest(self) -> str:
         """SHA-256 over names and contents of the shared objects."""
@@ -111,6 +120,7 @@ def compile_all(
     optimize: str,
     sanitize: bool,
     constants: Constants | None = None,
+    traced: str | None = None,
 ) -> Objects:
     """Compile everything that the images of a board are linked from, into `folder`.
 
@@ -123,6 +133,7 @@ def compile_all(
         optimize: gcc's ``-O`` flag.
         sanitize: with address and undefined-behaviour sanitizers.
         constants: the arrays of ``NAME_weights.c``, which is then not compiled; None: it is.
+        traced: the text of ``NAME.c`` for an image that also answers the rows inside its steps; None: there are none.
 
     Raises:
         EdgeqError: EQ0503 the compiler refuses a file; EQ0505, EQ0510 it does not run.
@@ -145,6 +156,9 @@ def compile_all(
         *(_Job(common / name, [*_harness_flags(target_flags, board), *seen]) for name in (*harness, *consoles)),
         _Job(folder / "eq_harness_model.c", [*target_flags, *seen]),
     ]
+    if traced is not None:
+        (folder / _TRACED_SOURCE).write_text(traced, encoding="utf-8")
+        jobs.append(_Job(folder / _TRACED_SOURCE, [*target_flags, *seen[2:4]], TRACED_OBJECT))
     messages = _compile(toolchain, jobs, folder)
     prebuilt = [PREBUILT] if (bundle_dir / PREBUILT).is_file() else []
     for name in prebuilt:
@@ -156,6 +170,7 @@ def compile_all(
         console=_object(console),
         emulator_console=None if board.is_hosted else _object(EMULATOR_CONSOLE),
         warnings="".join(messages),
+        traced=TRACED_OBJECT if traced is not None else None,
     )
 
 

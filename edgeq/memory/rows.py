@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edgeq.memory.schedule import Order
+
+_HEIGHT: Final = 1
+_WIDTH: Final = 2
+
+
+def row_axis(shape: Sequence[int]) -> int:
+    """The axis whose places are rows: the width of a picture of one row, as convolutions over time have them."""
+    return _WIDTH if len(shape) > _WIDTH and shape[_HEIGHT] == 1 else _HEIGHT
 
 
 class Access(NamedTuple):

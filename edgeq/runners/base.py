@@ -6,7 +6,7 @@ These types know nothing of graphs and manifests: whoever holds a compiled folde
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -57,6 +57,36 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class RowsSpec:
+    """Rows of a tensor that one call gives, inside a step of several nodes which runs in bands of rows.
+
+    Attributes:
+        tensor: the whole tensor, which need not exist as such.
+        axis: along which its rows lie; the extents before it are 1.
+        band: the number of the band.
+        first: the first row.
+        end: the row behind the last one.
+    """
+
+    tensor: TensorSpec
+    axis: int
+    band: int
+    first: int
+    end: int
+
+    @property
+    def part(self) -> TensorSpec:
+        """The rows as a tensor of their own."""
+        shape = list(self.tensor.shape)
+        shape[self.axis] = self.end - self.first
+        return replace(self.tensor, shape=tuple(shape))
+
+    def of(self, whole: Array) -> Array:
+        """These rows of the whole tensor."""
+        return whole[(slice(None),) * self.axis + (slice(self.first, self.end),)]
+
+
+@dataclass(frozen=True)
 class ImageSpec:
     """One model's image, and the tensors that its harness exchanges.
 
@@ -67,6 +97,8 @@ class ImageSpec:
         steps: for each step its results, in the order in which the harness answers them.
         image: the file that the runner executes or loads; None: there is none.
         steps_image: the file that gives every step's results, where that is another one.
+        rows: for each step, what its calls give where it runs in bands of rows, in the order in which it is answered.
+        rows_image: the file that answers these rows, too; None: there is none.
         machine: QEMU's machine for it, or None.
         machine_args: further arguments for QEMU.
         user_mode: the image is a program of another Linux, for QEMU's user mode.
@@ -79,6 +111,8 @@ class ImageSpec:
     steps: tuple[tuple[TensorSpec, ...], ...] = ()
     image: Path | None = None
     steps_image: Path | None = None
+    rows: tuple[tuple[RowsSpec, ...], ...] = ()
+    rows_image: Path | None = None
     machine: str | None = None
     machine_args: tuple[str, ...] = ()
     user_mode: bool = False
@@ -97,6 +131,7 @@ class RunRequest:
         spec: the image.
         inputs: per sample one array per model input, with the bytes of its :class:`TensorSpec`.
         steps: answer every step's results too, copied out before the next step.
+        rows: with steps, of an image that answers the rows of bands: nothing runs as a whole.
         count: also count instructions, where the runner can.
         timeout_seconds: the limit for all runs together; None derives it from the work.
         first_sample: what messages call the first sample, where these are a part of more.
@@ -107,6 +142,7 @@ class RunRequest:
     spec: ImageSpec
     inputs: Sequence[Sequence[Array]]
     steps: bool = False
+    rows: bool = False
     count: bool = False
     timeout_seconds: float | None = None
     first_sample: int = 0
@@ -115,6 +151,8 @@ class RunRequest:
     @property
     def whole_runs(self) -> int:
         """How many samples, from the first, run as a whole; a count is defined for a whole run only."""
+        if self.rows:
+            return 0
         return min(self.length or 1, len(self.inputs)) if self.steps and not self.count else len(self.inputs)
 
     def named(self, sample: int) -> str:
@@ -194,6 +232,7 @@ class RunResult:
     Attributes:
         outputs: per sample one read-only array per model output, as it lies in memory when all steps have run.
         steps: per sample, per step, one read-only array per result; None when not asked for.
+        rows: per sample, per step, the rows that each call of bands gave; None when not asked for.
         whole: with steps, the outputs of the samples that ran as a whole besides, from the first sample on.
         instructions: per sample; None when not asked for, or when the runner cannot count.
         program_instructions: of everything that the machine executed, start-up and harness included; likewise.
@@ -203,6 +242,7 @@ class RunResult:
 
     outputs: list[list[Array]]
     steps: list[list[list[Array]]] | None = None
+    rows: list[list[list[Array]]] | None = None
     whole: list[list[Array]] | None = None
     instructions: tuple[RunCounts, ...] | None = None
     program_instructions: int | None = None

@@ -83,7 +83,9 @@ def _parts(request: RunRequest) -> Iterator[_Part]:
     for command, samples in _commands(request):
         for sample in samples:
             if command == _STEPS:
-                yield from (_Part(tensor, sample, step) for step, row in enumerate(spec.steps) for tensor in row)
+                for step, results in enumerate(spec.steps):
+                    rows = [each.part for each in spec.rows[step]] if request.rows else []
+                    yield from (_Part(tensor, sample, step) for tensor in (*rows, *results))
             yield from (_Part(tensor, sample, None) for tensor in spec.outputs)
 
 
@@ -144,9 +146,14 @@ def read_answers(path: Path, request: RunRequest) -> RunResult:
 
     outputs: list[list[Array]] = []
     steps: list[list[list[Array]]] = []
+    rows: list[list[list[Array]]] = []
     if request.steps:
         for _ in request.inputs:
-            steps.append([[take(tensor) for tensor in results] for results in spec.steps])
+            steps.append([])
+            rows.append([])
+            for step, results in enumerate(spec.steps):
+                rows[-1].append([take(each.part) for each in spec.rows[step]] if request.rows else [])
+                steps[-1].append([take(tensor) for tensor in results])
             outputs.append([take(tensor) for tensor in spec.outputs])
     whole = [[take(tensor) for tensor in spec.outputs] for _ in range(request.whole_runs)]
     used, size = (int(value) for value in take(_STACK))
@@ -154,6 +161,7 @@ def read_answers(path: Path, request: RunRequest) -> RunResult:
     return RunResult(
         outputs if request.steps else whole,
         steps if request.steps else None,
+        rows if request.rows else None,
         whole if request.steps else None,
         stack_bytes=used if known else None,
         stack_size_bytes=size if known else None,

@@ -23,6 +23,7 @@ class RunnerEntry:
         description: one line for people.
         image: the kind of file that it executes.
         steps_image: the kind of file that gives every step's results, where that is another one.
+        rows_image: the kind of file that also gives the rows inside steps that run in bands.
         backend: whose files it executes; None: those of the folder's own program.
         counts: it counts instructions.
         in_processes: each run is a process of its own, so that several may go on at once in threads of this one.
@@ -35,6 +36,7 @@ class RunnerEntry:
     description: str
     image: str
     steps_image: str | None = None
+    rows_image: str | None = None
     backend: str | None = None
     counts: bool = False
     in_processes: bool = False
@@ -59,6 +61,7 @@ RUNNERS: Final = (
         "edgeq.runners.native",
         "the model as a program of this computer",
         image="native",
+        rows_image="native-rows",
         in_processes=True,
         states=True,
     ),
@@ -67,6 +70,7 @@ RUNNERS: Final = (
         "edgeq.runners.qemu",
         "the image on an emulated board, instructions counted",
         image="emulated",
+        rows_image="emulated-rows",
         place=None,
         counts=True,
         in_processes=True,

@@ -19,7 +19,7 @@ from edgeq.files import DAMAGE, open_regular, read_json
 from edgeq.writing.whole import write_whole
 
 MANIFEST: Final = "manifest.json"
-SCHEMA: Final = "edgeq/folder/6"
+SCHEMA: Final = "edgeq/folder/7"
 _FILES: Final = "files"
 _DIGEST: Final = "digest"
 

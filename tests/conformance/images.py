@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Final
 
 from edgeq.analysis.comparison import Comparison, compare_runs
+from edgeq.analysis.executors import with_rows
 from edgeq.backends.base import Aim
-from edgeq.backends.c import emit_c
+from edgeq.backends.c import CProgram, emit_c
 from edgeq.backends.c.candidates import Wanted
+from edgeq.backends.c.chain import Chain
 from edgeq.backends.program import Program
-from edgeq.describe import image_facts
+from edgeq.describe import image_facts, row_bands
 from edgeq.firmware import Images, build_images
 from edgeq.interp import run
 from edgeq.ir import Graph
+from edgeq.manifest import calls_of
 from edgeq.numerics.array import Array
 from edgeq.runners.base import ImageSpec, RunRequest, TensorSpec
 from edgeq.runners.table import load_runner
@@ -55,7 +58,8 @@ def compare_on(
         board_name, graph, folder, code_bytes=code_bytes, sanitize=sanitize, tvm=tvm, aim=aim, kernels=kernels
     )
     runner = load_runner("native" if load_board(board_name).is_host else "qemu")
-    answer = runner.run(RunRequest(spec, inputs, steps=True))
+    request = RunRequest(spec, inputs, steps=True)
+    answer = with_rows(runner, request, runner.run(request))
     result = Comparison(board_name)
     compare_runs(result, spec, 0, [run(graph, sample).tensors for sample in inputs], answer)
     return result
@@ -77,10 +81,13 @@ def build_image(
     program = _emit(graph, board, code_bytes, tvm=tvm, aim=aim, kernels=kernels)
     program.bundle.write(folder)
     facts = image_facts(graph, program, graph.name)
-    images = build_images(folder, folder, board, facts, constants=program.constants, sanitize=sanitize)
+    traced = program.traced if isinstance(program, CProgram) else None
+    images = build_images(folder, folder, board, facts, constants=program.constants, sanitize=sanitize, traced=traced)
     assert not images.warnings
-    image = folder / images.files["native" if board.is_host else "emulated"]
-    return spec_of(graph, program, board, image), images
+    kind = "native" if board.is_host else "emulated"
+    rows = images.files.get(f"{kind}-rows")
+    assert (rows is None) == (traced is None)
+    return spec_of(graph, program, board, folder / images.files[kind], folder / rows if rows else None), images
 
 
 def _emit(
@@ -93,7 +100,7 @@ def _emit(
     return emit_board(graph, graph.name, board.target)
 
 
-def spec_of(graph: Graph, program: Program, board: Board, image: Path) -> ImageSpec:
+def spec_of(graph: Graph, program: Program, board: Board, image: Path, rows_image: Path | None = None) -> ImageSpec:
     """What runners must know of a graph's image."""
 
     def tensors(names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
@@ -106,6 +113,11 @@ def spec_of(graph: Graph, program: Program, board: Board, image: Path) -> ImageS
         outputs=tensors(graph.outputs),
         steps=tuple(tensors(step.node.outputs) for step in program.steps),
         image=image,
+        rows=tuple(
+            calls_of(tuple(row_bands(step, graph)), graph.tensors) if isinstance(step, Chain) else ()
+            for step in program.steps
+        ),
+        rows_image=rows_image,
         user_mode=board.emulator is not None and board.emulator.machine is None,
         machine=board.emulator.machine if board.emulator else None,
         machine_args=board.emulator.args if board.emulator else (),

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pytest
 
-from edgeq.backends.c import program
+from edgeq.analysis.comparison import Mismatch
+from edgeq.backends.c import emit_c, program
 from edgeq.backends.c.chain import Chain, make_chain
 from edgeq.backends.c.chain_search import smallest_arena
+from edgeq.backends.c.chain_source import TRACE
 from edgeq.backends.c.choose import choose_kernels
+from edgeq.backends.c.emit import model_source
 from edgeq.errors import EdgeqError
+from edgeq.interp import run
+from edgeq.ir import Graph
 from edgeq.memory.bands import Way
 from edgeq.memory.check_rows import check_rows
 from edgeq.memory.rows import RowCall, RowMove, RowProgram
 from edgeq.numerics.array import Array
+from edgeq.target import load_board
 from tests.campaigns import memory_plans
-from tests.conformance.chains import chains, in_bands, in_bands_everywhere, random_chains
+from tests.conformance.chains import Chains, chains, in_bands, in_bands_everywhere, random_chains
 from tests.conformance.images import EVERY, FEWEST, WAYS, compare_on
 
 BOARDS: Final = ("mps2-m0", "mps2-an385", "mps2-an386", "mps3-an547")
@@ -41,7 +48,7 @@ def compare(
     patch.setattr(program, "smallest_arena", in_bands(ends, *bands))
     code = EVERY if bands[0] == 2 else FEWEST
     found = compare_on(board, graph, inputs(), folder, aim="ram", code_bytes=code, sanitize=sanitize)
-    assert found.names == {graph.nodes[end - 1].outputs[0] for _, end in ends}
+    assert found.names == {node.outputs[0] for node in graph.nodes}
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ: {found.first}"
 
 
@@ -67,6 +74,61 @@ def test_bands_have_the_reference_bits(
     compare(board, bands, tmp_path, monkeypatch)
 
 
+def hidden() -> tuple[Graph, list[Array]]:
+    """A convolution under a maximum of four elements, which hides the others; an input."""
+    made = Chains()
+    made.pool(made.conv(made.input(1, 12, 8, 4), 8, (3, 3), 1, (1, 1, 1, 1)), "max_pool", (2, 2), 2, (0, 0, 0, 0))
+    made.done()
+    made.graph.name = "hidden"
+    values = np.random.default_rng(3).integers(-128, 128, (1, 12, 8, 4))
+    return made.graph, [values.astype(np.int8)]
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board", ["native", "mps2-m0", "mps2-an386"])
+def test_fault_that_the_result_hides_is_named(
+    board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needs_program: Callable[[str], str]
+) -> None:
+    if board != "native":
+        needs_program("arm-none-eabi-gcc")
+        needs_program("qemu-system-arm")
+    graph, sample = hidden()
+    conv, pool = (node.outputs[0] for node in graph.nodes)
+    right = run(graph, sample).tensors[conv]
+    # In rows 4 to 7, those of the second band: one that is not the largest of its window, nor what it is made.
+    window = right[0, 4:6, :2, :]
+    row, column, channel = (int(at) for at in np.argwhere((window < window.max(axis=(0, 1))) & (window > -128))[0])
+    print_source = model_source
+
+    def broken(*arguments: Any, traced: bool = False) -> str:
+        lines = print_source(*arguments, traced=traced).split("\n")
+        calls = [number for number, line in enumerate(lines) if re.match(r"  \w*conv2d\w*\(\(int8_t", line)]
+        found = re.search(r"arena \+ (\d+)", lines[calls[1]])
+        assert found is not None
+        at = int(found[1]) + int(np.ravel_multi_index((row, column, channel), (4, 8, 8)))
+        lines.insert(calls[1] + 1, f"  arena[{at}] = 0x80;")
+        return "\n".join(lines)
+
+    monkeypatch.setattr(program, "smallest_arena", in_bands(((0, 2),), 2, "ring"))
+    monkeypatch.setattr(program, "model_source", broken)
+    result = compare_on(board, graph, [sample], tmp_path, aim="ram", code_bytes=FEWEST)
+    assert (result.mismatches, result.names) == (1, {conv, pool})
+    index = (0, 4 + row, column, channel)
+    assert result.first is not None
+    assert result.first == Mismatch(board, 0, 0, conv, index, int(right[index]), -128, None, 1, (4, 8))
+
+
+def test_traced_program_differs_in_traces_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, ends = chains()
+    monkeypatch.setattr(program, "smallest_arena", in_bands(ends, 1, "ring"))
+    made = emit_c(graph, graph.name, load_board("mps2-an386").target, aim="ram")
+    assert made.traced is not None
+    lines = made.traced.split("\n")
+    at = next(number for number, line in enumerate(lines) if line.startswith(f"void {TRACE}("))
+    untraced = [line for line in (*lines[:at], *lines[at + 2 :]) if not line.lstrip().startswith(f"{TRACE}(")]
+    assert "\n".join(untraced).encode() == made.bundle.files[f"{graph.name}.c"]
+
+
 def compare_random(board: str, seed: int, folder: Path, patch: pytest.MonkeyPatch) -> None:
     graph = random_chains(seed, 10)
     ways: tuple[Way, ...] = ("ring", "patch")
@@ -75,7 +137,7 @@ def compare_random(board: str, seed: int, folder: Path, patch: pytest.MonkeyPatc
     sample = [draw.integers(-128, 128, graph.tensors[name].shape).astype(np.int8) for name in graph.inputs]
     code = WAYS[seed % len(WAYS)]
     found = compare_on(board, graph, [sample], folder, aim="ram", code_bytes=code, sanitize=board == "native")
-    assert len(found.names) < len(graph.nodes)
+    assert found.names == {node.outputs[0] for node in graph.nodes}
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ: {found.first}"
 
 

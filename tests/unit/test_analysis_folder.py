@@ -91,6 +91,8 @@ def test_verify_names_the_first_wrong_element_of_a_step(compiled: Compiled, monk
         "expected": int(expected),
         "got": int(expected) ^ 1,
         "time_step": None,
+        "band": None,
+        "rows": None,
     }
 
 

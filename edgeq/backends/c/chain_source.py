@@ -20,6 +20,8 @@ from edgeq.memory.rows import Event, RowCall
 
 MOVES: Final = "eq_move_rows"
 """The header that moves rows of strips."""
+TRACE: Final = "console_write"
+"""What the rows go to in edgeq's own traced images: the console of ``boards/common``."""
 _LEAST: Final = 2
 """Bands that are worth a loop."""
 
@@ -32,6 +34,8 @@ def chain_lines(
     name: str,
     instances: Mapping[str, Instance],
     constants: Constants,
+    *,
+    traced: bool = False,
 ) -> list[str]:
     """The lines of a step that runs several nodes in bands.
 
@@ -43,8 +47,9 @@ def chain_lines(
         name: prefix of every C symbol.
         instances: of kernels, by label of their use.
         constants: receives the arrays of the calls.
+        traced: behind each call, the rows that it wrote go to :data:`TRACE`.
     """
-    printer = _Printer(graph, number, chain, plan, instances)
+    printer = _Printer(graph, number, chain, plan, instances, traced=traced)
     return [
         *printer.comment(),
         *printer.records(constants),
@@ -56,7 +61,17 @@ def chain_lines(
 
 
 class _Printer:
-    def __init__(self, graph: Graph, number: int, chain: Chain, plan: Plan, instances: Mapping[str, Instance]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        number: int,
+        chain: Chain,
+        plan: Plan,
+        instances: Mapping[str, Instance],
+        *,
+        traced: bool,
+    ) -> None:
+        self.traced = traced
         self.graph = graph
         self.number = number
         self.chain = chain
@@ -109,12 +124,12 @@ class _Printer:
         while at < len(bands):
             count = _even(bands[at:])
             if count < _LEAST or not bands[at]:
-                yield from (f"  {self._statement(item, None)}" for item in bands[at])
+                yield from (f"  {line}" for item in bands[at] for line in self._statements(item, None))
                 at += 1
                 continue
             yield f"  for (int32_t band = 0; band < {count}; ++band) {{"
             for item, following in zip(bands[at], bands[at + 1], strict=True):
-                yield f"    {self._statement(item, following)}"
+                yield from (f"    {line}" for line in self._statements(item, following))
             yield "  }"
             at += count
 
@@ -141,14 +156,15 @@ class _Printer:
             for access in (event.write, *event.reads)
         )
 
-    def _statement(self, item: _Item, following: _Item | None) -> str:
+    def _statements(self, item: _Item, following: _Item | None) -> Iterator[str]:
         places = [
             f"arena + {at}" if following is None or at == then else f"arena + ({at} + {then - at} * band)"
             for at, then in zip(item.addresses, (following or item).addresses, strict=True)
         ]
         if item.step is None:
             assert not isinstance(item.event, RowCall)
-            return f"eq_move_rows({places[0]}, {places[1]}, {item.event.end - item.event.first});"
+            yield f"eq_move_rows({places[0]}, {places[1]}, {item.event.end - item.event.first});"
+            return
         assert isinstance(item.event, RowCall)
         step, instance = item.step, self.instances[id(item.step)]
         by_name = dict(zip((item.event.write.tensor, *step.call.inputs), places, strict=True))
@@ -162,7 +178,9 @@ class _Printer:
                 arguments.append(f"({kind} *)({by_name[tensor]})")
         if instance.struct is not None:
             arguments.append(f"&{self.records_of[id(step)]}")
-        return f"{instance.function}({', '.join(arguments)});"
+        yield f"{instance.function}({', '.join(arguments)});"
+        if self.traced:
+            yield f"{TRACE}({places[0]}, {item.event.write.end - item.event.write.first});"
 
 
 class _Item:

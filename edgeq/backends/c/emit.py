@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from edgeq.backends.c.bind import Step
 from edgeq.backends.c.binding import Shape
 from edgeq.backends.c.chain import Chain
-from edgeq.backends.c.chain_source import MOVES, chain_lines
+from edgeq.backends.c.chain_source import MOVES, TRACE, chain_lines
 from edgeq.backends.c.declarations import SCRATCH
 from edgeq.backends.c.instances import Instance, instances_of, uses_of
 from edgeq.backends.c.text import braces, fields_of, scratch_check
@@ -30,6 +30,8 @@ def model_source(
     target: Target,
     special: set[Shape],
     constants: Constants,
+    *,
+    traced: bool = False,
 ) -> str:
     """``NAME.c``.
 
@@ -41,6 +43,7 @@ def model_source(
         target: the processor.
         special: the shapes that get an instance for themselves.
         constants: receives the arrays of the calls.
+        traced: for an image that also answers the rows inside steps that run in bands; all else is the same text.
     """
     instances = instances_of(steps, special, name)
     headers = {use.calls[0].kernel for use in uses_of(steps)}
@@ -57,6 +60,7 @@ def model_source(
             *(f'#include "{kernel}.h"' for kernel in sorted(headers)),
             f'#include "{name}_weights.h"',
             "",
+            *([f"void {TRACE}(const void *from, uint32_t bytes);", ""] if traced else []),
             *(f"void {name}_step_{number}(uint8_t *arena);" for number in range(len(steps))),
             "",
             *(line for instance in instances for line in _instance(instance)),
@@ -64,7 +68,7 @@ def model_source(
                 line
                 for number, step in enumerate(steps)
                 for line in (
-                    chain_lines(graph, number, step, plan, name, by_use, constants)
+                    chain_lines(graph, number, step, plan, name, by_use, constants, traced=traced)
                     if isinstance(step, Chain)
                     else _step(graph, number, step, plan, name, by_use[str(number)], constants)
                 )

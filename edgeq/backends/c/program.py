@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from edgeq.backends.base import Aim, ChainChoice
@@ -35,7 +36,8 @@ _BUDGETS: Final[Mapping[Aim, int]] = {"size": 0, "speed": 1 << 30}
 class CProgram:
     """What the C backend makes of a graph: the files, and the facts that firmware and reports need.
 
-    ``forced`` are the kernels that were asked for, by node name.
+    ``forced`` are the kernels that were asked for, by node name. ``traced`` is the text of ``NAME.c`` for an image that
+    also answers the rows inside steps that run in bands; None where there are none.
     """
 
     bundle: Bundle
@@ -43,6 +45,7 @@ class CProgram:
     plan: Plan
     constants: Constants
     forced: Mapping[str, str]
+    traced: str | None = None
 
     @property
     def chains(self) -> tuple[ChainChoice, ...]:
@@ -104,8 +107,9 @@ def emit_c(
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
     constants = Constants(name)
+    source = partial(model_source, graph, steps, plan, name, target, special, constants)
     files = {
-        f"{name}.c": model_source(graph, steps, plan, name, target, special, constants).encode(),
+        f"{name}.c": source().encode(),
         f"{name}.h": model_header(graph, len(steps), plan, name, target, onnx_outputs).encode(),
         f"{name}_weights.h": weights_header(name, constants).encode(),
     }
@@ -115,7 +119,8 @@ def emit_c(
         headers = runtime_headers(sorted(used | moves), target.isa)
         files |= project_files(graph, name, target) | {f"runtime/{header}": text for header, text in headers.items()}
         files[f"{name}_weights.c"] = weights_source(name, constants)
-    return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants, _names(forced))
+    traced = source(traced=True) if any(isinstance(step, Chain) for step in steps) else None
+    return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants, _names(forced), traced)
 
 
 def balanced_program(

@@ -17,9 +17,8 @@ from edgeq.backends.c.declarations import scratch_bytes
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.memory.bands import Piece, RowStep, Window
+from edgeq.memory.rows import row_axis
 
-_HEIGHT: Final = 1
-_WIDTH: Final = 2
 _RANK: Final = 4
 _BY_ELEMENT: Final = frozenset({"add", "lookup", "mul", "requantize", "sub"})
 _SIZES: Final = {"eq_conv2d_tile_s8": ("in_h", "in_w", "out_h", "out_w", "pad_top", "pad_left")}
@@ -28,14 +27,9 @@ _ALIGN: Final = 4
 """Bytes of a word."""
 
 
-def row_axis(tensor: Tensor) -> int:
-    """The axis whose places are rows: the width of a picture of one row, as convolutions over time have them."""
-    return _WIDTH if tensor.shape[_HEIGHT] == 1 else _HEIGHT
-
-
 def rows_of(tensor: Tensor) -> int:
     """How many rows a tensor has."""
-    return tensor.shape[row_axis(tensor)]
+    return tensor.shape[row_axis(tensor.shape)]
 
 
 def row_step(node: Node, graph: Graph) -> RowStep | None:
@@ -43,7 +37,7 @@ def row_step(node: Node, graph: Graph) -> RowStep | None:
     results = graph.results(node)
     if len(results) != 1 or not _has_rows(results[0]):
         return None
-    axis = row_axis(results[0])
+    axis = row_axis(results[0].shape)
     window = _window(node, graph, axis - 1)
     if window is None:
         return None
@@ -53,7 +47,7 @@ def row_step(node: Node, graph: Graph) -> RowStep | None:
             if node.op in _BY_ELEMENT and len(tensor.shape) == _RANK and tensor.shape[axis] > 1:
                 return None
             continue
-        if not _has_rows(tensor) or row_axis(tensor) != axis:
+        if not _has_rows(tensor) or row_axis(tensor.shape) != axis:
             return None
         if node.op in _BY_ELEMENT and (tensor.shape != results[0].shape or not has_aligned_rows(tensor)):
             return None
@@ -95,7 +89,7 @@ def slice_of(node: Node, graph: Graph, piece: Piece, step: RowStep) -> tuple[Nod
         if tensor.is_constant:
             return tensor
         shape = list(tensor.shape)
-        shape[row_axis(tensor)] = len(rows[tensor.name])
+        shape[row_axis(tensor.shape)] = len(rows[tensor.name])
         return replace(tensor, shape=tuple(shape), source=None)
 
     tensors = {tensor.name: part(tensor) for tensor in (*graph.operands(node), *graph.results(node))}
@@ -104,7 +98,7 @@ def slice_of(node: Node, graph: Graph, piece: Piece, step: RowStep) -> tuple[Nod
         (_, window), read = step.reads[0], piece.reads[0]
         before = max(0, window.pad - piece.rows.first * window.stride)
         reach = (len(piece.rows) - 1) * window.stride + window.reach
-        side = row_axis(graph.results(node)[0]) - 1
+        side = row_axis(graph.results(node)[0].shape) - 1
         pads = list(node.integers("pads"))
         pads[side], pads[side + 2] = before, max(0, reach - before - len(read))
         made = node.with_attrs(pads=tuple(pads))
