@@ -54,7 +54,7 @@ BINDINGS: tuple[Binding, ...] = (
     *logic.BINDINGS,
 )
 
-FASTER: tuple[Binding, ...] = (*conv_winograd.BINDINGS, *conv_dsp.FASTER)
+FASTER: tuple[Binding, ...] = (*conv_winograd.BINDINGS, *conv_dsp.FASTER, *conv_panel.FASTER)
 """What may stand in for a kernel of ``BINDINGS`` where memory allows it, the fastest of an operator first."""
 
 # Operators without any kernel, with the reason. Whatever is neither here nor above is a mistake that a test finds.
