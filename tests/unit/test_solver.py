@@ -26,7 +26,7 @@ from edgeq.memory.schedule import Place, Plan, Schedule
 from tests.campaigns.random_schedules import ARENA, random_schedule
 
 needs_solver = pytest.mark.skipif(bool(extras.missing("solver")), reason="ortools is not installed")
-LATE, MISSED = 92, (134, 268)
+LATE, MISSED = 334, (455, 1060)
 """Seeds of programs: one that takes the solver long, and some of which first fit misses the smallest arena."""
 
 

@@ -30,6 +30,7 @@ _LANES: Final = tuple(4 * lane + quarter for quarter in range(4) for lane in ran
 
 _INT16_MAX: Final = 32767
 _COUPLED_LIMIT: Final = 1 << 23
+_TRIO_LIMIT: Final = 1 << 20
 
 PANELS: tuple[str, ...] = ("v6m", "v7m")
 """The instruction sets, first in search order, that have panels of weights."""
@@ -300,6 +301,42 @@ def pack_panels(weights: Array, bias: Array, multiplier: Array, isa: Isa, *, cop
         padded = (padded.view(np.uint8) ^ 0x80).view(np.int8)
     places = np.ascontiguousarray(padded.transpose(0, 2, 1)).reshape(-1, 4 * depth)
     return np.concatenate([_bytes_of(biases), places, _bytes_of(multipliers)], axis=1).reshape(-1)
+
+
+def pack_trio(weights: Array, bias: Array, multiplier: Array, isa: Isa) -> Array | None:
+    """Everything that ``eq_trio.h`` reads of a convolution, little-endian; None where its sums do not fit.
+
+    A channel without weights has any bias, which is replaced by one that fits and a multiplier for the same result.
+
+    Args:
+        weights: int8 [group, channels, depth].
+        bias: int32 [group·channels].
+        multiplier: int32 [group·channels].
+        isa: the instruction sets of the build.
+
+    Returns:
+        int8, flat. Channels of a group padded to 4; per four channels b + 2^21 b, then b + 2^10 b of their biases b,
+        per place four weights, their multipliers. ARMv6-M: both words of each bias, of channel 0 last; weights plus 128
+        as bytes without sign.
+    """
+    group, channels, depth = weights.shape
+    zero = ~weights.reshape(-1, depth).any(axis=1)
+    constant = (bias.astype(np.int64) * multiplier + (1 << 31)) >> 32
+    small = np.where(zero, np.clip(constant, -256, 256) << 10, bias)
+    reach = accumulator_range(signed_sums(weights.reshape(-1, depth)), small)
+    if reach.low.min() < -_TRIO_LIMIT or reach.high.max() >= _TRIO_LIMIT:
+        return None
+    padded = np.pad(weights, ((0, 0), (0, -channels % 4), (0, 0))).reshape(-1, 4, depth)
+    biases, multipliers = (
+        pad_last(each.reshape(group, channels), 4).reshape(-1, 4)
+        for each in (small, np.where(zero, 1 << 22, multiplier).astype(np.int32))
+    )
+    words = np.stack([biases + (biases << 21), biases + (biases << 10)], axis=1) & 0xFFFFFFFF
+    if "v6m" in isa:
+        words = words.transpose(0, 2, 1)[:, (1, 2, 3, 0)]
+        padded = (padded.view(np.uint8) ^ 0x80).view(np.int8)
+    places = np.ascontiguousarray(padded.transpose(0, 2, 1)).reshape(-1, 4 * depth)
+    return np.concatenate([_bytes_of(words.astype(np.uint32)), places, _bytes_of(multipliers)], axis=1).reshape(-1)
 
 
 def pack_lines(weights: Array, bias: Array, multiplier: Array) -> Array:

@@ -21,6 +21,7 @@
 
 #include <eq_requantize.h>
 #include <eq_tile_products.h>
+#include <eq_tiles_row.h>
 #include <eq_unroll.h>
 
 #define EQ_TILES_STACK 56
@@ -155,17 +156,6 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_multiply(int32_t *m, co
 }
 
 /* clang-format off */
-/* Left and right sum of the four positions of a row of M, at byte `at`: two columns of a tile. */
-#define EQ_TILES_ROW(at, left, right, bias)              \
-  "ldr " right ", [r3, #" at "+32]\n\t"                 \
-  bias                                                   \
-  "ldr r12, [r3, #" at "+64]\n\t"                       \
-  "add " left ", " right ", r12\n\t"                    \
-  "sub " right ", " right ", r12\n\t"                   \
-  "ldr r12, [r3, #" at "]\n\t"                          \
-  "add " left ", r12, " left ", asr #1\n\t"             \
-  "ldr r12, [r3, #" at "+96]\n\t"                       \
-  "rsb " right ", r12, " right ", asr #1\n\t"
 #define EQ_TILES_STORE(sum, where) \
   "smmlar " sum ", " sum ", r4, r5\n\t" \
   "ssat " sum ", #8, " sum "\n\t" \

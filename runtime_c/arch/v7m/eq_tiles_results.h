@@ -10,21 +10,11 @@
 
 #include <eq_common.h>
 #include <eq_tile_scale.h>
+#include <eq_tiles_row.h>
 
 #define EQ_TILES_RESULTS_STACK 44
 
 /* clang-format off */
-/* Left and right sum of the four positions of a row of M, at byte `at`: two columns of a tile. */
-#define EQ_TILES_ROW(at, left, right, bias)  \
-  "ldr " right ", [r3, #" at "+32]\n\t"      \
-  bias                                       \
-  "ldr r12, [r3, #" at "+64]\n\t"            \
-  "add " left ", " right ", r12\n\t"         \
-  "sub " right ", " right ", r12\n\t"        \
-  "ldr r12, [r3, #" at "]\n\t"               \
-  "add " left ", r12, " left ", asr #1\n\t"  \
-  "ldr r12, [r3, #" at "+96]\n\t"            \
-  "rsb " right ", r12, " right ", asr #1\n\t"
 #define EQ_TILES_STORE(sum, where)           \
   "smull r12, " sum ", " sum ", r4\n\t"      \
   "add " sum ", " sum ", r12, lsr #31\n\t"   \

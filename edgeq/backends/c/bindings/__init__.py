@@ -57,7 +57,12 @@ BINDINGS: tuple[Binding, ...] = (
     *logic.BINDINGS,
 )
 
-FASTER: tuple[Binding, ...] = (*conv_winograd.BINDINGS, *conv_winograd_line.BINDINGS, *conv_dsp.FASTER)
+FASTER: tuple[Binding, ...] = (
+    *conv_winograd.BINDINGS,
+    *conv_winograd_line.BINDINGS,
+    *conv_dsp.FASTER,
+    *conv_panel.FASTER,
+)
 """What may stand in for a kernel of ``BINDINGS`` where memory allows it, the fastest of an operator first."""
 
 # Operators without any kernel, with the reason. Whatever is neither here nor above is a mistake that a test finds.

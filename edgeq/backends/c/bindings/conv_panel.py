@@ -6,6 +6,8 @@ results may lie where the input was.
 
 from __future__ import annotations
 
+from typing import Final
+
 from edgeq.backends.c import orders, packing
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.bindings.conv import (
@@ -20,6 +22,7 @@ from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.declarations import numbers
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
+from edgeq.numerics.array import Array
 
 
 def _refuse_panel(node: Node, graph: Graph, isa: Isa) -> str | None:
@@ -75,8 +78,78 @@ def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
     )
 
 
+_FEW_PIXELS: Final = 3
+
+
+def _refuse_trio(node: Node, graph: Graph, isa: Isa) -> str | None:
+    """Why three pixels in two words cannot serve a node, or None."""
+    out = graph.results(node)[0]
+    if out.shape[1] * out.shape[2] < _FEW_PIXELS:
+        return "there are less than three pixels"
+    if (reason := _refuse_panel(node, graph, isa)) is not None:
+        return reason
+    return None if _trio_stream(node, graph, isa) is not None else "a sum may leave 21 bits"
+
+
+def _trio_stream(node: Node, graph: Graph, isa: Isa) -> Array | None:
+    weights, bias, multiplier = constants(node, graph)
+    return packing.pack_trio(weights.reshape(node.integer("group"), -1, weights[0].size), bias, multiplier, isa)
+
+
+def _match_pointwise_trio(node: Node, graph: Graph, isa: Isa) -> str | None:
+    return refuse_one_by_one(node, graph) or _refuse_trio(node, graph, isa)
+
+
+def _bind_pointwise_trio(node: Node, graph: Graph, isa: Isa) -> Call:
+    sizes = pixel_sizes(node, graph)
+    record = {**sizes, "out_zero": node.integer("out_zero"), **clamp_fields(node)}
+    together = numbers("eq_pointwise_trio_s8", isa)["EQ_TRIO_PIXELS"]
+    pixels = orders.pixels_of(record, sizes["in_c"], graph.operands(node)[0].size_bytes, together)
+    return Call(
+        kernel="eq_pointwise_trio_s8",
+        record=record,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": _trio_stream(node, graph, isa)},
+        trailing=orders.trail(orders.pointwise(pixels, sizes["out_c"], 1, sizes["out_c"])),
+    )
+
+
+def _match_conv2d_trio(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if node.integer("group") > 1 and is_depthwise(node, graph):
+        return "every channel has its own weights"
+    return _refuse_trio(node, graph, isa)
+
+
+def _bind_conv2d_trio(node: Node, graph: Graph, isa: Isa) -> Call:
+    kernel_w, group_c = graph.operands(node)[1].shape[2:]
+    whole_rows = node.integer("group") == 1 and node.integers("dilations")[1] == 1
+    record = {
+        **geometry(node, graph),
+        "depth": graph.operands(node)[1].elements // graph.operands(node)[1].shape[0],
+        "run": kernel_w * group_c if whole_rows else group_c,
+        "out_zero": node.integer("out_zero"),
+        **clamp_fields(node),
+    }
+    together = numbers("eq_conv2d_trio_s8", isa)["EQ_TRIO_PIXELS"]
+    return Call(
+        kernel="eq_conv2d_trio_s8",
+        record=record,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        constants={"weights": _trio_stream(node, graph, isa)},
+        trailing=orders.trail(orders.gathered(record, 1, 1, together)),
+    )
+
+
 BINDINGS: tuple[Binding, ...] = (
     Binding("conv2d", "eq_pointwise_panel_s8", _match_pointwise, _bind_pointwise, "highmul"),
     Binding("conv2d", "eq_conv2d_panel_s8", _match_conv2d, _bind_conv2d, "highmul"),
 )
 """They stand before those of :mod:`.conv`."""
+
+FASTER: tuple[Binding, ...] = (
+    Binding("conv2d", "eq_pointwise_trio_s8", _match_pointwise_trio, _bind_pointwise_trio, "highmul"),
+    Binding("conv2d", "eq_conv2d_trio_s8", _match_conv2d_trio, _bind_conv2d_trio, "highmul"),
+)
+"""Three pixels in two words: scratch of 8 bytes for each place."""
