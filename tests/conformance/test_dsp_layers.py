@@ -48,6 +48,8 @@ SMALL: Final = (
     (12, 1, 3, 6, (5, 1), (2, 1), (2, 0, 2, 0)),
     (4, 9, 1, 20, (2, 9), (1, 1), (0, 4, 1, 4)),
     (6, 6, 3, 44, (2, 2), (3, 2), (1, 1, 0, 0)),
+    (1, 12, 3, 16, (1, 3), (1, 1), (0, 1, 0, 0)),
+    (3, 9, 2, 4, (1, 5), (1, 2), (0, 2, 0, 2)),
 )
 # Depthwise along one axis: length, channels, kernel, padding before and behind. Four of each go together.
 SEQUENCES: Final = (

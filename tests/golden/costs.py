@@ -15,7 +15,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -198,6 +198,27 @@ def ladder(channels: Sequence[int], size: int) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
 
+def sequence(channels: Sequence[int], length: int) -> onnx.ModelProto:
+    """Convolutions with three taps along one axis."""
+    draw = np.random.default_rng(8)
+    nodes, initializers = [], []
+    x = "x"
+    for number, (depth, out) in enumerate(pairwise(channels)):
+        weights = draw.normal(size=(out, depth, 1, 3)).astype(np.float32) / np.float32(np.sqrt(3 * depth))
+        initializers.append(numpy_helper.from_array(weights, f"w{number}"))
+        nodes.append(helper.make_node("Conv", [x, f"w{number}"], [f"c{number}"], f"c{number}", pads=[0, 1, 0, 1]))
+        x = f"r{number}"
+        nodes.append(helper.make_node("Relu", [f"c{number}"], [x], x))
+    graph = helper.make_graph(
+        nodes,
+        "sequence",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, channels[0], 1, length])],
+        [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, channels[-1], 1, length])],
+        initializers,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
 def graphs(models: Path) -> Iterator[tuple[str, Graph]]:
     """The models, quantized blindly."""
     yield EXAMPLE, integer_graph(EXAMPLE, "highmul", None)
@@ -205,6 +226,8 @@ def graphs(models: Path) -> Iterator[tuple[str, Graph]]:
         ("ladder", ladder((3, 8, 16, 28, 40), 32)),
         ("ladder of few", ladder((1, 4, 10, 20), 24)),
         ("ladder of many", ladder((8, 36, 64, 96), 12)),
+        ("sequence", sequence((4, 8, 16, 20, 32, 64, 64, 12), 64)),
+        ("short sequence", sequence((8, 12, 24, 32, 48, 96), 25)),
     ):
         yield name, _blind(proto.SerializeToString())
     for name in MODELS:

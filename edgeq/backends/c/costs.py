@@ -44,6 +44,8 @@ _TILES: Final[Mapping[str, tuple[int, int]]] = {
 """Rows and columns of results that a kernel computes at once, those beyond the image too."""
 _PAIRS: Final = "eq_pointwise_wide_s8"
 """Computes two pixels of a row at once, also where there is one; with stride 1 all pixels are a row."""
+_LINE: Final = "eq_conv2d_winograd_line_s8"
+"""Computes 16 results of a line at once."""
 
 _VECTOR: Final = 16
 _WORD: Final = 4
@@ -86,6 +88,9 @@ def terms_of(node: Node, graph: Graph, candidate: str, isa: Isa) -> tuple[float,
     elif candidate.startswith(_PAIRS):
         row = prod(shape[1:3]) if node.integers("strides") == (1, 1) else shape[2]
         waste = -(-row // 2) * 2 / row
+    elif candidate == _LINE:
+        length = shape[2] if given[1].shape[1] == 1 else shape[1]
+        waste = -(-length // 16) * 16 / length
     elements = waste * sum(tensor.elements for tensor in results)
     channels = max(shape[-1], 1) if shape else 1
     macs = waste * BY_NAME[node.op].macs(node, given)

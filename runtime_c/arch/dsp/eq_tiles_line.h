@@ -47,30 +47,37 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_line_input(eq_tile_t *v
 }
 
 /* A sum that is 3 * 2^k times a result, modulo 2^32. */
-EQ_INLINE int8_t eq_tiles_line_result(uint32_t sum, int32_t k, const eq_tiles_scale_t *p) {
+EQ_INLINE int8_t eq_tiles_line_result(uint32_t sum, int32_t k, int32_t multiplier, int32_t shift, int32_t zero) {
   const int32_t result = (int32_t)(sum * 0xaaaaaaabu) >> k;
-  return (int8_t)eq_saturate_s8(eq_requantize(result, p->multiplier, p->shift, p->out_zero));
+  return (int8_t)eq_saturate_s8(eq_requantize(result, multiplier, shift, zero));
 }
 
-/* `pixel` bytes between results; the scale's bias is 6 times that of the results, modulo 2^32. At least one tile. */
-EQ_NOINLINE __attribute__((unused)) static void eq_tiles_line_results(int8_t *out, int32_t pixel, const int32_t *m,
-                                                                      int32_t tiles, const eq_tiles_scale_t *scale) {
-  const eq_tiles_scale_t p = *scale;
+EQ_INLINE void eq_tiles_line_tiles(int8_t *out, int32_t pixel, const int32_t *m, const int32_t *end, uint32_t bias,
+                                   int32_t multiplier, int32_t shift, int32_t zero) {
   EQ_NO_UNROLL
-  for (const int32_t *const end = m + tiles; m != end; ++m) {
-    const uint32_t first = (uint32_t)m[8] + (uint32_t)p.bias;
+  do {
+    const uint32_t first = (uint32_t)m[8] + bias;
     const uint32_t near = first + (uint32_t)m[16];
     const uint32_t turned = first - (uint32_t)m[16];
     const uint32_t far = (uint32_t)m[24] + (uint32_t)m[32];
     const uint32_t apart = (uint32_t)m[24] - (uint32_t)m[32];
-    out[0] = eq_tiles_line_result((uint32_t)m[0] + 4 * near + far, 3, &p);
+    out[0] = eq_tiles_line_result((uint32_t)m[0] + 4 * near + far, 3, multiplier, shift, zero);
+    out[pixel] = eq_tiles_line_result(2 * turned + apart, 2, multiplier, shift, zero);
+    out[2 * pixel] = eq_tiles_line_result(near + far, 1, multiplier, shift, zero);
+    out += 3 * pixel;
+    out[0] = eq_tiles_line_result(turned + 2 * apart + (uint32_t)m[40], 1, multiplier, shift, zero);
     out += pixel;
-    out[0] = eq_tiles_line_result(2 * turned + apart, 2, &p);
-    out += pixel;
-    out[0] = eq_tiles_line_result(near + far, 1, &p);
-    out += pixel;
-    out[0] = eq_tiles_line_result(turned + 2 * apart + (uint32_t)m[40], 1, &p);
-    out += pixel;
+    ++m;
+  } while (m != end);
+}
+
+/* `pixel` bytes between results; the scale's bias is 6 times that of the results, modulo 2^32. At least one tile. */
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_line_results(int8_t *out, int32_t pixel, const int32_t *m,
+                                                                      int32_t tiles, const eq_tiles_scale_t *p) {
+  if (p->shift == 0) {
+    eq_tiles_line_tiles(out, pixel, m, m + tiles, (uint32_t)p->bias, p->multiplier, 0, p->out_zero);
+  } else {
+    eq_tiles_line_tiles(out, pixel, m, m + tiles, (uint32_t)p->bias, p->multiplier, p->shift, p->out_zero);
   }
 }
 

@@ -387,12 +387,19 @@ def _match_triple(node: Node, graph: Graph, isa: Isa) -> str | None:
     return _refuse_triple(isa)
 
 
-def _match_small(node: Node, graph: Graph, isa: Isa) -> str | None:
+def _refuse_rows(node: Node, graph: Graph, isa: Isa) -> str | None:
+    """Why the windows of a node are not whole rows of a plain convolution, or None."""
     if (reason := _match_triple(node, graph, isa)) is not None:
         return reason
-    _, kernel_h, kernel_w, in_c = graph.operands(node)[1].shape
     if node.integer("group") > 1 or node.integers("dilations")[1] > 1:
         return "there are groups, or gaps in the rows of a window"
+    return None
+
+
+def _match_small(node: Node, graph: Graph, isa: Isa) -> str | None:
+    if (reason := _refuse_rows(node, graph, isa)) is not None:
+        return reason
+    _, kernel_h, kernel_w, in_c = graph.operands(node)[1].shape
     row = kernel_w * in_c
     whole, rounded = packing.column_segment(kernel_h * row, isa), kernel_h * packing.column_segment(row, isa)
     if kernel_h == 1 or (row > _FEW and whole > _SMALL_SHARE * rounded):
@@ -433,18 +440,19 @@ def _bind_small(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 def _match_wide(node: Node, graph: Graph, isa: Isa) -> str | None:
-    if (reason := _match_small(node, graph, isa) or _refuse_int16(node, graph)) is not None:
-        return reason
+    """Windows of short rows, one too, for few weights."""
     weight = graph.operands(node)[1]
+    alone = weight.shape[1] == 1 < weight.shape[2] and weight.elements <= _FEW * weight.shape[0]
+    rows = _refuse_rows(node, graph, isa) if alone else _match_small(node, graph, isa)
+    if (reason := rows or _refuse_int16(node, graph)) is not None:
+        return reason
     return f"it has more than {_WIDE_WEIGHTS} weights" if weight.elements > _WIDE_WEIGHTS else None
 
 
 def _match_large(node: Node, graph: Graph, isa: Isa) -> str | None:
     """Windows of any length in columns for weights of int16."""
-    if (reason := _match_triple(node, graph, isa) or _refuse_int16(node, graph)) is not None:
+    if (reason := _refuse_rows(node, graph, isa) or _refuse_int16(node, graph)) is not None:
         return reason
-    if node.integer("group") > 1 or node.integers("dilations")[1] > 1:
-        return "there are groups, or gaps in the rows of a window"
     weight = graph.operands(node)[1]
     if weight.shape[1:3] == (1, 1) or weight.elements < _FEWEST_PLACES * weight.shape[0]:
         return "the kernel is 1x1, or a window has few values"
