@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from edgeq.backends.c.bind import Step
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.bindings import BINDINGS, FASTER
 from edgeq.backends.c.runtime import Isa
@@ -40,6 +41,12 @@ def candidates_of(node: Node, graph: Graph, isa: Isa) -> tuple[Candidate, ...]:
         for binding in (*BINDINGS, *FASTER)
         if binding.op == node.op
     )
+
+
+def binding_of(step: Step) -> Binding:
+    """The binding that made a step."""
+    op, name = step.node.op, step.candidate
+    return next(binding for binding in (*BINDINGS, *FASTER) if (binding.op, binding.name) == (op, name))
 
 
 def forced_kernels(graph: Graph, isa: Isa, wanted: Sequence[Wanted]) -> dict[str, Binding]:

@@ -14,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from edgeq.backends.c.bind import Step, memory_of
-from edgeq.backends.c.binding import Call
+from edgeq.backends.c.bind import NOTHING_FORCED, Step, memory_of
+from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.c.slices import bind_slices, has_aligned_rows, row_step, rows_of, signature_of
 from edgeq.backends.planning import Plan, StepMemory, checked_plan
@@ -117,7 +117,14 @@ def plan_program(graph: Graph, steps: Sequence[Step | Chain], planner: Planner =
     return checked_plan(graph, needs, planner)
 
 
-def make_chain(graph: Graph, nodes: Sequence[Node], height: int, way: Way, isa: Isa) -> Chain | None:
+def make_chain(
+    graph: Graph,
+    nodes: Sequence[Node],
+    height: int,
+    way: Way,
+    isa: Isa,
+    preferred: Mapping[str, Binding] = NOTHING_FORCED,
+) -> Chain | None:
     """Bind and lay out a chain.
 
     Args:
@@ -126,6 +133,7 @@ def make_chain(graph: Graph, nodes: Sequence[Node], height: int, way: Way, isa: 
         height: rows of the last result that a band makes.
         way: how results between them are held.
         isa: instruction sets in search order.
+        preferred: by node name, bindings that stand before the others where they serve bands; see ``bind_slices``.
 
     Returns:
         The chain; None where the nodes cannot run in bands.
@@ -146,7 +154,8 @@ def make_chain(graph: Graph, nodes: Sequence[Node], height: int, way: Way, isa: 
             if piece.step == number:
                 kinds.setdefault(signature_of(piece, step), []).append(piece)
         order = sorted(kinds, key=lambda key: -len(kinds[key]))
-        made = bind_slices(node, graph, step, [kinds[key][0] for key in order], isa)
+        pieces = [kinds[key][0] for key in order]
+        made = bind_slices(node, graph, step, pieces, isa, preferred.get(node.name))
         if made is None:
             return None
         calls.append(tuple(made))

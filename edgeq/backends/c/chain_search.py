@@ -16,8 +16,9 @@ from typing import Final
 from edgeq.backends.base import ChainChoice
 from edgeq.backends.c.bind import NOTHING_FORCED, Step, bind_kernels, memory_of, plan_steps
 from edgeq.backends.c.binding import Binding
+from edgeq.backends.c.candidates import binding_of
 from edgeq.backends.c.chain import Chain, make_chain, plan_program
-from edgeq.backends.c.choose import faster_steps, weight_bytes
+from edgeq.backends.c.choose import better_bindings, faster_steps, weight_bytes
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.c.slices import has_aligned_rows, row_step, rows_of
 from edgeq.backends.planning import Plan
@@ -46,6 +47,8 @@ _MOVE_COST: Final = 0.75
 _CALL_COST: Final = 80
 _GROWTH: Final = 1.3
 """How much larger the weights of a faster kernel may be."""
+_TRIED: Final = 2
+"""Faster kernels that are tried for a node of a chain."""
 _NODE_COST: Final = 400
 """What the code of a node in a chain counts, as if it were instructions."""
 
@@ -95,8 +98,8 @@ def nearly_free(
 ) -> tuple[Sequence[Step | Chain], Plan]:
     """Steps and plan with chains where these spare much of the arena and cost next to no instructions.
 
-    Nodes with faster kernels than those that are bound first stay as they are: chains would have to do without. So does
-    a program whose weights would grow: where bands need another packing, they run on another kernel than whole images.
+    Nodes keep their kernels in chains. A program whose weights would grow stays as it is: where bands need another
+    packing, they run on another kernel than whole images.
 
     Args:
         graph: the integer graph.
@@ -116,8 +119,7 @@ def nearly_free(
         cuts = search.cheapest(int(plan.arena_bytes * share))
         if cuts is None or sum(cut.cost for cut in cuts) > _FREE * macs:
             continue
-        chained = {node.name for cut in cuts if cut.way is not None for node in graph.nodes[cut.first : cut.end]}
-        made = None if chained & faster.keys() else search.program(cuts, faster)
+        made = search.program(cuts, faster)
         if made is None or made[1].arena_bytes > plan.arena_bytes * _SPARED[-1]:
             continue
         if weight_bytes(_calls(made[0])) <= weight_bytes(steps):
@@ -236,7 +238,7 @@ class ChainSearch:
         self._rows = [None if node.name in forced else row_step(node, graph) for node in graph.nodes]
         self._macs = [BY_NAME[node.op].macs(node, graph.operands(node)) for node in graph.nodes]
         self._first, self._last = self._lifetimes()
-        self._made: dict[tuple[int, int, int, str], Chain | None] = {}
+        self._made: dict[tuple[object, ...], Chain | None] = {}
 
     @cached_property
     def _cuts(self) -> list[list[Cut]]:
@@ -279,11 +281,14 @@ class ChainSearch:
         return tuple(reversed(found))
 
     def faster(self, found: Planned, arena_bytes: int) -> Planned:
-        """The same with faster kernels for single nodes, as far as the arena stays within so many bytes."""
+        """The same with faster kernels, as far as the arena stays within so many bytes."""
         steps, plan = list(found[0]), found[1]
         for place in sorted(range(len(steps)), key=lambda number: -steps[number].macs):
             step = steps[place]
-            if isinstance(step, Chain) or step.node.name in self._forced:
+            if isinstance(step, Chain):
+                steps, plan = self._faster_chain(steps, plan, place, arena_bytes)
+                continue
+            if step.node.name in self._forced:
                 continue
             for other in faster_steps(step, self.graph, self.isa):
                 if other.scratch_bytes > arena_bytes or weight_bytes([other]) > _GROWTH * weight_bytes([step]):
@@ -295,12 +300,36 @@ class ChainSearch:
                     break
         return steps, plan
 
+    def _faster_chain(
+        self, steps: list[Step | Chain], plan: Plan, place: int, arena_bytes: int
+    ) -> tuple[list[Step | Chain], Plan]:
+        """The same with faster kernels in one chain, node by node, those with the most work first."""
+        chain = steps[place]
+        assert isinstance(chain, Chain)
+        preferred: dict[str, Binding] = {}
+        singles = chain.singles
+        for number in sorted(range(len(singles)), key=lambda number: -singles[number].macs):
+            node = singles[number].node
+            for binding in better_bindings(singles[number], self.graph, self.isa)[:_TRIED]:
+                wanted = {**preferred, node.name: binding}
+                made = make_chain(self.graph, chain.nodes, chain.height, chain.way, self.isa, wanted)
+                if made is None or made.calls[number][0].candidate != binding.name:
+                    continue
+                if weight_bytes(made.calls[number]) > _GROWTH * weight_bytes(chain.calls[number]):
+                    continue
+                tried = [*steps[:place], made, *steps[place + 1 :]]
+                planned = plan_program(self.graph, tried)
+                if planned.arena_bytes <= arena_bytes:
+                    steps, plan, preferred = tried, planned, wanted
+                    break
+        return steps, plan
+
     def program(self, cuts: Sequence[Cut], faster: Mapping[str, Step] = MappingProxyType({})) -> Planned | None:
         """The steps of some cuts, and their plan; None where a chain cannot be made.
 
         Args:
             cuts: of the whole schedule.
-            faster: by node name, steps in place of those that are bound first.
+            faster: by node name, steps in place of those that are bound first, whose kernels chains prefer, too.
         """
         steps: list[Step | Chain] = []
         for cut in cuts:
@@ -310,10 +339,11 @@ class ChainSearch:
                 if step is not None:
                     steps.append(step)
                 continue
-            key = (cut.first, cut.end, cut.height, cut.way)
+            nodes = self.graph.nodes[cut.first : cut.end]
+            preferred = {node.name: binding_of(faster[node.name]) for node in nodes if node.name in faster}
+            key = (cut.first, cut.end, cut.height, cut.way, *((name, each.name) for name, each in preferred.items()))
             if key not in self._made:
-                nodes = self.graph.nodes[cut.first : cut.end]
-                self._made[key] = make_chain(self.graph, nodes, cut.height, cut.way, self.isa)
+                self._made[key] = make_chain(self.graph, nodes, cut.height, cut.way, self.isa, preferred)
             made = self._made[key]
             if made is None:
                 return None

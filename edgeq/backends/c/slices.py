@@ -13,6 +13,7 @@ from typing import Final
 from edgeq.backends.c.bind import Step, bound
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.bindings import BINDINGS
+from edgeq.backends.c.costs import estimate
 from edgeq.backends.c.declarations import scratch_bytes
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node, Tensor
@@ -105,13 +106,25 @@ def slice_of(node: Node, graph: Graph, piece: Piece, step: RowStep) -> tuple[Nod
     return made, Graph(graph.name, tensors, [made])
 
 
-def bind_slices(node: Node, graph: Graph, step: RowStep, pieces: Sequence[Piece], isa: Isa) -> list[Step] | None:
+def bind_slices(
+    node: Node,
+    graph: Graph,
+    step: RowStep,
+    pieces: Sequence[Piece],
+    isa: Isa,
+    preferred: Binding | None = None,
+) -> list[Step] | None:
     """A call for each of the pieces, the most frequent of which stands first; None where a piece has no kernel.
 
-    All have the kernel of the first one, but for those that it refuses.
+    All have the kernel of the first one, but for those that it refuses: the preferred one where it serves that piece
+    and is not expected to cost more there than the one that is bound first.
     """
     slices = [slice_of(node, graph, piece, step) for piece in pieces]
     known = [binding for binding in BINDINGS if binding.op == node.op]
+    if preferred is not None and preferred.refusal(*slices[0], isa) is None:
+        first = next((binding for binding in known if binding.refusal(*slices[0], isa) is None), None)
+        if first is None or not _is_dearer(preferred, first, slices[0], isa):
+            known.insert(0, preferred)
     found: list[Step] = []
     for each in slices:
         taken = next((binding for binding in known if binding.refusal(*each, isa) is None), None)
@@ -136,6 +149,12 @@ def _alike(steps: list[Step], slices: list[tuple[Node, Graph]], isa: Isa) -> lis
         call.check_types(graph)
         found.append(replace(step, call=call, scratch_bytes=scratch_bytes(call.kernel, record, isa)))
     return found
+
+
+def _is_dearer(binding: Binding, first: Binding, piece: tuple[Node, Graph], isa: Isa) -> bool:
+    """Whether a piece is expected to cost more by the one than by the other, as far as both were measured."""
+    expected, own = (estimate(*piece, isa, each.name) for each in (binding, first))
+    return expected is not None and own is not None and expected.instructions > own.instructions
 
 
 def _bound(binding: Binding, piece: tuple[Node, Graph], isa: Isa) -> Step:
