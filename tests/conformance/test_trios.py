@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 import pytest
 
-from edgeq.backends.c import packing
+from edgeq.backends.c import choose, packing
 from edgeq.backends.c.bindings import FASTER
+from edgeq.backends.c.choose import choose_kernels
 from edgeq.ir import Graph
 from edgeq.numerics.array import Array
 from tests.conformance.edges import CLAMPS, Attributes, Edges
@@ -181,3 +182,18 @@ def test_sums_of_21_bits_are_taken(isa: str, weight: int, bias: int, width: int,
     (node,) = made.graph.nodes
     (binding,) = (each for each in FASTER if each.kernel == POINTWISE)
     assert binding.refusal(node, made.graph, (isa, "generic")) == reason
+
+
+def test_a_kernel_may_take_all_layers_where_one_by_one_is_too_much_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code counts once, and that of the other kernel no more."""
+    made = Edges("highmul")
+    around: Attributes = {**_plain(1), "pads": (1, 1, 1, 1)}
+    for size, inputs, outputs in ((19, 16, 16), (8, 32, 32), (7, 16, 32), (6, 32, 16)):
+        weights = made.random.integers(-40, 40, (outputs, 3, 3, inputs))
+        _convolution(made, made.input(1, size, size, inputs), weights, np.zeros(outputs), around, 0)
+    isa = ("v6m", "generic")
+    together, _ = choose_kernels(made.graph, isa)
+    assert {step.kernel for step in together} == {CONV2D}
+    monkeypatch.setattr(choose, "MOST_KERNELS", 0)
+    apart, _ = choose_kernels(made.graph, isa)
+    assert {step.kernel for step in apart} != {CONV2D}
