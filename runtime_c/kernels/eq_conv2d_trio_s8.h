@@ -7,7 +7,7 @@
  *
  * Layout     out [out_h][out_w][out_c], x [in_h][in_w][in_c]; weights packed per group as eq_trio.h has them (packing.py,
  *            pack_trio): bias and multiplier are among them.
- * Ranges     bias already contains -zero_point(x) * sum of all weights; sums from -2^20 to 2^20 - 1; no left shift; on
+ * Ranges     bias already contains -zero_point(x) * sum of all weights; sums as eq_trio.h has them; no left shift; on
  *            ARMv6-M also |acc * multiplier| < 2^47 - 2^40; -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
  * Aliasing   with group 1 out may overlap x, not scratch, from below: EQ_TRIO_PIXELS pixels at a time in the order of out
  *            are stored when their windows have been read. Bounds other than int8's are applied at the end, to out alone.
@@ -41,6 +41,8 @@ typedef struct {
   int32_t pad_value;
   int32_t depth; /* places of a column: kernel_h * kernel_w * Cg */
   int32_t run;   /* of those, how many lie in x side by side: kernel_w * Cg without group and dilation_w, else Cg */
+  int32_t first; /* places of the first segment, of the others: see eq_trio.h */
+  int32_t segment;
   int32_t out_zero;
   int32_t clamp_min;
   int32_t clamp_max;
@@ -146,7 +148,7 @@ EQ_INLINE void eq_conv2d_trio_s8(int8_t *out, const int8_t *x, void *scratch, co
         }
       }
       eq_conv2d_trio_gather(scratch, in, &at, p);
-      eq_trio_multiply(to, p->out_c, count, scratch, w, p->depth, channels, p->out_zero);
+      eq_trio_multiply(to, p->out_c, count, scratch, w, p->depth, p->first, p->segment, channels, p->out_zero);
       to += count * p->out_c;
     }
     w += eq_trio_stream(channels, p->depth);

@@ -7,7 +7,7 @@
  *
  * Layout     out [out_h][out_w][out_c], x [..][in_w][in_c]; weights as eq_trio.h has them (packing.py, pack_trio): bias and
  *            multiplier are among them.
- * Ranges     bias already contains -zero_point(x) * sum of the weights; sums from -2^20 to 2^20 - 1; no left shift; on
+ * Ranges     bias already contains -zero_point(x) * sum of the weights; sums as eq_trio.h has them; no left shift; on
  *            ARMv6-M also |acc * multiplier| < 2^47 - 2^40; -128 <= clamp_min <= clamp_max <= 127. All sizes >= 1.
  * Aliasing   out may overlap x, not scratch, from below: EQ_TRIO_PIXELS pixels of a row at a time, in order, are stored
  *            when they have been read. Bounds other than int8's are applied at the end, to out alone.
@@ -29,6 +29,8 @@ typedef struct {
   int32_t out_c;
   int32_t stride_h;
   int32_t stride_w;
+  int32_t first; /* places of the first segment, of the others: see eq_trio.h */
+  int32_t segment;
   int32_t out_zero;
   int32_t clamp_min;
   int32_t clamp_max;
@@ -50,7 +52,7 @@ EQ_INLINE void eq_pointwise_trio_s8(int8_t *out, const int8_t *x, void *scratch,
       const int8_t *const third = count > 2 ? second + step : second;
       eq_trio_begin(scratch);
       eq_trio_pack(scratch, 0, in, second, third, p->in_c);
-      eq_trio_multiply(to, p->out_c, count, scratch, weights, p->in_c, p->out_c, p->out_zero);
+      eq_trio_multiply(to, p->out_c, count, scratch, weights, p->in_c, p->first, p->segment, p->out_c, p->out_zero);
       in = third + step;
       to += count * p->out_c;
     }

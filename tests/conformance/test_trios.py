@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import pytest
 
-from edgeq.backends.c import packing
-from edgeq.backends.c.binding import Binding
+from edgeq.backends.c import choose, packing
 from edgeq.backends.c.bindings import FASTER
+from edgeq.backends.c.choose import choose_kernels
 from edgeq.ir import Graph
 from edgeq.numerics.array import Array
 from tests.conformance.edges import CLAMPS, Attributes, Edges
@@ -31,6 +31,9 @@ PIXELS: Final = (
     (5, 5, 16, 12, 1),
     (7, 11, 20, 8, 2),
     (6, 6, 32, 4, 1),
+    # Several segments.
+    (2, 2, 200, 5, 1),
+    (1, 3, 577, 8, 1),
 )
 # Height, width, input and output channels, kernel, stride, padding above, left, below, right, dilation, groups.
 WINDOWS: Final = (
@@ -43,6 +46,8 @@ WINDOWS: Final = (
     (6, 7, 3, 4, (2, 2), 1, (3, 3, 3, 3), 1, 1),
     (4, 4, 16, 7, (1, 1), 1, (1, 1, 0, 0), 1, 1),
     (9, 9, 3, 4, (3, 3), 1, (0, 0, 0, 0), 1, 1),
+    (3, 3, 32, 4, (3, 3), 1, (1, 1, 1, 1), 1, 1),
+    (2, 3, 64, 8, (3, 3), 1, (1, 1, 1, 1), 1, 1),
 )
 
 
@@ -141,14 +146,32 @@ def test_every_rest_has_the_reference_bits(
     assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
 
 
+def test_segments_are_as_few_as_have_sums_of_21_bits() -> None:
+    for depth, bias, first, segment in (
+        (64, LIMIT - 1 - 127 * 127 * 64, 64, 0),
+        (64, LIMIT - 127 * 127 * 64, 32, 32),
+        (64, LIMIT - 1 - 127 * 127 * 16, 16, 24),
+        (65, 0, 25, 40),
+        (500, 0, 52, 64),
+        (1025, 0, 1, 64),
+    ):
+        weights, ones = np.full((1, 1, depth), 127, np.int8), np.ones(1, np.int32)
+        packed = packing.pack_trio(weights, np.array([bias], np.int32), ones, ("v7m", "generic"))
+        if depth > 8 * 64:
+            assert packed is None
+        else:
+            assert packed is not None
+            assert (packed.first, packed.segment) == (first, segment)
+
+
 @pytest.mark.parametrize("isa", ["v6m", "v7m"])
 @pytest.mark.parametrize(
     ("weight", "bias", "width", "reason"),
     [
         (127, LIMIT - 1 - 127 * 127 * 64, 3, None),
-        (127, LIMIT - 127 * 127 * 64, 3, "a sum may leave 21 bits"),
+        (127, LIMIT + 127 * 127 * 8, 3, "sums of few places may leave 21 bits"),
         (-127, -LIMIT + 127 * 127 * 64, 3, None),
-        (-127, -LIMIT - 1 + 127 * 127 * 64, 3, "a sum may leave 21 bits"),
+        (-127, -LIMIT - 1 - 127 * 127 * 8, 3, "sums of few places may leave 21 bits"),
         (1, 0, 2, "there are less than three pixels"),
     ],
 )
@@ -157,9 +180,20 @@ def test_sums_of_21_bits_are_taken(isa: str, weight: int, bias: int, width: int,
     weights = np.full((1, 1, 1, 64), weight)
     _convolution(made, made.input(1, 1, width, 64), weights, np.array([bias]), _plain(1), 0)
     (node,) = made.graph.nodes
-    for binding in _trios():
-        assert binding.refusal(node, made.graph, (isa, "generic")) == reason
+    (binding,) = (each for each in FASTER if each.kernel == POINTWISE)
+    assert binding.refusal(node, made.graph, (isa, "generic")) == reason
 
 
-def _trios() -> Sequence[Binding]:
-    return [binding for binding in FASTER if binding.kernel in (POINTWISE, CONV2D)]
+def test_a_kernel_may_take_all_layers_where_one_by_one_is_too_much_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code counts once, and that of the other kernel no more."""
+    made = Edges("highmul")
+    around: Attributes = {**_plain(1), "pads": (1, 1, 1, 1)}
+    for size, inputs, outputs in ((19, 16, 16), (8, 32, 32), (7, 16, 32), (6, 32, 16)):
+        weights = made.random.integers(-40, 40, (outputs, 3, 3, inputs))
+        _convolution(made, made.input(1, size, size, inputs), weights, np.zeros(outputs), around, 0)
+    isa = ("v6m", "generic")
+    together, _ = choose_kernels(made.graph, isa)
+    assert {step.kernel for step in together} == {CONV2D}
+    monkeypatch.setattr(choose, "MOST_KERNELS", 0)
+    apart, _ = choose_kernels(made.graph, isa)
+    assert {step.kernel for step in apart} != {CONV2D}

@@ -4,14 +4,16 @@ All candidates of a node give the same bits. Those of ``bindings.FASTER`` take s
 where the estimate (``costs``) says that they need fewer instructions and fewer cycles, or says nothing. Of the others
 one is tried where both figures are lower though both estimates be at their worst. Layers take their turn in falling
 order of what they spare; each gets the first kernel with which the whole program stays within bounds. Where one does
-not get its best, the order of multiply-accumulates is tried, too, and what spares more is taken. For ``balanced``,
-weights, code and arena may grow by shares, the arena not beyond what the kernels that are bound first need when no
-result trails an operand; for ``ram`` the arena may not, for ``size`` nothing may. For ``speed`` only the board's memory
-is a bound. Either way :data:`BESIDE_BYTES` of it are left.
+not get its best, the order of multiply-accumulates is tried, too, and each of the kernels that spare the most in all
+the layers that it serves; what spares more is taken. For ``balanced``, weights, code and arena may grow by shares, the
+arena not beyond what the kernels that are bound first need when no result trails an operand; for ``ram`` the arena may
+not, for ``size`` nothing may. For ``speed`` only the board's memory is a bound. Either way :data:`BESIDE_BYTES` of it
+are left.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -35,6 +37,8 @@ LAYER_GROWS: Final = 4
 ARENA_GROWS: Final = Fraction(1, 4)
 WEIGHTS_GROW: Final = Fraction(3, 10)
 CODE_GROWS: Final = Fraction(3, 5)
+MOST_KERNELS: Final = 6
+"""Which are tried for all layers at once, where not every layer can have its best."""
 BESIDE_BYTES: Final = 8 << 10
 """Of a board's RAM what is left for stack, console and application, and of its flash for their code; twice as much."""
 
@@ -119,12 +123,18 @@ def choose_kernels(
         sorted(better, key=lambda place: -better[place][0].spared),
         sorted(better, key=lambda place: -steps[place].macs),
     )
-    best = _Choice(steps, plan, 0.0, complete=True)
+    direct = _Choice(steps, plan, 0.0, complete=True)
+    best = direct
     for order in orders:
-        found = _taken(graph, isa, (steps, plan), bounds, {place: better[place] for place in order})
+        found = _taken(graph, isa, direct, bounds, {place: better[place] for place in order})
         best = max(best, found, key=lambda choice: choice.spared)  # the first of equal ones
         if found.complete:
-            break
+            return best.steps, best.plan
+    for served in _by_kernel(better):
+        start = _together(graph, isa, direct, bounds, served)
+        if start is not None:
+            rest = {place: better[place] for place in orders[0] if place not in served}
+            best = max(best, _taken(graph, isa, start, bounds, rest), key=lambda choice: choice.spared)
     return best.steps, best.plan
 
 
@@ -138,15 +148,37 @@ class _Choice:
     complete: bool
 
 
+def _by_kernel(better: Mapping[int, Sequence[_Other]]) -> Iterator[dict[int, _Other]]:
+    """For each of the kernels that spare the most: the layers that it serves."""
+    served: defaultdict[str, dict[int, _Other]] = defaultdict(dict)
+    for place, others in better.items():
+        for other in others:
+            served[other.binding.name][place] = other
+    spared = {name: sum(other.spared for other in others.values()) for name, others in served.items()}
+    for name in sorted(spared, key=lambda name: -spared[name])[:MOST_KERNELS]:
+        yield served[name]
+
+
+def _together(graph: Graph, isa: Isa, direct: _Choice, bounds: Bounds, others: Mapping[int, _Other]) -> _Choice | None:
+    """All of some layers with another kernel at once, since the code of the one goes where that of the other comes."""
+    tried, spared = list(direct.steps), 0.0
+    for place, other in others.items():
+        step = bound(other.binding, tried[place].node, graph, isa, other.refused)
+        if bounds.allow_layer(step, tried[place]):
+            tried[place], spared = step, spared + other.spared
+    found = _plan(graph, tried) if bounds.allow_flash(tried, isa) else None
+    return _Choice(tried, found, spared, complete=False) if found is not None and bounds.allow_plan(found) else None
+
+
 def _taken(
     graph: Graph,
     isa: Isa,
-    direct: tuple[list[Step], Plan],
+    direct: _Choice,
     bounds: Bounds,
     better: Mapping[int, Sequence[_Other]],
 ) -> _Choice:
     """Each layer in turn with the first kernel that the bounds allow."""
-    (steps, plan), spared, complete = direct, 0.0, True
+    steps, plan, spared, complete = direct.steps, direct.plan, direct.spared, direct.complete
     for place, others in better.items():
         for number, other in enumerate(others):
             step = bound(other.binding, steps[place].node, graph, isa, other.refused)

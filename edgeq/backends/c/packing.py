@@ -31,6 +31,7 @@ _LANES: Final = tuple(4 * lane + quarter for quarter in range(4) for lane in ran
 _INT16_MAX: Final = 32767
 _COUPLED_LIMIT: Final = 1 << 23
 _TRIO_LIMIT: Final = 1 << 20
+_TRIO_SEGMENTS: Final = 8
 
 PANELS: tuple[str, ...] = ("v6m", "v7m")
 """The instruction sets, first in search order, that have panels of weights."""
@@ -303,7 +304,22 @@ def pack_panels(weights: Array, bias: Array, multiplier: Array, isa: Isa, *, cop
     return np.concatenate([_bytes_of(biases), places, _bytes_of(multipliers)], axis=1).reshape(-1)
 
 
-def pack_trio(weights: Array, bias: Array, multiplier: Array, isa: Isa) -> Array | None:
+@dataclass(frozen=True, eq=False)
+class Trio:
+    """What ``eq_trio.h`` reads of the output channels of a convolution, and in which segments.
+
+    Attributes:
+        stream: int8, flat.
+        first: places of the first segment.
+        segment: of each further one; 0 where there is none.
+    """
+
+    stream: Array
+    first: int
+    segment: int
+
+
+def pack_trio(weights: Array, bias: Array, multiplier: Array, isa: Isa) -> Trio | None:
     """Everything that ``eq_trio.h`` reads of a convolution, little-endian; None where its sums do not fit.
 
     A channel without weights has any bias, which is replaced by one that fits and a multiplier for the same result.
@@ -315,16 +331,16 @@ def pack_trio(weights: Array, bias: Array, multiplier: Array, isa: Isa) -> Array
         isa: the instruction sets of the build.
 
     Returns:
-        int8, flat. Channels of a group padded to 4; per four channels b + 2^21 b, then b + 2^10 b of their biases b,
-        per place four weights, their multipliers. ARMv6-M: both words of each bias, of channel 0 last; weights plus 128
-        as bytes without sign.
+        Channels of a group padded to 4; per four channels b + 2^21 b, then b + 2^10 b of their biases b, per place four
+        weights, their multipliers. ARMv6-M: both words of each bias, of channel 0 last; weights plus 128 as bytes
+        without sign.
     """
     group, channels, depth = weights.shape
     zero = ~weights.reshape(-1, depth).any(axis=1)
     constant = (bias.astype(np.int64) * multiplier + (1 << 31)) >> 32
     small = np.where(zero, np.clip(constant, -256, 256) << 10, bias)
-    reach = accumulator_range(signed_sums(weights.reshape(-1, depth)), small)
-    if reach.low.min() < -_TRIO_LIMIT or reach.high.max() >= _TRIO_LIMIT:
+    segments = _trio_segments(weights.reshape(-1, depth), small)
+    if segments is None:
         return None
     padded = np.pad(weights, ((0, 0), (0, -channels % 4), (0, 0))).reshape(-1, 4, depth)
     biases, multipliers = (
@@ -336,7 +352,34 @@ def pack_trio(weights: Array, bias: Array, multiplier: Array, isa: Isa) -> Array
         words = words.transpose(0, 2, 1)[:, (1, 2, 3, 0)]
         padded = (padded.view(np.uint8) ^ 0x80).view(np.int8)
     places = np.ascontiguousarray(padded.transpose(0, 2, 1)).reshape(-1, 4 * depth)
-    return np.concatenate([_bytes_of(words.astype(np.uint32)), places, _bytes_of(multipliers)], axis=1).reshape(-1)
+    stream = np.concatenate([_bytes_of(words.astype(np.uint32)), places, _bytes_of(multipliers)], axis=1).reshape(-1)
+    return Trio(stream, *segments)
+
+
+def _trio_segments(rows: Array, bias: Array) -> tuple[int, int] | None:
+    """Places of the first segment and of the others: as few segments as have sums of 21 bits; None: too many.
+
+    Args:
+        rows: int8 [channels, depth].
+        bias: int64 [channels].
+    """
+    depth = rows.shape[1]
+    for count in range(1, _TRIO_SEGMENTS + 1):
+        segment = _round_up(-(-depth // count), 8) if count > 1 else 0
+        first = depth - (count - 1) * segment
+        if first < 1:
+            break
+        starts = range(first, depth, segment or 1)
+        if _has_21_bits(rows[:, :first], bias) and all(
+            _has_21_bits(rows[:, start : start + segment], np.zeros_like(bias)) for start in starts
+        ):
+            return first, segment
+    return None
+
+
+def _has_21_bits(rows: Array, bias: Array) -> bool:
+    reach = accumulator_range(signed_sums(rows), bias)
+    return bool(reach.low.min() >= -_TRIO_LIMIT and reach.high.max() < _TRIO_LIMIT)
 
 
 def pack_lines(weights: Array, bias: Array, multiplier: Array) -> Array:

@@ -14,6 +14,7 @@ from edgeq.backends.c.bindings.conv import (
     constants,
     geometry,
     is_depthwise,
+    is_pointwise,
     pixel_sizes,
     refuse_one_by_one,
     refuse_short_scaling,
@@ -22,7 +23,6 @@ from edgeq.backends.c.bindings.scaling import clamp_fields
 from edgeq.backends.c.declarations import numbers
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
-from edgeq.numerics.array import Array
 
 
 def _refuse_panel(node: Node, graph: Graph, isa: Isa) -> str | None:
@@ -88,10 +88,10 @@ def _refuse_trio(node: Node, graph: Graph, isa: Isa) -> str | None:
         return "there are less than three pixels"
     if (reason := _refuse_panel(node, graph, isa)) is not None:
         return reason
-    return None if _trio_stream(node, graph, isa) is not None else "a sum may leave 21 bits"
+    return None if _trio(node, graph, isa) is not None else "sums of few places may leave 21 bits"
 
 
-def _trio_stream(node: Node, graph: Graph, isa: Isa) -> Array | None:
+def _trio(node: Node, graph: Graph, isa: Isa) -> packing.Trio | None:
     weights, bias, multiplier = constants(node, graph)
     return packing.pack_trio(weights.reshape(node.integer("group"), -1, weights[0].size), bias, multiplier, isa)
 
@@ -101,8 +101,15 @@ def _match_pointwise_trio(node: Node, graph: Graph, isa: Isa) -> str | None:
 
 
 def _bind_pointwise_trio(node: Node, graph: Graph, isa: Isa) -> Call:
-    sizes = pixel_sizes(node, graph)
-    record = {**sizes, "out_zero": node.integer("out_zero"), **clamp_fields(node)}
+    sizes, packed = pixel_sizes(node, graph), _trio(node, graph, isa)
+    assert packed is not None, "matches() refused this node"
+    record = {
+        **sizes,
+        "first": packed.first,
+        "segment": packed.segment,
+        "out_zero": node.integer("out_zero"),
+        **clamp_fields(node),
+    }
     together = numbers("eq_pointwise_trio_s8", isa)["EQ_TRIO_PIXELS"]
     pixels = orders.pixels_of(record, sizes["in_c"], graph.operands(node)[0].size_bytes, together)
     return Call(
@@ -110,7 +117,7 @@ def _bind_pointwise_trio(node: Node, graph: Graph, isa: Isa) -> Call:
         record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
-        constants={"weights": _trio_stream(node, graph, isa)},
+        constants={"weights": packed.stream},
         trailing=orders.trail(orders.pointwise(pixels, sizes["out_c"], 1, sizes["out_c"])),
     )
 
@@ -118,16 +125,22 @@ def _bind_pointwise_trio(node: Node, graph: Graph, isa: Isa) -> Call:
 def _match_conv2d_trio(node: Node, graph: Graph, isa: Isa) -> str | None:
     if node.integer("group") > 1 and is_depthwise(node, graph):
         return "every channel has its own weights"
+    if is_pointwise(node, graph):
+        return "its windows are pixels"
     return _refuse_trio(node, graph, isa)
 
 
 def _bind_conv2d_trio(node: Node, graph: Graph, isa: Isa) -> Call:
     kernel_w, group_c = graph.operands(node)[1].shape[2:]
     whole_rows = node.integer("group") == 1 and node.integers("dilations")[1] == 1
+    packed = _trio(node, graph, isa)
+    assert packed is not None, "matches() refused this node"
     record = {
         **geometry(node, graph),
         "depth": graph.operands(node)[1].elements // graph.operands(node)[1].shape[0],
         "run": kernel_w * group_c if whole_rows else group_c,
+        "first": packed.first,
+        "segment": packed.segment,
         "out_zero": node.integer("out_zero"),
         **clamp_fields(node),
     }
@@ -137,7 +150,7 @@ def _bind_conv2d_trio(node: Node, graph: Graph, isa: Isa) -> Call:
         record=record,
         inputs=node.inputs[:1],
         outputs=node.outputs,
-        constants={"weights": _trio_stream(node, graph, isa)},
+        constants={"weights": packed.stream},
         trailing=orders.trail(orders.gathered(record, 1, 1, together)),
     )
 
