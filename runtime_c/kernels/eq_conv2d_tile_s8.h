@@ -81,6 +81,25 @@ EQ_INLINE void eq_conv2d_tile_gather(int8_t *to, const int8_t *x, int32_t y0, in
   }
 }
 
+/* The same for a window inside x whose rows have at most sixteen bytes. */
+EQ_INLINE void eq_conv2d_tile_copy(int8_t *to, const int8_t *x, int32_t y0, int32_t x0, const eq_conv2d_tile_s8_t *p) {
+  const int8_t *from = x + (y0 * p->in_w + x0) * p->in_c;
+  __asm__ volatile(
+      "vctp.8 %[n]\n\t"
+      "dls lr, %[rows]\n"
+      "1:\n\t"
+      "vpstt\n\t"
+      "vldrbt.8 q0, [%[from]]\n\t"
+      "vstrbt.8 q0, [%[to]]\n\t"
+      "add %[from], %[from], %[row]\n\t"
+      "add %[to], %[to], %[segment]\n\t"
+      "le lr, 1b"
+      : [from] "+r"(from), [to] "+r"(to)
+      : [n] "r"(p->kernel_w * p->in_c), [rows] "r"(p->kernel_h), [row] "r"(p->dilation_h * p->in_w * p->in_c),
+        [segment] "r"(p->segment)
+      : "q0", "lr", "memory");
+}
+
 /* A list of the groups of two windows, `apart` bytes from one to the other; `row` bytes from a row of the kernel to the next. */
 EQ_INLINE void eq_conv2d_tile_point(const int8_t **list, const int8_t *x, int32_t apart, int32_t row,
                                     const eq_conv2d_tile_s8_t *p) {
@@ -159,7 +178,10 @@ EQ_INLINE void eq_conv2d_tile_s8(int8_t *out, const int8_t *x, void *scratch, co
         ox += 2;
         out += 2 * p->out_c;
       } else {
-        if (!flush) {
+        if (p->kind == 0 && p->kernel_w * p->in_c <= 16 && y0 >= 0 && y0 + reach < p->in_h && ox >= first &&
+            ox < behind) {
+          eq_conv2d_tile_copy(columns + (waiting == NULL ? 0 : depth), x, y0, ox * p->stride_w - p->pad_left, p);
+        } else if (!flush) {
           eq_conv2d_tile_gather(columns + (waiting == NULL ? 0 : depth), x, y0, ox * p->stride_w - p->pad_left, p);
         }
         ox += 1;

@@ -46,7 +46,8 @@ _LOOP_COST: Final = 2
 """Instructions of a pixel for eight channels: of a chunk, of a group beside it, of the loop for a chunk."""
 _ROW_COST: Final = 30
 _COPY_COST: Final = 3
-"""Instructions to copy a row of a window: beside its chunks, and of each."""
+_SHORT_ROW_COST: Final = 12
+"""Instructions to copy a row of a window: beside its chunks, and of each; and of one with a single chunk."""
 
 
 def without_mve(isa: Isa) -> str | None:
@@ -289,7 +290,8 @@ def _windows(node: Node, graph: Graph) -> _Windows:
     blocks = out_c // packing_mve.TILE_CHANNELS
     loop = 0 if copied in _UNROLLED else _LOOP_COST * copied
     in_place_cost = blocks * (_CHUNK_COST * down.kernel * chunks + _GROUP_COST * (groups + 1))
-    copy_cost = blocks * (_CHUNK_COST * copied + loop) + down.kernel * (_ROW_COST + _COPY_COST * chunks)
+    row_cost = _SHORT_ROW_COST if chunks == 1 else _ROW_COST + _COPY_COST * chunks
+    copy_cost = blocks * (_CHUNK_COST * copied + loop) + down.kernel * row_cost
     if out_c % packing_mve.TILE_CHANNELS or not inside or in_place_cost > copy_cost:
         return _Windows(0, 0, length)
     return _Windows(group, groups, chunks * packing_mve.TILE_CHUNK)
