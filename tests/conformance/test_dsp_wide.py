@@ -11,8 +11,11 @@ from typing import Final
 import numpy as np
 import pytest
 
-from edgeq.backends.c import packing
+from edgeq.backends.c import Step, packing
 from edgeq.backends.c.candidates import Wanted, candidates_of
+from edgeq.backends.c.chain import Chain
+from edgeq.backends.c.choose import Memory
+from edgeq.backends.c.program import balanced_program
 from edgeq.ir import Graph
 from edgeq.numerics.array import Array
 from tests.conformance.edges import CLAMPS, Attributes, Edges
@@ -79,6 +82,35 @@ def graph() -> Graph:
         x = made.input(1, height, width, depth)
         _add(made, x, weights, {"strides": strides, "dilations": (dilation, 1), "pads": pads})
     return made.graph
+
+
+@cache
+def network() -> Graph:
+    """The first layers of a MobileNet: after one of eight channels, whose result is the largest tensor, wider ones."""
+    made = Edges("highmul")
+    x, depth = made.input(1, 48, 48, 8), 8
+    for channels, kernel, stride in ((16, 1, 1), (16, 3, 2), (32, 1, 1), (32, 3, 1), (32, 1, 1)):
+        weights = made.random.integers(-128, 128, (channels, kernel, kernel, 1 if kernel > 1 else depth))
+        constants, attributes = operands(made, weights, 0)
+        geometry: Attributes = {
+            "strides": (stride, stride),
+            "dilations": (1, 1),
+            "pads": (0, 0, 1, 1) if stride > 1 else (kernel // 2,) * 4,
+            "group": channels if kernel > 1 else 1,
+            "pad_value": 3,
+        }
+        made.node("conv2d", (x, *constants), {**geometry, **attributes}, 5, (-128, 127))
+        (x,), depth = made.graph.nodes[-1].outputs, channels
+    made.graph.outputs = (x,)
+    return made.graph
+
+
+def test_bands_run_beside_layers_with_faster_kernels() -> None:
+    steps, plan = balanced_program(network(), ISA, Memory(1 << 18, 1 << 20))
+    chains = [[node.name for node in step.nodes] for step in steps if isinstance(step, Chain)]
+    assert chains == [["conv2d0", "conv2d1"]]
+    assert "eq_pointwise_wide_s8" in {step.kernel for step in steps if isinstance(step, Step)}
+    assert plan.arena_bytes < 48 * 48 * 16
 
 
 def wanted(*names: str) -> list[Wanted]:

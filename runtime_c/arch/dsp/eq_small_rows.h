@@ -83,7 +83,7 @@ EQ_INLINE void eq_small_rows_pair(void *columns, const int8_t *src, int32_t apar
   eq_pair_t *to = (eq_pair_t *)columns;
   eq_wide_half_t *halves = (eq_wide_half_t *)(to + 4 * p->kernel_h * ((p->kernel_w * p->in_c) >> 2));
   __asm__("" : "+r"(halves));
-  if (EQ_KNOWN(p->kernel_h, 3)) {
+  if (EQ_KNOWN(p->kernel_h, 3) && __builtin_constant_p(p->kernel_w * p->in_c)) {
     EQ_UNROLL_3
     for (int32_t ky = 0; ky < 3; ++ky) {
       to = eq_small_rows_both(to, halves, src, apart, ky, p);
@@ -106,7 +106,7 @@ EQ_INLINE void eq_small_rows_window(void *columns, int32_t pixel, int32_t y0, in
   int32_t offset = (y0 * p->in_w + x0) * p->in_c;
   const int32_t is_whole = x0 >= 0 && x0 + p->kernel_w <= p->in_w;
   if (is_whole && y0 >= 0 && y0 + (p->kernel_h - 1) * p->dilation_h < p->in_h) {
-    if (EQ_KNOWN(p->kernel_h, 3)) {
+    if (EQ_KNOWN(p->kernel_h, 3) && __builtin_constant_p(p->kernel_w * p->in_c)) {
       EQ_UNROLL_3
       for (int32_t ky = 0; ky < 3; ++ky) {
         eq_small_rows_row(column, p->x + offset + ky * p->dilation_h * row, ky, p);
