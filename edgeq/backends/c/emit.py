@@ -15,7 +15,7 @@ from edgeq.backends.c.chain_source import MOVES, chain_lines
 from edgeq.backends.c.declarations import SCRATCH
 from edgeq.backends.c.instances import Instance, instances_of, uses_of
 from edgeq.backends.c.text import braces, fields_of, scratch_check
-from edgeq.backends.c_source import dispatch, isa_check, state_functions, step_comment
+from edgeq.backends.c_source import dispatch, isa_check, state_functions, step_comment, step_parameters, with_pointers
 from edgeq.backends.constants import Constants
 from edgeq.backends.planning import Plan
 from edgeq.ir import Graph
@@ -57,7 +57,7 @@ def model_source(
             *(f'#include "{kernel}.h"' for kernel in sorted(headers)),
             f'#include "{name}_weights.h"',
             "",
-            *(f"void {name}_step_{number}(uint8_t *arena);" for number in range(len(steps))),
+            *(f"void {name}_step_{number}({step_parameters(plan)});" for number in range(len(steps))),
             "",
             *(line for instance in instances for line in _instance(instance)),
             *(
@@ -69,7 +69,7 @@ def model_source(
                     else _step(graph, number, step, plan, name, by_use[str(number)], constants)
                 )
             ),
-            *dispatch(name, len(steps)),
+            *dispatch(name, len(steps), plan),
             *state_functions(graph, plan, name),
         ]
     )
@@ -114,11 +114,11 @@ def _step(
     for parameter, tensor in call.arguments:
         if parameter.name == SCRATCH:
             offset = plan.scratch[step.node.name]
-            more.append(f"scratch {step.scratch_bytes} bytes at {offset}")
-            arguments.append(f"arena + {offset}")
+            more.append(f"scratch {step.scratch_bytes} bytes at {plan.shown(offset)}")
+            arguments.append(plan.address(offset))
         elif tensor is not None:
             kind = f"{'const ' if parameter.const else ''}{graph.tensors[tensor].dtype.c_name}"
-            arguments.append(f"({kind} *)(arena + {plan.offsets[tensor]})")
+            arguments.append(f"({kind} *)({plan.address(plan.offsets[tensor])})")
         elif instance.function is None:
             arguments.append(symbols.get(parameter.name, "NULL"))
     if instance.function is None:
@@ -141,8 +141,8 @@ def _step(
         ),
         *data,
         *scratch_check(f"step {number}", step),
-        f"EQ_NOINLINE void {name}_step_{number}(uint8_t *arena) {{",
-        f"  {instance.function or call.kernel}({', '.join(arguments)});",
+        f"EQ_NOINLINE void {name}_step_{number}({step_parameters(plan)}) {{",
+        *with_pointers([f"  {instance.function or call.kernel}({', '.join(arguments)});"], plan),
         "}",
         "",
     ]
