@@ -42,7 +42,9 @@ from edgeq.arguments import (
     data_source,
     kernel_pairs,
     means_folder,
+    memory_pairs,
     model_source,
+    place_pairs,
     state_pairs,
 )
 from edgeq.errors import EdgeqError
@@ -143,6 +145,9 @@ class CompileChoices(QuantizeChoices, total=False):
         arena_bytes: the arena has at most so many bytes; layers run in bands of rows only as far as that needs.
         planner: ``greedy``: first fit alone places tensors in the arena; ``solver``: a solver, too, where first fit may
             have missed the smallest arena; None: ``solver`` where that is installed.
+        memory: for boards with several memories the most bytes that the arena may take of one, ``{"ram": 40000}``, by
+            default all. The tensors that are accessed most for their size lie in the cheapest memory, while they fit.
+        place: the memory of tensors instead: ``{tensor: memory}``, or pairs; a tensor by its name or a pattern.
         aligned_loads: for memory that traps unaligned loads.
         require_optimized: refuse layers of a hundredth of the work or more whose C kernel is not written for the core.
         sources_only: make no images; needs no compiler.
@@ -156,6 +161,8 @@ class CompileChoices(QuantizeChoices, total=False):
     optimize: str
     arena_bytes: int | None
     planner: Planner | None
+    memory: Mapping[str, int] | Sequence[tuple[str, int]]
+    place: Mapping[str, str] | Sequence[tuple[str, str]]
     aligned_loads: bool
     require_optimized: bool
     sources_only: bool
@@ -553,6 +560,8 @@ def _checked(
         "int16": names_of,
         "kernel": kernel_pairs,
         "kernels": _path,
+        "memory": memory_pairs,
+        "place": place_pairs,
         "save_calibration": _path,
         "states": state_pairs,
     }

@@ -164,6 +164,38 @@ def kernel_pairs(kernels: object) -> tuple[tuple[str, str], ...]:
     raise _unknown("kernel", kernels, "a dict of kernels by node, or pairs (node, kernel)")
 
 
+def place_pairs(places: object) -> tuple[tuple[str, str], ...]:
+    """Memories that are given as ``{tensor: memory}``, or as pairs of a tensor and a memory.
+
+    Raises:
+        EdgeqError: EQ0193 they are neither.
+    """
+    pairs = _pairs(places)
+    if pairs is None or not all(isinstance(name, str) and isinstance(memory, str) for name, memory in pairs):
+        raise _unknown("place", places, "a dict of memories by tensor, or pairs (tensor, memory)")
+    return tuple((str(name), str(memory)) for name, memory in pairs)
+
+
+def memory_pairs(limits: object) -> tuple[tuple[str, int], ...]:
+    """Bounds of memories that are given as ``{memory: bytes}``, or as pairs of a memory and bytes.
+
+    Raises:
+        EdgeqError: EQ0193 they are neither, or a bound is no number of bytes.
+    """
+    pairs = _pairs(limits)
+    if pairs is None or not all(isinstance(name, str) and type(size) is int and size >= 0 for name, size in pairs):
+        raise _unknown("memory", limits, "a dict of bytes by memory, or pairs (memory, bytes)")
+    return tuple((str(name), int(str(size))) for name, size in pairs)
+
+
+def _pairs(given: object) -> list[tuple[object, object]] | None:
+    """What is given as a mapping or as pairs; None where it is neither."""
+    if not isinstance(given, Iterable) or isinstance(given, (str, bytes)):
+        return None
+    pairs = [tuple(pair) for pair in (given.items() if isinstance(given, Mapping) else given)]
+    return [(pair[0], pair[1]) for pair in pairs] if all(len(pair) == 2 for pair in pairs) else None
+
+
 def check_choice(what: str, value: object, allowed: Sequence[str], code: str = "EQ0193") -> None:
     """Refuse a word that is no choice of an option.
 

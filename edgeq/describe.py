@@ -14,7 +14,19 @@ from edgeq.backends.planning import Plan
 from edgeq.backends.program import ProgramStep, step_nodes
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.job import Job, Product
-from edgeq.manifest import Endpoint, Manifest, Options, Place, Planning, Program, RowBands, Sources, StateValue, Step
+from edgeq.manifest import (
+    Endpoint,
+    Manifest,
+    Options,
+    Part,
+    Place,
+    Planning,
+    Program,
+    RowBands,
+    Sources,
+    StateValue,
+    Step,
+)
 from edgeq.memory.rows import RowCall, row_axis
 from edgeq.ops import BY_NAME
 from edgeq.sources import DataSource, ModelSource, sha256_of
@@ -30,7 +42,7 @@ CHAIN: Final = "chain"
 
 def image_facts(graph: Graph, program: emitted.Program, name: str) -> ImageFacts:
     """Where firmware finds inputs, outputs and every step's results in the arena."""
-    from edgeq.firmware import ImageFacts, Span
+    from edgeq.firmware import Further, ImageFacts, Span
 
     offsets = program.plan.offsets
 
@@ -42,9 +54,10 @@ def image_facts(graph: Graph, program: emitted.Program, name: str) -> ImageFacts
         inputs=spans(graph.inputs),
         outputs=spans(graph.outputs),
         results=tuple(spans(step.node.outputs) for step in program.steps),
-        arena_bytes=program.plan.arena_bytes,
+        arena_bytes=program.plan.first_bytes,
         has_states=bool(graph.states),
         software_float=bool(graph.software_float()),
+        further=tuple(Further(*part) for part in program.plan.parts),
     )
 
 
@@ -79,6 +92,8 @@ def describe(job: Job) -> Manifest:
             argmax_output=options.argmax_output,
             kernels=dict(sorted(_forced(job).items())),
             planner=options.chosen_planner,
+            memory=dict(sorted(options.memory)),
+            place=dict(options.place),
         ),
         sources=Sources(sha256_of(job.source), _digest(job.calibration), _digest(job.options.features)),
         inputs=_endpoints(graph, graph.inputs, graph.inputs),
@@ -125,6 +140,7 @@ def _program(product: Product) -> Program:
         compiler=images.compiler if images is not None else None,
         file_bytes=sum(sizes) if program is None else None,
         planning=_planning(program.plan) if program is not None else None,
+        parts=tuple(Part(*part) for part in program.plan.parts) if program is not None else (),
     )
 
 

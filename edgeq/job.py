@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeq.backends.base import Aim, ChainChoice, EmitRequest, Emitted
+from edgeq.backends.placement import memories_of
 from edgeq.backends.table import entries_of
 from edgeq.errors import Problem
 from edgeq.ir import Graph, State
@@ -52,6 +53,8 @@ class CompileOptions:
         optimize: what counts most, one of ``arguments.OPTIMIZE``.
         arena_bytes: the most that the arena may take; None: what follows.
         planner: who may place tensors in the arena; None: the solver where it is installed.
+        memory: names of memories of the board, and the most bytes that the arena may take of each.
+        place: patterns of names of tensors, and the memory in which these shall lie.
         dims: sizes of named dynamic dimensions.
         backends: what to emit, sorted names of ``backends.table``.
         accept_data: severe doubts about the data are warnings.
@@ -80,6 +83,8 @@ class CompileOptions:
     optimize: str = "balanced"
     arena_bytes: int | None = None
     planner: Planner | None = None
+    memory: tuple[tuple[str, int], ...] = ()
+    place: tuple[tuple[str, str], ...] = ()
     dims: Mapping[str, int] = field(default_factory=dict)
     backends: tuple[str, ...] = ("c",)
     accept_data: bool = False
@@ -225,11 +230,12 @@ class Job:
             complete=board is None,
             modules=board is None and not self.options.sources_only,
             aim=self.options.aim,
-            ram_bytes=self.board.ram.app_size_bytes if self.board.ram is not None else None,
-            flash_bytes=self.board.flash.app_size_bytes if self.board.flash is not None else None,
+            ram_bytes=self.board.ram_bytes,
+            flash_bytes=self.board.flash_bytes,
             arena_bytes=self.options.arena_bytes,
             chains=chains,
             planner=self.options.chosen_planner,
+            memories=None if board is not None else memories_of(self.board, self.options.memory, self.options.place),
             kernels=self.options.wanted_kernels if board is None else (),
         )
 

@@ -180,6 +180,21 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of the arena in a further memory of the board.
+
+    Attributes:
+        memory: its name.
+        offset: of the part among all of the arena, whose first bytes are in the RAM.
+        bytes: its size.
+    """
+
+    memory: str
+    offset: Natural
+    bytes: Natural
+
+
+@dataclass(frozen=True)
 class Planning:
     """Who placed tensors in the arena.
 
@@ -217,6 +232,7 @@ class Program:
         compiler: name and version.
         file_bytes: size of the backend's own file, where it writes one instead of C.
         planning: who placed tensors in the arena; None where the backend plans no memory.
+        parts: of the arena, in other memories than the RAM.
     """
 
     arithmetic: Mode
@@ -235,6 +251,12 @@ class Program:
     compiler: str | None
     file_bytes: Natural | None
     planning: Planning | None = None
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def ram_arena_bytes(self) -> int | None:
+        """The bytes of the arena that are in the RAM; None where the backend plans no memory."""
+        return None if self.arena_bytes is None else self.arena_bytes - sum(part.bytes for part in self.parts)
 
     @property
     def macs(self) -> int:
@@ -264,6 +286,8 @@ class Options:
     argmax_output: str | None
     kernels: Mapping[str, str]
     planner: Annotated[str, PLANNERS.__contains__] = "greedy"
+    memory: Mapping[str, Natural] = field(default_factory=dict)
+    place: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,21 @@
 #define EQ_ARENA_PAINT 0xA5u
 
 static void paint_arena(void) {
-  for (uint32_t i = 0; i < eq_model_arena_bytes; ++i) eq_model_arena[i] = EQ_ARENA_PAINT;
+  for (uint32_t arena = 0; arena < eq_model_arena_count; ++arena) {
+    const eq_span_t *const span = &eq_model_arenas[arena];
+    for (uint32_t i = 0; i < span->bytes; ++i) span->at[i] = EQ_ARENA_PAINT;
+  }
 }
 
 static void read_inputs(void) {
   for (uint32_t i = 0; i < eq_model_input_count; ++i) {
     const eq_span_t *const span = &eq_model_inputs[i];
-    if (console_read(eq_model_arena + span->offset, span->bytes) != span->bytes) console_exit(EQ_EXIT_INPUT);
+    if (console_read(span->at, span->bytes) != span->bytes) console_exit(EQ_EXIT_INPUT);
   }
 }
 
 static void write_spans(const eq_span_t *span, uint32_t count) {
-  for (; count > 0; --count, ++span) console_write(eq_model_arena + span->offset, span->bytes);
+  for (; count > 0; --count, ++span) console_write(span->at, span->bytes);
 }
 
 static void run(void) {

@@ -21,9 +21,9 @@
 #define EQ_EXIT_INPUT 98u   /* the input ended inside a message */
 #define EQ_EXIT_COMMAND 99u /* a byte that is no command */
 
-/* A run of bytes in the arena. */
+/* A run of bytes in an arena. */
 typedef struct {
-  uint32_t offset; /* from the arena's start */
+  uint8_t *at;
   uint32_t bytes;
 } eq_span_t;
 
@@ -35,10 +35,10 @@ extern const eq_span_t eq_model_inputs[];
 extern const eq_span_t eq_model_outputs[];
 extern const eq_span_t eq_model_results[];     /* of all steps, in order */
 extern const uint32_t eq_model_first_result[]; /* steps + 1 entries: step k owns [first[k], first[k + 1]) */
-extern const uint32_t eq_model_arena_bytes;
-extern uint8_t eq_model_arena[];
+extern const uint32_t eq_model_arena_count;    /* one for each memory that the model uses */
+extern const eq_span_t eq_model_arenas[];
 
-/* Call NAME_run(arena) and NAME_step(arena, step). On Thumb both are tail jumps that use no stack, so that the painted
+/* Call NAME_run(arenas) and NAME_step(arenas, step). On Thumb both are tail jumps that use no stack, so that the painted
  * stack shows the model's own use. */
 void eq_model_run(void);
 void eq_model_step(uint32_t step);
@@ -47,7 +47,7 @@ void eq_model_step(uint32_t step);
 void eq_model_reset(void);
 
 #if defined(__arm__)
-#define EQ_ARENA_SECTION __attribute__((section(".bss.arena")))
+#define EQ_ARENA_SECTION(name) __attribute__((section(".bss." name)))
 #define EQ_BIND_MODEL(run, step)                                                               \
   __attribute__((naked)) void eq_model_run(void) {                                             \
     __asm__("ldr r0, =eq_model_arena\n\tldr r1, =" #run "\n\tbx r1\n\t.ltorg");                \
@@ -56,9 +56,28 @@ void eq_model_reset(void);
     (void)index;                                                                               \
     __asm__("mov r1, r0\n\tldr r0, =eq_model_arena\n\tldr r2, =" #step "\n\tbx r2\n\t.ltorg"); \
   }
+/* The same with one or two further arenas, which lie in other memories. */
+#define EQ_BIND_MODEL_2(run, step, second)                                                                             \
+  __attribute__((naked)) void eq_model_run(void) {                                                                     \
+    __asm__("ldr r0, =eq_model_arena\n\tldr r1, =" #second "\n\tldr r2, =" #run "\n\tbx r2\n\t.ltorg");                \
+  }                                                                                                                    \
+  __attribute__((naked)) void eq_model_step(uint32_t index) {                                                          \
+    (void)index;                                                                                                       \
+    __asm__("mov r2, r0\n\tldr r0, =eq_model_arena\n\tldr r1, =" #second "\n\tldr r3, =" #step "\n\tbx r3\n\t.ltorg"); \
+  }
+#define EQ_BIND_MODEL_3(run, step, second, third)                                                             \
+  __attribute__((naked)) void eq_model_run(void) {                                                            \
+    __asm__("ldr r0, =eq_model_arena\n\tldr r1, =" #second "\n\tldr r2, =" #third "\n\tldr r3, =" #run        \
+            "\n\tbx r3\n\t.ltorg");                                                                           \
+  }                                                                                                           \
+  __attribute__((naked)) void eq_model_step(uint32_t index) {                                                 \
+    (void)index;                                                                                              \
+    __asm__("ldr r1, =" #step "\n\tmov r12, r1\n\tmov r3, r0\n\tldr r0, =eq_model_arena\n\tldr r1, =" #second \
+            "\n\tldr r2, =" #third "\n\tbx r12\n\t.ltorg");                                                   \
+  }
 #else
 /* The address sanitizer guards no variable that has a section of its own. */
-#define EQ_ARENA_SECTION
+#define EQ_ARENA_SECTION(name)
 #define EQ_BIND_MODEL(run, step)                   \
   void eq_model_run(void) { run(eq_model_arena); } \
   void eq_model_step(uint32_t index) { step(eq_model_arena, index); }

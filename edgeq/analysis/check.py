@@ -16,12 +16,13 @@ import numpy as np
 from edgeq import budget
 from edgeq.analysis.fits import BoardFit, fits_of, problems_of
 from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
-from edgeq.backends.c.chain import Chain
-from edgeq.backends.c.choose import Bounds, bounds_of, memory_of
+from edgeq.backends.c.chain import Chain, plan_program
+from edgeq.backends.c.choose import Bounds, Memory, bounds_of, memory_of
 from edgeq.backends.c.costs import Estimate, Total, estimate, total
 from edgeq.backends.c.program import balanced_program, placed_again
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.constants import ALIGN_BYTES
+from edgeq.backends.placement import memories_of
 from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError, Problem
 from edgeq.integers import import_model, lower_model, quantize_model
@@ -173,7 +174,7 @@ def _checked(model: ModelSource, board: str | None, options: CompileOptions) -> 
     costs = [estimate(step.node, job.graph, one.target.isa, step.candidate) for step in alone]
     layers = tuple(_layers(job.graph, steps, plan, costs))
     weights = sum(layer.flash_bytes for layer in layers)
-    fits = fits_of((each, programs.of(each)[1].arena_bytes, weights) for each in chosen)
+    fits = fits_of((each, programs.of(each)[1].first_bytes, weights) for each in chosen)
     problems = problems_of(chosen[0], fits[0]) if board not in {None, ALL} and fits else ()
     return CheckResult(
         problems,
@@ -212,6 +213,13 @@ class _Programs:
         if isa not in self._direct:
             steps = bind_kernels(self._graph, isa)
             self._direct[isa] = steps, plan_steps(self._graph, steps)
+        chosen, plan = self._chosen(isa, memory)
+        memories = memories_of(board)
+        if memories is None or memories.take_all(plan.arena_bytes):
+            return chosen, plan
+        return chosen, plan_program(self._graph, chosen, self._planner, memories)
+
+    def _chosen(self, isa: Isa, memory: Memory) -> _Planned:
         key = isa, bounds_of(self._graph, isa, *self._direct[isa], "balanced", memory)
         if key not in self._made:
             chosen, plan = balanced_program(self._graph, isa, memory)

@@ -195,12 +195,13 @@ def _instructions(folder: Path) -> int | None:
 
 
 def _way(program: Program, way: tuple[str, ...], *, fits: bool) -> Way:
-    assert program.arena_bytes is not None  # the C backend plans memory
+    arena = program.ram_arena_bytes
+    assert program.arena_bytes is not None and arena is not None  # noqa: PT018 - the C backend plans memory
     sizes = program.sizes
     chains = sum(bool(step.inner) for step in program.steps)
     if sizes is None:
-        return Way(way, fits, program.arena_bytes, program.arena_bytes, None, None, None, None, program.macs, chains)
-    ram = program.arena_bytes + (program.stack_bytes or 0) + (sizes.harness_ram_bytes or 0)
+        return Way(way, fits, arena, program.arena_bytes, None, None, None, None, program.macs, chains)
+    ram = arena + (program.stack_bytes or 0) + (sizes.harness_ram_bytes or 0)
     flash = (sizes.flash_code_bytes or 0) + (sizes.flash_weight_bytes or 0) + (sizes.harness_flash_bytes or 0)
     return Way(
         way,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from edgeq.backends.bundle import Bundle
+from edgeq.backends.placement import Memories
 from edgeq.backends.program import Program
 from edgeq.ir import Graph
 from edgeq.memory.bands import Way
@@ -53,6 +54,7 @@ class EmitRequest:
         chains: which nodes run in bands, for the aim ``ram``: those of another program of the model, whose steps this
             one's are compared with. None: the backend chooses.
         planner: who may place the arena's tensors.
+        memories: in which the arena may lie; None: in one piece.
         kernels: patterns of names of nodes, and the kernels that these shall have (``c/candidates.py``).
     """
 
@@ -69,6 +71,7 @@ class EmitRequest:
     arena_bytes: int | None = None
     chains: tuple[ChainChoice, ...] | None = None
     planner: Planner = "greedy"
+    memories: Memories | None = None
     kernels: tuple[tuple[str, str], ...] = ()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from edgeq.backends.names import comment
-from edgeq.backends.planning import Plan
+from edgeq.backends.planning import Plan, arena_pointer
 from edgeq.ir import DType, Graph, Node, Tensor
 from edgeq.ir.serialize import graph_to_json
 from edgeq.memory.schedule import ALIGN_BYTES
@@ -37,7 +38,7 @@ _SHOWN: Final = (
 def place(tensor: Tensor, plan: Plan) -> str:
     """A tensor in a comment: type, shape, offset, name in ONNX."""
     shape = "x".join(map(str, tensor.shape))
-    return f"{tensor.dtype.value} {shape} at {plan.offsets[tensor.name]}: {comment(tensor.name)}"
+    return f"{tensor.dtype.value} {shape} at {plan.shown(plan.offsets[tensor.name])}: {comment(tensor.name)}"
 
 
 def step_comment(
@@ -60,9 +61,28 @@ def _shown(value: object) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else comment(str(value))
 
 
-def dispatch(name: str, count: int) -> list[str]:
+def step_parameters(plan: Plan) -> str:
+    """The parameters of the function of a step: a pointer to each part of the arena."""
+    return ", ".join(f"uint8_t *{pointer}" for pointer in plan.pointers)
+
+
+def with_pointers(lines: Sequence[str], plan: Plan) -> list[str]:
+    """The lines of a step's function, and before them what keeps compilers from warning of pointers without a use."""
+    text = "\n".join(lines)
+    unused = [pointer for pointer in plan.pointers if plan.parts and not re.search(rf"\b{pointer}\b", text)]
+    return [*(f"  (void){pointer};" for pointer in unused), *lines]
+
+
+def run_parameters(plan: Plan) -> str:
+    """The parameters of ``NAME_run``."""
+    return ", ".join(f"void *{pointer}" for pointer in plan.pointers)
+
+
+def dispatch(name: str, count: int, plan: Plan) -> list[str]:
     """The lines of ``NAME_step`` and ``NAME_run``."""
-    if not count:  # a loop that compares with 0 would be warned of
+    given, passed = run_parameters(plan), ", ".join(plan.pointers)
+    cast = ", ".join(f"(uint8_t *){pointer}" for pointer in plan.pointers)
+    if not count:  # a loop that compares with 0 would be warned of; such a program has nothing to place elsewhere
         return [
             f"void {name}_step(void *arena, uint32_t step) {{",
             "  (void)arena;",
@@ -73,16 +93,16 @@ def dispatch(name: str, count: int) -> list[str]:
             "",
         ]
     return [
-        f"void {name}_step(void *arena, uint32_t step) {{",
+        f"void {name}_step({given}, uint32_t step) {{",
         "  switch (step) {",
-        *(f"    case {k}: {name}_step_{k}((uint8_t *)arena); break;" for k in range(count)),
+        *(f"    case {k}: {name}_step_{k}({cast}); break;" for k in range(count)),
         "    default: (void)arena; break;",
         "  }",
         "}",
         "",
-        f"void {name}_run(void *arena) {{",
+        f"void {name}_run({given}) {{",
         f"  for (uint32_t step = 0; step < {name.upper()}_STEPS; step++) {{",
-        f"    {name}_step(arena, step);",
+        f"    {name}_step({passed}, step);",
         "  }",
         "}",
         "",
@@ -180,6 +200,7 @@ def model_header(
         "",
         *_float_comment(floats),
         *_state_comment(graph, name),
+        *_parts_comment(plan, name),
         *_memory_comment(target),
         "*/",
         f"#ifndef {upper}_H",
@@ -191,7 +212,8 @@ def model_header(
         "/* The version of this interface: what the macros and functions below are called and do. */",
         f"#define {upper}_ABI {ABI}",
         "",
-        f"#define {upper}_ARENA_BYTES {plan.arena_bytes}",
+        f"#define {upper}_ARENA_BYTES {plan.first_bytes}",
+        *(f"#define {upper}_{arena_pointer(part.memory).upper()}_BYTES {part.bytes}" for part in plan.parts),
         f"#define {upper}_ARENA_ALIGN {ALIGN_BYTES}",
         *([f"#define {upper}_STATE_BYTES {plan.state_bytes}"] if graph.states else []),
         stack_line(name),
@@ -215,8 +237,8 @@ def model_header(
         "#ifdef __cplusplus",
         'extern "C" {',
         "#endif",
-        f"void {name}_run(void *arena);",
-        f"void {name}_step(void *arena, uint32_t step);",
+        f"void {name}_run({run_parameters(plan)});",
+        f"void {name}_step({run_parameters(plan)}, uint32_t step);",
         *(state_declarations(name) if graph.states else []),
         "#ifdef __cplusplus",
         "}",
@@ -266,6 +288,17 @@ def state_declarations(name: str) -> list[str]:
         f"void {name}_state_reset(void *arena);",
         f"void {name}_state_save(const void *arena, void *saved);",
         f"void {name}_state_restore(void *arena, const void *saved);",
+    ]
+
+
+def _parts_comment(plan: Plan, name: str) -> list[str]:
+    if not plan.parts:
+        return []
+    named = ", ".join(f"{arena_pointer(part.memory)} ({part.bytes} bytes)" for part in plan.parts)
+    return [
+        f"   The arena has parts in other memories of the board, which {name}_run takes, too: {named}.",
+        "   Inputs, outputs and what the offsets below count from lie in the first one.",
+        "",
     ]
 
 

@@ -1,15 +1,18 @@
 """A graph with its bound kernels as a schedule; its plan, checked by independent code.
 
-States lie apart from all else, at the start of the arena: what must be kept between runs is one piece.
+States lie apart from all else, at the start of the arena: what must be kept between runs is one piece. Where a board
+has several memories the arena may have a part in each (:mod:`edgeq.backends.placement`); offsets count through all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import NamedTuple
 
+from edgeq.backends.placement import ARENA, STATE, Memories, split
 from edgeq.backends.views import views_of
+from edgeq.errors import EdgeqError
 from edgeq.ir import Graph, Node
 from edgeq.memory.check import check_plan
 from edgeq.memory.check_rows import check_rows
@@ -18,9 +21,6 @@ from edgeq.memory.planner import Planner
 from edgeq.memory.rows import RowProgram
 from edgeq.memory.schedule import Buffer, Region, Schedule, Step, Trailing
 from edgeq.memory.solver import solve_plan, solver_name
-
-ARENA: Final = "arena"
-STATE: Final = "state"
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,20 @@ class StepMemory:
     program: RowProgram | None = None
 
 
+class Part(NamedTuple):
+    """Bytes ``start`` to ``start + bytes`` of the arena, which lie in a further memory of the board."""
+
+    memory: str
+    start: int
+    bytes: int
+
+
 @dataclass(frozen=True)
 class Plan:
     """Offsets in bytes from the start of the arena.
 
     Attributes:
-        arena_bytes: the arena's size, a multiple of the alignment, states included.
+        arena_bytes: the arena's size, a multiple of the alignment, states and all parts included.
         state_bytes: the bytes at its start that are kept from one run to the next.
         offsets: by activation name.
         scratch: offset of the scratch of each step that has one, by node name.
@@ -55,6 +63,7 @@ class Plan:
             solver has proven it.
         planner: who found the offsets: the solver only where its plan is smaller.
         solver: name and version of the solver that was asked; None where first fit reached the bound, or by choice.
+        parts: those in further memories, one behind the other; what stands before them is in the RAM.
     """
 
     arena_bytes: int
@@ -64,34 +73,85 @@ class Plan:
     bound_bytes: int
     planner: Planner = "greedy"
     solver: str | None = None
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def first_bytes(self) -> int:
+        """The arena's bytes in the RAM."""
+        return self.arena_bytes - sum(part.bytes for part in self.parts)
+
+    def at(self, offset: int) -> tuple[str, int]:
+        """The C pointer to the part in which an offset lies, and the offset from there."""
+        found = [part for part in self.parts if part.start <= offset]
+        return (arena_pointer(found[-1].memory), offset - found[-1].start) if found else (ARENA, offset)
+
+    def address(self, offset: int) -> str:
+        """An offset as a C expression."""
+        return "{} + {}".format(*self.at(offset))
+
+    def shown(self, offset: int) -> str:
+        """An offset in a comment."""
+        pointer, inside = self.at(offset)
+        return str(inside) if pointer == ARENA else f"{inside} of {pointer}"
+
+    @property
+    def pointers(self) -> tuple[str, ...]:
+        """The C pointers to all parts."""
+        return (ARENA, *(arena_pointer(part.memory) for part in self.parts))
 
 
-def checked_plan(graph: Graph, needs: Mapping[str, StepMemory], planner: Planner = "greedy") -> Plan:
+def arena_pointer(memory: str) -> str:
+    """The C pointer to the arena's part in a further memory."""
+    return f"{ARENA}_{memory}"
+
+
+def checked_plan(
+    graph: Graph,
+    needs: Mapping[str, StepMemory],
+    planner: Planner = "greedy",
+    memories: Memories | None = None,
+) -> Plan:
     """Plan the arena of a graph.
 
     Args:
         graph: in schedule order.
         needs: by node name, what its kernel asks for; a node without an entry needs nothing.
         planner: ``solver`` asks it, too, where first fit does not reach the bound.
+        memories: of the board, where the arena may be split; None: all of it is in one.
 
     Raises:
-        EdgeqError: EQ0905 where planner and checker disagree.
+        EdgeqError: EQ0905 where planner and checker disagree; with ``memories`` EQ0159 a tensor cannot lie where it is
+            wanted, EQ0401 those that are asked for are too small.
     """
     schedule = schedule_of(graph, needs)
     plan = plan_memory(schedule)
+    if memories is not None and not memories.take_all(sum(plan.used_bytes.values())):
+        try:
+            parted = split(graph, schedule, plan, memories)
+            schedule, plan = parted, plan_memory(parted)
+        except EdgeqError as error:
+            if memories.is_asked or error.problems[0].code != "EQ0401":
+                raise
     greedy, solver = plan, None
     if planner == "solver" and plan.used_bytes != plan.bound_bytes:
         plan, solver = solve_plan(schedule, plan), solver_name()
     check_plan(schedule, plan)
-    start = {STATE: 0, ARENA: plan.used_bytes[STATE]}
+    start, end = {STATE: 0, ARENA: plan.used_bytes[STATE]}, plan.used_bytes[STATE] + plan.used_bytes[ARENA]
+    parts = []
+    for region in (region.name for region in schedule.regions if region.name not in start):
+        start[region] = end
+        if plan.used_bytes[region]:
+            parts.append(Part(region, end, plan.used_bytes[region]))
+        end += plan.used_bytes[region]
     found = Plan(
         arena_bytes=sum(plan.used_bytes.values()),
         state_bytes=plan.used_bytes[STATE],
         offsets={name: start[place.region] + place.offset for name, place in plan.places.items()},
         scratch={name: start[place.region] + place.offset for name, place in plan.scratch.items()},
-        bound_bytes=plan.used_bytes[STATE] + plan.bound_bytes[ARENA],
+        bound_bytes=plan.used_bytes[STATE] + sum(plan.bound_bytes.values()) - plan.bound_bytes[STATE],
         planner="greedy" if plan.used_bytes == greedy.used_bytes else "solver",
         solver=solver,
+        parts=tuple(parts),
     )
     sizes = {name: graph.tensors[name].size_bytes for name in found.offsets}
     for name, need in needs.items():

@@ -63,6 +63,16 @@ def _entry(board: Board) -> dict[str, Any]:
         "flash_address": board.flash.app_base_address if board.flash else None,
         "ram_bytes": board.ram.app_size_bytes if board.ram else None,
         "ram_address": board.ram.app_base_address if board.ram else None,
+        "memories": [
+            {
+                "name": bank.name,
+                "address": bank.base_address,
+                "bytes": bank.size_bytes,
+                "wait_cycles": bank.wait_cycles,
+                "source": bank.source,
+            }
+            for bank in board.memories
+        ],
         "machine": board.emulator.machine if board.emulator else None,
         "emulator": board.emulator.program if board.emulator else None,
         "flash_with": list(board.flash_with.methods),

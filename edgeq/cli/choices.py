@@ -57,6 +57,30 @@ def _kernels(ctx: click.Context, parameter: click.Parameter, values: tuple[str, 
     return tuple(found)
 
 
+def _memory(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    del ctx, parameter
+    found = []
+    for value in values:
+        name, separator, size = value.partition("=")
+        if not (separator and name and size.isascii() and size.isdigit() and len(size) <= 10):
+            raise EdgeqError("EQ0101", "a memory has no usable size", where="--memory", got=value, allowed="NAME=BYTES")
+        found.append((name, int(size)))
+    return tuple(found)
+
+
+def _places(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    del ctx, parameter
+    found = []
+    for value in values:
+        tensor, separator, memory = value.rpartition("=")
+        if not (separator and tensor and memory):
+            raise EdgeqError(
+                "EQ0101", "a place has no tensor or no memory", where="--place", got=value, allowed="TENSOR=MEMORY"
+            )
+        found.append((tensor, memory))
+    return tuple(found)
+
+
 def _observers() -> list[str]:
     from edgeq.quant import AUTO, OBSERVERS
 
@@ -147,6 +171,20 @@ CHOICES: Final[Mapping[str, Callable[[Command], Command]]] = {
         "--planner",
         type=click.Choice(PLANNERS),
         help="Who places tensors in the arena: solver may find smaller ones; by default where it is installed.",
+    ),
+    "memory": click.option(
+        "--memory",
+        metavar="NAME=BYTES",
+        multiple=True,
+        callback=_memory,
+        help="The most that the arena may take of a memory of the board, `ram` or another one; may be repeated.",
+    ),
+    "place": click.option(
+        "--place",
+        metavar="TENSOR=MEMORY",
+        multiple=True,
+        callback=_places,
+        help="Memory of a tensor of the arena, by name or pattern, instead of the choice; may be repeated.",
     ),
     "aligned_loads": click.option(
         "--aligned-loads", is_flag=True, help="For memory that traps unaligned loads; slower on M4, M7, M33."

@@ -82,7 +82,7 @@ def show(result: CompileResult, board: Board) -> None:
     show_removed(program)
     show_data(result.data, always=True)
     ram = {
-        "arena": program.arena_bytes - (program.state_bytes or 0) if program.arena_bytes is not None else None,
+        "arena": program.ram_arena_bytes - (program.state_bytes or 0) if program.ram_arena_bytes is not None else None,
         "states": program.state_bytes or None,
         "stack at most": program.stack_bytes,
         "harness": sizes.harness_ram_bytes if sizes is not None else None,
@@ -98,6 +98,9 @@ def show(result: CompileResult, board: Board) -> None:
         if known:
             detail = ", ".join(f"{name} {size:,}" for name, size in known.items())
             click.echo(bar(label, sum(known.values()), memory.app_size_bytes if memory else None, detail))
+    for part in program.parts:
+        room = next((bank.size_bytes for bank in board.memories if bank.name == part.memory), None)
+        click.echo(bar(part.memory, part.bytes, room, f"arena {part.bytes:,}"))
     show_planning(program)
     for entry in entries_of(manifest.backends):
         other = manifest.programs[entry.name]

@@ -133,7 +133,8 @@ def _draw_arena(folder: Path, path: Path) -> None:
         click.echo(f"{path} is not drawn: the program plans no memory", err=True)
         return
     title = f"{compiled.name} for {compiled.board.name}: {program.arena_bytes:,} bytes of arena"
-    _write(path, arena_svg(title, program.arena_bytes, len(program.steps), tenants_of(compiled)), "--arena")
+    parts = [(part.memory, part.offset) for part in program.parts]
+    _write(path, arena_svg(title, program.arena_bytes, len(program.steps), tenants_of(compiled), parts), "--arena")
 
 
 def _write(path: Path, picture: bytes, flag: str) -> None:
@@ -211,6 +212,7 @@ def _show_totals(result: ProfileResult) -> None:
     if program.arena_bytes is None:
         return
     parts = [f"arena {program.arena_bytes:,} bytes"]
+    parts += [f"{part.bytes:,} of them in {part.memory}" for part in program.parts]
     if program.stack_bytes is not None:
         parts.append(f"stack at most {program.stack_bytes:,}")
     if result.stack_bytes is not None:

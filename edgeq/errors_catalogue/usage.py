@@ -247,6 +247,14 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
         "Nothing counts instructions",
         "`edgeq tune` counts in QEMU's machines, through a plugin. Take a board that `edgeq boards` shows with one.",
     ),
+    "EQ0159": (
+        "No such place for a tensor",
+        (
+            "--memory and --place name memories of the board, `ram` and those of `edgeq boards --json`; --place names "
+            "tensors between two steps. Inputs, outputs and states stay in the RAM: the application, and DMA that may "
+            "not reach other memories, read and write them."
+        ),
+    ),
     "EQ0160": (
         "The folder has no image for this",
         (

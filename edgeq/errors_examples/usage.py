@@ -128,6 +128,7 @@ USAGE: Final[dict[str, Example]] = {
     "EQ0156": Example("--kernel conv1=eq_dense_s8", "--kernel conv1=eq_conv2d_s8"),
     "EQ0157": Example("--kernels kws.onnx", "edgeq tune build/kws -o kws.json && edgeq compile ... --kernels kws.json"),
     "EQ0158": Example("edgeq tune build/kws --board native", "edgeq tune build/kws --board mps2-an386"),
+    "EQ0159": Example(f"{_COMPILE} --place conv1=ccm", f"{_COMPILE} --board netduinoplus2 --place conv1=ccm"),
     "EQ0160": Example(f"{_COMPILE} --sources-only && edgeq verify build/kws", f"{_COMPILE} && edgeq verify build/kws"),
     "EQ0161": Example("rm build/kws/emulated.elf && edgeq emulate build/kws", f"{_COMPILE} && edgeq emulate build/kws"),
     "EQ0162": Example("edgeq verify build/kws --on reference", "edgeq verify build/kws --on native"),

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from edgeq.lazily import export
 
 if TYPE_CHECKING:
-    from edgeq.firmware.facts import ImageFacts, Sizes, Span
+    from edgeq.firmware.facts import Further, ImageFacts, Sizes, Span
     from edgeq.firmware.fit import check_fit
     from edgeq.firmware.images import Images, build_images
     from edgeq.firmware.objects import include_flags, model_flags
     from edgeq.firmware.toolchain import Toolchain, find_toolchain
 
 __all__ = [
+    "Further",
     "ImageFacts",
     "Images",
     "Sizes",
@@ -32,6 +33,7 @@ __all__ = [
 export(
     __name__,
     {
+        "Further": "facts",
         "ImageFacts": "facts",
         "Images": "images",
         "Sizes": "facts",

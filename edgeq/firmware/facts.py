@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edgeq.json_shape import Natural
 from edgeq.target import Console
 
+ARENA_ARRAY: Final = "eq_model_arena"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 class Span(NamedTuple):
-    """A run of bytes in the arena."""
+    """A run of bytes in the arena, whose further parts are thought to follow the first one."""
 
     offset: int
     bytes: int
@@ -48,6 +49,14 @@ class Sizes:
     image_ram_bytes: Natural | None = None
 
 
+class Further(NamedTuple):
+    """A part of the arena in a further memory of the board: bytes ``start`` to ``start + bytes`` of all."""
+
+    name: str
+    start: int
+    bytes: int
+
+
 @dataclass(frozen=True)
 class ImageFacts:
     """What the harness must know about a model.
@@ -57,10 +66,11 @@ class ImageFacts:
         inputs: where each model input lies, in order.
         outputs: where each model output lies, in order.
         results: for each step, where its results lie right after it.
-        arena_bytes: size of the arena.
+        arena_bytes: size of the arena, or of its part in the RAM.
         arena_align: its alignment, a power of two.
         has_states: whether it keeps states in the arena from one run to the next.
         software_float: whether nodes of it stay in software float.
+        further: the parts of the arena in other memories, one behind the other.
     """
 
     name: str
@@ -71,6 +81,7 @@ class ImageFacts:
     arena_align: int = 16
     has_states: bool = False
     software_float: bool = False
+    further: tuple[Further, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what would become wrong C.
@@ -82,14 +93,31 @@ class ImageFacts:
             raise ValueError(f"not a C prefix: {self.name!r}")
         if self.arena_align < 1 or self.arena_align & (self.arena_align - 1) or self.arena_bytes < 1:
             raise ValueError(f"arena of {self.arena_bytes} bytes aligned to {self.arena_align}")
+        if any(not _IDENTIFIER.fullmatch(part.name) for part in self.further):
+            raise ValueError("a memory's name is no C identifier")
         for span in (*self.inputs, *self.outputs, *(span for step in self.results for span in step)):
-            if span.offset < 0 or span.bytes < 0 or span.offset + span.bytes > self.arena_bytes:
+            if not any(_inside(span, first, end) for _, first, end in self.parts):
                 raise ValueError(f"{span} outside the arena of {self.arena_bytes} bytes")
+
+    @property
+    def parts(self) -> tuple[tuple[str, int, int], ...]:
+        """By part of the arena, the C array that it is, its first byte among all, and its end."""
+        further = ((f"{ARENA_ARRAY}_{part.name}", part.start, part.start + part.bytes) for part in self.further)
+        return ((ARENA_ARRAY, 0, self.arena_bytes), *further)
+
+    @property
+    def further_bytes(self) -> int:
+        """The arena's bytes in other memories."""
+        return sum(part.bytes for part in self.further)
 
     @property
     def steps(self) -> int:
         """Number of steps."""
         return len(self.results)
+
+
+def _inside(span: Span, start: int, end: int) -> bool:
+    return span.bytes >= 0 and start <= span.offset and span.offset + span.bytes <= end
 
 
 def harness_model_source(facts: ImageFacts) -> str:
@@ -112,17 +140,18 @@ def harness_model_source(facts: ImageFacts) -> str:
             f"const uint32_t eq_model_steps = {facts.steps};",
             f"const uint32_t eq_model_input_count = {len(facts.inputs)};",
             f"const uint32_t eq_model_output_count = {len(facts.outputs)};",
-            f"const uint32_t eq_model_arena_bytes = {facts.arena_bytes};",
-            f"const eq_span_t eq_model_inputs[] = {_spans(facts.inputs)};",
-            f"const eq_span_t eq_model_outputs[] = {_spans(facts.outputs)};",
-            f"const eq_span_t eq_model_results[] = {_spans(flat)};",
+            f"const uint32_t eq_model_arena_count = {len(facts.parts)};",
+            "",
+            *(_array(facts, *part) for part in facts.parts),
+            "",
+            f"const eq_span_t eq_model_arenas[] = {_spans(facts, [Span(at, end - at) for _, at, end in facts.parts])};",
+            f"const eq_span_t eq_model_inputs[] = {_spans(facts, facts.inputs)};",
+            f"const eq_span_t eq_model_outputs[] = {_spans(facts, facts.outputs)};",
+            f"const eq_span_t eq_model_results[] = {_spans(facts, flat)};",
             f"const uint32_t eq_model_first_result[] = {{{', '.join(map(str, first))}}};",
             "",
-            f"EQ_ARENA_SECTION __attribute__((aligned({facts.arena_align})))",
-            f"uint8_t eq_model_arena[{facts.arena_bytes}];",
-            "",
-            f"EQ_BIND_MODEL({facts.name}_run, {facts.name}_step)",
-            f"void eq_model_reset(void) {{ {facts.name}_state_reset(eq_model_arena); }}"
+            _bound(facts),
+            f"void eq_model_reset(void) {{ {facts.name}_state_reset({ARENA_ARRAY}); }}"
             if facts.has_states
             else "void eq_model_reset(void) {}",
             "",
@@ -130,9 +159,25 @@ def harness_model_source(facts: ImageFacts) -> str:
     )
 
 
-def _spans(spans: Sequence[Span]) -> str:
-    # C11 has no empty arrays; a span of nothing is never read.
-    return "{" + ", ".join(f"{{{span.offset}, {span.bytes}}}" for span in spans or [Span(0, 0)]) + "}"
+def _array(facts: ImageFacts, name: str, start: int, end: int) -> str:
+    section = name.removeprefix("eq_model_")
+    place = f'EQ_ARENA_SECTION("{section}") __attribute__((aligned({facts.arena_align})))'
+    return f"{place} uint8_t {name}[{end - start}];"
+
+
+def _bound(facts: ImageFacts) -> str:
+    others = [name for name, _, _ in facts.parts[1:]]
+    macro = f"EQ_BIND_MODEL_{len(facts.parts)}" if others else "EQ_BIND_MODEL"
+    return f"{macro}({', '.join([f'{facts.name}_run', f'{facts.name}_step', *others])})"
+
+
+def _spans(facts: ImageFacts, spans: Sequence[Span]) -> str:
+    """The text of an array of spans; C11 has no empty arrays, and a span of nothing is never read."""
+
+    def place(span: Span) -> str:
+        return next(f"{name} + {span.offset - at}" for name, at, end in facts.parts if _inside(span, at, end))
+
+    return "{" + ", ".join(f"{{{place(span)}, {span.bytes}}}" for span in spans or [Span(0, 0)]) + "}"
 
 
 def board_header(console: Console) -> str:

@@ -22,6 +22,7 @@ from edgeq.firmware.fit import check_fit
 from edgeq.firmware.formats import write_formats
 from edgeq.firmware.link import (
     Layout,
+    Room,
     board_layout,
     emulated_layout,
     link_chip,
@@ -156,7 +157,7 @@ def _chip_images(toolchain: Toolchain, board: Board, facts: ImageFacts, objects:
         ram_bytes=facts.arena_bytes,
         stack_bytes=stack,
         flash_bytes=model.flash,
-        harness_ram_bytes=harness.ram - facts.arena_bytes + model.ram,
+        harness_ram_bytes=harness.ram - facts.arena_bytes - facts.further_bytes + model.ram,
         harness_flash_bytes=harness.flash,
     )
     links: list[tuple[str, Layout, str]] = [("image", board_layout(board), objects.console)]
@@ -226,7 +227,8 @@ def _model_stack(
     if library_calls(graph):
         probe = folder / "probe" / "probe.elf"
         probe.parent.mkdir(exist_ok=True)
-        huge = Layout(0, 1 << 28, 1 << 29, 1 << 28)
+        rooms = (Room(part.name, (3 << 28) + number * (1 << 24), 1 << 24) for number, part in enumerate(facts.further))
+        huge = Layout(0, 1 << 28, 1 << 29, 1 << 28, tuple(rooms))
         script = linker_script(huge, facts, _PROBE_STACK_BYTES)
         link_chip(toolchain, board, folder, linked, script, probe)
         add_library(graph, disassemble(toolchain, probe))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from edgeq.errors import EdgeqError
 from edgeq.firmware.facts import ImageFacts
@@ -14,18 +15,30 @@ from edgeq.resources import boards_dir
 from edgeq.target import Board
 from edgeq.writing import write_whole
 
+_MEMORY = Template("    $region (rw) : ORIGIN = $base_address, LENGTH = $size_bytes\n")
+_SECTION = Template("    .arena_$name (NOLOAD) : ALIGN($align) { *(.bss.arena_$name) } > $region\n")
+_CHECK = Template('    ASSERT(SIZEOF(.arena_$name) == $bytes, "the arena is not what the plan says")\n')
 # VTOR has no bits below this; 16 vectors would need half of it (ARMv7-M ARM, B3.2.5).
 _VECTOR_ALIGN = 128
 
 
+class Room(NamedTuple):
+    """A further memory, for a part of the arena."""
+
+    name: str
+    base_address: int
+    size_bytes: int
+
+
 @dataclass(frozen=True)
 class Layout:
-    """Where an image is linked: bases and sizes of flash and RAM, in bytes."""
+    """Where an image is linked: bases and sizes of flash, of RAM, and of further memories, in bytes."""
 
     flash_base_address: int
     flash_size_bytes: int
     ram_base_address: int
     ram_size_bytes: int
+    further: tuple[Room, ...] = ()
 
 
 def board_layout(board: Board) -> Layout:
@@ -37,7 +50,11 @@ def board_layout(board: Board) -> Layout:
     if board.flash is None or board.ram is None:
         raise ValueError(f"{board.name} has no memory map")
     return Layout(
-        board.flash.app_base_address, board.flash.app_size_bytes, board.ram.app_base_address, board.ram.app_size_bytes
+        board.flash.app_base_address,
+        board.flash.app_size_bytes,
+        board.ram.app_base_address,
+        board.ram.app_size_bytes,
+        tuple(Room(bank.name, bank.base_address, bank.size_bytes) for bank in board.memories),
     )
 
 
@@ -50,8 +67,13 @@ def emulated_layout(board: Board) -> Layout:
     if board.emulator is None:
         raise ValueError(f"{board.name} has no emulator")
     own = board_layout(board)
+    bases = board.emulator.bank_base_addresses
     return Layout(
-        board.emulator.flash_base_address, own.flash_size_bytes, board.emulator.ram_base_address, own.ram_size_bytes
+        board.emulator.flash_base_address,
+        own.flash_size_bytes,
+        board.emulator.ram_base_address,
+        own.ram_size_bytes,
+        tuple(room._replace(base_address=base) for room, base in zip(own.further, bases, strict=True)),
     )
 
 
@@ -63,6 +85,7 @@ def linker_script(layout: Layout, facts: ImageFacts, stack_bytes: int) -> str:
         facts: for the arena.
         stack_bytes: the stack's size, a multiple of 8.
     """
+    rooms = [room for room in layout.further if any(room.name == part.name for part in facts.further)]
     aligned = layout.flash_base_address % _VECTOR_ALIGN == 0
     template = Template((boards_dir() / "common" / "link.ld.in").read_text(encoding="utf-8"))
     return template.substitute(
@@ -77,6 +100,12 @@ def linker_script(layout: Layout, facts: ImageFacts, stack_bytes: int) -> str:
         stack_bytes=stack_bytes,
         arena_align=facts.arena_align,
         arena_bytes=facts.arena_bytes,
+        further_memories="".join(_MEMORY.substitute(room._asdict(), region=room.name.upper()) for room in rooms),
+        further_sections="".join(
+            _SECTION.substitute(name=part.name, region=part.name.upper(), align=facts.arena_align)
+            for part in facts.further
+        ),
+        further_checks="".join(_CHECK.substitute(part._asdict()) for part in facts.further),
     )
 
 

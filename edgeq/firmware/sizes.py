@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
@@ -12,6 +13,9 @@ from elftools.elf.sections import Section
 
 from edgeq.firmware.facts import Sizes
 from edgeq.firmware.objects import WEIGHTS_OBJECT, Objects
+
+_FURTHER: Final = ".arena_"
+"""How sections of the arena in further memories begin."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ def loaded_bytes(path: Path) -> Loaded:
 
 
 def occupied_bytes(image: Path) -> Loaded:
-    """The memory between the first and the last byte of a linked image, in flash and in RAM.
+    """The memory between the first and the last byte of a linked image, in flash and in RAM, without further memories.
 
     The gaps that the alignment of sections leaves belong to the image, like in its ``.bin`` file.
     """
@@ -54,7 +58,7 @@ def occupied_bytes(image: Path) -> Loaded:
                 home = next(segment for segment in segments if segment.section_in_segment(section))
                 start = home["p_paddr"] + section["sh_offset"] - home["p_offset"]
                 flash.append((start, start + size))
-            if section["sh_flags"] & SH_FLAGS.SHF_WRITE:
+            if section["sh_flags"] & SH_FLAGS.SHF_WRITE and not section.name.startswith(_FURTHER):
                 ram.append((section["sh_addr"], section["sh_addr"] + size))
     return Loaded(_extent(flash), _extent(ram))
 

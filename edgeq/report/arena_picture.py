@@ -32,7 +32,9 @@ _COLOURS: Final = {
 }
 
 
-def arena_svg(title: str, arena_bytes: int, steps: int, tenants: Sequence[Tenant]) -> bytes:
+def arena_svg(
+    title: str, arena_bytes: int, steps: int, tenants: Sequence[Tenant], parts: Sequence[tuple[str, int]] = ()
+) -> bytes:
     """The picture.
 
     Args:
@@ -40,6 +42,7 @@ def arena_svg(title: str, arena_bytes: int, steps: int, tenants: Sequence[Tenant
         arena_bytes: of the whole arena.
         steps: of the program.
         tenants: what lies in the arena; time has a column before the first step and one behind the last.
+        parts: names of further memories, and the first byte of the arena that lies in each.
 
     Returns:
         An SVG file in UTF-8; its last line seals it, see :func:`edgeq.report.flame.drew`.
@@ -53,6 +56,7 @@ def arena_svg(title: str, arena_bytes: int, steps: int, tenants: Sequence[Tenant
         f'<text x="4" y="18" font-weight="bold">{_safe(title)}</text>',
         *_axes(arena_bytes, steps, column, scale),
         *(line for number, tenant in enumerate(tenants) for line in _block(tenant, number, column, scale)),
+        *(line for name, start in parts for line in _part(name, start, column * (steps + 2), scale)),
         "</svg>",
     ]
     return sealed(("\n".join(lines) + "\n").encode())
@@ -69,6 +73,13 @@ def _axes(arena_bytes: int, steps: int, column: int, scale: float) -> Iterator[s
     for step in range(0, steps, every):
         x = _LEFT + column * (step + 1.5)
         yield f'<text x="{x:.1f}" y="{_TOP + _HEIGHT + 16}" text-anchor="middle">{step}</text>'
+
+
+def _part(name: str, start: int, width: int, scale: float) -> Iterator[str]:
+    """The line where a part of the arena begins that lies in another memory."""
+    y = _TOP + _HEIGHT - start * scale
+    yield f'<line x1="{_LEFT}" y1="{y:.1f}" x2="{_LEFT + width}" y2="{y:.1f}" stroke="#404040" stroke-dasharray="6 3"/>'
+    yield f'<text x="{_LEFT + width - 4}" y="{y - 4:.1f}" text-anchor="end" font-style="italic">{_safe(name)}</text>'
 
 
 def _block(tenant: Tenant, number: int, column: int, scale: float) -> Iterator[str]:

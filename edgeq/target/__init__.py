@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgeq.target.board import (
     CONSOLE_KINDS,
+    Bank,
     Board,
     Console,
     Drive,
@@ -21,6 +22,7 @@ from edgeq.target.target import UNALIGNED_FLAG, Target, list_targets, load_targe
 __all__ = [
     "CONSOLE_KINDS",
     "UNALIGNED_FLAG",
+    "Bank",
     "Board",
     "Console",
     "Drive",

@@ -16,6 +16,7 @@ from edgeq.resources import boards_dir
 from edgeq.target.table import Table, read_table
 from edgeq.target.target import ISAS, TOOLCHAINS, Target, list_targets, load_target
 from edgeq.target.words import (
+    BANK,
     CPU,
     FLAG,
     MACHINE,
@@ -33,21 +34,51 @@ CONSOLE_KINDS = ("cmsdk", "native", "none", "nrf51", "pl011", "stm32", "stm32_lp
 SYSTEM_EMULATOR = "qemu-system-arm"
 USER_EMULATORS = ("qemu-aarch64",)
 DRIVE_IMAGES = ("bin", "hex", "uf2")
+RESERVED = ("arena", "flash", "ram", "state")
+"""Names that no further memory has: they mean the board's own, and parts of the plan."""
+_MOST_WAIT = 1000
+_BANK_ALIGN = 32
+_MOST_BANKS = 2
 
 
 @dataclass(frozen=True)
 class Memory:
-    """A region of memory; `app_*` is the part that a bootloader leaves to the image (all of it without one)."""
+    """A region of memory; `app_*` is the part that a bootloader leaves to the image (all of it without one).
+
+    ``wait_cycles`` as of :class:`Bank`; flash has none.
+    """
 
     base_address: int
     size_bytes: int
     app_offset_bytes: int = 0
     app_size_bytes: int = 0
+    wait_cycles: int = 0
 
     @property
     def app_base_address(self) -> int:
         """Where the image begins."""
         return self.base_address + self.app_offset_bytes
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Further RAM, beside the one that holds stack and variables: tightly coupled, or outside of the chip.
+
+    Attributes:
+        name: what users and linker scripts call it.
+        base_address: of its first byte.
+        size_bytes: all of it is for the arena.
+        wait_cycles: how much longer an access of the CPU takes than one of the fastest memory.
+        source: where that stands.
+        emulated_base_address: in the machine that is the board's twin; None: as on the board.
+    """
+
+    name: str
+    base_address: int
+    size_bytes: int
+    wait_cycles: int
+    source: str
+    emulated_base_address: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +122,7 @@ class Emulator:
         board: the board whose machine it is; the board itself where the machine is its twin.
         flash_base_address: where the emulated image is linked.
         ram_base_address: likewise for its data.
+        bank_base_addresses: likewise for each further memory of the board.
         args: further arguments for QEMU.
         program: of QEMU.
     """
@@ -99,6 +131,7 @@ class Emulator:
     board: str
     flash_base_address: int = 0
     ram_base_address: int = 0
+    bank_base_addresses: tuple[int, ...] = ()
     args: tuple[str, ...] = ()
     program: str = SYSTEM_EMULATOR
 
@@ -138,7 +171,10 @@ class FlashWith:
 
 @dataclass(frozen=True)
 class Board:
-    """A board; `flash`, `ram` and `clock_hz` are None for computers, `emulator` also for the one that edgeq runs on."""
+    """A board; `flash`, `ram` and `clock_hz` are None for computers, `emulator` also for the one that edgeq runs on.
+
+    ``memories`` are those that only the arena may use, beside ``ram``.
+    """
 
     name: str
     description: str
@@ -149,6 +185,17 @@ class Board:
     console: Console
     emulator: Emulator | None
     flash_with: FlashWith
+    memories: tuple[Bank, ...] = ()
+
+    @property
+    def ram_bytes(self) -> int | None:
+        """What programs may use of the RAM; None: as much as they need."""
+        return None if self.ram is None else self.ram.app_size_bytes
+
+    @property
+    def flash_bytes(self) -> int | None:
+        """What programs may use of the flash; None: as much as they need."""
+        return None if self.flash is None else self.flash.app_size_bytes
 
     @property
     def is_host(self) -> bool:
@@ -216,6 +263,7 @@ def read_board(path: Path) -> Board:
         for key, value in (("flash", flash), ("ram", ram), ("clock_hz", clock_hz)):
             if value is None:
                 raise table.fail(key, "a required key is missing")
+    memories = _banks(table, ram, flash)
     board = Board(
         name=name,
         description=table.text("description"),
@@ -224,8 +272,9 @@ def read_board(path: Path) -> Board:
         flash=flash,
         ram=ram,
         console=_console(table, target),
-        emulator=_user_emulator(table, name) if target.is_hosted else _emulator(table, name, flash, ram),
+        emulator=_user_emulator(table, name) if target.is_hosted else _emulator(table, name, flash, ram, memories),
         flash_with=_flash_with(table),
+        memories=memories,
     )
     table.finish()
     for bad in words_refused(board):
@@ -244,6 +293,7 @@ def words_refused(board: Board) -> Iterator[BadWord]:
     yield from bad_words("target", [target.llvm_triple], TRIPLE, "LLVM's name of an architecture")
     yield from bad_words("target", target.isa, "|".join(ISAS), ", ".join(ISAS))
     yield from bad_words("target", [target.toolchain], "|".join(TOOLCHAINS), ", ".join(TOOLCHAINS))
+    yield from bad_words("memories", [bank.name for bank in board.memories], BANK, "a lower-case word of up to 16")
     yield from bad_words("console.kind", [board.console.kind], "|".join(CONSOLE_KINDS), ", ".join(CONSOLE_KINDS))
     if board.emulator is not None:
         programs = (SYSTEM_EMULATOR, *USER_EMULATORS)
@@ -256,6 +306,15 @@ def words_refused(board: Board) -> Iterator[BadWord]:
         yield from bad_words("flash_with.drive.volume", [flash_with.drive.volume], VOLUME, "the name of a volume")
         kinds = "|".join(DRIVE_IMAGES)
         yield from bad_words("flash_with.drive.image", [flash_with.drive.image], kinds, ", ".join(DRIVE_IMAGES))
+
+
+def _emulated_base(bank: Bank) -> int:
+    return bank.base_address if bank.emulated_base_address is None else bank.emulated_base_address
+
+
+def _aligned(address: int) -> int:
+    """The next address at which a further memory may stand in for another one."""
+    return -(-address // _BANK_ALIGN) * _BANK_ALIGN
 
 
 def _board_file(name: str) -> Path:
@@ -273,13 +332,46 @@ def _memory(table: Table, key: str) -> Memory | None:
     size = region.number("size_bytes", low=1)
     offset = region.number("app_offset_bytes", 0)
     app_size = region.number("app_size_bytes", max(size - offset, 0))
+    wait = region.number("wait_cycles", 0, high=_MOST_WAIT) if key == "ram" else 0
     region.finish()
     if base + size > 1 << 32:
         raise region.fail("size_bytes", "the region ends behind 4 GiB")
     if app_size == 0 or offset + app_size > size:
         allowed = f"offset + size <= {size:#x}"
         raise region.fail("app_size_bytes", "the application's part lies outside the region", allowed)
-    return Memory(base, size, offset, app_size)
+    return Memory(base, size, offset, app_size, wait)
+
+
+def _banks(table: Table, *others: Memory | None) -> tuple[Bank, ...]:
+    """The further memories, in the order of the file; none may overlap another one."""
+    part = table.table("memories")
+    if part is None:
+        return ()
+    taken = [(each.base_address, each.base_address + each.size_bytes) for each in others if each is not None]
+    found: list[Bank] = []
+    for name in part.keys:
+        row = part.table(name)
+        assert row is not None  # it is a key of the file
+        bank = Bank(
+            name,
+            row.number("base_address"),
+            row.number("size_bytes", low=1),
+            row.number("wait_cycles", high=_MOST_WAIT),
+            row.text("source"),
+            row.optional_number("emulated_base_address"),
+        )
+        row.finish()
+        end = bank.base_address + bank.size_bytes
+        if end > 1 << 32 or any(bank.base_address < last and first < end for first, last in taken):
+            raise row.fail("base_address", "the memory overlaps another one, or ends behind 4 GiB")
+        if name in RESERVED or not others[0]:
+            raise part.fail(name, "this name is not free", f"none of {', '.join(RESERVED)}, of a board with RAM")
+        if len(found) == _MOST_BANKS:
+            raise part.fail(name, "the board has too many further memories", f"at most {_MOST_BANKS}")
+        taken.append((bank.base_address, end))
+        found.append(bank)
+    part.finish()
+    return tuple(found)
 
 
 def _console(table: Table, target: Target) -> Console:
@@ -313,7 +405,9 @@ def _user_emulator(table: Table, name: str) -> Emulator | None:
     return Emulator(None, name, program=program)
 
 
-def _emulator(table: Table, name: str, flash: Memory | None, ram: Memory | None) -> Emulator | None:
+def _emulator(
+    table: Table, name: str, flash: Memory | None, ram: Memory | None, banks: tuple[Bank, ...]
+) -> Emulator | None:
     part = table.table("emulator")
     if part is None or flash is None or ram is None:
         return None
@@ -321,7 +415,8 @@ def _emulator(table: Table, name: str, flash: Memory | None, ram: Memory | None)
     args = part.texts("args", [])
     part.finish()
     if machine is not None and board is None:
-        return Emulator(machine, name, flash.base_address, ram.base_address, args)
+        own = tuple(_emulated_base(bank) for bank in banks)
+        return Emulator(machine, name, flash.base_address, ram.base_address, own, args)
     if board is None or machine is not None:
         raise part.fail("board", "an emulator is a machine or another board", "either machine or board")
     if not _board_file(board).is_file():
@@ -331,17 +426,31 @@ def _emulator(table: Table, name: str, flash: Memory | None, ram: Memory | None)
     other_flash, other_ram = _memory(other, "flash"), _memory(other, "ram")
     if there is None or other_flash is None or other_ram is None or there.optional_text("machine") is None:
         raise part.fail("board", "that board has no machine of its own")
-    for key, own, machines in (("flash", flash, other_flash), ("ram", ram, other_ram)):
-        if own.app_size_bytes > machines.size_bytes:
+    # A further memory that the machine does not have stands behind the board's RAM in that of the machine.
+    same = {bank.name: bank for bank in _banks(other, other_ram, other_flash)}
+    bases, end = [], ram.app_size_bytes
+    for bank in banks:
+        if bank.name in same and same[bank.name].size_bytes >= bank.size_bytes:
+            bases.append(_emulated_base(same[bank.name]))
+        else:
+            bases.append(other_ram.base_address + _aligned(end))
+            end = _aligned(end) + bank.size_bytes
+    for key, need, machines in (("flash", flash.app_size_bytes, other_flash), ("ram", end, other_ram)):
+        if need > machines.size_bytes:
             raise EdgeqError(
                 "EQ0186",
                 f"the board's {key} exceeds that of the machine that emulates it",
                 where=table.where(key),
-                got=f"{own.app_size_bytes} bytes",
+                got=f"{need} bytes",
                 allowed=f"{machines.size_bytes} bytes on {board}",
             )
     return Emulator(
-        there.text("machine"), board, other_flash.base_address, other_ram.base_address, args or there.texts("args", [])
+        there.text("machine"),
+        board,
+        other_flash.base_address,
+        other_ram.base_address,
+        tuple(bases),
+        args or there.texts("args", []),
     )
 
 

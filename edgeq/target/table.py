@@ -113,6 +113,11 @@ class Table:
         rows = self._take(key, [], check, f"a list of lists of {width} unsigned 32-bit integers")
         return tuple(tuple(row) for row in cast("list[list[int]]", rows))
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All keys, in the order of the file."""
+        return tuple(self._values)
+
     def table(self, key: str) -> Table | None:
         """A sub-table, or None when absent."""
         value = self._take(key, None, lambda v: isinstance(v, dict), "a table")

@@ -26,6 +26,7 @@ TRIPLE: Final = r"[a-z0-9][a-z0-9._-]*"
 PYOCD: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 OPENOCD: Final = r"(board|interface|target)(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+\.cfg"
 VOLUME: Final = r"[A-Za-z0-9_-][A-Za-z0-9_. -]*"
+BANK: Final = r"[a-z][a-z0-9_]{0,15}"
 NAME: Final = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
 
 

@@ -15,12 +15,19 @@
 
 #define EQ_INLINE static inline __attribute__((always_inline, unused))
 
+/* A string: the section for all code but loops over steps, in fast memory perhaps. By default the compiler's own. */
+#ifdef EQ_CODE_SECTION
+#define EQ_PLACED __attribute__((section(EQ_CODE_SECTION)))
+#else
+#define EQ_PLACED
+#endif
+
 /* gcc 12 can lose track of what a function stores once it has rewritten the addresses of its loops, call the function
    free of effects, and drop the call. noipa forbids such conclusions across a call; it implies noinline. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define EQ_NOINLINE __attribute__((noinline, noipa))
+#define EQ_NOINLINE __attribute__((noinline, noipa)) EQ_PLACED
 #else
-#define EQ_NOINLINE __attribute__((noinline))
+#define EQ_NOINLINE __attribute__((noinline)) EQ_PLACED
 #endif
 
 #ifdef __cplusplus

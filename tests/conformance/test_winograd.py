@@ -15,7 +15,8 @@ from edgeq.backends.base import Aim
 from edgeq.backends.c import choose
 from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
 from edgeq.backends.c.bindings.conv_winograd import LARGE, PHASES, TRANSFORMED, WIDE, Form, binding_of
-from edgeq.backends.c.choose import BESIDE_BYTES, Memory, choose_kernels
+from edgeq.backends.c.choose import Memory, choose_kernels
+from edgeq.backends.placement import BESIDE_BYTES
 from edgeq.ir import Graph
 from edgeq.numerics.array import Array
 from edgeq.target import load_board

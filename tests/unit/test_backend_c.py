@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from elftools.elf.elffile import ELFFile
 from integer_graphs import ADD, Build
 
 from edgeq.backends.c import bind_kernels, emit_c
@@ -81,6 +82,22 @@ def test_sources_compile_without_a_warning(compiler: list[str], tmp_path: Path) 
         command = [*compiler, *WARNINGS, "-Iruntime", "-I.", "-c", source, "-o", f"{source}.o"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("compiler", [["cc", "-std=c11"], ["c++", "-std=c++17", "-x", "c++"]], ids=["as_c", "as_c++"])
+@pytest.mark.parametrize("code_bytes", [0, _EVERY])
+def test_section_of_the_code_is_the_users_choice(compiler: list[str], code_bytes: int, tmp_path: Path) -> None:
+    emit_c(network(), "net", HOST, code_bytes=code_bytes).bundle.write(tmp_path)
+    flags = ["-O2", *WARNINGS, "-ffunction-sections", "-Iruntime", "-I.", '-DNET_CODE_SECTION=".itcm"']
+    subprocess.run([*compiler, *flags, "-c", "net.c", "-o", "net.o"], cwd=tmp_path, check=True)
+    with (tmp_path / "net.o").open("rb") as file:
+        elf = ELFFile(file)
+        placed = elf.get_section_by_name(".itcm")
+        assert placed is not None
+        others = {
+            section.name for section in elf.iter_sections() if section.name.startswith(".text") and section["sh_size"]
+        }
+        assert others == {".text.net_run", ".text.net_step"}
 
 
 def test_example_program_builds_from_the_folder_alone(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_linker_script_has_no_place_left_open() -> None:
 
 def test_harness_source_lists_results_by_step() -> None:
     source = harness_model_source(FACTS)
-    assert "eq_model_results[] = {{16, 16}, {32, 4}};" in source
+    assert "eq_model_results[] = {{eq_model_arena + 16, 16}, {eq_model_arena + 32, 4}};" in source
     assert "eq_model_first_result[] = {0, 1, 2};" in source
     assert "EQ_BIND_MODEL(toy_run, toy_step)" in source
 

@@ -24,6 +24,7 @@ class CBackend:
                 complete=request.complete,
                 aim=request.aim,
                 memory=Memory(request.ram_bytes, request.flash_bytes),
+                memories=request.memories,
                 arena_bytes=request.arena_bytes,
                 chains=request.chains,
                 kernels=request.kernels,

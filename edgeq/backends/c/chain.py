@@ -18,6 +18,7 @@ from edgeq.backends.c.bind import NOTHING_FORCED, Step, memory_of
 from edgeq.backends.c.binding import Binding, Call
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.c.slices import bind_slices, has_aligned_rows, row_step, rows_of, signature_of
+from edgeq.backends.placement import Memories
 from edgeq.backends.planning import Plan, StepMemory, checked_plan
 from edgeq.ir import Graph, Node
 from edgeq.memory.bands import Bands, Piece, Rows, RowStep, Way, bands_of
@@ -111,10 +112,19 @@ class Chain:
         return StepMemory(self.scratch_bytes, (), self.trailing, names, self.program)
 
 
-def plan_program(graph: Graph, steps: Sequence[Step | Chain], planner: Planner = "greedy") -> Plan:
-    """Plan the arena for steps of which some are chains."""
+def plan_program(
+    graph: Graph,
+    steps: Sequence[Step | Chain],
+    planner: Planner = "greedy",
+    memories: Memories | None = None,
+) -> Plan:
+    """Plan the arena for steps of which some are chains.
+
+    Raises:
+        EdgeqError: as of :func:`edgeq.backends.planning.checked_plan`.
+    """
     needs = {step.node.name: step.memory() if isinstance(step, Chain) else memory_of(step) for step in steps}
-    return checked_plan(graph, needs, planner)
+    return checked_plan(graph, needs, planner, memories)
 
 
 def make_chain(

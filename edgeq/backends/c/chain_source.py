@@ -11,7 +11,7 @@ from edgeq.backends.c.chain import Chain
 from edgeq.backends.c.declarations import SCRATCH
 from edgeq.backends.c.instances import Instance, uses_of
 from edgeq.backends.c.text import braces, fields_of, scratch_check
-from edgeq.backends.c_source import place
+from edgeq.backends.c_source import place, step_parameters, with_pointers
 from edgeq.backends.constants import Constants
 from edgeq.backends.names import comment
 from edgeq.backends.planning import Plan
@@ -53,8 +53,8 @@ def chain_lines(
     return [
         *printer.comment(),
         *printer.records(constants),
-        f"EQ_NOINLINE void {name}_step_{number}(uint8_t *arena) {{",
-        *printer.body(),
+        f"EQ_NOINLINE void {name}_step_{number}({step_parameters(plan)}) {{",
+        *with_pointers([*printer.body()], plan),
         "}",
         "",
     ]
@@ -97,7 +97,7 @@ class _Printer:
             *(f"   {node.op} for {name}" for node, name in zip(chain.nodes, names, strict=True)),
             *(f"   reads {place(tensors[tensor], self.plan)}" for tensor in chain.reads),
             f"   gives {place(tensors[chain.node.outputs[0]], self.plan)}",
-            f"   strips and scratch {chain.scratch_bytes} bytes at {self.own}",
+            f"   strips and scratch {chain.scratch_bytes} bytes at {self.plan.shown(self.own)}",
             "*/",
         ]
 
@@ -156,9 +156,16 @@ class _Printer:
             for access in (event.write, *event.reads)
         )
 
+    def _address(self, at: int, stride: int | None) -> str:
+        """A place, which another band has so many bytes further on."""
+        if not stride:
+            return self.plan.address(at)
+        pointer, offset = self.plan.at(at)
+        return f"{pointer} + ({offset} + {stride} * band)"
+
     def _statements(self, item: _Item, following: _Item | None) -> Iterator[str]:
         places = [
-            f"arena + {at}" if following is None or at == then else f"arena + ({at} + {then - at} * band)"
+            self._address(at, None if following is None else then - at)
             for at, then in zip(item.addresses, (following or item).addresses, strict=True)
         ]
         if item.step is None:
@@ -172,7 +179,7 @@ class _Printer:
         for parameter, tensor in step.call.arguments:
             if parameter.name == SCRATCH:
                 assert item.event.scratch is not None
-                arguments.append(f"arena + {self.own + item.event.scratch}")
+                arguments.append(self.plan.address(self.own + item.event.scratch))
             elif tensor is not None:
                 kind = f"{'const ' if parameter.const else ''}{self.graph.tensors[tensor].dtype.c_name}"
                 arguments.append(f"({kind} *)({by_name[tensor]})")

@@ -7,8 +7,8 @@ order of what they spare; each gets the first kernel with which the whole progra
 not get its best, the order of multiply-accumulates is tried, too, and each of the kernels that spare the most in all
 the layers that it serves; what spares more is taken. For ``balanced``, weights, code and arena may grow by shares, the
 arena not beyond what the kernels that are bound first need when no result trails an operand; for ``ram`` the arena may
-not, for ``size`` nothing may. For ``speed`` only the board's memory is a bound. Either way :data:`BESIDE_BYTES` of it
-are left.
+not, for ``size`` nothing may. For ``speed`` only the board's memory is a bound. Either way
+:data:`edgeq.backends.placement.BESIDE_BYTES` of it are left.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from edgeq.backends.c.costs import Estimate, estimate
 from edgeq.backends.c.instances import estimated_bytes, special_shapes
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.constants import ALIGN_BYTES, Constants
+from edgeq.backends.placement import BESIDE_BYTES
 from edgeq.backends.planning import Plan
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
@@ -39,8 +40,6 @@ WEIGHTS_GROW: Final = Fraction(3, 10)
 CODE_GROWS: Final = Fraction(3, 5)
 MOST_KERNELS: Final = 6
 """Which are tried for all layers at once, where not every layer can have its best."""
-BESIDE_BYTES: Final = 8 << 10
-"""Of a board's RAM what is left for stack, console and application, and of its flash for their code; twice as much."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,7 @@ UNBOUNDED: Final = Memory()
 
 def memory_of(board: Board) -> Memory:
     """Of a board, as far as its bootloader leaves it to programs."""
-    return Memory(
-        None if board.ram is None else board.ram.app_size_bytes,
-        None if board.flash is None else board.flash.app_size_bytes,
-    )
+    return Memory(board.ram_bytes, board.flash_bytes)
 
 
 @dataclass(frozen=True)

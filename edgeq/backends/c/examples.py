@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from string import Template
 
+from edgeq.backends.planning import Plan, arena_pointer
 from edgeq.ir import DType, Graph, Tensor
 from edgeq.target import UNALIGNED_FLAG, Target
 
@@ -33,17 +34,17 @@ target_compile_options($name PRIVATE $${${upper}_CPU_FLAGS}$always)
 """)
 
 
-def project_files(graph: Graph, name: str, target: Target, *objects: str) -> dict[str, bytes]:
+def project_files(graph: Graph, plan: Plan, name: str, target: Target, *objects: str) -> dict[str, bytes]:
     """What a user's project needs besides the model, by path; `objects` of the program are compiled already."""
     texts = {
         "CMakeLists.txt": cmake(name, target, *objects),
         f"{name}_quantize.h": quantize_header(graph, name),
-        "example/main.c": main_c(graph, name),
+        "example/main.c": main_c(graph, plan, name),
     }
     return {path: text.encode() for path, text in texts.items()}
 
 
-def main_c(graph: Graph, name: str) -> str:
+def main_c(graph: Graph, plan: Plan, name: str) -> str:
     """A program of some twenty lines: an arena, the inputs, a run, an output. Clean as C11 and as C++11."""
     upper = name.upper()
     fills = []
@@ -57,6 +58,12 @@ def main_c(graph: Graph, name: str) -> str:
   }}
 """)
     reset = f"  {name}_state_reset(arena); /* before the first time step of a sequence */\n" if graph.states else ""
+    more = "".join(
+        f"/* Place this one in the section of your linker script that lies in {part.memory}. */\n"
+        f"static {upper}_ALIGNED uint8_t {pointer}[{upper}_{pointer.upper()}_BYTES];\n"
+        for part in plan.parts
+        for pointer in (arena_pointer(part.memory),)
+    )
     return f"""/* How to call {name}: fill the inputs, run, read the output. Put your own code in place of the loops.
    q = round(real / scale) + zero point: {name}_quantize.h does that for real numbers. */
 #include <stdint.h>
@@ -64,10 +71,10 @@ def main_c(graph: Graph, name: str) -> str:
 #include "{name}.h"
 
 static {upper}_ALIGNED uint8_t arena[{upper}_ARENA_BYTES];
-
+{more}
 int main(void) {{
 {reset}{"".join(fills)}\
-  {name}_run(arena);
+  {name}_run({", ".join(plan.pointers)});
   const {upper}_OUTPUT_0_TYPE *output = (const {upper}_OUTPUT_0_TYPE *)(arena + {upper}_OUTPUT_0_OFFSET);
 {_answer(graph.tensors[graph.outputs[0]], upper)}}}
 """

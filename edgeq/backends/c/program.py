@@ -22,6 +22,7 @@ from edgeq.backends.c.instances import estimated_bytes, special_shapes, uses_of
 from edgeq.backends.c.runtime import Isa, runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header, weights_source
+from edgeq.backends.placement import Memories
 from edgeq.backends.planning import Plan
 from edgeq.ir import Graph
 from edgeq.memory.planner import Planner
@@ -68,6 +69,7 @@ def emit_c(
     chains: Sequence[ChainChoice] | None = None,
     kernels: Sequence[Wanted] = (),
     planner: Planner = "greedy",
+    memories: Memories | None = None,
 ) -> CProgram:
     """Bind, plan and print a graph.
 
@@ -86,6 +88,7 @@ def emit_c(
         chains: which nodes run in bands; None: as memory asks for it.
         kernels: those that are asked for; see ``candidates``.
         planner: who may place tensors in the arena: the solver is asked once, for the steps that are chosen.
+        memories: in which the arena may lie; None: in one piece.
 
     Raises:
         EdgeqError: EQ0380 where a node has no kernel; EQ0155, EQ0156, EQ0383 where one cannot have what is asked for.
@@ -102,7 +105,7 @@ def emit_c(
         steps, plan = balanced_program(graph, target.isa, memory, forced)
     else:
         steps, plan = choose_kernels(graph, target.isa, aim, memory, forced)
-    plan = placed_again(graph, steps, plan, planner)
+    plan = placed_again(graph, steps, plan, planner, memories)
     special = special_shapes(steps, target.isa, _BUDGETS.get(aim) if code_bytes is None else code_bytes)
     if code_bytes:
         _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
@@ -117,7 +120,8 @@ def emit_c(
         used = {use.calls[0].kernel for use in uses_of(steps)}
         moves = {MOVES} if any(isinstance(step, Chain) for step in steps) else set()
         headers = runtime_headers(sorted(used | moves), target.isa)
-        files |= project_files(graph, name, target) | {f"runtime/{header}": text for header, text in headers.items()}
+        files |= project_files(graph, plan, name, target)
+        files |= {f"runtime/{header}": text for header, text in headers.items()}
         files[f"{name}_weights.c"] = weights_source(name, constants)
     traced = source(traced=True) if any(isinstance(step, Chain) for step in steps) else None
     return CProgram(Bundle(dict(sorted(files.items()))), tuple(steps), plan, constants, _names(forced), traced)
@@ -143,11 +147,18 @@ def balanced_program(
     return found if memory.ram_bytes is None else nearly_free(graph, isa, found, forced)
 
 
-def placed_again(graph: Graph, steps: Sequence[Step | Chain], plan: Plan, planner: Planner) -> Plan:
-    """The plan of chosen steps, by the solver where that is wanted and first fit may not have found the smallest."""
-    if planner == "greedy" or plan.arena_bytes == plan.bound_bytes:
+def placed_again(
+    graph: Graph, steps: Sequence[Step | Chain], plan: Plan, planner: Planner, memories: Memories | None = None
+) -> Plan:
+    """The plan of chosen steps in the board's memories, by the solver where first fit may not have found the smallest.
+
+    Raises:
+        EdgeqError: EQ0159 a tensor cannot lie where it is wanted; EQ0401 the memories are too small.
+    """
+    whole = memories is None or memories.take_all(plan.arena_bytes)
+    if whole and (planner == "greedy" or plan.arena_bytes == plan.bound_bytes):
         return plan
-    return plan_program(graph, steps, planner)
+    return plan_program(graph, steps, planner, memories)
 
 
 def _names(forced: Mapping[str, Binding]) -> dict[str, str]:

@@ -56,7 +56,7 @@ def emit_board(
         f"{name}.h": model_header(graph, len(steps), plan, name, target, onnx_outputs),
         f"{name}_weights.h": weights_header(name, constants),
     }
-    files = {path: text.encode() for path, text in texts.items()} | project_files(graph, name, target, PREBUILT)
+    files = {path: text.encode() for path, text in texts.items()} | project_files(graph, plan, name, target, PREBUILT)
     files |= {f"{name}_weights.c": weights_source(name, constants), PREBUILT: compile_steps(steps, target)}
     return TvmProgram(Bundle(dict(sorted(files.items()))), steps, plan, constants)
 
@@ -73,7 +73,7 @@ def _model(graph: Graph, steps: Sequence[TvmStep], plan: Plan, name: str, target
             *(f"void {name}_step_{number}(uint8_t *arena);" for number in range(len(steps))),
             "",
             *(text for number, step in enumerate(steps) for text in _step(graph, number, step, plan, name, constants)),
-            *dispatch(name, len(steps)),
+            *dispatch(name, len(steps), plan),
         ]
     )
 
