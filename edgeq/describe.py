@@ -11,7 +11,8 @@ from edgeq.backends.c.chain import Chain
 from edgeq.backends.c_source import version_of
 from edgeq.backends.constants import blobs
 from edgeq.backends.planning import Plan
-from edgeq.backends.program import ProgramStep, step_nodes
+from edgeq.backends.program import ProgramStep
+from edgeq.backends.views import step_nodes
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.job import Job, Product
 from edgeq.manifest import (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edgeq.backends.program import step_nodes
-from edgeq.backends.views import home_of, inside_of, views_of
+from edgeq.backends.views import home_of, inside_of, step_nodes, views_of
 from edgeq.folder import Compiled
 from edgeq.ir import Graph
 from edgeq.manifest import Program

@@ -19,7 +19,7 @@ import numpy as np
 from edgeq.analysis.comparison import Mismatch
 from edgeq.analysis.metrics import classes, sqnr_db
 from edgeq.analysis.model_values import ModelValue
-from edgeq.backends.program import step_nodes
+from edgeq.backends.views import step_nodes
 from edgeq.ir import Graph, Quantization, Tensor
 from edgeq.numerics.array import Array
 from edgeq.onnxio import Session

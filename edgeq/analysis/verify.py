@@ -33,7 +33,7 @@ from edgeq.analysis.executors import (
 )
 from edgeq.analysis.model_values import Inputs, integer_inputs, model_inputs, model_outputs, open_samples
 from edgeq.analysis.parallel import InOrder
-from edgeq.backends.program import step_nodes
+from edgeq.backends.views import step_nodes
 from edgeq.data import DataReport
 from edgeq.errors import EdgeqError, Problem
 from edgeq.folder import Compiled

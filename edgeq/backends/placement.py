@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
+from edgeq.backends.views import home_of, inside_of, step_nodes, views_of
 from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.ir import Graph, Tensor
 from edgeq.memory.homes import Home, housed
@@ -103,7 +104,7 @@ def split(graph: Graph, schedule: Schedule, plan: Plan, memories: Memories) -> S
     Raises:
         EdgeqError: EQ0159 a tensor cannot lie where it is wanted; EQ0401 the memories are too small.
     """
-    alias = _aliases(graph)
+    alias = _homes(graph)
     kept = {alias[name] for name in (*graph.sources(), *graph.sinks())}
     wanted = _wanted(graph, schedule, memories, alias, kept)
     kept |= {root for root, home in wanted.items() if home == ARENA}
@@ -123,21 +124,16 @@ def split(graph: Graph, schedule: Schedule, plan: Plan, memories: Memories) -> S
     )
 
 
-def _aliases(graph: Graph) -> dict[str, str]:
-    """By activation, the first name of its bytes."""
-    found = {tensor.name: tensor.name for tensor in graph.activations()}
-    for node in graph.nodes:
-        if node.op == "reshape" and node.inputs[0] in found:
-            found[node.outputs[0]] = found[node.inputs[0]]
-    return found
+def _homes(graph: Graph) -> dict[str, str]:
+    """By activation, the tensor that its bytes are part of."""
+    inside = inside_of(views_of(graph).values())
+    return {tensor.name: home_of(tensor.name, inside) for tensor in graph.activations()}
 
 
 def _accesses(graph: Graph, schedule: Schedule) -> Mapping[str, float]:
     """By buffer, the bytes that a run reads and writes of it."""
     found = dict.fromkeys(schedule.buffers, 0.0)
-    for node in graph.nodes:
-        if node.op == "reshape":
-            continue
+    for node in step_nodes(graph):
         read = [graph.tensors[name] for name in dict.fromkeys(node.inputs) if not graph.tensors[name].is_constant]
         macs = BY_NAME[node.op].macs(node, graph.operands(node))
         uses = max(1.0, macs / max(1, sum(tensor.elements for tensor in read)))
@@ -150,7 +146,7 @@ def _accesses(graph: Graph, schedule: Schedule) -> Mapping[str, float]:
 def _wanted(
     graph: Graph, schedule: Schedule, memories: Memories, alias: Mapping[str, str], kept: set[str]
 ) -> dict[str, str]:
-    """By first name of some bytes, the region that the user wants for them."""
+    """By tensor that lies in no other, the region that the user wants for it."""
     found: dict[str, str] = {}
     problems: list[Problem] = []
     tensors = [graph.tensors[name] for name in schedule.buffers]

@@ -8,7 +8,6 @@ from typing import Final, Protocol
 from edgeq.backends.bundle import Bundle
 from edgeq.backends.constants import Constants
 from edgeq.backends.planning import Plan
-from edgeq.backends.views import views_of
 from edgeq.errors import Problem
 from edgeq.ir import Graph, Node
 from edgeq.ops import BY_NAME
@@ -59,12 +58,6 @@ class Program(Protocol):
     @property
     def constants(self) -> Constants:
         """The arrays of ``NAME_weights.c``."""
-
-
-def step_nodes(graph: Graph) -> tuple[Node, ...]:
-    """The nodes that are steps of every program, in schedule order: all but those that move nothing."""
-    views = views_of(graph)
-    return tuple(node for node in graph.nodes if node.op != "reshape" and node.name not in views)
 
 
 def batch_problems(graph: Graph, backend: str) -> list[Problem]:

@@ -50,6 +50,12 @@ def inside_of(views: Iterable[tuple[View, ...]]) -> dict[str, str]:
     return {view.part: view.whole for each in views for view in each}
 
 
+def step_nodes(graph: Graph) -> tuple[Node, ...]:
+    """The nodes that are steps of every program, in schedule order: all but those that move nothing."""
+    views = views_of(graph)
+    return tuple(node for node in graph.nodes if node.op != "reshape" and node.name not in views)
+
+
 def home_of(name: str, inside: Mapping[str, str]) -> str:
     """The tensor whose bytes a tensor is part of, or itself."""
     while name in inside:

@@ -10,7 +10,7 @@ import pytest
 
 from edgeq.backends.c.candidates import Wanted, candidates_of
 from edgeq.backends.c.runtime import Isa
-from edgeq.backends.program import step_nodes
+from edgeq.backends.views import step_nodes
 from edgeq.ir import Graph
 from edgeq.target import load_board
 from tests.conformance.images import compare_on

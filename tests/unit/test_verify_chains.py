@@ -16,7 +16,7 @@ from edgeq.analysis.comparison import Comparison
 from edgeq.analysis.executors import spec_of
 from edgeq.analysis.verify import verify_folder
 from edgeq.backends.c import emit_c
-from edgeq.backends.program import step_nodes
+from edgeq.backends.views import step_nodes
 from edgeq.cli.verify import command, show
 from edgeq.describe import image_facts
 from edgeq.errors import EdgeqError

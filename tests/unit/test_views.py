@@ -9,8 +9,7 @@ import pytest
 from integer_graphs import Build
 
 from edgeq.backends.c import emit_c
-from edgeq.backends.program import step_nodes
-from edgeq.backends.views import views_of
+from edgeq.backends.views import step_nodes, views_of
 from edgeq.ir import Graph
 from edgeq.target import load_target
 from tests.conformance.images import compare_on

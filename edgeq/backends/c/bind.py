@@ -12,7 +12,8 @@ from edgeq.backends.c.bindings import BINDINGS, UNSUPPORTED
 from edgeq.backends.c.declarations import scratch_bytes
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.planning import Plan, StepMemory, checked_plan
-from edgeq.backends.program import batch_problems, step_nodes
+from edgeq.backends.program import batch_problems
+from edgeq.backends.views import step_nodes
 from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import Graph, Node
 from edgeq.memory.schedule import Trailing

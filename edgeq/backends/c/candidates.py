@@ -10,7 +10,7 @@ from edgeq.backends.c.bind import Step
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.bindings import BINDINGS, FASTER
 from edgeq.backends.c.runtime import Isa
-from edgeq.backends.program import step_nodes
+from edgeq.backends.views import step_nodes
 from edgeq.errors import EdgeqError, Problem, did_you_mean
 from edgeq.ir import Graph, Node
 

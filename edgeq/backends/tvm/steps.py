@@ -13,11 +13,12 @@ from typing import Any, Final, Literal
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder
 
-from edgeq.backends.program import batch_problems, step_nodes
+from edgeq.backends.program import batch_problems
 from edgeq.backends.tvm.integers import Buffer
 from edgeq.backends.tvm.lower import LOWERINGS
 from edgeq.backends.tvm.step import Step
 from edgeq.backends.tvm.support import UNSUPPORTED
+from edgeq.backends.views import step_nodes
 from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import Graph, Node, Tensor
 from edgeq.ops import BY_NAME
