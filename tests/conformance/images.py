@@ -77,7 +77,10 @@ def build_image(
     program = _emit(graph, board, code_bytes, tvm=tvm, aim=aim, kernels=kernels)
     program.bundle.write(folder)
     facts = image_facts(graph, program, graph.name)
-    images = build_images(folder, folder, board, facts, constants=program.constants, sanitize=sanitize)
+    optimize = "-Os" if aim == "size" else "-O2"
+    images = build_images(
+        folder, folder, board, facts, constants=program.constants, optimize=optimize, sanitize=sanitize
+    )
     assert not images.warnings
     image = folder / images.files["native" if board.is_host else "emulated"]
     return spec_of(graph, program, board, image), images

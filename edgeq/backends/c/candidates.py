@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from edgeq.backends.c.binding import Binding
-from edgeq.backends.c.bindings import BINDINGS, FASTER
+from edgeq.backends.c.bindings import EVERY
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.program import step_nodes
 from edgeq.errors import EdgeqError, Problem, did_you_mean
@@ -34,12 +34,8 @@ class Candidate:
 
 
 def candidates_of(node: Node, graph: Graph, isa: Isa) -> tuple[Candidate, ...]:
-    """Every binding for a node, in the order in which they are tried, those that want memory last."""
-    return tuple(
-        Candidate(binding, binding.refusal(node, graph, isa))
-        for binding in (*BINDINGS, *FASTER)
-        if binding.op == node.op
-    )
+    """Every binding for a node, in the order in which they are tried, those that ``choose`` alone takes last."""
+    return tuple(Candidate(binding, binding.refusal(node, graph, isa)) for binding in EVERY if binding.op == node.op)
 
 
 def forced_kernels(graph: Graph, isa: Isa, wanted: Sequence[Wanted]) -> dict[str, Binding]:
