@@ -140,8 +140,9 @@ class CompileChoices(QuantizeChoices, total=False):
         backends: what to emit: ``c``, which is the default, ``tflite``, ``tvm``, or several.
         code_bytes: about the bytes that the kernels' code may take: more makes more layers faster; None: layers that do
             much of the work get a kernel of their own.
-        optimize: ``balanced``, which is the default; ``speed``: faster kernels that take more RAM; ``size``: less code,
-            by gcc's ``-Os``; ``ram``: layers run in bands of rows where that makes the arena smaller.
+        optimize: ``balanced``, which is the default; ``speed``: faster kernels that take more RAM; ``size``: the least
+            code within 1.3 times the instructions of ``balanced``; ``ram``: layers run in bands of rows where that
+            makes the arena smaller.
         arena_bytes: the arena has at most so many bytes; layers run in bands of rows only as far as that needs.
         planner: ``greedy``: first fit alone places tensors in the arena; ``solver``: a solver, too, where first fit may
             have missed the smallest arena; None: ``solver`` where that is installed.

@@ -10,6 +10,7 @@ from typing import Final
 from edgeq import budget
 from edgeq.analysis.comparison import Comparison, compare_runs
 from edgeq.analysis.model_values import Inputs
+from edgeq.backends.base import Aim
 from edgeq.backends.c.bind import Step
 from edgeq.backends.c.program import CProgram, emit_c
 from edgeq.describe import image_facts
@@ -52,10 +53,21 @@ class Counter:
         board: one that :func:`check_counting` lets pass.
         inputs: what is run; the first run is counted.
         optimize: gcc's ``-O`` flag.
+        compact: loops are short, as for ``--optimize size``.
     """
 
-    def __init__(self, graph: Graph, name: str, board: Board, inputs: Inputs, optimize: str = "-O2") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        name: str,
+        board: Board,
+        inputs: Inputs,
+        optimize: str = "-O2",
+        *,
+        compact: bool = False,
+    ) -> None:
         self._graph, self._name, self._board, self._inputs, self._optimize = graph, name, board, inputs, optimize
+        self._aim: Aim = "size" if compact else "balanced"
         self._expected = [execution.tensors for execution in inputs.executed(graph)]
         self.runs = 0
         """How many images were run."""
@@ -115,7 +127,9 @@ class Counter:
         """The program of exactly these kernels."""
         wanted = [(glob.escape(step.node.name), step.candidate) for step in steps]
         target = self._board.target
-        return emit_c(self._graph, self._name, target, code_bytes=code_bytes, complete=False, kernels=wanted)
+        return emit_c(
+            self._graph, self._name, target, code_bytes=code_bytes, complete=False, aim=self._aim, kernels=wanted
+        )
 
     def _spec(self, program: CProgram, image: Path) -> ImageSpec:
         emulator = self._board.emulator

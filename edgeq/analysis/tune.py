@@ -4,6 +4,9 @@ The candidates are run in rounds, one of each layer in an image, each with an in
 taken in falling order of what they spare, as long as arena, weights and code stay within their bounds. The program that
 results is counted as it would be compiled; a layer that costs more in it than before (its instance is shared now, or
 the other way round) gets its first kernel back.
+
+Bands of rows (``--optimize ram``) are not tried: which nodes they join depends on what lies in the arena beside them,
+so that a trial would be a whole program and no layer, and they are chosen for bytes, which are exact without a run.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from edgeq.analysis.tuned import Totals, Trial, TunedLayer, TuneResult
 from edgeq.backends.c.bind import Step, bind_kernels, bound, plan_steps
 from edgeq.backends.c.candidates import candidates_of, forced_kernels
 from edgeq.backends.c.choose import Bounds, bounds_of, choose_kernels, memory_of, weight_bytes
+from edgeq.backends.c.choose_size import fewest_bytes
 from edgeq.backends.c.instances import estimated_bytes, special_shapes
 from edgeq.backends.c.kernel_file import wrote_kernels
 from edgeq.errors import EdgeqError
@@ -92,7 +96,9 @@ class _Tuning:
         self, graph: Graph, name: str, options: CompileOptions, board: Board, inputs: Inputs, progress: Progress
     ) -> None:
         self._graph, self._options, self._board = graph, options, board
-        self._counter, self._progress = Counter(graph, name, board, inputs, options.gcc_optimize), progress
+        self._compact = options.aim == "size"
+        self._counter = Counter(graph, name, board, inputs, options.gcc_optimize, compact=self._compact)
+        self._progress = progress
         self._isa = board.target.isa
         self._memory = memory_of(board)
         self._cycles: dict[tuple[int, str], float | None] = {}
@@ -102,7 +108,9 @@ class _Tuning:
         """Try, choose, confirm."""
         options = self._options
         steps = bind_kernels(self._graph, self._isa, self._forced)
-        if options.aim != "ram":
+        if options.aim == "size":
+            steps, _ = fewest_bytes(self._graph, self._isa, self._memory, self._forced)
+        elif options.aim != "ram":
             steps, _ = choose_kernels(self._graph, self._isa, options.aim, self._memory, self._forced)
         bounds = self._bounds(steps, plan_steps(self._graph, steps).arena_bytes)
         offered = [self._offered(step, steps, bounds) for step in steps]
@@ -179,7 +187,10 @@ class _Tuning:
             return None
 
     def _code(self, steps: Sequence[Step]) -> int:
-        return estimated_bytes(steps, special_shapes(steps, self._isa, self._options.code_bytes), self._isa)
+        compact, code_bytes = self._compact, self._options.code_bytes
+        budget = 0 if compact and code_bytes is None else code_bytes
+        special = special_shapes(steps, self._isa, budget, compact=compact)
+        return estimated_bytes(steps, special, self._isa, compact=compact)
 
     # --- counting -----------------------------------------------------------------------------------------------
 

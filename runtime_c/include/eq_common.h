@@ -45,6 +45,12 @@
 #define EQ_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
+/* 1 where bytes of code count more than instructions: loops whose bodies stand once or twice, not as often as they are
+   fastest, the same bits. The program that includes the runtime defines it before. */
+#if !defined(EQ_COMPACT)
+#define EQ_COMPACT 0
+#endif
+
 /* Whether the compiler knows that a value is this number: what then changes nothing is left out. False without optimization,
    where the condition of an `if` must be written so for the branch to vanish. */
 #define EQ_KNOWN(value, number) (__builtin_constant_p(value) && (value) == (number))

@@ -73,7 +73,7 @@ EQ_INLINE void eq_depthwise_lines_s8(int8_t *out, const int8_t *x, const int8_t 
                           right,
                           p->stride * p->line,
                           p->stride_column == 1 ? p->out_line - p->stride * p->line : p->out_line,
-                          -inner & 3,
+                          eq_lines_entry(inner, p->stride_column),
                           {0, 0, 0}};
   eq_lines_walk(&set, p->stride_column, p->line, p->column);
   eq_clamp_run(out, p->out_lines * p->out_columns * p->channels, p->clamp_min, p->clamp_max);

@@ -81,12 +81,20 @@ def build_image(
     program = _emit(graph, board, code_bytes, tvm=tvm, aim=aim, kernels=kernels)
     program.bundle.write(folder)
     facts = image_facts(graph, program, graph.name)
-    traced = program.traced if isinstance(program, CProgram) else None
-    images = build_images(folder, folder, board, facts, constants=program.constants, sanitize=sanitize, traced=traced)
+    images = build_images(
+        folder,
+        folder,
+        board,
+        facts,
+        constants=program.constants,
+        optimize="-Os" if aim == "size" else "-O2",
+        sanitize=sanitize,
+        traced=program.traced if isinstance(program, CProgram) else None,
+    )
     assert not images.warnings
     kind = "native" if board.is_host else "emulated"
     rows = images.files.get(f"{kind}-rows")
-    assert (rows is None) == (traced is None)
+    assert (rows is None) == (not isinstance(program, CProgram) or program.traced is None)
     return spec_of(graph, program, board, folder / images.files[kind], folder / rows if rows else None), images
 
 

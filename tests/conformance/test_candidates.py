@@ -20,15 +20,15 @@ from tests.conformance.zoo import Kind, input_sets, kinds_of, zoo
 ISAS = {core: load_board(CORES[core][0]).target.isa for core in ("m0", "m3", "m4", "m55")}
 
 
-def turns(graph: Graph, isa: Isa) -> list[list[Wanted]]:
-    """Programs in which every candidate beyond the first runs once; nodes with fewer have their last."""
+def turns(graph: Graph, isa: Isa, first: int = 1) -> list[list[Wanted]]:
+    """Programs in which every candidate from the second, or first, on runs once; nodes with fewer have their last."""
     usable = {
         node.name: [each.binding.name for each in candidates_of(node, graph, isa) if each.refusal is None]
         for node in step_nodes(graph)
     }
     return [
         [(glob.escape(name), found[min(turn, len(found) - 1)]) for name, found in usable.items() if len(found) > 1]
-        for turn in range(1, max(map(len, usable.values()), default=1))
+        for turn in range(first, max(map(len, usable.values()), default=1))
     ]
 
 
@@ -56,4 +56,18 @@ def test_every_candidate_has_the_reference_bits(
         folder = tmp_path / str(number)
         folder.mkdir()
         found = compare_on(CORES[core][0], graph, input_sets(graph), folder, kernels=wanted)
+        assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_candidate_has_the_reference_bits_with_short_loops(
+    family: str, needs_program: Callable[[str], str], tmp_path: Path
+) -> None:
+    need_tools("m4", needs_program)
+    graph = zoo(family, "highmul", "s8").graph
+    for number, wanted in enumerate(turns(graph, ISAS["m4"], 0)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found = compare_on(CORES["m4"][0], graph, input_sets(graph), folder, aim="size", kernels=wanted)
         assert found.first is None, f"{found.mismatches} of {found.elements} elements differ"

@@ -10,7 +10,7 @@ import pytest
 
 from edgeq.backends.c import bind_kernels
 from edgeq.backends.c.binding import Call
-from edgeq.backends.c.bindings import BINDINGS, FASTER, UNSUPPORTED
+from edgeq.backends.c.bindings import BINDINGS, EVERY, FASTER, SMALLER, UNSUPPORTED
 from edgeq.backends.c.orders import APART
 from edgeq.backends.c.runtime import Isa
 from edgeq.errors import EdgeqError
@@ -45,7 +45,7 @@ def _calls(graph: Graph, isa: Isa) -> Iterator[tuple[Node, Call]]:
     """What is bound first, and what may stand in for it."""
     for step in bind_kernels(graph, isa):
         yield step.node, step.call
-        for binding in FASTER:
+        for binding in (*FASTER, *SMALLER):
             if binding.op == step.node.op and binding.refusal(step.node, graph, isa) is None:
                 yield step.node, binding.bind(step.node, graph, isa)
 
@@ -77,7 +77,7 @@ def test_operator_has_a_kernel_or_a_reason() -> None:
 
 @pytest.mark.parametrize(
     ("op", "kernel"),
-    [pytest.param(item.op, item.kernel, id=f"{item.op}-{item.kernel}") for item in dict.fromkeys((*BINDINGS, *FASTER))],
+    [pytest.param(item.op, item.kernel, id=f"{item.op}-{item.kernel}") for item in dict.fromkeys(EVERY)],
 )
 def test_kernel_is_used_by_a_case(op: str, kernel: str) -> None:
     assert (op, kernel) in bound_kernels()
@@ -85,7 +85,7 @@ def test_kernel_is_used_by_a_case(op: str, kernel: str) -> None:
 
 def test_every_kernel_may_overlap_an_operand_or_says_why_not() -> None:
     allowed = {kernel for (_, kernel), overlaps in bound_kernels().items() if overlaps}
-    assert set(APART) == {binding.kernel for binding in (*BINDINGS, *FASTER)} - allowed
+    assert set(APART) == {binding.kernel for binding in EVERY} - allowed
     assert all(APART.values())
 
 

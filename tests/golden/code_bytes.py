@@ -4,7 +4,8 @@
     make code-bytes FAMILIES=recurrent  # only the kernels of some families of operators
 
 Measured with gcc -O2 over the models of ``digests`` and the operator families, for each instruction set: the median of
-the instances for one shape, and of those that several share; and of the functions beside them.
+the instances for one shape, and of those that several share; and of the functions beside them. With the DSP extension
+also with short loops, as ``--optimize size`` has them, and gcc's -Os.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from typing import Final
 
 import edgeq.backends.c
 from edgeq.backends.c import Step, bind_kernels, plan_steps
-from edgeq.backends.c.bindings import FASTER
-from edgeq.backends.c.choose import faster_steps
+from edgeq.backends.c.bindings import FASTER, SMALLER
+from edgeq.backends.c.choose import steps_with
 from edgeq.backends.c.emit import model_source
-from edgeq.backends.c.instances import functions_beside, instances_of
+from edgeq.backends.c.instances import COMPACT, functions_beside, instances_of
 from edgeq.backends.c.runtime import Isa, runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header
@@ -43,6 +44,7 @@ _M3: Final = load_target("cortex-m3")
 TARGETS: Final = {target.isa[0]: target for target in (load_target(f"cortex-m{n}") for n in (0, 3, 4, 55))} | {
     "generic": replace(_M3, isa=("generic",))
 }
+COMPACT_TARGETS: Final = {f"dsp{COMPACT}": TARGETS["dsp"]}
 _SYMBOL: Final = re.compile(r"^\w+ (?P<bytes>\w+) \w (?P<name>\w+)$", re.MULTILINE)
 Bytes = dict[str, dict[str, tuple[int, int]]]
 
@@ -57,10 +59,11 @@ def measure(models: Path, families: Sequence[str] = ()) -> Bytes:
     own: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     shared: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for graph in _graphs(models, families):
-        for isa, target in TARGETS.items():
+        for isa, target in (*TARGETS.items(), *COMPACT_TARGETS.items()):
             for steps in _programs(graph, target.isa):
                 for special in (False, True):
-                    for kernel, varies, size in sizes_of(graph, steps, target, special=special):
+                    compact = isa in COMPACT_TARGETS
+                    for kernel, varies, size in sizes_of(graph, steps, target, special=special, compact=compact):
                         (shared if varies else own)[kernel, isa].append(size)
     result: Bytes = {}
     for (kernel, isa), sizes in sorted(own.items()):
@@ -71,11 +74,12 @@ def measure(models: Path, families: Sequence[str] = ()) -> Bytes:
 
 
 def _programs(graph: Graph, isa: Isa) -> Iterator[list[Step]]:
-    """The steps as they are bound first, and with each of the faster kernels wherever it serves."""
+    """The steps as they are bound first, and with each kernel that may stand in wherever it serves."""
     steps = bind_kernels(graph, isa)
     yield steps
-    for kernel in dict.fromkeys(binding.kernel for binding in FASTER):
-        fast = [[each for each in faster_steps(step, graph, isa) if each.kernel == kernel] for step in steps]
+    others = (*FASTER, *SMALLER)
+    for kernel in dict.fromkeys(binding.kernel for binding in others):
+        fast = [[each for each in steps_with(others, step, graph, isa) if each.kernel == kernel] for step in steps]
         if any(fast):
             yield [(each or [step])[0] for each, step in zip(fast, steps, strict=True)]
 
@@ -90,12 +94,14 @@ def _graphs(models: Path, families: Sequence[str]) -> Iterator[Graph]:
         yield from (zoo.zoo(family, *kind).graph for kind in zoo.kinds_of(family) if kind[1] != "s8")
 
 
-def sizes_of(graph: Graph, steps: Sequence[Step], target: Target, *, special: bool) -> Iterator[tuple[str, bool, int]]:
+def sizes_of(
+    graph: Graph, steps: Sequence[Step], target: Target, *, special: bool, compact: bool = False
+) -> Iterator[tuple[str, bool, int]]:
     """Kernel, whether several shapes share it, and bytes of each instance of a program, and of the functions beside."""
     shapes = {step.call.shape for step in steps if special}
     constants, plan = Constants("model"), plan_steps(graph, list(steps))
     files = {
-        "model.c": model_source(graph, steps, plan, "model", target, shapes, constants).encode(),
+        "model.c": model_source(graph, steps, plan, "model", target, shapes, constants, compact=compact).encode(),
         "model.h": model_header(graph, len(steps), plan, "model", target, ()).encode(),
         "model_weights.h": weights_header("model", constants).encode(),
         **runtime_headers((step.kernel for step in steps), target.isa),
@@ -103,7 +109,7 @@ def sizes_of(graph: Graph, steps: Sequence[Step], target: Target, *, special: bo
     with tempfile.TemporaryDirectory(prefix="edgeq-code-bytes-") as folder:
         for name, content in files.items():
             Path(folder, name).write_bytes(content)
-        sizes = _compiled(find_toolchain(target), target, folder)
+        sizes = _compiled(find_toolchain(target), target, folder, "-Os" if compact else "-O2")
     beside: dict[str, bool] = {}
     for instance in instances_of(steps, shapes, "model"):
         kernel = steps[instance.steps[0]].kernel
@@ -113,9 +119,9 @@ def sizes_of(graph: Graph, steps: Sequence[Step], target: Target, *, special: bo
     yield from ((name, varies, sizes.get(name, 0)) for name, varies in beside.items())
 
 
-def _compiled(toolchain: Toolchain, target: Target, folder: str) -> dict[str, int]:
+def _compiled(toolchain: Toolchain, target: Target, folder: str, optimize: str) -> dict[str, int]:
     """Bytes by symbol."""
-    flags = [f"-mcpu={target.cpu}", *target.flags, "-std=c11", "-O2"]
+    flags = [f"-mcpu={target.cpu}", *target.flags, "-std=c11", optimize]
     subprocess.run([toolchain.gcc, *flags, "-I.", "-c", "model.c"], cwd=folder, check=True)
     listed = subprocess.run(
         [toolchain.binutil("nm"), "--print-size", "model.o"], cwd=folder, capture_output=True, text=True, check=True

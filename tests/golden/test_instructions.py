@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from edgeq.backends.c import bind_kernels
-from edgeq.backends.c.bindings import BINDINGS, FASTER
+from edgeq.backends.c.bindings import EVERY
 from edgeq.backends.c.choose import choose_kernels
 from edgeq.backends.c.instances import BESIDE, estimated_bytes, special_shapes
 from edgeq.firmware.toolchain import find_toolchain
@@ -121,7 +121,7 @@ def test_estimates_are_those_of_kernels_compiled_now(board: str, needs_program: 
 
 def test_every_kernel_has_estimates() -> None:
     """`make code-bytes` measures a new kernel, and a new function beside kernels."""
-    kernels = {binding.kernel for binding in (*BINDINGS, *FASTER)}
+    kernels = {binding.kernel for binding in EVERY}
     beside = {
         name for path in sorted(runtime_dir().glob("arch/*/*.h")) for name in BESIDE.findall(path.read_text("utf-8"))
     }

@@ -13,7 +13,7 @@ from quant_models import parse
 
 import edgeq
 from edgeq.backends.c import choose, emit_c
-from edgeq.backends.c.bindings import BINDINGS, FASTER
+from edgeq.backends.c.bindings import EVERY
 from edgeq.backends.c.candidates import candidates_of, forced_kernels
 from edgeq.backends.c.kernel_file import kernels_text, read_kernels, wrote_kernels
 from edgeq.errors import EdgeqError
@@ -57,7 +57,7 @@ def steps_of(graph: Graph, *wanted: tuple[str, str]) -> list[str]:
 
 
 def test_candidates_of_an_operator_have_names_of_their_own() -> None:
-    found = [(binding.op, binding.name) for binding in (*BINDINGS, *FASTER)]
+    found = [(binding.op, binding.name) for binding in EVERY]
     assert len(found) == len(set(found))
 
 

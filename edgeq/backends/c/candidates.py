@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from edgeq.backends.c.bind import Step
 from edgeq.backends.c.binding import Binding
-from edgeq.backends.c.bindings import BINDINGS, FASTER
+from edgeq.backends.c.bindings import EVERY
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.views import step_nodes
 from edgeq.errors import EdgeqError, Problem, did_you_mean
@@ -35,18 +35,14 @@ class Candidate:
 
 
 def candidates_of(node: Node, graph: Graph, isa: Isa) -> tuple[Candidate, ...]:
-    """Every binding for a node, in the order in which they are tried, those that want memory last."""
-    return tuple(
-        Candidate(binding, binding.refusal(node, graph, isa))
-        for binding in (*BINDINGS, *FASTER)
-        if binding.op == node.op
-    )
+    """Every binding for a node, in the order in which they are tried, those that ``choose`` alone takes last."""
+    return tuple(Candidate(binding, binding.refusal(node, graph, isa)) for binding in EVERY if binding.op == node.op)
 
 
 def binding_of(step: Step) -> Binding:
     """The binding that made a step."""
     op, name = step.node.op, step.candidate
-    return next(binding for binding in (*BINDINGS, *FASTER) if (binding.op, binding.name) == (op, name))
+    return next(binding for binding in EVERY if (binding.op, binding.name) == (op, name))
 
 
 def forced_kernels(graph: Graph, isa: Isa, wanted: Sequence[Wanted]) -> dict[str, Binding]:

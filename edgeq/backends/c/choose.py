@@ -7,7 +7,7 @@ order of what they spare; each gets the first kernel with which the whole progra
 not get its best, the order of multiply-accumulates is tried, too, and each of the kernels that spare the most in all
 the layers that it serves; what spares more is taken. For ``balanced``, weights, code and arena may grow by shares, the
 arena not beyond what the kernels that are bound first need when no result trails an operand; for ``ram`` the arena may
-not, for ``size`` nothing may. For ``speed`` only the board's memory is a bound. Either way
+not. For ``speed`` only the board's memory is a bound; for ``size`` see ``choose_size``. Either way
 :data:`edgeq.backends.placement.BESIDE_BYTES` of it are left.
 """
 
@@ -204,9 +204,9 @@ def bounds_of(graph: Graph, isa: Isa, steps: Sequence[Step], plan: Plan, aim: Ai
     weights = weight_bytes(steps)
     arenas = [] if memory.ram_bytes is None else [memory.ram_bytes - BESIDE_BYTES]
     constants = [] if memory.flash_bytes is None else [memory.flash_bytes - 2 * BESIDE_BYTES]
-    if aim == "balanced":
+    if aim in {"balanced", "size"}:
         arenas += [int(plan.arena_bytes * (1 + ARENA_GROWS)), live_bytes(graph, steps)]
-    if aim in {"ram", "size"}:
+    if aim == "ram":
         arenas.append(plan.arena_bytes)
     if aim in {"balanced", "ram"}:
         constants.append(int(weights * (1 + WEIGHTS_GROW)))
@@ -246,7 +246,12 @@ def _plan(graph: Graph, steps: Sequence[Step]) -> Plan | None:
 
 def faster_steps(step: Step, graph: Graph, isa: Isa) -> Iterator[Step]:
     """The step with each of the faster kernels that serve its node, the fastest first."""
-    for binding in FASTER:
+    yield from steps_with(FASTER, step, graph, isa)
+
+
+def steps_with(bindings: Sequence[Binding], step: Step, graph: Graph, isa: Isa) -> Iterator[Step]:
+    """The step with each of some bindings that serve its node, in their order."""
+    for binding in bindings:
         if binding.op == step.node.op and binding.refusal(step.node, graph, isa) is None:
             yield bound(binding, step.node, graph, isa, step.refused)
 

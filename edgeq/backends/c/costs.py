@@ -13,6 +13,7 @@ from functools import cache
 from math import prod
 from typing import Any, Final
 
+from edgeq.backends.c.instances import COMPACT
 from edgeq.backends.c.runtime import Isa
 from edgeq.ir import Graph, Node
 from edgeq.ops import BY_NAME
@@ -122,7 +123,7 @@ def _rounded(node: Node, graph: Graph, pixels: float, unit: int) -> float:
     return pixels * groups * 2 * -(-out_c // groups // 2) * rows * -(-length // unit) * unit
 
 
-def estimate(node: Node, graph: Graph, isa: Isa, candidate: str) -> Estimate | None:
+def estimate(node: Node, graph: Graph, isa: Isa, candidate: str, *, compact: bool = False) -> Estimate | None:
     """What a candidate of a node is expected to cost; None where it was not measured.
 
     Args:
@@ -130,8 +131,9 @@ def estimate(node: Node, graph: Graph, isa: Isa, candidate: str) -> Estimate | N
         graph: the integer graph.
         isa: instruction sets in search order.
         candidate: name of a binding that takes the node.
+        compact: with short loops, in an instance that several layers share.
     """
-    found = _fits().get(node.op, {}).get(candidate, {}).get(isa[0])
+    found = _fits().get(node.op, {}).get(candidate, {}).get(isa[0] + COMPACT if compact else isa[0])
     if found is None or is_unfit(node, graph, candidate):
         return None
     terms = dict(zip(TERMS, terms_of(node, graph, candidate, isa), strict=True))

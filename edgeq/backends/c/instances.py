@@ -35,6 +35,9 @@ from edgeq.backends.c.runtime import Isa, runtime_headers
 _ESTIMATES: Final = Path(__file__).with_name("code_bytes.json")
 BESIDE: Final = re.compile(r"^EQ_NOINLINE .*static void (\w+)\(", re.MULTILINE)
 """A function beside kernels, in the text of a header."""
+COMPACT: Final = "-compact"
+"""Behind an instruction set, where estimates are for short loops and gcc's ``-Os``; where there are none, the others
+serve."""
 _FEW: Final = 2
 _HOT_SHARE: Final = 1 / 8
 
@@ -159,20 +162,31 @@ def _varying(calls: Sequence[Call]) -> tuple[str, ...]:
     return tuple(field for field in calls[0].declaration.fields if len({call.record[field] for call in calls}) > 1)
 
 
-def special_shapes(steps: Sequence[Step | Chain], isa: Isa, budget: int | None) -> set[Shape]:
+def special_shapes(steps: Sequence[Step | Chain], isa: Isa, budget: int | None, *, compact: bool = False) -> set[Shape]:
     """The shapes that get an instance for themselves; the rule stands at the top of this module.
 
     Args:
         steps: the bound nodes in schedule order.
         isa: the processor's instruction sets.
         budget: bytes that the kernels' code may take; where even the fewest are more, these are taken.
+        compact: code bytes count, see :data:`COMPACT`.
     """
-    return _hot(steps, isa) if budget is None else _within(steps, isa, budget)
+    return _hot(steps, isa) if budget is None else _within(steps, _key(isa, compact=compact), budget)
 
 
-def estimated_bytes(steps: Sequence[Step | Chain], special: set[Shape], isa: Isa) -> int:
+def estimated_bytes(steps: Sequence[Step | Chain], special: set[Shape], isa: Isa, *, compact: bool = False) -> int:
     """About the bytes of the kernels' code where these shapes have instances for themselves."""
-    return _estimate(_groups(_macs(steps)), special, isa)
+    return _estimate(_groups(_macs(steps)), special, _key(isa, compact=compact))
+
+
+def kernel_bytes(name: str, isa: Isa, *, compact: bool = False) -> tuple[int, int]:
+    """About the bytes of an instance for one shape and of a shared one; of a function beside: see ``_estimates``."""
+    return _measured(name, _key(isa, compact=compact))
+
+
+def _key(isa: Isa, *, compact: bool) -> Isa:
+    """What estimates are looked up by: there is no folder of that name, so that headers are those of the others."""
+    return (f"{isa[0]}{COMPACT}", *isa) if compact else isa
 
 
 def _hot(steps: Sequence[Step | Chain], isa: Isa) -> set[Shape]:
@@ -250,8 +264,9 @@ def _bytes_of(group: Group, shapes: int, apart: int, isa: Isa) -> int:
 def _measured(name: str, isa: Isa) -> tuple[int, int]:
     """The estimates of a kernel or of a function beside; of a set that it was not measured for, the largest."""
     known = _estimates()[name]
-    if isa[0] in known:
-        return known[isa[0]]
+    for each in (isa[0], isa[0].removesuffix(COMPACT)):
+        if each in known:
+            return known[each]
     return max(own for own, _ in known.values()), max(shared for _, shared in known.values())
 
 

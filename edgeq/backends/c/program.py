@@ -16,6 +16,7 @@ from edgeq.backends.c.chain import Chain, plan_program
 from edgeq.backends.c.chain_search import arena_within, nearly_free, smallest_arena, with_chains
 from edgeq.backends.c.chain_source import MOVES
 from edgeq.backends.c.choose import UNBOUNDED, Memory, choose_kernels
+from edgeq.backends.c.choose_size import fewest_bytes
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
 from edgeq.backends.c.instances import estimated_bytes, special_shapes, uses_of
@@ -103,14 +104,18 @@ def emit_c(
         steps, plan = smallest_arena(graph, target.isa, forced)
     elif aim == "balanced" and chains is None:
         steps, plan = balanced_program(graph, target.isa, memory, forced)
+    elif aim == "size":
+        steps, plan = fewest_bytes(graph, target.isa, memory, forced)
     else:
         steps, plan = choose_kernels(graph, target.isa, aim, memory, forced)
     plan = placed_again(graph, steps, plan, planner, memories)
-    special = special_shapes(steps, target.isa, _BUDGETS.get(aim) if code_bytes is None else code_bytes)
+    compact = aim == "size"
+    budget = _BUDGETS.get(aim) if code_bytes is None else code_bytes
+    special = special_shapes(steps, target.isa, budget, compact=compact)
     if code_bytes:
-        _tell_excess(estimated_bytes(steps, special, target.isa), code_bytes)
+        _tell_excess(estimated_bytes(steps, special, target.isa, compact=compact), code_bytes)
     constants = Constants(name)
-    source = partial(model_source, graph, steps, plan, name, target, special, constants)
+    source = partial(model_source, graph, steps, plan, name, target, special, constants, compact=compact)
     files = {
         f"{name}.c": source().encode(),
         f"{name}.h": model_header(graph, len(steps), plan, name, target, onnx_outputs).encode(),

@@ -13,6 +13,8 @@
  * Cost      18 instructions for the 24 products of four places of three pixels, 13 for 16 of two, 8 for 8 of one; for a
  *           pair of channels 41, 27, 15 more; 3 for the loop of 16 steps with three pixels, of 8 with one or two.
  * Stack     assembly takes EQ_COUPLED_STACK bytes.
+ *
+ * With EQ_COMPACT one function of two steps takes one to three pixels, always with the products of three.
  */
 #ifndef EQ_COUPLED_H
 #define EQ_COUPLED_H
@@ -86,9 +88,10 @@ typedef struct {
 #define EQ_COUPLED_PLACES_3 "ldrd r9, r10, [sp, #0]\n\t"
 
 /* On the stack: a copy of eq_coupled_t, at 12 the results, 40 the caller's registers. */
-#define EQ_COUPLED_TEXT(pixels, bytes, together, steps) \
+#define EQ_COUPLED_TEXT(pixels, bytes, together, limit, steps) \
   "push {r4-r11, lr}\n\t"                                          \
   "ldm r0, {r3-r12}\n\t"                                           \
+  limit \
   "mov r6, r1\n\t" \
   "push {r3-r12}\n\t" \
   "mov r1, r8\n\t" \
@@ -145,9 +148,26 @@ typedef struct {
 #define EQ_COUPLED_ASM(pixels, bytes, together, steps) \
   register const eq_coupled_t *r0 __asm__("r0") = p; \
   register int8_t *r1 __asm__("r1") = out; \
-  __asm__ volatile(EQ_COUPLED_TEXT(pixels, bytes, together, steps) \
+  __asm__ volatile(EQ_COUPLED_TEXT(pixels, bytes, together, "", steps) \
                    : "+r"(r0), "+r"(r1) : "m"(*p) : "r2", "r3", "r12", "cc", "memory")
 
+/* Of r2 pixels: results of those that do not exist go where those of pixel 0 follow. */
+#define EQ_COUPLED_LIMIT \
+  "cmp r2, #2\n\t"        \
+  "it lt\n\t"             \
+  "movlt r3, #0\n\t"      \
+  "it le\n\t"             \
+  "movle r4, #0\n\t"
+
+#if EQ_COMPACT
+EQ_NOINLINE __attribute__((unused)) static void eq_coupled_few(const eq_coupled_t *p, int8_t *out, int32_t count) {
+  register const eq_coupled_t *r0 __asm__("r0") = p;
+  register int8_t *r1 __asm__("r1") = out;
+  register int32_t r2 __asm__("r2") = count;
+  __asm__ volatile(EQ_COUPLED_TEXT(3, "#72", "#1", EQ_COUPLED_LIMIT, EQ_COUPLED_STEP_3 EQ_COUPLED_STEP_3)
+                   : "+r"(r0), "+r"(r1), "+r"(r2) : "m"(*p) : "r3", "r12", "cc", "memory");
+}
+#else
 EQ_NOINLINE __attribute__((unused)) static void eq_coupled_1(const eq_coupled_t *p, int8_t *out) {
   EQ_COUPLED_ASM(1, "#32", "#7", EQ_COUPLED_4(EQ_COUPLED_STEP_1) EQ_COUPLED_4(EQ_COUPLED_STEP_1));
 }
@@ -159,6 +179,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_coupled_2(const eq_coupled_t 
 EQ_NOINLINE __attribute__((unused)) static void eq_coupled_3(const eq_coupled_t *p, int8_t *out) {
   EQ_COUPLED_ASM(3, "#72", "#15", EQ_COUPLED_4(EQ_COUPLED_4(EQ_COUPLED_STEP_3)));
 }
+#endif
 /* clang-format on */
 
 /* Bytes of the stream of so many channels. */
@@ -182,6 +203,9 @@ EQ_INLINE eq_coupled_t eq_coupled_set(int32_t apart, const void *columns, const 
 
 /* `count` pixels, 1 to 3. */
 EQ_INLINE void eq_coupled_multiply(int8_t *out, int32_t count, const eq_coupled_t *set) {
+#if EQ_COMPACT
+  eq_coupled_few(set, out, count);
+#else
   if (count == 3) {
     eq_coupled_3(set, out);
   } else if (count == 2) {
@@ -189,6 +213,7 @@ EQ_INLINE void eq_coupled_multiply(int8_t *out, int32_t count, const eq_coupled_
   } else {
     eq_coupled_1(set, out);
   }
+#endif
 }
 
 #endif

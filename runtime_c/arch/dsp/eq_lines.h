@@ -41,11 +41,14 @@ typedef struct {
   int32_t left, right; /* 1: padding before, behind each line */
   int32_t step;        /* x of the next line of results, less x */
   int32_t side_step;   /* side of the next line of results, less side */
-  int32_t entry;       /* results of the loop over columns, modulo 4, subtracted from 4; 0 for 0 */
+  int32_t entry;       /* eq_lines_entry */
   int32_t spare[3];
 } eq_lines_t;
 
 #define EQ_LINES_STACK 164
+
+/* Of `inner` results in the loop over columns: modulo 4, subtracted from 4; 0 for 0. */
+EQ_INLINE int32_t eq_lines_entry(int32_t inner, int32_t stride) { return EQ_COMPACT ? stride - 1 : -inner & 3; }
 
 /* clang-format off */
 /* r0 input, r1 side, r2 r3 sums, r4 r5 values, r6-r10 weights, r11 bytes between lines or bias, r12 multiplier, lr zero. */
@@ -192,12 +195,23 @@ typedef struct {
 
 #define EQ_LINES_MOVE_3(to, back) EQ_LINES_MOVE_2(back, to)
 
+/* Where the loop over columns is entered. */
+#define EQ_LINES_ENTER             \
+  "ldr r4, [sp, #112]\n\t"         \
+  ".balign 4\n\t"                  \
+  "adr.w r5, 50f\n\t"              \
+  "add r5, r5, r4, lsl #3\n\t"     \
+  "add r5, #1\n\t"                 \
+  "str r5, [sp, #112]\n\t"
+#define EQ_LINES_SAME "add r1, #0\n\t"
+#define EQ_LINES_NEXT "add r1, #1\n\t"
+
 /*
  * Everything. On the stack: 0 bias, 4 and 8 what padding before and behind a line adds, 12 where the loop over columns
  * ends, 16 return address, 20 weights and bias of the channel, 48 a copy of eq_lines_t, 128 the caller's registers.
  * At 116: x and side of the line; 124: how many lines are left.
  */
-#define EQ_LINES_TEXT(bias, load, first, line, move, next)                          \
+#define EQ_LINES_TEXT(enter, bias, load, first, line, move, next)                   \
   "push {r4-r11, lr}\n\t"                                                           \
   "add r0, #40\n\t"                                                                 \
   "ldm r0, {r1-r10}\n\t"                                                            \
@@ -206,12 +220,7 @@ typedef struct {
   "ldm r0, {r1-r10}\n\t"                                                            \
   "push {r1-r10}\n\t"                                                               \
   "sub sp, #48\n\t"                                                                 \
-  "ldr r4, [sp, #112]\n\t"                                                          \
-  ".balign 4\n\t"                                                                   \
-  "adr.w r5, 50f\n\t"                                                               \
-  "add r5, r5, r4, lsl #3\n\t"                                                      \
-  "add r5, #1\n\t"                                                                  \
-  "str r5, [sp, #112]\n\t"                                                          \
+  enter                                                                             \
   "ldr lr, [sp, #68]\n\t"                                                           \
   /* a channel: weights into r6-r10, bias into r11 */                               \
   "20:\n\t"                                                                         \
@@ -229,7 +238,7 @@ typedef struct {
   "ldrd r0, r1, [sp, #52]\n\t"                                                      \
   "strd r0, r1, [sp, #116]\n\t"                                                     \
   "add r0, #1\n\t"                                                                  \
-  "add r1, " next "\n\t"                                                            \
+  next                                                                              \
   "strd r0, r1, [sp, #52]\n\t"                                                      \
   /* the line below padding: w1, w2, 0 on lines 0, 1, 2 */                          \
   "ldr r4, [sp, #80]\n\t"                                                           \
@@ -326,26 +335,30 @@ typedef struct {
   "ldr pc, [sp, #16]\n\t"                                                           \
   "39:"
 
-#define EQ_LINES_ASM(bias, load, first, line, move, next, ...)                                   \
-  __asm__ volatile(EQ_LINES_TEXT(bias, load, first, line, move, next)                            \
+#define EQ_LINES_RUN(enter, bias, load, first, line, move, next, ...)                            \
+  __asm__ volatile(EQ_LINES_TEXT(enter, bias, load, first, line, move, next)                     \
                    : "+r"(r0)                                                                    \
                    : __VA_ARGS__                                                                 \
                    : "r1", "r2", "r3", "r12", "cc", "memory")
+#define EQ_LINES_ASM(bias, load, first, line, move, next, ...) \
+  EQ_LINES_RUN(EQ_LINES_ENTER, bias, load, first, line, move, next, __VA_ARGS__)
 /* clang-format on */
+
+#include <eq_lines_short.h>
 
 /* Any distances. */
 EQ_NOINLINE __attribute__((unused)) static void eq_lines_any_1(const eq_lines_t *p) {
   register const eq_lines_t *r0 __asm__("r0") = p;
   EQ_LINES_ASM(EQ_LINES_BIAS_1, EQ_LINES_LOAD_ANY, EQ_LINES_FIRST_1,
                EQ_LINES_LINE_1(EQ_LINES_LOAD_ANY, EQ_LINES_FIRST_1, EQ_LINES_BESIDE, "add r0, r0, r10, lsr #16\n\t"),
-               EQ_LINES_MOVE_1, "#0", "m"(*p));
+               EQ_LINES_MOVE_1, EQ_LINES_SAME, "m"(*p));
 }
 
 EQ_NOINLINE __attribute__((unused)) static void eq_lines_any_2(const eq_lines_t *p) {
   register const eq_lines_t *r0 __asm__("r0") = p;
   EQ_LINES_ASM(EQ_LINES_BIAS_2, EQ_LINES_LOAD_ANY, EQ_LINES_FIRST_2,
                EQ_LINES_LINE_2(EQ_LINES_LOAD_ANY, EQ_LINES_FIRST_2, "strb r2, [r1]\n\tadd r1, r1, r10, lsr #16\n\t"),
-               EQ_LINES_MOVE_2, "#1", "m"(*p));
+               EQ_LINES_MOVE_2, EQ_LINES_NEXT, "m"(*p));
 }
 
 #define EQ_LINES_KEPT(load, whole, move, next, line_bytes, column_bytes, third_bytes) \
@@ -356,6 +369,10 @@ EQ_NOINLINE __attribute__((unused)) static void eq_lines_any_2(const eq_lines_t 
 EQ_INLINE void eq_lines_walk(const eq_lines_t *p, int32_t stride, int32_t line, int32_t column) {
   (void)line;
   (void)column;
+#if EQ_COMPACT
+  (void)stride;
+  eq_lines_short(p);
+#else
 #if defined(__OPTIMIZE__)
   if (__builtin_constant_p(line) && __builtin_constant_p(column) && __builtin_constant_p(stride) && 2 * line < 4096 &&
       2 * line - column > -256 && column < 4096) {
@@ -363,19 +380,19 @@ EQ_INLINE void eq_lines_walk(const eq_lines_t *p, int32_t stride, int32_t line, 
     if (stride == 1 && column < 256) {
       EQ_LINES_KEPT(EQ_LINES_LOAD_NEAR,
                     EQ_LINES_LINE_1(EQ_LINES_LOAD_NEAR, EQ_LINES_FIRST_KEPT, EQ_LINES_BESIDE, "add r0, %[column]\n\t"),
-                    EQ_LINES_MOVE_1, "#0", line, column, 2 * line - column);
+                    EQ_LINES_MOVE_1, EQ_LINES_SAME, line, column, 2 * line - column);
     } else if (stride == 1) {
       EQ_LINES_KEPT(EQ_LINES_LOAD_FAR,
                     EQ_LINES_LINE_1(EQ_LINES_LOAD_FAR, EQ_LINES_FIRST_KEPT, EQ_LINES_BESIDE, "add r0, %[column]\n\t"),
-                    EQ_LINES_MOVE_1, "#0", line, column, 2 * line);
+                    EQ_LINES_MOVE_1, EQ_LINES_SAME, line, column, 2 * line);
     } else if (column < 256) {
       EQ_LINES_KEPT(EQ_LINES_LOAD_NEAR,
                     EQ_LINES_LINE_2(EQ_LINES_LOAD_NEAR, EQ_LINES_FIRST_KEPT, "strb r2, [r1], %[column]\n\t"),
-                    EQ_LINES_MOVE_2, "#1", line, column, 2 * line - column);
+                    EQ_LINES_MOVE_2, EQ_LINES_NEXT, line, column, 2 * line - column);
     } else {
       EQ_LINES_KEPT(EQ_LINES_LOAD_FAR,
                     EQ_LINES_LINE_2(EQ_LINES_LOAD_FAR, EQ_LINES_FIRST_KEPT, "strb r2, [r1]\n\tadd r1, %[column]\n\t"),
-                    EQ_LINES_MOVE_2, "#1", line, column, 2 * line);
+                    EQ_LINES_MOVE_2, EQ_LINES_NEXT, line, column, 2 * line);
     }
     return;
   }
@@ -385,14 +402,15 @@ EQ_INLINE void eq_lines_walk(const eq_lines_t *p, int32_t stride, int32_t line, 
   } else {
     eq_lines_any_2(p);
   }
+#endif
 }
 
 /* Compact columns, lines at any distance; `line` of the record is negated, x two lines further. */
 EQ_NOINLINE __attribute__((unused)) static void eq_lines_any_3(const eq_lines_t *p) {
   register const eq_lines_t *r0 __asm__("r0") = p;
   EQ_LINES_ASM(EQ_LINES_BIAS_1, EQ_LINES_LOAD_COMPACT, EQ_LINES_FIRST_1,
-               EQ_LINES_LINE_1(EQ_LINES_LOAD_COMPACT, EQ_LINES_FIRST_1, EQ_LINES_APART, ""), EQ_LINES_MOVE_3, "#1",
-               "m"(*p));
+               EQ_LINES_LINE_1(EQ_LINES_LOAD_COMPACT, EQ_LINES_FIRST_1, EQ_LINES_APART, ""), EQ_LINES_MOVE_3,
+               EQ_LINES_NEXT, "m"(*p));
 }
 
 /* Input of four channels at `x`, its lines `line` bytes apart; columns of results out_column; lines of padding before. */
@@ -407,7 +425,7 @@ EQ_INLINE void eq_lines_walk_compact(const eq_lines_t *p, int32_t line) {
   if (__builtin_constant_p(line) && 2 * line < 4096) {
     register const eq_lines_t *r0 __asm__("r0") = p;
     EQ_LINES_KEPT(EQ_LINES_LOAD_NEAR, EQ_LINES_LINE_1(EQ_LINES_LOAD_NEAR, EQ_LINES_FIRST_KEPT, EQ_LINES_APART, ""),
-                  EQ_LINES_MOVE_2, "#1", line, 4, 2 * line - 4);
+                  EQ_LINES_MOVE_2, EQ_LINES_NEXT, line, 4, 2 * line - 4);
     return;
   }
 #endif

@@ -64,6 +64,38 @@ EQ_INLINE uint32_t eq_tiles_subtract(uint32_t a, uint32_t b) {
   register const void *r1 __asm__("r1") = v;   \
   register const void *r2 __asm__("r2") = u;   \
   register int32_t r3 __asm__("r3") = c
+/* With EQ_COMPACT sums begin with 0, and the loop has two steps. */
+#if EQ_COMPACT
+#define EQ_TILE_ENTRY(positions)
+#define EQ_TILE_SUMS(positions)                            \
+      "movs r0, #0\n\t"                                    \
+      "movs r1, #0\n\t"                                    \
+      "movs r2, #0\n\t"                                    \
+      "movs r3, #0\n\t"                                    \
+      "movs r4, #0\n\t"                                    \
+      "movs r5, #0\n\t"                                    \
+      "movs r6, #0\n\t"                                    \
+      "movs r7, #0\n\t"                                    \
+      "2:\n\t"                                             \
+      EQ_TILE_2_STEPS(positions)
+#else
+#define EQ_TILE_ENTRY(positions)                           \
+      "rsb r4, r7, #1\n\t"                                 \
+      "and r4, r4, #7\n\t"                                 \
+      "add r4, r4, #1\n\t"                                 \
+      "mov r5, #44\n\t"                                    \
+      ".balign 4\n\t"                                      \
+      "adr.w r6, 2f\n\t"                                   \
+      "mla r4, r4, r5, r6\n\t"                             \
+      "add r4, r4, #1\n\t"
+#define EQ_TILE_SUMS(positions)                            \
+      EQ_TILE_STEP("smuad", EQ_TILE_ALONE, positions)      \
+      EQ_TILE_STEP("smlad", EQ_TILE_ADDED, positions)      \
+      "ldr r8, [sp, #0]\n\t"                               \
+      "bx r8\n\t"                                          \
+      "2:\n\t"                                             \
+      EQ_TILE_4_STEPS(positions) EQ_TILE_4_STEPS(positions)
+#endif
 #define EQ_TILE_PRODUCTS(positions)                        \
   __asm__ volatile(                                        \
       ".balign 4\n\t"                                      \
@@ -72,14 +104,7 @@ EQ_INLINE uint32_t eq_tiles_subtract(uint32_t a, uint32_t b) {
       "mov r12, r1\n\t"                                    \
       "mov lr, r2\n\t"                                     \
       "lsr r7, r3, #1\n\t"                                 \
-      "rsb r4, r7, #1\n\t"                                 \
-      "and r4, r4, #7\n\t"                                 \
-      "add r4, r4, #1\n\t"                                 \
-      "mov r5, #44\n\t"                                    \
-      ".balign 4\n\t"                                      \
-      "adr.w r6, 2f\n\t"                                   \
-      "mla r4, r4, r5, r6\n\t"                             \
-      "add r4, r4, #1\n\t"                                 \
+      EQ_TILE_ENTRY(positions)                             \
       "mov r5, #8*" #positions "\n\t"                      \
       "mul r5, r7, r5\n\t"                                 \
       "add r6, r12, r5, lsl #1\n\t"                        \
@@ -89,12 +114,7 @@ EQ_INLINE uint32_t eq_tiles_subtract(uint32_t a, uint32_t b) {
       "add r4, r0, #32*" #positions "\n\t"                 \
       "strd r0, r4, [sp, #12]\n\t"                         \
       "1:\n\t"                                             \
-      EQ_TILE_STEP("smuad", EQ_TILE_ALONE, positions)      \
-      EQ_TILE_STEP("smlad", EQ_TILE_ADDED, positions)      \
-      "ldr r8, [sp, #0]\n\t"                               \
-      "bx r8\n\t"                                          \
-      "2:\n\t"                                             \
-      EQ_TILE_4_STEPS(positions) EQ_TILE_4_STEPS(positions)\
+      EQ_TILE_SUMS(positions)                              \
       "ldr r8, [sp, #8]\n\t"                               \
       "cmp r12, r8\n\t"                                    \
       "bne 2b\n\t"                                         \

@@ -77,6 +77,59 @@ EQ_INLINE void eq_tiles_row(eq_tile_t *v, const int8_t *a, const int8_t *b, int3
   }
 }
 
+#if EQ_COMPACT
+/* Both by one function: y with its bits turned over is -y - 1, so that differences are sums of x and that, short of 1, which
+   cancels out where positions subtract two of them; where they add two, 2 is missing. `flip` has all bits set, or none. */
+EQ_NOINLINE __attribute__((unused)) static void eq_tiles_lines(eq_tile_t *v, const int8_t *a, const int8_t *b,
+                                                               int32_t c, uint32_t flip) {
+  const uint32_t missing = flip & 0x00020002u;
+  EQ_NO_UNROLL
+  for (int32_t left = c; left > 0; left -= 4) {
+    const int8_t *p = a;
+    const int8_t *q = b;
+    eq_tile_t *to = v;
+    uint32_t even[4] = {0, 0, 0, 0};
+    uint32_t odd[4] = {0, 0, 0, 0};
+    EQ_NO_UNROLL
+    for (int32_t tile = -1; tile < 4; ++tile) { /* the first round has the first two columns alone */
+      even[0] = even[2];
+      odd[0] = odd[2];
+      even[1] = even[3];
+      odd[1] = odd[3];
+      for (int32_t column = 2; column < 4; ++column) {
+        const uint32_t x = eq_load_word(p);
+        const uint32_t y = eq_load_word(q) ^ flip;
+        even[column] = eq_tiles_add(eq_even_bytes(x), eq_even_bytes(y));
+        odd[column] = eq_tiles_add(eq_odd_bytes(x), eq_odd_bytes(y));
+        p += c;
+        q += c;
+      }
+      if (tile >= 0) {
+        to[0] = eq_tiles_subtract(even[0], even[2]);
+        to[64] = eq_tiles_subtract(odd[0], odd[2]);
+        to[4] = eq_tiles_add(eq_tiles_add(even[1], even[2]), missing);
+        to[68] = eq_tiles_add(eq_tiles_add(odd[1], odd[2]), missing);
+        to[8] = eq_tiles_subtract(even[2], even[1]);
+        to[72] = eq_tiles_subtract(odd[2], odd[1]);
+        to[12] = eq_tiles_subtract(even[1], even[3]);
+        to[76] = eq_tiles_subtract(odd[1], odd[3]);
+        ++to;
+      }
+    }
+    v += 128;
+    a += 4;
+    b += 4;
+  }
+}
+
+EQ_INLINE void eq_tiles_sum_of(eq_tile_t *v, const int8_t *a, const int8_t *b, int32_t c) {
+  eq_tiles_lines(v, a, b, c, 0);
+}
+
+EQ_INLINE void eq_tiles_difference_of(eq_tile_t *v, const int8_t *a, const int8_t *b, int32_t c) {
+  eq_tiles_lines(v, a, b, c, UINT32_MAX);
+}
+#else
 EQ_NOINLINE __attribute__((unused)) static void eq_tiles_sums(eq_tile_t *v, const int8_t *a, const int8_t *b,
                                                               int32_t c) {
   eq_tiles_row(v, a, b, c, 0);
@@ -87,13 +140,20 @@ EQ_NOINLINE __attribute__((unused)) static void eq_tiles_differences(eq_tile_t *
   eq_tiles_row(v, a, b, c, 1);
 }
 
+EQ_INLINE void eq_tiles_sum_of(eq_tile_t *v, const int8_t *a, const int8_t *b, int32_t c) { eq_tiles_sums(v, a, b, c); }
+
+EQ_INLINE void eq_tiles_difference_of(eq_tile_t *v, const int8_t *a, const int8_t *b, int32_t c) {
+  eq_tiles_differences(v, a, b, c);
+}
+#endif
+
 /* `row` bytes from a row of the window to the next, c from a pixel to the next. */
 EQ_INLINE void eq_tiles_input(void *out, const int8_t *x, int32_t row, int32_t c) {
   eq_tile_t *v = (eq_tile_t *)out;
-  eq_tiles_differences(v, x, x + 2 * row, c);
-  eq_tiles_sums(v + 16, x + row, x + 2 * row, c);
-  eq_tiles_differences(v + 32, x + 2 * row, x + row, c);
-  eq_tiles_differences(v + 48, x + row, x + 3 * row, c);
+  eq_tiles_difference_of(v, x, x + 2 * row, c);
+  eq_tiles_sum_of(v + 16, x + row, x + 2 * row, c);
+  eq_tiles_difference_of(v + 32, x + 2 * row, x + row, c);
+  eq_tiles_difference_of(v + 48, x + row, x + 3 * row, c);
 }
 
 /* Four positions of one row from three weights. */

@@ -19,6 +19,7 @@
  * of zeros. 20 instructions for 24 products, 35 for six results, 3 for a loop of 16 steps.
  * The results of a triple are stored when all three columns are complete; pixel 2 before 1 before 0.
  * Stack: assembly takes EQ_TRIPLE_STACK bytes.
+ * With EQ_COMPACT the loop has two steps.
  */
 #ifndef EQ_TRIPLE_H
 #define EQ_TRIPLE_H
@@ -196,6 +197,13 @@ EQ_INLINE void eq_triple_fill(void *columns, int32_t pixel, int32_t at, int32_t 
   "smlad r7, r9, r12, r7\n\t"          \
   "smlad lr, r10, r12, lr\n\t"
 #define EQ_TRIPLE_4_STEPS EQ_TRIPLE_STEP EQ_TRIPLE_STEP EQ_TRIPLE_STEP EQ_TRIPLE_STEP
+#if EQ_COMPACT
+#define EQ_TRIPLE_STEPS EQ_TRIPLE_STEP EQ_TRIPLE_STEP
+#define EQ_TRIPLE_TOGETHER "#1"
+#else
+#define EQ_TRIPLE_STEPS EQ_TRIPLE_4_STEPS EQ_TRIPLE_4_STEPS EQ_TRIPLE_4_STEPS EQ_TRIPLE_4_STEPS
+#define EQ_TRIPLE_TOGETHER "#15"
+#endif
 #define EQ_TRIPLE_FINISH(sum, multiplier, address) \
   "smmlar " sum ", " sum ", " multiplier ", r12\n\t" \
   "ssat " sum ", #8, " sum "\n\t"                    \
@@ -214,7 +222,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_triple_block(const eq_coupled
       "push {r3-r12}\n\t"
       "mov r1, r8\n\t"
       "mov r2, r12\n\t"
-      "and r11, #15\n\t"
+      "and r11, " EQ_TRIPLE_TOGETHER "\n\t"
       "mov r4, #80\n\t"
       ".balign 4\n\t"
       "adr.w r3, 2f\n\t"
@@ -229,7 +237,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_triple_block(const eq_coupled
       "mov lr, r3\n\t"
       "ldr pc, [sp, #32]\n\t"
       "2:\n\t"
-      EQ_TRIPLE_4_STEPS EQ_TRIPLE_4_STEPS EQ_TRIPLE_4_STEPS EQ_TRIPLE_4_STEPS
+      EQ_TRIPLE_STEPS
       "ldrd r8, r6, [sp, #24]\n\t"
       "cmp r1, r8\n\t"
       "bne 2b\n\t"

@@ -9,6 +9,7 @@ from edgeq.backends.c.bindings import (
     conv_dsp,
     conv_mve,
     conv_panel,
+    conv_short,
     conv_winograd,
     conv_winograd_line,
     dense,
@@ -65,7 +66,12 @@ FASTER: tuple[Binding, ...] = (
 )
 """What may stand in for a kernel of ``BINDINGS`` where memory allows it, the fastest of an operator first."""
 
+SMALLER: tuple[Binding, ...] = conv_short.BINDINGS
+"""What may stand in for them where code bytes count: kernels for several kinds of layers."""
+
+EVERY: tuple[Binding, ...] = (*BINDINGS, *FASTER, *SMALLER)
+
 # Operators without any kernel, with the reason. Whatever is neither here nor above is a mistake that a test finds.
 UNSUPPORTED: dict[str, str] = {"reshape": "moves nothing: both names share their bytes"}
 
-__all__ = ["BINDINGS", "FASTER", "UNSUPPORTED"]
+__all__ = ["BINDINGS", "EVERY", "FASTER", "SMALLER", "UNSUPPORTED"]
