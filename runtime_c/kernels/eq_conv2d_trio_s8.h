@@ -12,7 +12,7 @@
  * Aliasing   with group 1 out may overlap x, not scratch, from below: EQ_TRIO_PIXELS pixels at a time in the order of out
  *            are stored when their windows have been read. Bounds other than int8's are applied at the end, to out alone.
  * Rounding   eq_requantize.h.
- * Scratch    a column, and a run of each pixel: EQ_CONV2D_TRIO_S8_SCRATCH bytes, 4-byte aligned.
+ * Scratch    a column, a run of each pixel and one of padding: EQ_CONV2D_TRIO_S8_SCRATCH bytes, 4-byte aligned.
  */
 #ifndef EQ_CONV2D_TRIO_S8_H
 #define EQ_CONV2D_TRIO_S8_H
@@ -40,7 +40,8 @@ typedef struct {
   int32_t group;
   int32_t pad_value;
   int32_t depth; /* places of a column: kernel_h * kernel_w * Cg */
-  int32_t run;   /* of those, how many lie in x side by side: kernel_w * Cg without group and dilation_w, else Cg */
+  int32_t taps;  /* of a row, looked at together at the border: 1, or kernel_w where group and dilation_w are 1 */
+  int32_t run;   /* taps * Cg */
   int32_t first; /* places of the first segment, of the others: see eq_trio.h */
   int32_t segment;
   int32_t out_zero;
@@ -48,7 +49,7 @@ typedef struct {
   int32_t clamp_max;
 } eq_conv2d_trio_s8_t;
 
-#define EQ_CONV2D_TRIO_S8_SCRATCH(depth, run) (8 * (depth) + 3 * (run) + EQ_TRIO_SPARE)
+#define EQ_CONV2D_TRIO_S8_SCRATCH(depth, run) (8 * (depth) + 4 * (run) + EQ_TRIO_SPARE)
 
 /* Where the windows of three pixels begin, which may be outside x. */
 typedef struct {
@@ -56,22 +57,26 @@ typedef struct {
   int32_t x[EQ_TRIO_PIXELS];
 } eq_conv2d_trio_t;
 
-/* A run of `taps` taps at row iy, column ix: in x, or with its padding in `stage`. */
-EQ_INLINE const int8_t *eq_conv2d_trio_run(int8_t *stage, const int8_t *x, int32_t iy, int32_t ix, int32_t taps,
+/* A run at row iy, column ix: in x, in the padding behind three runs, or with some padding as the one of pixel i. */
+EQ_INLINE const int8_t *eq_conv2d_trio_run(int8_t *runs, int32_t i, const int8_t *x, int32_t iy, int32_t ix,
                                            const eq_conv2d_trio_s8_t *p) {
   const int32_t c = p->in_c / p->group;
-  const eq_range_t inside = eq_clip_window(ix, taps, iy >= 0 && iy < p->in_h ? p->in_w : 0);
+  const eq_range_t inside = eq_clip_window(ix, p->taps, iy >= 0 && iy < p->in_h ? p->in_w : 0);
+  if (inside.length == 0) {
+    return runs + EQ_TRIO_PIXELS * p->run;
+  }
   const int8_t *from = x + (iy * p->in_w + inside.first) * p->in_c;
-  if (inside.length == taps) {
+  if (inside.length == p->taps) {
     return from;
   }
-  const int32_t left = inside.length > 0 ? (inside.first - ix) * c : p->run;
+  const int32_t left = (inside.first - ix) * c;
   const int32_t right = left + inside.length * c;
+  int8_t *const to = runs + i * p->run;
   EQ_NO_UNROLL
-  for (int32_t i = 0; i < p->run; ++i) {
-    stage[i] = i >= left && i < right ? *from++ : (int8_t)p->pad_value;
+  for (int32_t k = 0; k < p->run; ++k) {
+    to[k] = k >= left && k < right ? *from++ : (int8_t)p->pad_value;
   }
-  return stage;
+  return to;
 }
 
 EQ_INLINE int32_t eq_conv2d_trio_inside(int32_t y0, int32_t x0, const eq_conv2d_trio_s8_t *p) {
@@ -82,34 +87,34 @@ EQ_INLINE int32_t eq_conv2d_trio_inside(int32_t y0, int32_t x0, const eq_conv2d_
 EQ_INLINE void eq_conv2d_trio_gather(void *columns, const int8_t *x, const eq_conv2d_trio_t *at,
                                      const eq_conv2d_trio_s8_t *p) {
   const int32_t whole_rows = p->group == 1 && p->dilation_w == 1;
-  const int32_t taps = whole_rows ? p->kernel_w : 1;
-  int8_t *const stage = (int8_t *)columns + 8 * p->depth + EQ_TRIO_SPARE;
+  int8_t *const runs = (int8_t *)columns + 8 * p->depth + EQ_TRIO_SPARE;
   int32_t place = 0;
   eq_trio_begin(columns);
   if (whole_rows && eq_conv2d_trio_inside(at->y[0], at->x[0], p) && eq_conv2d_trio_inside(at->y[1], at->x[1], p) &&
       eq_conv2d_trio_inside(at->y[2], at->x[2], p)) {
     const int32_t step = p->dilation_h * p->in_w * p->in_c;
+    const int32_t n = p->kernel_w * p->in_c;
     const int8_t *a = x + (at->y[0] * p->in_w + at->x[0]) * p->in_c;
     const int8_t *b = x + (at->y[1] * p->in_w + at->x[1]) * p->in_c;
     const int8_t *c = x + (at->y[2] * p->in_w + at->x[2]) * p->in_c;
     EQ_NO_UNROLL
     for (int32_t ky = 0; ky < p->kernel_h; ++ky) {
-      eq_trio_pack(columns, place, a, b, c, p->run);
+      eq_trio_pack(columns, place, a, b, c, n);
       a += step;
       b += step;
       c += step;
-      place += p->run;
+      place += n;
     }
     return;
   }
   EQ_NO_UNROLL
   for (int32_t ky = 0; ky < p->kernel_h * p->dilation_h; ky += p->dilation_h) {
     EQ_NO_UNROLL
-    for (int32_t kx = 0; kx < p->kernel_w; kx += taps) {
+    for (int32_t kx = 0; kx < p->kernel_w; kx += p->taps) {
       const int8_t *from[EQ_TRIO_PIXELS];
       EQ_NO_UNROLL
       for (int32_t i = 0; i < EQ_TRIO_PIXELS; ++i) {
-        from[i] = eq_conv2d_trio_run(stage + i * p->run, x, at->y[i] + ky, at->x[i] + kx * p->dilation_w, taps, p);
+        from[i] = eq_conv2d_trio_run(runs, i, x, at->y[i] + ky, at->x[i] + kx * p->dilation_w, p);
       }
       eq_trio_pack(columns, place, from[0], from[1], from[2], p->run);
       place += p->run;
@@ -121,6 +126,11 @@ EQ_INLINE void eq_conv2d_trio_s8(int8_t *out, const int8_t *x, void *scratch, co
                                  const eq_conv2d_trio_s8_t *p) {
   const int32_t channels = p->out_c / p->group;
   const int8_t *w = weights;
+  int8_t *const padding = (int8_t *)scratch + 8 * p->depth + EQ_TRIO_SPARE + EQ_TRIO_PIXELS * p->run;
+  EQ_NO_UNROLL
+  for (int32_t i = 0; i < p->run; ++i) {
+    padding[i] = (int8_t)p->pad_value;
+  }
   EQ_NO_UNROLL
   for (int32_t g = 0; g < p->group; ++g) {
     const int8_t *in = x + g * (p->in_c / p->group);

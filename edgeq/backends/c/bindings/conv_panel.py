@@ -79,6 +79,8 @@ def _bind_conv2d(node: Node, graph: Graph, isa: Isa) -> Call:
 
 
 _FEW_PIXELS: Final = 3
+_FEW_CHANNELS: Final = 8
+"""Of so many or more a pixel is a run of its own at the border: then nothing is copied."""
 
 
 def _refuse_trio(node: Node, graph: Graph, isa: Isa) -> str | None:
@@ -133,12 +135,14 @@ def _match_conv2d_trio(node: Node, graph: Graph, isa: Isa) -> str | None:
 def _bind_conv2d_trio(node: Node, graph: Graph, isa: Isa) -> Call:
     kernel_w, group_c = graph.operands(node)[1].shape[2:]
     whole_rows = node.integer("group") == 1 and node.integers("dilations")[1] == 1
+    taps = kernel_w if whole_rows and group_c < _FEW_CHANNELS else 1
     packed = _trio(node, graph, isa)
     assert packed is not None, "matches() refused this node"
     record = {
         **geometry(node, graph),
         "depth": graph.operands(node)[1].elements // graph.operands(node)[1].shape[0],
-        "run": kernel_w * group_c if whole_rows else group_c,
+        "taps": taps,
+        "run": taps * group_c,
         "first": packed.first,
         "segment": packed.segment,
         "out_zero": node.integer("out_zero"),
