@@ -27,8 +27,8 @@ from edgeq.backends.c import Step, bind_kernels, plan_steps
 from edgeq.backends.c.bindings import FASTER, SMALLER
 from edgeq.backends.c.choose import steps_with
 from edgeq.backends.c.emit import model_source
-from edgeq.backends.c.instances import COMPACT, functions_beside, instances_of
-from edgeq.backends.c.runtime import Isa, runtime_headers
+from edgeq.backends.c.instances import functions_beside, instances_of
+from edgeq.backends.c.runtime import COMPACT, Isa, runtime_headers
 from edgeq.backends.c_source import model_header
 from edgeq.backends.constants import Constants, weights_header
 from edgeq.firmware.toolchain import Toolchain, find_toolchain

@@ -30,7 +30,7 @@ from edgeq.analysis.trials import EACH, Counter
 from edgeq.backends.c.bind import Step, bind_kernels, bound
 from edgeq.backends.c.candidates import candidates_of
 from edgeq.backends.c.costs import TERMS, is_unfit, terms_of
-from edgeq.backends.c.instances import COMPACT
+from edgeq.backends.c.runtime import COMPACT
 from edgeq.frontend import normalize
 from edgeq.integers import to_integer_graph
 from edgeq.ir import Graph

@@ -13,8 +13,7 @@ from functools import cache
 from math import prod
 from typing import Any, Final
 
-from edgeq.backends.c.instances import COMPACT
-from edgeq.backends.c.runtime import Isa
+from edgeq.backends.c.runtime import COMPACT, Isa
 from edgeq.ir import Graph, Node
 from edgeq.ops import BY_NAME
 from edgeq.resources import targets_dir

@@ -30,14 +30,11 @@ from edgeq.backends.c.bind import Step
 from edgeq.backends.c.binding import Call, Shape
 from edgeq.backends.c.chain import Chain
 from edgeq.backends.c.declarations import kernel
-from edgeq.backends.c.runtime import Isa, runtime_headers
+from edgeq.backends.c.runtime import COMPACT, Isa, runtime_headers
 
 _ESTIMATES: Final = Path(__file__).with_name("code_bytes.json")
 BESIDE: Final = re.compile(r"^EQ_NOINLINE .*static void (\w+)\(", re.MULTILINE)
 """A function beside kernels, in the text of a header."""
-COMPACT: Final = "-compact"
-"""Behind an instruction set, where estimates are for short loops and gcc's ``-Os``; where there are none, the others
-serve."""
 _FEW: Final = 2
 _HOT_SHARE: Final = 1 / 8
 

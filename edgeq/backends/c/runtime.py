@@ -8,11 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from edgeq.resources import runtime_dir
 
 Isa = tuple[str, ...]
 """Instruction sets in the order in which a build searches ``runtime_c/arch``, ``("mve", "dsp", "generic")``."""
+COMPACT: Final = "-compact"
+"""Behind an instruction set, where estimates are for short loops and gcc's ``-Os``; where there are none, the others
+serve."""
 
 # Headers of one folder of arch/ name each other in angle brackets, so that the search order decides, not the neighbour.
 _INCLUDE = re.compile(r'^\s*#\s*include\s+["<](eq_[^">]+)[">]', re.MULTILINE)
