@@ -141,7 +141,7 @@ def test_most_shapes_are_served() -> None:
     assert len(wanted(WIDENED)) == len(POINTWISE) - 2  # few pixels, and odd numbers of them
     assert len(wanted(STORED)) == len(POINTWISE) - 3
     assert len(wanted(EIGHT)) == 3
-    assert len(wanted(LARGE)) == len(WINDOWS)
+    assert len(wanted(LARGE)) == len(WINDOWS) - 3  # those of few weights have it anyway
 
 
 @pytest.mark.parametrize("depth", [1, 4, 7, 32])

@@ -12,7 +12,7 @@ import pytest
 from quant_models import parse
 
 import edgeq
-from edgeq.backends.c import choose, emit_c
+from edgeq.backends.c import bind_kernels, choose, emit_c
 from edgeq.backends.c.bindings import EVERY
 from edgeq.backends.c.candidates import candidates_of, forced_kernels
 from edgeq.backends.c.kernel_file import kernels_text, read_kernels, wrote_kernels

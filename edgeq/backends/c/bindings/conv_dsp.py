@@ -456,6 +456,8 @@ def _match_large(node: Node, graph: Graph, isa: Isa) -> str | None:
     weight = graph.operands(node)[1]
     if weight.shape[1:3] == (1, 1) or weight.elements < _FEWEST_PLACES * weight.shape[0]:
         return "the kernel is 1x1, or a window has few values"
+    if _match_wide(node, graph, isa) is None:
+        return "its weights are few, and of int16 anyway"
     return f"it has more than {_LARGE_WEIGHTS} weights" if weight.elements > _LARGE_WEIGHTS else None
 
 
