@@ -5,8 +5,8 @@
  * Layout    weights: one stream, 4-byte aligned. For each eight channels: the biases of the even ones and of the odd ones;
  *           for each sixteen places, the last ones filled up with zeros, sixteen bytes of each channel, the even ones first;
  *           the multipliers of the even ones and of the odd ones.
- * Cost      17 instructions for 128 products, 2 for the loop of 256, 20 for eight channels. Loads and products alternate, which
- *           costs no more cycles than the products alone; VLDM would count as one load, but overlaps with nothing.
+ * Cost      17 instructions for 128 products, 2 for the loop of 256, 20 for eight channels. Loads and products alternate, since
+ *           they use different units of the core; VLDM would count as one instruction for several vectors, and is not used.
  * This exists for MVE only.
  */
 #ifndef EQ_OCTETS_H
