@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Final
 
 from edgeq.backends.base import ChainChoice
-from edgeq.backends.c.bind import NOTHING_FORCED, Step, bind_kernels, memory_of, plan_steps
+from edgeq.backends.c.bind import NOTHING_FORCED, Step, memory_of
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.chain import Chain, make_chain, plan_program
-from edgeq.backends.c.choose import faster_steps, weight_bytes
+from edgeq.backends.c.choose import direct_program, faster_steps, weight_bytes
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.c.slices import has_aligned_rows, row_step, rows_of
 from edgeq.backends.planning import Plan
@@ -90,7 +90,11 @@ def smallest_arena(graph: Graph, isa: Isa, forced: Mapping[str, Binding] = NOTHI
 
 
 def nearly_free(
-    graph: Graph, isa: Isa, found: tuple[list[Step], Plan], forced: Mapping[str, Binding] = NOTHING_FORCED
+    graph: Graph,
+    isa: Isa,
+    found: tuple[list[Step], Plan],
+    forced: Mapping[str, Binding] = NOTHING_FORCED,
+    direct: tuple[list[Step], Plan] | None = None,
 ) -> tuple[Sequence[Step | Chain], Plan]:
     """Steps and plan with chains where these spare much of the arena and cost next to no instructions.
 
@@ -102,9 +106,10 @@ def nearly_free(
         isa: instruction sets in search order.
         found: steps and plan without chains.
         forced: as for :func:`smallest_arena`.
+        direct: the kernels that are bound first, and their plan, where the caller has made them.
     """
     steps, plan = found
-    search = ChainSearch(graph, isa, forced)
+    search = ChainSearch(graph, isa, forced, direct)
     if [step.candidate for step in steps] != [step.candidate for step in search.steps]:
         return found
     macs = sum(step.macs for step in steps)
@@ -221,12 +226,17 @@ class ChainSearch:
         plan: of these.
     """
 
-    def __init__(self, graph: Graph, isa: Isa, forced: Mapping[str, Binding] = NOTHING_FORCED) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        isa: Isa,
+        forced: Mapping[str, Binding] = NOTHING_FORCED,
+        direct: tuple[list[Step], Plan] | None = None,
+    ) -> None:
         self.graph = graph
         self.isa = isa
-        self.steps = bind_kernels(graph, isa, forced)
+        self.steps, self.plan = direct or direct_program(graph, isa, forced)
         self._forced = forced
-        self.plan = plan_steps(graph, self.steps)
         self._by_node = {step.node.name: step for step in self.steps}
         self._rows = [None if node.name in forced else row_step(node, graph) for node in graph.nodes]
         self._macs = [BY_NAME[node.op].macs(node, graph.operands(node)) for node in graph.nodes]
