@@ -15,9 +15,9 @@ import numpy as np
 
 from edgeq import budget
 from edgeq.analysis.fits import BoardFit, fits_of, problems_of
-from edgeq.backends.c.bind import Step, bind_kernels, plan_steps
+from edgeq.backends.c.bind import Step
 from edgeq.backends.c.chain import Chain, plan_program
-from edgeq.backends.c.choose import Bounds, Memory, bounds_of, memory_of
+from edgeq.backends.c.choose import Bounds, Memory, bounds_of, direct_program, memory_of
 from edgeq.backends.c.costs import Estimate, Total, estimate, total
 from edgeq.backends.c.program import balanced_program, placed_again
 from edgeq.backends.c.runtime import Isa
@@ -211,8 +211,7 @@ class _Programs:
     def of(self, board: Board) -> _Planned:
         isa, memory = board.target.isa, memory_of(board)
         if isa not in self._direct:
-            steps = bind_kernels(self._graph, isa)
-            self._direct[isa] = steps, plan_steps(self._graph, steps)
+            self._direct[isa] = direct_program(self._graph, isa)
         chosen, plan = self._chosen(isa, memory)
         memories = memories_of(board)
         if memories is None or memories.take_all(plan.arena_bytes):
@@ -222,7 +221,7 @@ class _Programs:
     def _chosen(self, isa: Isa, memory: Memory) -> _Planned:
         key = isa, bounds_of(self._graph, isa, *self._direct[isa], "balanced", memory)
         if key not in self._made:
-            chosen, plan = balanced_program(self._graph, isa, memory)
+            chosen, plan = balanced_program(self._graph, isa, memory, direct=self._direct[isa])
             self._made[key] = chosen, placed_again(self._graph, chosen, plan, self._planner)
         return self._made[key]
 

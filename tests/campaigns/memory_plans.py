@@ -5,8 +5,9 @@
 
 Every program follows from its seed: a graph of steps with branches that join again, results in place or trailing an
 operand, scratch, aliases, and a state. Each tenth seed is a chain of convolutions, pools and sums besides, cut into
-bands at random, laid out, and played call by call. The bound is what must be alive in one step: no plan beats it, and
-some programs have none that reaches it. Prints a table; exits with 1 where the checker refuses a plan.
+bands at random, laid out, and played call by call; each tenth program, four seeds further, is played in two memories,
+too. The bound is what must be alive in one step: no plan beats it, and some programs have none that reaches it. Prints
+a table; exits with 1 where the checker refuses a plan.
 """
 
 from __future__ import annotations
@@ -28,11 +29,14 @@ from edgeq.backends.c.chain_search import ChainSearch, Cut
 from edgeq.errors import EdgeqError
 from edgeq.memory.bands import Way
 from edgeq.memory.check import check_plan
+from edgeq.memory.homes import Home, housed
 from edgeq.memory.plan import plan_memory
+from edgeq.memory.schedule import Schedule
 from tests.campaigns.random_schedules import ARENA, random_schedule
 from tests.conformance.chains import Chains
 
 _CHAIN_EVERY: Final = 10
+_PARTED: Final = 4
 _CLOSE: Final = (1.0, 1.02, 1.1)
 _ISAS: Final = (("generic",), ("v6m", "generic"), ("dsp", "generic"), ("mve", "dsp", "generic"))
 
@@ -44,17 +48,20 @@ class Findings:
     Attributes:
         ratios: bytes of each plan, divided by its bound.
         chains: how many chains were laid out and played.
+        parted: how many programs were played in two memories.
         wrong: seed and message of each plan that the checker refused.
     """
 
     ratios: list[float] = field(default_factory=list)
     chains: int = 0
+    parted: int = 0
     wrong: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, other: Findings) -> None:
         """Take over those of others."""
         self.ratios += other.ratios
         self.chains += other.chains
+        self.parted += other.parted
         self.wrong += other.wrong
 
 
@@ -77,6 +84,21 @@ def random_chain(seed: int) -> int:
         if cuts is not None and search.program(cuts) is not None:
             count += 1
     return count
+
+
+def play_parted(schedule: Schedule, seed: int) -> None:
+    """Split a program between two memories at random, and play it.
+
+    Raises:
+        EdgeqError: the checker refuses it, or it exceeds a memory.
+    """
+    draw = Random(seed)
+    homes = (Home(ARENA, None, draw.randint(0, 2)), Home("other", draw.randint(0, 20_000), draw.randint(0, 2)))
+    accesses = {name: float(draw.randint(1, 1 << 20)) for name in schedule.buffers}
+    scratch = {step.name: float(draw.randint(1, 1 << 20)) for step in schedule.steps}
+    kept = set(draw.sample(sorted(schedule.buffers), 2))
+    parted = housed(schedule, homes, accesses, scratch, kept)
+    check_plan(parted, plan_memory(parted))
 
 
 def _chained(search: ChainSearch, first: int, height: int, way: Way) -> list[Cut] | None:
@@ -104,6 +126,9 @@ def run(seeds: Sequence[int]) -> Findings:
             found.ratios.append(plan.used_bytes[ARENA] / max(1, plan.bound_bytes[ARENA]))
             if seed % _CHAIN_EVERY == 0:
                 found.chains += random_chain(seed)
+            if seed % _CHAIN_EVERY == _PARTED:
+                play_parted(schedule, seed)
+                found.parted += 1
         except EdgeqError as error:
             found.wrong.append((seed, str(error)))
     return found
@@ -113,10 +138,10 @@ def table(found: Findings) -> str:
     """For people: how many are how near."""
     count = len(found.ratios)
     ratios = np.array(found.ratios or [1.0])
-    lines = ["| programs | chains | refused | mean | 99 % below | largest |", "|---|---|---|---|---|---|"]
+    lines = ["| programs | chains | in two memories | refused | mean | 99 % below | largest |", "|---" * 7 + "|"]
     lines.append(
-        f"| {count:,} | {found.chains:,} | {len(found.wrong)} | {ratios.mean():.4f} | {np.quantile(ratios, 0.99):.3f} "
-        f"| {ratios.max():.3f} |"
+        f"| {count:,} | {found.chains:,} | {found.parted:,} | {len(found.wrong)} | {ratios.mean():.4f} "
+        f"| {np.quantile(ratios, 0.99):.3f} | {ratios.max():.3f} |"
     )
     near = (f"{100 * float((ratios <= close + 1e-9).mean()):.1f} % within {close:g}" for close in _CLOSE)
     return "\n".join([*lines, f"times the bound of what is alive: {', '.join(near)}"])

@@ -14,11 +14,11 @@ from types import MappingProxyType
 from typing import Final
 
 from edgeq.backends.base import ChainChoice
-from edgeq.backends.c.bind import NOTHING_FORCED, Step, bind_kernels, memory_of, plan_steps
+from edgeq.backends.c.bind import NOTHING_FORCED, Step, memory_of
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.candidates import binding_of
 from edgeq.backends.c.chain import Chain, make_chain, plan_program
-from edgeq.backends.c.choose import better_bindings, faster_steps, weight_bytes
+from edgeq.backends.c.choose import better_bindings, direct_program, faster_steps, weight_bytes
 from edgeq.backends.c.runtime import Isa
 from edgeq.backends.c.slices import has_aligned_rows, row_step, rows_of
 from edgeq.backends.planning import Plan
@@ -94,7 +94,11 @@ def smallest_arena(graph: Graph, isa: Isa, forced: Mapping[str, Binding] = NOTHI
 
 
 def nearly_free(
-    graph: Graph, isa: Isa, found: tuple[list[Step], Plan], forced: Mapping[str, Binding] = NOTHING_FORCED
+    graph: Graph,
+    isa: Isa,
+    found: tuple[list[Step], Plan],
+    forced: Mapping[str, Binding] = NOTHING_FORCED,
+    direct: tuple[list[Step], Plan] | None = None,
 ) -> tuple[Sequence[Step | Chain], Plan]:
     """Steps and plan with chains where these spare much of the arena and cost next to no instructions.
 
@@ -106,9 +110,10 @@ def nearly_free(
         isa: instruction sets in search order.
         found: steps and plan without chains.
         forced: as for :func:`smallest_arena`.
+        direct: the kernels that are bound first, and their plan, where the caller has made them.
     """
     steps, plan = found
-    search = ChainSearch(graph, isa, forced)
+    search = ChainSearch(graph, isa, forced, direct)
     faster = {
         step.node.name: step
         for step, first in zip(steps, search.steps, strict=True)
@@ -228,12 +233,17 @@ class ChainSearch:
         plan: of these.
     """
 
-    def __init__(self, graph: Graph, isa: Isa, forced: Mapping[str, Binding] = NOTHING_FORCED) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        isa: Isa,
+        forced: Mapping[str, Binding] = NOTHING_FORCED,
+        direct: tuple[list[Step], Plan] | None = None,
+    ) -> None:
         self.graph = graph
         self.isa = isa
-        self.steps = bind_kernels(graph, isa, forced)
+        self.steps, self.plan = direct or direct_program(graph, isa, forced)
         self._forced = forced
-        self.plan = plan_steps(graph, self.steps)
         self._by_node = {step.node.name: step for step in self.steps}
         self._rows = [None if node.name in forced else row_step(node, graph) for node in graph.nodes]
         self._macs = [BY_NAME[node.op].macs(node, graph.operands(node)) for node in graph.nodes]

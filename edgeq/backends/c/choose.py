@@ -95,6 +95,7 @@ def choose_kernels(
     aim: Aim = "balanced",
     memory: Memory = UNBOUNDED,
     forced: Mapping[str, Binding] = NOTHING_FORCED,
+    direct: tuple[list[Step], Plan] | None = None,
 ) -> tuple[list[Step], Plan]:
     """A kernel for every node that is a step, and the memory plan.
 
@@ -104,12 +105,12 @@ def choose_kernels(
         aim: what counts where a faster kernel takes memory.
         memory: of the board.
         forced: by node name, bindings that are not to be chosen: memory is not asked for them.
+        direct: the kernels that are bound first, and their plan, where the caller has made them.
 
     Raises:
         EdgeqError: as of :func:`bind_kernels`.
     """
-    steps = bind_kernels(graph, isa, forced)
-    plan = plan_steps(graph, steps)
+    steps, plan = direct or direct_program(graph, isa, forced)
     others = {place: _better(step, graph, isa) for place, step in enumerate(steps) if step.node.name not in forced}
     better = {place: found for place, found in others.items() if found}
     if not better:
@@ -132,6 +133,16 @@ def choose_kernels(
             rest = {place: better[place] for place in orders[0] if place not in served}
             best = max(best, _taken(graph, isa, start, bounds, rest), key=lambda choice: choice.spared)
     return best.steps, best.plan
+
+
+def direct_program(graph: Graph, isa: Isa, forced: Mapping[str, Binding] = NOTHING_FORCED) -> tuple[list[Step], Plan]:
+    """The kernels that are bound first, and their plan.
+
+    Raises:
+        EdgeqError: as of :func:`bind_kernels`.
+    """
+    steps = bind_kernels(graph, isa, forced)
+    return steps, plan_steps(graph, steps)
 
 
 @dataclass(frozen=True)

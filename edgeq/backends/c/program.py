@@ -15,7 +15,7 @@ from edgeq.backends.c.candidates import Wanted, forced_kernels
 from edgeq.backends.c.chain import Chain, plan_program
 from edgeq.backends.c.chain_search import arena_within, nearly_free, smallest_arena, with_chains
 from edgeq.backends.c.chain_source import MOVES
-from edgeq.backends.c.choose import UNBOUNDED, Memory, choose_kernels
+from edgeq.backends.c.choose import UNBOUNDED, Memory, choose_kernels, direct_program
 from edgeq.backends.c.choose_size import fewest_bytes
 from edgeq.backends.c.emit import model_source
 from edgeq.backends.c.examples import project_files
@@ -133,7 +133,11 @@ def emit_c(
 
 
 def balanced_program(
-    graph: Graph, isa: Isa, memory: Memory = UNBOUNDED, forced: Mapping[str, Binding] = NOTHING_FORCED
+    graph: Graph,
+    isa: Isa,
+    memory: Memory = UNBOUNDED,
+    forced: Mapping[str, Binding] = NOTHING_FORCED,
+    direct: tuple[list[Step], Plan] | None = None,
 ) -> tuple[Sequence[Step | Chain], Plan]:
     """Steps and plan of what is compiled where nothing else is asked for.
 
@@ -144,12 +148,14 @@ def balanced_program(
         isa: instruction sets in search order.
         memory: of the board.
         forced: by node name, bindings that are not to be chosen.
+        direct: the kernels that are bound first, and their plan, where the caller has made them.
 
     Raises:
         EdgeqError: EQ0380 where a node has no kernel.
     """
-    found = choose_kernels(graph, isa, "balanced", memory, forced)
-    return found if memory.ram_bytes is None else nearly_free(graph, isa, found, forced)
+    direct = direct or direct_program(graph, isa, forced)
+    found = choose_kernels(graph, isa, "balanced", memory, forced, direct)
+    return found if memory.ram_bytes is None else nearly_free(graph, isa, found, forced, direct)
 
 
 def placed_again(
