@@ -120,15 +120,14 @@ def choose_kernels(
         sorted(better, key=lambda place: -better[place][0].spared),
         sorted(better, key=lambda place: -steps[place].macs),
     )
-    direct = _Choice(steps, plan, 0.0, complete=True)
-    best = direct
+    first = best = _Choice(steps, plan, 0.0, complete=True)
     for order in orders:
-        found = _taken(graph, isa, direct, bounds, {place: better[place] for place in order})
+        found = _taken(graph, isa, first, bounds, {place: better[place] for place in order})
         best = max(best, found, key=lambda choice: choice.spared)  # the first of equal ones
         if found.complete:
             return best.steps, best.plan
     for served in _by_kernel(better):
-        start = _together(graph, isa, direct, bounds, served)
+        start = _together(graph, isa, first, bounds, served)
         if start is not None:
             rest = {place: better[place] for place in orders[0] if place not in served}
             best = max(best, _taken(graph, isa, start, bounds, rest), key=lambda choice: choice.spared)
