@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgeq.backends.base import Aim, ChainChoice, EmitRequest, Emitted
 from edgeq.backends.placement import memories_of
 from edgeq.backends.table import entries_of
-from edgeq.errors import Problem
+from edgeq.errors import EdgeqError, Problem
 from edgeq.ir import Graph, State
 from edgeq.manifest import Manifest
 from edgeq.memory.planner import Planner
@@ -113,6 +113,31 @@ class CompileOptions:
     def chosen_planner(self) -> Planner:
         """Who may place tensors in the arena here."""
         return self.planner or ("solver" if is_installed() else "greedy")
+
+    def check_backends(self) -> None:
+        """Refuse what the C backend alone can do where it is not asked for.
+
+        Raises:
+            EdgeqError: EQ0187.
+        """
+        given = {
+            "--optimize ram": self.optimize == "ram",
+            "--arena-bytes": self.arena_bytes is not None,
+            "--code-bytes": self.code_bytes is not None,
+            "--kernel": self.kernel,
+            "--kernels": self.kernels is not None,
+            "--memory": self.memory,
+            "--place": self.place,
+        }
+        idle = [name for name, value in given.items() if value]
+        if idle and "c" not in self.backends:
+            raise EdgeqError(
+                "EQ0187",
+                "the C backend, whose option this is, is not asked for",
+                where="--backend",
+                got=f"{','.join(self.backends)} with {', '.join(idle)}",
+                allowed=f"c,{','.join(self.backends)}, or without these options",
+            )
 
     @property
     def gcc_optimize(self) -> str:

@@ -70,6 +70,7 @@ def compile_model(
     check_apart(out, inputs)
     check_replaceable(out, force=force)
     _check_save(options, out, inputs, force=force)
+    options.check_backends()
     for entry in entries_of(options.backends):
         if entry.extra is not None:
             require(entry.extra)

@@ -326,6 +326,10 @@ USAGE: Final[dict[str, tuple[str, str]]] = {
         "The board is larger than its emulator",
         ("An emulated image has the board's sizes at the machine's addresses; the machine must have that much memory."),
     ),
+    "EQ0187": (
+        "An option of a backend that is not asked for",
+        "Kernels, bands of rows and memories are chosen by the C backend; `--backend` must name it, or leave them out.",
+    ),
     "EQ0193": (
         "An argument of the Python API is of another kind",
         (

@@ -169,6 +169,7 @@ USAGE: Final[dict[str, Example]] = {
         '[ram]\nsize_bytes = 65536\n[emulator]\nboard = "microbit-v1"    (the machine has 16384)',
         '[ram]\nsize_bytes = 16384\n[emulator]\nboard = "microbit-v1"',
     ),
+    "EQ0187": Example(f"{_COMPILE} --backend tvm --optimize ram", f"{_COMPILE} --backend c,tvm --optimize ram"),
     "EQ0193": Example(
         'edgeq.compile(torch_model, x, board="mps2-an386")', 'edgeq.compile("kws.onnx", x, board="mps2-an386")'
     ),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +27,7 @@ from edgeq.firmware.facts import Further, ImageFacts, Span, harness_model_source
 from edgeq.firmware.link import board_layout, emulated_layout, linker_script
 from edgeq.folder import Compiled
 from edgeq.ir import DType, Graph, Node, Tensor
+from edgeq.job import CompileOptions
 from edgeq.memory.check import check_plan
 from edgeq.memory.homes import Home, housed
 from edgeq.memory.plan import plan_memory
@@ -122,6 +124,24 @@ def test_places_that_cannot_be_are_refused(places: tuple[tuple[str, str], ...], 
     with pytest.raises(EdgeqError, match="EQ0159") as caught:
         checked_plan(lookups({"x": 8, "a": 8, "y": 8}), {}, memories=memories)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"optimize": "ram"},
+        {"arena_bytes": 4096},
+        {"code_bytes": 4096},
+        {"kernel": (("Conv_0", "eq_conv2d_s16"),)},
+        {"kernels": Path("kernels.json")},
+        {"memory": (("ccm", 64),)},
+        {"place": (("a", "ccm"),)},
+    ],
+)
+def test_what_the_c_backend_alone_can_do_is_refused_without_it(asked: dict[str, Any]) -> None:
+    CompileOptions("netduinoplus2", "model", **asked).check_backends()
+    with pytest.raises(EdgeqError, match="EQ0187"):
+        CompileOptions("netduinoplus2", "model", backends=("tflite", "tvm"), **asked).check_backends()
 
 
 def test_memories_of_a_board() -> None:
