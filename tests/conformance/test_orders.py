@@ -204,7 +204,7 @@ def tight(schedule: Schedule) -> Plan:
             ends[home] += task.size(number, home)
     places = [(block, Place(*starts[number])) for number, block in enumerate(task.blocks)]
     return Plan(
-        {name: place for block, place in places for name in block.buffers},
+        {name: place.moved(at) for block, place in places for name, at in block.buffers.items()},
         {block.step: place for block, place in places if block.step is not None},
         ends,
         ends,
