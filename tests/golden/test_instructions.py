@@ -123,6 +123,6 @@ def test_every_kernel_has_estimates() -> None:
     """`make code-bytes` measures a new kernel, and a new function beside kernels."""
     kernels = {binding.kernel for binding in EVERY}
     beside = {
-        name for path in sorted(runtime_dir().glob("arch/*/*.h")) for name in BESIDE.findall(path.read_text("utf-8"))
+        name for path in sorted(runtime_dir().rglob("*.h")) for name in BESIDE.findall(path.read_text("utf-8"))
     }
     assert kernels | beside == set(json.loads(ESTIMATES.read_text(encoding="utf-8")))

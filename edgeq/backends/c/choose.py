@@ -37,7 +37,7 @@ LAYER_GROWS: Final = 4
 """Times the weights of a single layer, at most, except for ``speed``: what takes more has code of its own, too."""
 ARENA_GROWS: Final = Fraction(1, 4)
 WEIGHTS_GROW: Final = Fraction(3, 10)
-CODE_GROWS: Final = Fraction(3, 5)
+CODE_GROWS: Final = Fraction(1)
 MOST_KERNELS: Final = 6
 """Which are tried for all layers at once, where not every layer can have its best."""
 

@@ -35,6 +35,7 @@ from edgeq.backends.c.runtime import COMPACT, Isa, runtime_headers
 _ESTIMATES: Final = Path(__file__).with_name("code_bytes.json")
 BESIDE: Final = re.compile(r"^EQ_NOINLINE .*static void (\w+)\(", re.MULTILINE)
 """A function beside kernels, in the text of a header."""
+_FOR: Final = re.compile(r"^EQ_NOINLINE EQ_FOR\((?P<field>\w+)\) .*static void (?P<name>\w+)\(", re.MULTILINE)
 _FEW: Final = 2
 _HOT_SHARE: Final = 1 / 8
 
@@ -240,7 +241,8 @@ def _estimate(groups: Mapping[Group, set[Shape]], special: set[Shape], isa: Isa)
         total += _bytes_of(group, len(shapes), apart, isa)
         for name in functions_beside(group[0], isa):
             own, shared = _measured(name, isa)
-            once[name] = max(once[name], shared if len(shapes) - apart > 1 else own)
+            if _needs(name, group[0], shapes, isa):
+                once[name] = max(once[name], shared if len(shapes) - apart > 1 else own)
     return total + once.total()
 
 
@@ -249,6 +251,22 @@ def functions_beside(name: str, isa: Isa) -> tuple[str, ...]:
     """The functions that a kernel's headers define beside it, whose bytes count once for all its instances, sorted."""
     texts = (text.decode("utf-8") for text in runtime_headers((name,), isa).values())
     return tuple(sorted({found for text in texts for found in BESIDE.findall(text)}))
+
+
+def _needs(name: str, kernel_name: str, shapes: Iterable[Shape], isa: Isa) -> bool:
+    """Whether a function beside a kernel is one that these shapes need, as far as its header says."""
+    field = _fields_beside(kernel_name, isa).get(name)
+    if field is None:
+        return True
+    at = kernel(kernel_name).fields.index(field)
+    return any(values[at] != 0 for _, values, _ in shapes)
+
+
+@cache
+def _fields_beside(name: str, isa: Isa) -> Mapping[str, str]:
+    """By function beside a kernel, the field of the record without which it is not needed."""
+    texts = (text.decode("utf-8") for text in runtime_headers((name,), isa).values())
+    return {found["name"]: found["field"] for text in texts for found in _FOR.finditer(text)}
 
 
 def _bytes_of(group: Group, shapes: int, apart: int, isa: Isa) -> int:

@@ -3,12 +3,16 @@
 #error "conv was compiled for cortex-m4: build it with -mcpu=cortex-m4 -mthumb -mfloat-abi=soft, or compile the model for this core with edgeq compile --board (see edgeq boards)"
 #endif
 
+/* Define CONV_CODE_SECTION, a string, to place all steps in a section of your linker script. */
+#ifdef CONV_CODE_SECTION
+#define EQ_CODE_SECTION CONV_CODE_SECTION
+#endif
 #include "conv.h"
 
 #include "eq_common.h"
 #include "eq_conv2d_wide_s8.h"
 #include "eq_lookup_s8.h"
-#include "eq_pointwise_s8.h"
+#include "eq_pointwise_eight_s8.h"
 #include "eq_strided_copy.h"
 #include "conv_weights.h"
 
@@ -241,26 +245,20 @@ EQ_NOINLINE void conv_step_10(uint8_t *arena) {
    strides 1x1, pads 0x0x0x0, dilations 1x1, group 1
    reads int8 1x5x5x8 at 0: conv2d_pointwise-c8_.x0.nhwc
    gives int8 1x5x5x16 at 400: conv2d_pointwise-c8_.y_float.nhwc
-   scratch 48 bytes at 208
 */
-static const eq_pointwise_s8_t step_11 = {
+static const eq_pointwise_eight_s8_t step_11 = {
     /* in_w */ 25,
-    /* in_c */ 8,
     /* out_h */ 1,
     /* out_w */ 25,
     /* out_c */ 16,
     /* stride_h */ 1,
     /* stride_w */ 1,
-    /* depth */ 8,
-    /* coupled */ 1,
-    /* shift */ 0,
     /* out_zero */ -2,
     /* clamp_min */ -128,
     /* clamp_max */ 127,
 };
-EQ_STATIC_ASSERT(EQ_POINTWISE_S8_SCRATCH(8) <= 48, "scratch of step 11");
 EQ_NOINLINE void conv_step_11(uint8_t *arena) {
-  eq_pointwise_s8((int8_t *)(arena + 400), (const int8_t *)(arena + 0), arena + 208, conv_w11_weights, &step_11);
+  eq_pointwise_eight_s8((int8_t *)(arena + 400), (const int8_t *)(arena + 0), conv_w11_weights, &step_11);
 }
 
 /* step 12: transpose, for conv2d_pointwise-c8_.0

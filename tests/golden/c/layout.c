@@ -3,6 +3,10 @@
 #error "layout was compiled for cortex-m4: build it with -mcpu=cortex-m4 -mthumb -mfloat-abi=soft, or compile the model for this core with edgeq compile --board (see edgeq boards)"
 #endif
 
+/* Define LAYOUT_CODE_SECTION, a string, to place all steps in a section of your linker script. */
+#ifdef LAYOUT_CODE_SECTION
+#define EQ_CODE_SECTION LAYOUT_CODE_SECTION
+#endif
 #include "layout.h"
 
 #include "eq_common.h"
@@ -17,7 +21,6 @@ void layout_step_1(uint8_t *arena);
 void layout_step_2(uint8_t *arena);
 void layout_step_3(uint8_t *arena);
 void layout_step_4(uint8_t *arena);
-void layout_step_5(uint8_t *arena);
 
 /* step 0: concat, for concat_4d-channels_.0
    axis 1
@@ -59,7 +62,7 @@ EQ_NOINLINE void layout_step_0(uint8_t *arena) {
 
 /* step 1: float_dequantize, for concat_float_.0
    reads int8 1x3x4 at 448: concat_float_.x0
-   gives float32 1x3x4 at 240: concat_float_.x0.float
+   gives float32 1x3x4 at 192: concat_float_.x0.float
 */
 static const eq_float_dequantize_t step_1 = {
     /* elements */ 12,
@@ -68,12 +71,12 @@ static const eq_float_dequantize_t step_1 = {
     /* scale */ 1015021568,
 };
 EQ_NOINLINE void layout_step_1(uint8_t *arena) {
-  eq_float_dequantize((float *)(arena + 240), (const int8_t *)(arena + 448), &step_1);
+  eq_float_dequantize((float *)(arena + 192), (const int8_t *)(arena + 448), &step_1);
 }
 
 /* step 2: float_dequantize, for concat_float_.0
    reads int8 1x2x4 at 464: concat_float_.x1
-   gives float32 1x2x4 at 288: concat_float_.x1.float
+   gives float32 1x2x4 at 240: concat_float_.x1.float
 */
 static const eq_float_dequantize_t step_2 = {
     /* elements */ 8,
@@ -82,52 +85,14 @@ static const eq_float_dequantize_t step_2 = {
     /* scale */ 1027664878,
 };
 EQ_NOINLINE void layout_step_2(uint8_t *arena) {
-  eq_float_dequantize((float *)(arena + 288), (const int8_t *)(arena + 464), &step_2);
+  eq_float_dequantize((float *)(arena + 240), (const int8_t *)(arena + 464), &step_2);
 }
 
-/* step 3: concat, for concat_float_.0
-   axis 1
-   reads float32 1x3x4 at 240: concat_float_.x0.float
-   reads float32 1x2x4 at 288: concat_float_.x1.float
-   reads float32 1x3x4 at 240: concat_float_.x0.float
-   reads float32 1x3x4 at 240: concat_float_.x0.float
-   reads float32 1x3x4 at 240: concat_float_.x0.float
-   reads float32 1x3x4 at 240: concat_float_.x0.float
-   reads float32 1x3x4 at 240: concat_float_.x0.float
-   reads float32 1x3x4 at 240: concat_float_.x0.float
-   gives float32 1x5x4 at 192: concat_float_.y_float.float
-*/
-static const eq_concat_t step_3 = {
-    /* constant_bytes */ 0,
-    /* constant_offset */ 0,
-    /* rows */ 1,
-    /* row_bytes */ 80,
-    /* bytes0 */ 48,
-    /* bytes1 */ 32,
-    /* bytes2 */ 0,
-    /* bytes3 */ 0,
-    /* bytes4 */ 0,
-    /* bytes5 */ 0,
-    /* bytes6 */ 0,
-    /* bytes7 */ 0,
-    /* offset0 */ 0,
-    /* offset1 */ 48,
-    /* offset2 */ 0,
-    /* offset3 */ 0,
-    /* offset4 */ 0,
-    /* offset5 */ 0,
-    /* offset6 */ 0,
-    /* offset7 */ 0,
-};
-EQ_NOINLINE void layout_step_3(uint8_t *arena) {
-  eq_concat((float *)(arena + 192), (const float *)(arena + 240), (const float *)(arena + 288), (const float *)(arena + 240), (const float *)(arena + 240), (const float *)(arena + 240), (const float *)(arena + 240), (const float *)(arena + 240), (const float *)(arena + 240), NULL, &step_3);
-}
-
-/* step 4: float_quantize, for concat_float_.0
+/* step 3: float_quantize, for concat_float_.0
    reads float32 1x5x4 at 192: concat_float_.y_float.float
    gives int8 1x5x4 at 448: concat_float_.y_float
 */
-static const eq_float_quantize_t step_4 = {
+static const eq_float_quantize_t step_3 = {
     /* elements */ 20,
     /* item_bytes */ 1,
     /* scale */ 1026871572,
@@ -135,16 +100,16 @@ static const eq_float_quantize_t step_4 = {
     /* clamp_min */ -128,
     /* clamp_max */ 127,
 };
-EQ_NOINLINE void layout_step_4(uint8_t *arena) {
-  eq_float_quantize((int8_t *)(arena + 448), (const float *)(arena + 192), &step_4);
+EQ_NOINLINE void layout_step_3(uint8_t *arena) {
+  eq_float_quantize((int8_t *)(arena + 448), (const float *)(arena + 192), &step_3);
 }
 
-/* step 5: pad, for pad_4d-spatial_.0
+/* step 4: pad, for pad_4d-spatial_.0
    pads 0x0x1x1x0x0x1x1
    reads int8 1x3x4x5 at 320: pad_4d-spatial_.x0
    gives int8 1x3x6x7 at 192: pad_4d-spatial_.y_float
 */
-static const eq_pad_t step_5 = {
+static const eq_pad_t step_4 = {
     /* n0 */ 1,
     /* n1 */ 1,
     /* n2 */ 3,
@@ -158,8 +123,8 @@ static const eq_pad_t step_5 = {
     /* out_bytes */ 126,
     /* value */ 219,
 };
-EQ_NOINLINE void layout_step_5(uint8_t *arena) {
-  eq_pad((int8_t *)(arena + 192), (const int8_t *)(arena + 320), &step_5);
+EQ_NOINLINE void layout_step_4(uint8_t *arena) {
+  eq_pad((int8_t *)(arena + 192), (const int8_t *)(arena + 320), &step_4);
 }
 
 void layout_step(void *arena, uint32_t step) {
@@ -169,7 +134,6 @@ void layout_step(void *arena, uint32_t step) {
     case 2: layout_step_2((uint8_t *)arena); break;
     case 3: layout_step_3((uint8_t *)arena); break;
     case 4: layout_step_4((uint8_t *)arena); break;
-    case 5: layout_step_5((uint8_t *)arena); break;
     default: (void)arena; break;
   }
 }

@@ -3,6 +3,10 @@
 #error "requantize was compiled for cortex-m4: build it with -mcpu=cortex-m4 -mthumb -mfloat-abi=soft, or compile the model for this core with edgeq compile --board (see edgeq boards)"
 #endif
 
+/* Define REQUANTIZE_CODE_SECTION, a string, to place all steps in a section of your linker script. */
+#ifdef REQUANTIZE_CODE_SECTION
+#define EQ_CODE_SECTION REQUANTIZE_CODE_SECTION
+#endif
 #include "requantize.h"
 
 #include "eq_common.h"

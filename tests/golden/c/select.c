@@ -3,6 +3,10 @@
 #error "select was compiled for cortex-m4: build it with -mcpu=cortex-m4 -mthumb -mfloat-abi=soft, or compile the model for this core with edgeq compile --board (see edgeq boards)"
 #endif
 
+/* Define SELECT_CODE_SECTION, a string, to place all steps in a section of your linker script. */
+#ifdef SELECT_CODE_SECTION
+#define EQ_CODE_SECTION SELECT_CODE_SECTION
+#endif
 #include "select.h"
 
 #include "eq_common.h"

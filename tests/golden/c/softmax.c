@@ -3,6 +3,10 @@
 #error "softmax was compiled for cortex-m4: build it with -mcpu=cortex-m4 -mthumb -mfloat-abi=soft, or compile the model for this core with edgeq compile --board (see edgeq boards)"
 #endif
 
+/* Define SOFTMAX_CODE_SECTION, a string, to place all steps in a section of your linker script. */
+#ifdef SOFTMAX_CODE_SECTION
+#define EQ_CODE_SECTION SOFTMAX_CODE_SECTION
+#endif
 #include "softmax.h"
 
 #include "eq_common.h"

@@ -3,6 +3,10 @@
 #error "spectrum was compiled for cortex-m4: build it with -mcpu=cortex-m4 -mthumb -mfloat-abi=soft, or compile the model for this core with edgeq compile --board (see edgeq boards)"
 #endif
 
+/* Define SPECTRUM_CODE_SECTION, a string, to place all steps in a section of your linker script. */
+#ifdef SPECTRUM_CODE_SECTION
+#define EQ_CODE_SECTION SPECTRUM_CODE_SECTION
+#endif
 #include "spectrum.h"
 
 #include "eq_common.h"
