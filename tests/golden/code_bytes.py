@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -49,37 +49,33 @@ _SYMBOL: Final = re.compile(r"^\w+ (?P<bytes>\w+) \w (?P<name>\w+)$", re.MULTILI
 Bytes = dict[str, dict[str, tuple[int, int]]]
 
 
-def measure(models: Path, names: Sequence[str] = ()) -> Bytes:
+def measure(models: Path, families: Sequence[str] = ()) -> Bytes:
     """Bytes of an instance for one shape and of a shared one, by kernel and instruction set.
-
-    Samples of the conformance families count only for kernels that no model has: they are there for the odd cases.
 
     Args:
         models: folder of the real models.
-        names: of models or families of operators, which alone are measured; empty for everything.
+        families: of operators, whose conformance samples alone are measured; empty for everything.
     """
-    result: Bytes = {}
-    for graphs in (_samples(models, names), _models(models, names)):
-        for (kernel, isa), sizes in sorted(_sizes(graphs).items()):
-            result.setdefault(kernel, {})[isa] = sizes
-    return result
-
-
-def _sizes(graphs: Iterable[Graph]) -> dict[tuple[str, str], tuple[int, int]]:
-    """The medians over some graphs."""
     own: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     shared: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for graph in graphs:
+    in_models: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for graph, is_model in _graphs(models, families):
         for isa, target in (*TARGETS.items(), *COMPACT_TARGETS.items()):
             for steps in _programs(graph, target.isa):
                 for special in (False, True):
                     compact = isa in COMPACT_TARGETS
                     for kernel, varies, size in sizes_of(graph, steps, target, special=special, compact=compact):
                         (shared if varies else own)[kernel, isa].append(size)
-    # No program had two shapes of it: two instances cost twice as much.
-    return {
-        key: ((alone := round(median(sizes))), round(median(shared[key] or [2 * alone]))) for key, sizes in own.items()
-    }
+                        if varies and is_model:
+                            in_models[kernel, isa].append(size)
+    result: Bytes = {}
+    for (kernel, isa), sizes in sorted(own.items()):
+        alone = round(median(sizes))
+        # Samples of one operator differ in every field, layers of a model in few. Where no program had two shapes,
+        # two instances cost twice as much.
+        several = in_models[kernel, isa] or shared[kernel, isa] or [2 * alone]
+        result.setdefault(kernel, {})[isa] = (alone, round(median(several)))
+    return result
 
 
 def _programs(graph: Graph, isa: Isa) -> Iterator[list[Step]]:
@@ -93,17 +89,15 @@ def _programs(graph: Graph, isa: Isa) -> Iterator[list[Step]]:
             yield [(each or [step])[0] for each, step in zip(fast, steps, strict=True)]
 
 
-def _models(models: Path, names: Sequence[str]) -> Iterator[Graph]:
+def _graphs(models: Path, families: Sequence[str]) -> Iterator[tuple[Graph, bool]]:
+    """Graphs, and whether they are models."""
     for mode in MODES:
-        yield from (integer_graph(name, mode, models) for name in (EXAMPLE, *REAL) if not names or name in names)
-
-
-def _samples(models: Path, names: Sequence[str]) -> Iterator[Graph]:
-    families = [family for family in zoo.FAMILIES if not names or family in names]
-    for mode in MODES:
-        yield from (integer_graph(name, mode, models) for name in families if zoo.cases_of(name, mode))
-    for family in families:
-        yield from (zoo.zoo(family, *kind).graph for kind in zoo.kinds_of(family) if kind[1] != "s8")
+        for name in families or (EXAMPLE, *REAL, *zoo.FAMILIES):
+            if name in zoo.FAMILIES and not zoo.cases_of(name, mode):
+                continue
+            yield integer_graph(name, mode, models), name not in zoo.FAMILIES
+    for family in families or zoo.FAMILIES:
+        yield from ((zoo.zoo(family, *kind).graph, False) for kind in zoo.kinds_of(family) if kind[1] != "s8")
 
 
 def sizes_of(
@@ -143,10 +137,9 @@ def _compiled(toolchain: Toolchain, target: Target, folder: str, optimize: str) 
 
 def main() -> int:
     """Write the estimates anew, those of kernels that are not measured as they are."""
-    models, *names = sys.argv[1:]
-    kept: Bytes = json.loads(FILE.read_text(encoding="utf-8")) if names else {}
-    measured = measure(Path(models), names)
-    found = {kernel: kept.get(kernel, {}) | measured.get(kernel, {}) for kernel in kept.keys() | measured.keys()}
+    models, *families = sys.argv[1:]
+    kept = json.loads(FILE.read_text(encoding="utf-8")) if families else {}
+    found = kept | measure(Path(models), families)
     lines = (f" {json.dumps(kernel)}: {json.dumps(sizes, sort_keys=True)}" for kernel, sizes in sorted(found.items()))
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     return 0

@@ -4,7 +4,8 @@ Every set of the kernels that could run the nodes is looked at, as far as they a
 cost with the best of them (``costs``), and how many bytes they take (``code_bytes.json``). Taken is the set of the
 fewest bytes with which the program is expected to need at most :data:`SLOWER` times the instructions of ``balanced``,
 while constants stay within those of the kernels that are bound first, and the arena within the bounds of ``balanced``.
-Nodes of which no cost is known keep their kernels; where none is known, ``choose`` has its way.
+Nodes of which no cost is known keep their kernels; where none is known, and where no set keeps within the bounds,
+``choose`` has its way.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -33,9 +35,9 @@ SLOWER: Final = Fraction(13, 10)
 """Times the instructions of ``balanced``, at most."""
 _KERNELS: Final = 14
 """All sets of so many kernels are looked at; of more, those that serve the most nodes."""
-_SETS: Final = 64
+_SETS: Final = 256
 """Sets for which the instances of a program are reckoned, those of the fewest bytes with one instance a kernel."""
-_PLANS: Final = 20
+_PLANS: Final = 64
 """Of these, sets for which memory is planned until one stays within the bounds."""
 
 
@@ -93,14 +95,23 @@ def fewest_bytes(
     bounds = bounds_of(graph, isa, steps, plan, "size", memory)
     programs = _Programs(graph, isa, steps, options)
     usual = choose_kernels(graph, isa, "size", memory, forced)
-    fewest = _bytes_taken(usual[0], isa)
+    fewest = _bytes_taken(usual[0], isa) if _is_within(usual[0], options, most) else None
     for kernels in programs.sorted(islice(_sets(options, isa, most), _SETS)):
-        if programs.bytes_of(kernels) >= fewest:
+        if fewest is not None and programs.bytes_of(kernels) >= fewest:
             break
         program = programs.within(kernels, most, bounds)
         if program is not None:
             return program
     return usual
+
+
+def _is_within(steps: Sequence[Step], options: Options, most: float) -> bool:
+    """Whether steps are expected to need at most so many instructions."""
+    taken = (
+        next((each.instructions for each in found if each.binding.name == steps[place].candidate), inf)
+        for place, found in options.items()
+    )
+    return sum(taken) <= most
 
 
 def _bytes_taken(steps: Sequence[Step], isa: Isa) -> int:
