@@ -32,7 +32,7 @@
 
 /* Behind EQ_NOINLINE: only instances need the function whose record has something in that field. It says so to estimates
    of code; where the field is a constant, the compiler sees it itself. */
-#define EQ_FOR(field)
+#define EQ_FOR(field) __attribute__((unused))
 
 #ifdef __cplusplus
 #define EQ_RESTRICT __restrict__

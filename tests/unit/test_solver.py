@@ -88,7 +88,7 @@ def test_effort_that_does_not_suffice_gives_the_same_offsets_in_every_process() 
 def raised(schedule: Schedule) -> Plan:
     """The plan of first fit, 4096 bytes too high."""
     plan = plan_memory(schedule)
-    up = {region: 4096 * (used > 0 and region == planning.ARENA) for region, used in plan.used_bytes.items()}
+    up = {region: 4096 * (used > 0 and region == ARENA) for region, used in plan.used_bytes.items()}
     return Plan(
         {name: Place(place.region, place.offset + up[place.region]) for name, place in plan.places.items()},
         {name: Place(place.region, place.offset + up[place.region]) for name, place in plan.scratch.items()},

@@ -220,7 +220,7 @@ EQ_NOINLINE __attribute__((unused)) static void eq_trio_panels(const eq_trio_t *
 }
 
 /* The same of several segments. */
-EQ_NOINLINE EQ_FOR(segment) __attribute__((unused)) static void eq_trio_long_panels(const eq_trio_t *p, const int8_t *w) {
+EQ_NOINLINE EQ_FOR(segment) static void eq_trio_long_panels(const eq_trio_t *p, const int8_t *w) {
   register const eq_trio_t *r0 __asm__("r0") = p;
   register const int8_t *r1 __asm__("r1") = w;
   /* clang-format off */
