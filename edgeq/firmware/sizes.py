@@ -9,7 +9,7 @@ from typing import Final
 
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import Section
+from elftools.elf.sections import Section, SymbolTableSection
 
 from edgeq.firmware.facts import Sizes
 from edgeq.firmware.objects import WEIGHTS_OBJECT, Objects
@@ -77,6 +77,39 @@ def total_loaded(folder: Path, objects: Iterable[str]) -> Loaded:
     return Loaded(sum(item.flash for item in each), sum(item.ram for item in each))
 
 
+def linked_bytes(folder: Path, objects: Iterable[str], elf: Path) -> int:
+    """The flash that objects take of an image: their sections but those all of whose symbols the linker has dropped.
+
+    A compiler keeps functions whose last call it removes late; each has a section of its own.
+    """
+    kept = _names(elf)
+    total = 0
+    for name in objects:
+        with (folder / name).open("rb") as file:
+            found = ELFFile(file)
+            symbols = _defined(found)
+            for number, section in enumerate(found.iter_sections()):
+                if _is_allocated(section) and section["sh_type"] != "SHT_NOBITS":
+                    defined = symbols.get(number, set())
+                    total += section["sh_size"] if not defined or defined & kept else 0
+    return total
+
+
+def _names(elf: Path) -> set[str]:
+    with elf.open("rb") as file:
+        return set().union(*_defined(ELFFile(file)).values())
+
+
+def _defined(elf: ELFFile) -> dict[int, set[str]]:
+    """By number of a section, the functions and variables that it holds."""
+    found: dict[int, set[str]] = {}
+    table = elf.get_section_by_name(".symtab")
+    for symbol in table.iter_symbols() if isinstance(table, SymbolTableSection) else ():
+        if symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT") and isinstance(symbol["st_shndx"], int):
+            found.setdefault(symbol["st_shndx"], set()).add(symbol.name)
+    return found
+
+
 def section_bytes(elf: Path, name: str) -> int:
     """The size of a section; 0 when it is absent."""
     with elf.open("rb") as file:
@@ -86,7 +119,7 @@ def section_bytes(elf: Path, name: str) -> int:
 
 def image_sizes(objects: Objects, elf: Path) -> Sizes:
     """The sizes of a linked chip image."""
-    code = total_loaded(objects.folder, objects.code).flash
+    code = linked_bytes(objects.folder, objects.code, elf)
     weights = loaded_bytes(objects.folder / WEIGHTS_OBJECT).flash
     image = occupied_bytes(elf)
     arena, stack = section_bytes(elf, ".arena"), section_bytes(elf, ".stack")

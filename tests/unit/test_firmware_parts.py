@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from edgeq.firmware.facts import board_header, harness_model_source
 from edgeq.firmware.fit import check_fit
 from edgeq.firmware.formats import uf2_image
 from edgeq.firmware.link import Layout, board_layout, emulated_layout, linker_script
+from edgeq.firmware.sizes import linked_bytes, loaded_bytes
 from edgeq.firmware.stack import (
     CallGraph,
     add_library,
@@ -197,3 +200,16 @@ def test_instruction_beyond_v6m_refused(mnemonic: str, length: int) -> None:
 
 def test_v6m_instructions_kept() -> None:
     check_v6m_only({"f": (line("bl", length=4), line("dsb", length=4), line("movs"), line("stmia"), line("uxtb"))})
+
+
+def test_functions_that_the_linker_drops_are_no_code_of_the_image(
+    tmp_path: Path, needs_program: Callable[[str], str]
+) -> None:
+    gcc = needs_program("arm-none-eabi-gcc")
+    (tmp_path / "a.c").write_text("int used(int x) { return 3 * x; }\nint idle(int x) { return x / 7 + x / 11; }\n")
+    flags = ["-mcpu=cortex-m4", "-mthumb", "-O2", "-ffunction-sections"]
+    subprocess.run([gcc, *flags, "-c", "a.c"], cwd=tmp_path, check=True)
+    for options, dropped in ((["-Wl,--gc-sections", "-Wl,-e,used"], True), (["-Wl,-e,used"], False)):
+        subprocess.run([gcc, *flags, "-nostdlib", *options, "a.o", "-o", "a.elf"], cwd=tmp_path, check=True)
+        kept, whole = linked_bytes(tmp_path, ["a.o"], tmp_path / "a.elf"), loaded_bytes(tmp_path / "a.o").flash
+        assert (0 < kept < whole) if dropped else kept == whole
