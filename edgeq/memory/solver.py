@@ -124,6 +124,7 @@ def solve(
     solver.parameters.linearization_level = 0
     solver.parameters.use_objective_lb_search = True
     solver.parameters.max_deterministic_time = effort
+    solver.parameters.catch_sigint_signal = False  # it would leave the system's handler behind, not edgeq's
     status = solver.solve(model)
     if status in (cp_model.INFEASIBLE, cp_model.MODEL_INVALID):
         raise ValueError("the plan is not valid for the solver")
