@@ -100,7 +100,7 @@ def test_fault_that_the_result_hides_is_named(
     row, column, channel = (int(at) for at in np.argwhere((window < window.max(axis=(0, 1))) & (window > -128))[0])
     print_source = model_source
 
-    def broken(*arguments: Any, **options: bool) -> str:
+    def broken(*arguments: Any, **options: Any) -> str:
         lines = print_source(*arguments, **options).split("\n")
         calls = [number for number, line in enumerate(lines) if re.match(r"  \w*conv2d\w*\(\(int8_t", line)]
         found = re.search(r"arena \+ (\d+)", lines[calls[1]])
