@@ -14,6 +14,7 @@ from itertools import accumulate
 from math import prod
 
 from edgeq.ir import Graph, Node
+from edgeq.memory.blocks import aligned
 from edgeq.memory.schedule import ALIGN_BYTES, View
 
 Views = Mapping[str, tuple[View, ...]]
@@ -118,7 +119,7 @@ def _peak(graph: Graph, inside: Mapping[str, str]) -> int:
             last[home] = at
     change = [0] * (len(graph.nodes) + 3)
     for name, at in first.items():
-        size = -(-graph.tensors[name].size_bytes // ALIGN_BYTES) * ALIGN_BYTES
+        size = aligned(graph.tensors[name].size_bytes, ALIGN_BYTES)
         change[at] += size
         change[last[name] + 1] -= size
     return max(accumulate(change))

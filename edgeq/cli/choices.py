@@ -31,30 +31,29 @@ def _dims(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...
     return found
 
 
-def _states(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    del ctx, parameter
+Pairs = tuple[tuple[str, str], ...]
+
+
+def _pairs(values: Iterable[str], code: str, what: str, option: str, allowed: str, *, last: bool = True) -> Pairs:
+    """Values of the form A=B, split at the last = or at the first one."""
     found = []
     for value in values:
-        output, separator, name = value.partition("=")
-        if not (separator and output and name):
-            raise EdgeqError(
-                "EQ0145", "a state has no output or no input", where="--state", got=value, allowed="OUT=IN"
-            )
-        found.append((output, name))
+        first, separator, second = value.rpartition("=") if last else value.partition("=")
+        if not (separator and first and second):
+            raise EdgeqError(code, what, where=option, got=value, allowed=allowed)
+        found.append((first, second))
     return tuple(found)
 
 
-def _kernels(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def _states(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Pairs:
     del ctx, parameter
-    found = []
-    for value in values:
-        node, separator, kernel = value.rpartition("=")  # names of kernels have no =
-        if not (separator and node and kernel):
-            raise EdgeqError(
-                "EQ0101", "a kernel has no node or no name", where="--kernel", got=value, allowed="NODE=KERNEL"
-            )
-        found.append((node, kernel))
-    return tuple(found)
+    return _pairs(values, "EQ0145", "a state has no output or no input", "--state", "OUT=IN", last=False)
+
+
+def _kernels(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Pairs:
+    del ctx, parameter
+    # Names of kernels have no =.
+    return _pairs(values, "EQ0101", "a kernel has no node or no name", "--kernel", "NODE=KERNEL")
 
 
 def _memory(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
@@ -68,17 +67,9 @@ def _memory(ctx: click.Context, parameter: click.Parameter, values: tuple[str, .
     return tuple(found)
 
 
-def _places(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def _places(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Pairs:
     del ctx, parameter
-    found = []
-    for value in values:
-        tensor, separator, memory = value.rpartition("=")
-        if not (separator and tensor and memory):
-            raise EdgeqError(
-                "EQ0101", "a place has no tensor or no memory", where="--place", got=value, allowed="TENSOR=MEMORY"
-            )
-        found.append((tensor, memory))
-    return tuple(found)
+    return _pairs(values, "EQ0101", "a place has no tensor or no memory", "--place", "TENSOR=MEMORY")
 
 
 def _observers() -> list[str]:

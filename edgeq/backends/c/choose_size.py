@@ -19,10 +19,10 @@ from typing import Final
 
 import numpy as np
 
-from edgeq.backends.c.bind import NOTHING_FORCED, Step, bind_kernels, bound, plan_steps
+from edgeq.backends.c.bind import NOTHING_FORCED, Step, bound, plan_steps
 from edgeq.backends.c.binding import Binding
 from edgeq.backends.c.bindings import EVERY
-from edgeq.backends.c.choose import UNBOUNDED, Bounds, Memory, bounds_of, choose_kernels, weight_bytes
+from edgeq.backends.c.choose import UNBOUNDED, Bounds, Memory, bounds_of, choose_kernels, direct_program, weight_bytes
 from edgeq.backends.c.costs import estimate
 from edgeq.backends.c.instances import estimated_bytes, functions_beside, kernel_bytes, special_shapes
 from edgeq.backends.c.runtime import Isa
@@ -75,16 +75,15 @@ def fewest_bytes(
     Raises:
         EdgeqError: as of :func:`bind_kernels`.
     """
-    steps = bind_kernels(graph, isa, forced)
-    plan = plan_steps(graph, steps)
+    direct = steps, plan = direct_program(graph, isa, forced)
     options = {
         place: found
         for place, step in enumerate(steps)
         if step.node.name not in forced and len(found := _options(step, graph, isa)) > 1
     }
     if not options:
-        return choose_kernels(graph, isa, "size", memory, forced)
-    balanced, _ = choose_kernels(graph, isa, "balanced", memory, forced)
+        return choose_kernels(graph, isa, "size", memory, forced, direct)
+    balanced, _ = choose_kernels(graph, isa, "balanced", memory, forced, direct)
     expected = [estimate(balanced[place].node, graph, isa, balanced[place].candidate) for place in options]
     rest = sum(
         each.instructions
@@ -94,7 +93,7 @@ def fewest_bytes(
     most = float(SLOWER) * (rest + sum(each.instructions for each in expected if each is not None)) - rest
     bounds = bounds_of(graph, isa, steps, plan, "size", memory)
     programs = _Programs(graph, isa, steps, options)
-    usual = choose_kernels(graph, isa, "size", memory, forced)
+    usual = choose_kernels(graph, isa, "size", memory, forced, direct)
     fewest = _bytes_taken(usual[0], isa) if _is_within(usual[0], options, most) else None
     for kernels in programs.sorted(islice(_sets(options, isa, most), _SETS)):
         if fewest is not None and programs.bytes_of(kernels) >= fewest:
